@@ -1,0 +1,140 @@
+"""Annotations: what one coder decided about one paragraph, and the files that hold them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from labels.codebook import Codebook
+from labels.errors import CorpusError
+
+Stance = Literal["advanced", "reported", "contested", "present"]
+"""The voice of a frame; `present` where the coder did not say."""
+STANCES: tuple[Stance, ...] = get_args(Stance)
+
+DEFAULT_CORPUS = Path(__file__).with_name("corpus")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One coder's decision on one paragraph: the frames present, each with its stance."""
+
+    coder: str
+    frames: Mapping[str, Stance]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedParagraph:
+    """A paragraph of an article with every coder's annotation of it."""
+
+    article: str
+    index: int
+    source: str
+    text: str
+    annotations: tuple[Annotation, ...]
+    register: str = ""
+    setting: str = ""
+
+
+def read_corpus(path: Path, codebook: Codebook) -> tuple[CodedParagraph, ...]:
+    """Reads a JSON Lines file, or every `*.jsonl` of a folder, checked against the codebook.
+
+    Raises `CorpusError` naming each bad row: a corpus is read whole or not at all.
+    """
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        raise CorpusError(str(path), ["there is no .jsonl file"])
+    paragraphs: list[CodedParagraph] = []
+    faults: list[str] = []
+    seen: set[tuple[str, int]] = set()
+    for file in files:
+        for where, row in _rows(file):
+            fault = _row_fault(row, codebook)
+            if fault is None and (row["article"], row["index"]) in seen:
+                fault = f"paragraph {row['index']} of article '{row['article']}' occurs twice"
+            if fault is not None:
+                faults.append(f"{where}: {fault}")
+                continue
+            seen.add((row["article"], row["index"]))
+            paragraphs.append(_paragraph(row))
+    if faults:
+        raise CorpusError(str(path), faults)
+    return tuple(paragraphs)
+
+
+def write_corpus(paragraphs: Iterable[CodedParagraph], path: Path) -> None:
+    """Writes JSON Lines that `read_corpus` reads back unchanged."""
+    with path.open("w", encoding="utf-8") as file:
+        for paragraph in paragraphs:
+            file.write(json.dumps(corpus_row(paragraph), ensure_ascii=False) + "\n")
+
+
+def corpus_row(paragraph: CodedParagraph) -> dict[str, Any]:
+    """The JSON object of one paragraph, as a corpus file holds it."""
+    return {
+        "article": paragraph.article,
+        "index": paragraph.index,
+        "source": paragraph.source,
+        "register": paragraph.register,
+        "setting": paragraph.setting,
+        "text": paragraph.text,
+        "annotations": [
+            {"coder": annotation.coder, "frames": dict(annotation.frames)} for annotation in paragraph.annotations
+        ],
+    }
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield f"{file.name} line {number}", json.loads(line)
+                except ValueError:
+                    yield f"{file.name} line {number}", None
+
+
+def _row_fault(row: Any, codebook: Codebook) -> str | None:
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    for name in ("article", "source", "text"):
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            return f"'{name}' must be a text that is not empty"
+    if not isinstance(row.get("index"), int) or isinstance(row["index"], bool) or row["index"] < 0:
+        return "'index' must be a whole number from 0"
+    annotations = row.get("annotations")
+    if not isinstance(annotations, list) or not annotations:
+        return "'annotations' must be a list with at least one annotation"
+    for annotation in annotations:
+        fault = _annotation_fault(annotation, codebook)
+        if fault:
+            return fault
+    coders = [annotation["coder"] for annotation in annotations]
+    return "a coder occurs twice" if len(set(coders)) < len(coders) else None
+
+
+def _annotation_fault(annotation: Any, codebook: Codebook) -> str | None:
+    if not isinstance(annotation, dict) or not isinstance(annotation.get("coder"), str):
+        return "each annotation needs a 'coder'"
+    frames = annotation.get("frames")
+    if not isinstance(frames, dict):
+        return "each annotation needs 'frames', an object of frame and stance"
+    for frame, stance in frames.items():
+        if frame not in codebook.keys:
+            return f"the codebook has no frame '{frame}'"
+        if stance not in STANCES:
+            return f"'{stance}' is not a stance; use one of {', '.join(STANCES)}"
+    return None
+
+
+def _paragraph(row: dict[str, Any]) -> CodedParagraph:
+    return CodedParagraph(
+        article=row["article"],
+        index=row["index"],
+        source=row["source"],
+        text=row["text"],
+        annotations=tuple(Annotation(a["coder"], dict(a["frames"])) for a in row["annotations"]),
+        register=str(row.get("register", "")),
+        setting=str(row.get("setting", "")),
+    )

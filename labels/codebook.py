@@ -1,0 +1,116 @@
+"""The codebook: the frames that coders look for, and their definitions."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labels.errors import CodebookError
+
+DEFAULT_CODEBOOK = Path(__file__).with_name("codebook.toml")
+MIN_FRAMES, MAX_FRAMES = 2, 50
+
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: a way of understanding the violence that a paragraph may invite its reader to."""
+
+    key: str
+    title: str
+    definition: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    colour: str = "#555555"
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Codebook:
+    """The frames in their order, with the version of their meaning."""
+
+    name: str
+    version: int
+    frames: tuple[Frame, ...]
+    _by_key: dict[str, Frame] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_key", {frame.key: frame for frame in self.frames})
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._by_key)
+
+    def require(self, key: str) -> Frame:
+        """The frame of that key; raises `CodebookError` naming those that exist."""
+        try:
+            return self._by_key[key]
+        except KeyError:
+            raise CodebookError(
+                f"The codebook has no frame '{key}'; its frames are {', '.join(self.keys)}."
+            ) from None
+
+
+def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
+    """Reads and checks a codebook file (TOML); raises `CodebookError` with every fault it finds."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CodebookError(f"There is no codebook at {path}.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CodebookError(f"The codebook {path} is not valid TOML: {error}.") from error
+    faults = _faults(content)
+    if faults:
+        raise CodebookError(f"The codebook {path} is not usable: {'; '.join(faults)}.")
+    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])))
+
+
+def _frame(entry: dict[str, Any]) -> Frame:
+    return Frame(
+        key=entry["key"],
+        title=entry["title"],
+        definition=entry["definition"].strip(),
+        include=tuple(entry.get("include", ())),
+        exclude=tuple(entry.get("exclude", ())),
+        colour=entry.get("colour", "#555555"),
+        keywords=tuple(entry.get("keywords", ())),
+    )
+
+
+def _faults(content: dict[str, Any]) -> list[str]:
+    faults = []
+    if not isinstance(content.get("name"), str):
+        faults.append("'name' must be a text")
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        faults.append("'version' must be a whole number from 1")
+    frames = content.get("frames")
+    if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
+        return [*faults, "'frames' must be a list of [[frames]] tables"]
+    if not MIN_FRAMES <= len(frames) <= MAX_FRAMES:
+        faults.append(f"it has {len(frames)} frames, and {MIN_FRAMES} to {MAX_FRAMES} are allowed")
+    keys = [frame.get("key") for frame in frames]
+    faults += [f"frame '{key}' is defined twice" for key in {k for k in keys if keys.count(k) > 1}]
+    for number, frame in enumerate(frames, 1):
+        faults += [f"frame {number} ({frame.get('key')}): {fault}" for fault in _frame_faults(frame)]
+    return faults
+
+
+def _frame_faults(frame: dict[str, Any]) -> list[str]:
+    faults = []
+    if not isinstance(frame.get("key"), str) or not _KEY.fullmatch(frame["key"]):
+        faults.append("'key' must be lower-case letters, digits and underscores, starting with a letter")
+    faults += [
+        f"'{name}' must be a text" for name in ("title", "definition") if not isinstance(frame.get(name), str)
+    ]
+    for name in ("include", "exclude", "keywords"):
+        entries = frame.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            faults.append(f"'{name}' must be a list of texts")
+    colour = frame.get("colour", "#555555")
+    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
+        faults.append("'colour' must be written as #rrggbb")
+    return faults

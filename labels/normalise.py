@@ -1,0 +1,61 @@
+"""One spelling for what readers see as the same text, so that invisible characters cannot change a score.
+
+Per character: compatibility forms are unfolded (NFKC), Latin diacritics and invisible characters dropped, curly quotes
+straightened, letters lowered. Working character by character keeps a map back to the submitted text, which Unicode's
+whole-text normalisation would lose.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "＇": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "ς": "σ"}
+
+
+class _Table(dict[int, str]):
+    """Maps a code point to its normal form, worked out when first seen. Bounded by the size of Unicode."""
+
+    def __missing__(self, code: int) -> str:
+        form = self[code] = _normal_form(chr(code))
+        return form
+
+
+def _normal_form(character: str) -> str:
+    if character in _QUOTES:
+        return _QUOTES[character]
+    if unicodedata.category(character) in ("Cf", "Cs"):  # zero-width, bidi marks, soft hyphen; lone surrogates
+        return ""
+    unfolded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", character).lower())
+    stripped = "".join(c for c in unfolded if not "\u0300" <= c <= "\u036f")
+    return unicodedata.normalize("NFC", stripped)
+
+
+_TABLE = _Table()
+
+
+@dataclass(frozen=True, slots=True)
+class NormalText:
+    """Normalised `text`; `offsets[i]` is the place in the original of its i-th character, None if all are the same."""
+
+    text: str
+    offsets: Sequence[int] | None
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original text that `text[start:end]` came from; the span must not be empty."""
+        if self.offsets is None:
+            return start, end
+        return self.offsets[start], self.offsets[end - 1] + 1
+
+
+def normalise(text: str) -> str:
+    """The normal form of a text."""
+    return text.lower() if text.isascii() else text.translate(_TABLE)
+
+
+def normalise_with_offsets(text: str) -> NormalText:
+    """The normal form of a text, with the way back to the original."""
+    if text.isascii():
+        return NormalText(text.lower(), None)
+    forms = [_TABLE[ord(character)] for character in text]
+    offsets = [place for place, form in enumerate(forms) for _ in form]
+    return NormalText("".join(forms), offsets)

@@ -1,0 +1,1 @@
+"""The service: speaks HTTP, remembers articles and scores, offers the command line."""

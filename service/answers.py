@@ -1,0 +1,183 @@
+"""From what the domain found to what travels over HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from labels.codebook import Codebook
+from labels.paragraphs import Paragraph, SplitArticle
+from service.schemas import (
+    ArticleFacts,
+    ArticleFrameAnswer,
+    ArticleSummary,
+    Classified,
+    CodebookAnswer,
+    EvidenceSpan,
+    FigureAnswer,
+    FrameAnswer,
+    FrameFiguresAnswer,
+    ListedArticle,
+    ModelAnswer,
+    ModelFigures,
+    ModelUsed,
+    ParagraphAnswer,
+    ParagraphFrame,
+    RollUp,
+    SkippedPiece,
+    StoredArticleAnswer,
+)
+from service.store import articles as stored
+from training.card import ModelCard
+from training.classification import ROLL_UP_RULE, ROLL_UP_VERSION, ArticleFrame, Classification, FrameDecision
+from training.evaluation import Evaluation, Figure
+from training.operating_points import OperatingPoint
+
+
+def classified(
+    split: SplitArticle,
+    language: str,
+    classification: Classification,
+    *,
+    model: ModelUsed,
+    operating_point: OperatingPoint,
+    evidence_terms: int,
+    with_text: bool,
+) -> Classified:
+    """The answer to a classification; `with_text` where offsets count in a text that the caller does not have."""
+    return Classified(
+        model=model,
+        language=language,
+        operating_point=operating_point,
+        article=article_summary(classification.article),
+        paragraphs=[
+            ParagraphAnswer(
+                index=paragraph.index,
+                start=paragraph.start,
+                end=paragraph.end,
+                text=paragraph.text,
+                frames={
+                    frame: _paragraph_frame(paragraph, decision, evidence_terms) for frame, decision in frames.items()
+                },
+            )
+            for paragraph, frames in zip(split.paragraphs, classification.paragraphs, strict=True)
+        ],
+        skipped=[
+            SkippedPiece(start=piece.start, end=piece.end, text=piece.text, reason=piece.reason)
+            for piece in split.skipped
+        ],
+        text=split.text if with_text else None,
+    )
+
+
+def _paragraph_frame(paragraph: Paragraph, found: FrameDecision, evidence_terms: int) -> ParagraphFrame:
+    evidence = None
+    if found.explanation is not None:
+        evidence = [
+            EvidenceSpan(
+                start=paragraph.start + e.start,
+                end=paragraph.start + e.end,
+                text=paragraph.text[e.start : e.end],
+                weight=e.weight,
+            )
+            for e in found.explanation.strongest(evidence_terms)
+        ]
+    return ParagraphFrame(score=found.score, decision=found.decision, evidence=evidence)
+
+
+def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
+    return ArticleSummary(
+        frames={
+            frame: ArticleFrameAnswer(
+                decision=found.decision, score=found.score, share=found.share, paragraphs=found.paragraphs
+            )
+            for frame, found in frames.items()
+        },
+        roll_up=RollUp(rule=ROLL_UP_RULE, version=ROLL_UP_VERSION),
+    )
+
+
+def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:
+    scoring = article.scoring
+    answer = classified(
+        article.split,
+        article.language,
+        scoring.classification,
+        model=ModelUsed(version=scoring.model_version, codebook_version=scoring.codebook_version),
+        operating_point=scoring.operating_point,
+        evidence_terms=evidence_terms,
+        with_text=True,
+    )
+    return StoredArticleAnswer(**_facts(article).__dict__, **answer.__dict__)
+
+
+def listed_article(article: stored.ListedArticle) -> ListedArticle:
+    return ListedArticle(
+        **_facts(article).__dict__,
+        language=article.language,
+        model=ModelUsed(version=article.model_version, codebook_version=article.codebook_version),
+        article=article_summary(article.frames),
+    )
+
+
+def _facts(article: stored.StoredArticle | stored.ListedArticle) -> ArticleFacts:
+    return ArticleFacts(id=article.id, created_at=article.created_at, **asdict(article.metadata))
+
+
+def codebook_answer(codebook: Codebook) -> CodebookAnswer:
+    return CodebookAnswer(
+        name=codebook.name,
+        version=codebook.version,
+        frames=[
+            FrameAnswer(
+                key=frame.key,
+                title=frame.title,
+                definition=frame.definition,
+                include=list(frame.include),
+                exclude=list(frame.exclude),
+                colour=frame.colour,
+            )
+            for frame in codebook.frames
+        ],
+    )
+
+
+def model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
+    return ModelAnswer.model_validate(
+        {
+            "version": card.version,
+            "champion": champion,
+            "created_at": card.created_at,
+            "codebook_version": card.codebook_version,
+            "frames": list(card.frame_keys),
+            "paragraphs": card.data.paragraphs,
+            "note": card.note,
+            "left_out": model_figures(card.left_out),
+            "held_out": model_figures(card.held_out) if card.held_out else None,
+        }
+    )
+
+
+def model_figures(evaluation: Evaluation) -> ModelFigures:
+    return ModelFigures(
+        how=evaluation.how,
+        paragraphs=evaluation.paragraphs,
+        articles=evaluation.articles,
+        macro_f1=_figure(evaluation.macro.f1),
+        micro_f1=_figure(evaluation.micro.f1),
+        ece=evaluation.ece,
+        frames=[
+            FrameFiguresAnswer(
+                frame=figures.frame,
+                support=figures.support,
+                precision=_figure(figures.precision),
+                recall=_figure(figures.recall),
+                f1=_figure(figures.f1),
+                average_precision=_figure(figures.average_precision),
+                ece=figures.ece,
+            )
+            for figures in evaluation.frames
+        ],
+    )
+
+
+def _figure(figure: Figure) -> FigureAnswer:
+    return FigureAnswer(value=figure.value, low=figure.low, high=figure.high)

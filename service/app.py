@@ -1,0 +1,100 @@
+"""The application: settings in, a wired FastAPI application out. Wiring only."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from labels.codebook import read_codebook
+from labels.language import detect_language
+from service import problems
+from service.body import LimitBody
+from service.champion import Champion
+from service.metrics import MeasureRequests, Metrics, product_version
+from service.routes import articles, classify, codebook, docs, health, models
+from service.schemas import Problem
+from service.settings import Settings
+from service.state import Services
+from service.store.database import Database
+from training.errors import NoChampionError
+from training.registry import Registry
+
+_DESCRIPTION = (
+    "POST a news article, get its framing: which paragraphs carry which frame, with calibrated scores, decisions that "
+    "may be uncertain, and the words that carried them. Errors are problem details (RFC 9457)."
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Builds the application. Nothing is opened before it starts."""
+    metrics = Metrics()
+    registry = Registry(settings.models_dir)
+    services = Services(
+        settings=settings,
+        codebook=read_codebook(settings.codebook),
+        database=Database(settings.store_url),
+        registry=registry,
+        champion=Champion(registry, metrics, settings.champion_poll_seconds),
+        metrics=metrics,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        services.database.migrate()
+        services.champion.start()
+        # The language detector takes most of a second to load: do that beside the first requests, not before them.
+        threading.Thread(target=detect_language, args=("ready",), daemon=True).start()
+        yield
+        services.champion.stop()
+        services.database.close()
+
+    app = FastAPI(
+        title="Media framing",
+        version=product_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    for module in (classify, articles, codebook, models, health, docs):
+        app.include_router(module.router)
+    docs.mount_assets(app)
+    problems.install(app)
+    app.add_middleware(LimitBody, limit=settings.max_body_mib * 2**20, refuse=problems.answer_known)
+    app.add_middleware(MeasureRequests, metrics=metrics)
+    app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
+    """The OpenAPI document, with the frames of the model in use where a frame is asked for."""
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    schemas = document["components"]["schemas"]
+    schemas[Problem.__name__] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schemas[Problem.__name__].pop("$defs", {}))
+    _describe_invalid_requests(document)
+    try:
+        frames = list(services.champion.model().card.frame_keys)
+    except NoChampionError:
+        return document
+    for name in ("ClassifyRequest", "ArticleRequest"):
+        schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": frames}
+    for parameter in document["paths"]["/v1/articles"]["get"]["parameters"]:
+        if parameter["name"] == "frame":
+            parameter["schema"] = {"type": "string", "enum": frames}
+    return document
+
+
+def _describe_invalid_requests(document: dict[str, Any]) -> None:
+    """FastAPI documents its own shape of validation errors, which this service never answers with."""
+    document["components"]["schemas"].pop("HTTPValidationError", None)
+    document["components"]["schemas"].pop("ValidationError", None)
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "422" in operation["responses"]:
+                operation["responses"]["422"]["content"] = content

@@ -1,0 +1,66 @@
+"""The champion in memory: loaded at start, replaced between two requests when another one is promoted."""
+
+import logging
+import threading
+
+from service.metrics import Metrics
+from training.errors import ModelFileError, NoChampionError
+from training.frame_model import FrameModel
+from training.registry import Promotion, Registry
+
+_log = logging.getLogger("framing")
+
+
+class Champion:
+    """Holds the model that answers. A request takes it once, so no answer mixes two versions."""
+
+    def __init__(self, registry: Registry, metrics: Metrics, poll_seconds: float) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._poll_seconds = poll_seconds
+        self._loaded: tuple[FrameModel, Promotion] | None = None
+        self._refused: int | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
+
+    def model(self) -> FrameModel:
+        """The model to answer with; raises `NoChampionError` where none could be loaded yet."""
+        loaded = self._loaded
+        if loaded is None:
+            raise NoChampionError
+        return loaded[0]
+
+    def start(self) -> None:
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def refresh(self) -> None:
+        """Loads the champion if it is another one than the loaded. One that cannot be loaded is refused once."""
+        try:
+            promotion = self._registry.champion()
+            if self._loaded is not None and self._loaded[1].number == promotion.number:
+                return
+            if self._refused == promotion.number:
+                return
+            self._refused = promotion.number
+            self._loaded = self._registry.load_champion()
+        except NoChampionError:
+            return
+        except ModelFileError as error:
+            self._metrics.model_refusals.inc()
+            _log.error("The champion was refused and the model in use stays: %s", error)
+            return
+        self._refused = None
+        self._metrics.champion.info({"version": promotion.version})
+        _log.info("Champion %s is in use.", promotion.version)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._poll_seconds):
+            try:
+                self.refresh()
+            except Exception:
+                _log.exception("Looking for a new champion failed; the model in use stays.")

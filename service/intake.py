@@ -1,0 +1,75 @@
+"""From a request to an article that can be scored: cut, within the limits, in a language that the model knows."""
+
+from labels.errors import ArticleError, LanguageError
+from labels.language import detect_language
+from labels.paragraphs import SplitArticle, split_html, split_paragraphs, split_text
+from service.problems import ArticleTooLargeError, UnknownFrameError
+from service.schemas import ClassifyRequest
+from service.settings import Settings
+from training.card import ModelCard
+
+UNDETERMINED = "und"
+_SURE_ENOUGH = 0.5
+"""No English sentence of the shipped corpus with 25 characters or more is taken for another language that surely."""
+_ENOUGH_CHARACTERS = 25
+
+
+def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:
+    """Cuts the one input that the request has; raises `ArticleError` naming the field at fault."""
+    given = [name for name in ("text", "html", "paragraphs") if getattr(request, name) is not None]
+    if len(given) != 1:
+        named = " and ".join(given) if given else "none of them"
+        raise ArticleError(
+            f"Send exactly one of text, html and paragraphs; this request has {named}.", given[-1] if given else "text"
+        )
+    _require_size(request, given[0], settings.max_text_mib)
+    if request.text is not None:
+        article = split_text(request.text)
+    elif request.html is not None:
+        article = split_html(request.html)
+    else:
+        article = split_paragraphs(request.paragraphs or [])
+    if len(article.paragraphs) + len(article.skipped) > settings.max_paragraphs:
+        raise ArticleTooLargeError(
+            f"The article has more than {settings.max_paragraphs:,} paragraphs; send it in parts.", given[0]
+        )
+    return article
+
+
+def _require_size(request: ClassifyRequest, field: str, limit_mib: int) -> None:
+    content = getattr(request, field)
+    size = sum(len(part.encode()) for part in ([content] if isinstance(content, str) else content))
+    if size > limit_mib * 2**20:
+        raise ArticleTooLargeError(f"The article is longer than {limit_mib} MiB of UTF-8 text.", field)
+
+
+def language_of(article: SplitArticle, request: ClassifyRequest, card: ModelCard) -> str:
+    """ISO 639 code of the article; raises `LanguageError` where the model was not trained on it.
+
+    A text too short to tell is `und` and gets the benefit of the doubt.
+    """
+    if request.force_language is not None:
+        return request.force_language
+    text = "\n".join(paragraph.text for paragraph in article.paragraphs)
+    language = detect_language(text)
+    if language.code in card.languages:
+        return language.code
+    letters = sum(character.isalpha() for character in text[:1000])
+    if language.confidence < _SURE_ENOUGH or letters < _ENOUGH_CHARACTERS:
+        return UNDETERMINED
+    known = ", ".join(card.languages)
+    field = next(name for name in ("text", "html", "paragraphs") if getattr(request, name) is not None)
+    raise LanguageError(
+        f"The article seems to be written in '{language.code}', and the model was trained on {known} only; "
+        "set force_language to score it all the same.",
+        field,
+    )
+
+
+def require_frames(request: ClassifyRequest, card: ModelCard) -> None:
+    """Raises `UnknownFrameError` for a threshold on a frame that the model does not have."""
+    for frame in request.thresholds:
+        if frame not in card.frames:
+            raise UnknownFrameError(
+                f"The model has no frame '{frame}'; its frames are {', '.join(card.frame_keys)}.", f"thresholds/{frame}"
+            )

@@ -1,0 +1,92 @@
+"""Prometheus metrics, named by its rules; no label takes more values than there are routes or frames."""
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from training.classification import Classification
+
+
+def product_version() -> str:
+    try:
+        return version("media-framing")
+    except PackageNotFoundError:
+        return "0"
+
+
+class Metrics:
+    """All metrics of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "framing_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.duration = Histogram(
+            "framing_http_request_duration_seconds", "Time to answer.", ["method", "route"], registry=self.registry
+        )
+        self.in_progress = Gauge("framing_http_requests_in_progress", "Requests at work.", registry=self.registry)
+        self.paragraphs = Counter("framing_paragraphs_scored", "Paragraphs scored.", registry=self.registry)
+        self.decisions = Counter(
+            "framing_decisions", "Decisions on paragraphs.", ["frame", "decision"], registry=self.registry
+        )
+        self.model_refusals = Counter(
+            "framing_model_refusals", "Champions that could not be loaded.", registry=self.registry
+        )
+        self.champion = Info("framing_champion", "The model in use.", registry=self.registry)
+        Info("framing_build", "This program.", registry=self.registry).info({"version": product_version()})
+
+    def count(self, classification: Classification) -> None:
+        self.paragraphs.inc(len(classification.paragraphs))
+        totals: dict[tuple[str, str], int] = {}
+        for paragraph in classification.paragraphs:
+            for frame, found in paragraph.items():
+                totals[frame, found.decision] = totals.get((frame, found.decision), 0) + 1
+        for (frame, decision), count in totals.items():
+            self.decisions.labels(frame, decision).inc(count)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class MeasureRequests:
+    """ASGI middleware that counts and times requests by route template, never by raw path."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        status = 500
+        started = time.perf_counter()
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with self.metrics.in_progress.track_inprogress():
+            try:
+                await self.app(scope, receive, note_status)
+            finally:
+                method, route = _method(scope), _route(scope)
+                self.metrics.requests.labels(method, route, status).inc()
+                self.metrics.duration.labels(method, route).observe(time.perf_counter() - started)
+        return None
+
+
+def _method(scope: Mapping[str, object]) -> str:
+    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+    method = str(scope["method"])
+    return method if method in known else "other"
+
+
+def _route(scope: Mapping[str, object]) -> str:
+    return str(getattr(scope.get("route"), "path", "unmatched"))

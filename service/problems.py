@@ -1,0 +1,156 @@
+"""Problem details (RFC 9457): the one table that turns errors into answers."""
+
+import logging
+import uuid
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
+from service.body import BodyError, BodyTooLargeError
+from service.schemas import FieldError, Problem
+from service.store.database import DatabaseError
+from service.store.idempotency import IdempotencyKeyReusedError
+from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger("framing")
+
+
+class NotFoundError(FramingError):
+    """Nothing is stored under that id."""
+
+
+class ArticleTooLargeError(ArticleError):
+    """The article is longer than the service takes."""
+
+
+class UnknownFrameError(CodebookError):
+    """A frame was named that the model does not have; `field` says where."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class Kind(NamedTuple):
+    """How one kind of error is answered."""
+
+    status: int
+    slug: str
+    title: str
+
+
+# The first matching row counts, so special errors stand above general ones.
+TABLE: dict[type[Exception], Kind] = {
+    BodyTooLargeError: Kind(413, "too-large", "The request is too large"),
+    ArticleTooLargeError: Kind(413, "too-large", "The request is too large"),
+    BodyError: Kind(400, "unreadable-body", "The request body cannot be read"),
+    LanguageError: Kind(422, "language-not-supported", "The model does not know this language"),
+    ArticleError: Kind(422, "nothing-to-score", "The article cannot be scored"),
+    UnknownFrameError: Kind(422, "unknown-frame", "There is no such frame"),
+    IdempotencyKeyReusedError: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used before"),
+    NotFoundError: Kind(404, "not-found", "There is no such thing here"),
+    NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),
+    NoChampionError: Kind(503, "no-model", "No model is ready"),
+    ModelFileError: Kind(503, "model-refused", "The model cannot be used"),
+    DatabaseError: Kind(503, "database-unavailable", "The database cannot be used"),
+    OperationalError: Kind(503, "database-unavailable", "The database cannot be used"),
+    RegistryError: Kind(409, "registry-conflict", "The registry refuses"),
+    CodebookError: Kind(422, "codebook", "The codebook does not allow this"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer every error by this module."""
+    for error in TABLE:
+        app.add_exception_handler(error, answer_known)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def problem(
+    path: str,
+    kind: Kind,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    content = Problem(
+        type=f"urn:framing:problem:{kind.slug}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=path,
+        errors=errors,
+    )
+    return Response(
+        content.model_dump_json(exclude_none=True), kind.status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+async def answer_known(request: Request, error: Exception) -> Response:
+    """The answer to an error of the table."""
+    kind = next(kind for known, kind in TABLE.items() if isinstance(error, known))
+    if isinstance(error, OperationalError):
+        _log.error("Database error: %s", error)
+        detail = "The database cannot be used at the moment; nothing was stored."
+    else:
+        detail = str(error)
+    field = getattr(error, "field", None)
+    errors = None if field is None else [FieldError(pointer=_pointer(field), detail=detail)]
+    headers = {"Retry-After": "1"} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(request.url.path, kind, detail, errors, headers)
+
+
+def _pointer(field: str) -> str:
+    return field if field.startswith(("query/", "path/", "header/")) else f"/{field}"
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_field_error(fault) for fault in error.errors()[:20]]
+    if errors and errors[0].pointer == "" and error.errors()[0]["type"] == "json_invalid":
+        return problem(
+            request.url.path, TABLE[BodyError], "The body is not valid JSON.", errors
+        )
+    where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
+    kind = Kind(422, "invalid-request", "The request is not as documented")
+    return problem(request.url.path, kind, f"These parts of the request are wrong: {where}.", errors)
+
+
+def _field_error(fault: dict[str, Any]) -> FieldError:
+    place, *path = fault["loc"]
+    if fault["type"] == "json_invalid":
+        return FieldError(pointer="", detail=f"The body is not valid JSON: {fault['ctx']['error']}.")
+    steps = "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    pointer = (f"/{steps}" if steps else "") if place == "body" else f"{place}/{steps}"
+    return FieldError(pointer=pointer, detail=fault["msg"].removeprefix("Value error, "))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
+    details = {
+        404: "There is nothing at this address.",
+        405: f"This address does not take {request.method}.",
+        400: "The request body cannot be read.",
+    }
+    return problem(
+        request.url.path, kind, details.get(status, status.description or status.phrase), None, dict(error.headers or {})
+    )
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
+    identifier = uuid.uuid4().hex
+    _log.error("Unexpected error %s at %s", identifier, request.url.path, exc_info=error)
+    kind = Kind(500, "unexpected", "Something unexpected went wrong")
+    return problem(request.url.path, kind, f"It is logged under the id {identifier}; nothing else was changed.")

@@ -1,0 +1,207 @@
+"""/v1/articles: articles kept with their framing."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from sqlalchemy.exc import IntegrityError
+
+from service.answers import listed_article, stored_article
+from service.body import StrictJsonRoute
+from service.intake import language_of, require_frames, split_article
+from service.problems import NotFoundError, UnknownFrameError
+from service.routes import problems
+from service.schemas import ArticleList, ArticleRequest, Day, StoredArticleAnswer, end_of, start_of
+from service.state import Services, State
+from service.store import articles as store
+from service.store import idempotency
+from training.classification import Classification, classify, cuts_at
+from training.frame_model import FrameModel
+from training.operating_points import Decision
+
+router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJsonRoute)
+
+ArticleId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a stored article.")]
+
+_LOCATION = {
+    "Location": {"description": "Address of the stored article.", "schema": {"type": "string"}, "required": True}
+}
+_CREATED = {201: {"description": "Stored and scored", "model": StoredArticleAnswer, "headers": _LOCATION}}
+_KNOWN = {200: {"description": "This article is stored already; nothing was stored again", "headers": _LOCATION}}
+
+
+@router.post(
+    "", status_code=200, response_model=StoredArticleAnswer, responses={**_KNOWN, **_CREATED, **problems(400, 413, 422, 503)}
+)
+def create(
+    request: ArticleRequest,
+    state: State,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="The same request sent again under one key is done once and answered alike.",
+        ),
+    ] = None,
+) -> Response:
+    """Stores an article with its framing, in one transaction.
+
+    The same article again (same external_id, url, or text and outlet) answers 200 with the one that is stored.
+    """
+    digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    if idempotency_key is not None:
+        with state.database.read() as connection:
+            remembered = idempotency.remembered(connection, idempotency_key, digest)
+        if remembered is not None:
+            return _answer(*remembered, 201)
+    model = state.champion.model()
+    require_frames(request, model.card)
+    article = split_article(request, state.settings)
+    language = language_of(article, request, model.card)
+    cuts = cuts_at(model, request.operating_point, request.thresholds)
+    texts = [paragraph.text for paragraph in article.paragraphs]
+    classification = classify(model, texts, cuts, explain=request.explain)
+    scoring = store.Scoring(
+        model.card.version, model.card.codebook_version, request.operating_point, classification
+    )
+    metadata = _metadata(request)
+    same = None
+    try:
+        with state.database.write() as connection:
+            if idempotency_key is not None:
+                remembered = idempotency.remembered(connection, idempotency_key, digest)
+                if remembered is not None:
+                    return _answer(*remembered, 201)
+            same = store.find_same(connection, metadata, store.content_digest(metadata.outlet, article))
+            if same is None:
+                added = store.add(connection, metadata, language, article, scoring)
+                answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
+                body = answer.model_dump_json(exclude_none=True)
+                if idempotency_key is not None:
+                    idempotency.remember(
+                        connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
+                    )
+    except IntegrityError:
+        # Another request stored the same article between our look and our insert; PostgreSQL allows that.
+        with state.database.read() as connection:
+            same = store.find_same(connection, metadata, store.content_digest(metadata.outlet, article))
+        if same is None:
+            raise
+    if same is not None:
+        return _answer(same, _read(state, same, explain=request.explain), 200)
+    state.metrics.count(classification)
+    return _answer(added.id, body, 201)
+
+
+@router.get("", response_model_exclude_none=True, responses=problems(422, 503))
+def listing(
+    state: State,
+    outlet: Annotated[str | None, Query(max_length=256, description="Only of this outlet.")] = None,
+    since: Annotated[Day | None, Query(alias="from", description="Published from this date or time on.")] = None,
+    until: Annotated[Day | None, Query(alias="to", description="Published up to this day or before this time.")] = None,
+    frame: Annotated[str | None, Query(max_length=64, description="Only with the decision on this frame.")] = None,
+    decision: Annotated[Decision | None, Query(description="Which decision; `present` where only a frame is named.")] = None,
+    q: Annotated[str | None, Query(max_length=256, description="Only with all of these words in title or text.")] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="The `next` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Articles a page.")] = 50,
+) -> ArticleList:
+    """Stored articles, newest first (by publication, else by arrival)."""
+    if frame is not None:
+        card = state.champion.model().card
+        if frame not in card.frames:
+            raise UnknownFrameError(
+                f"The model has no frame '{frame}'; its frames are {', '.join(card.frame_keys)}.", "query/frame"
+            )
+    filters = store.Filters(
+        outlet=outlet,
+        since=start_of(since) if since else None,
+        until=end_of(until) if until else None,
+        frame=frame,
+        decision=decision,
+        words=q,
+    )
+    with state.database.read() as connection:
+        page, following = store.listing(connection, filters, _read_cursor(cursor), limit)
+    return ArticleList(
+        articles=[listed_article(article) for article in page],
+        next=_write_cursor(following) if following else None,
+    )
+
+
+@router.get("/{id}", response_model=StoredArticleAnswer, responses=problems(404, 422, 503))
+def get(
+    id: ArticleId,  # noqa: A002 - the name in the address
+    state: State,
+    explain: Annotated[bool, Query(description="Whether to answer with evidence.")] = True,
+) -> Response:
+    """One stored article with its framing. Evidence is given while the model that scored it is in use."""
+    return _answer(id, _read(state, id, explain=explain), 200)
+
+
+@router.delete("/{id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
+def delete(id: ArticleId, state: State) -> None:  # noqa: A002 - the name in the address
+    """Deletes an article with its paragraphs and scores, everywhere."""
+    with state.database.write() as connection:
+        if not store.remove(connection, id):
+            raise NotFoundError(f"No article is stored under the id {id}.")
+
+
+def _read(state: Services, identifier: str, *, explain: bool) -> str:
+    with state.database.read() as connection:
+        article = store.get(connection, identifier)
+    if article is None:
+        raise NotFoundError(f"No article is stored under the id {identifier}.")
+    if explain:
+        article = _explained(article, state.champion.model())
+    answer = stored_article(article, evidence_terms=state.settings.evidence_terms)
+    return answer.model_dump_json(exclude_none=True)
+
+
+def _explained(article: store.StoredArticle, model: FrameModel) -> store.StoredArticle:
+    """The article with evidence for the scores stored, if the model that gave them is at hand."""
+    if model.card.version != article.scoring.model_version:
+        return article
+    _, explanations = model.score_and_explain([paragraph.text for paragraph in article.split.paragraphs])
+    frames = model.card.frame_keys
+    found = article.scoring.classification
+    explained = tuple(
+        {frame: replace(paragraph[frame], explanation=explanation[k]) for k, frame in enumerate(frames)}
+        for paragraph, explanation in zip(found.paragraphs, explanations, strict=True)
+    )
+    return replace(article, scoring=replace(article.scoring, classification=Classification(explained, found.article)))
+
+
+def _metadata(request: ArticleRequest) -> store.Metadata:
+    return store.Metadata(
+        title=request.title,
+        url=request.url,
+        outlet=request.outlet,
+        author=request.author,
+        published_at=request.published_at,
+        external_id=request.external_id,
+    )
+
+
+def _answer(identifier: str, body: str, status: int) -> Response:
+    return Response(body, status, {"Location": f"/v1/articles/{identifier}"}, "application/json")
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def _write_cursor(cursor: store.Cursor) -> str:
+    return f"{(cursor.dated_at - _FIRST) // timedelta(microseconds=1)}-{cursor.number}"
+
+
+def _read_cursor(cursor: str | None) -> store.Cursor | None:
+    if cursor is None:
+        return None
+    microseconds, number = map(int, cursor.split("-"))
+    return store.Cursor(_FIRST + min(timedelta(microseconds=microseconds), _LAST - _FIRST), number)

@@ -1,0 +1,29 @@
+"""Whether the service lives, is ready, and how it fares."""
+
+from fastapi import APIRouter, Response
+
+from service.routes import problems
+from service.schemas import Health
+from service.state import State
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def livez() -> Health:
+    """The process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses=problems(503))
+def readyz(state: State) -> Health:
+    """A champion is loaded and the database is reachable and migrated."""
+    state.champion.model()
+    state.database.ping()
+    return Health(status="ok")
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(state: State) -> Response:
+    """Prometheus metrics."""
+    return Response(state.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,32 @@
+"""What the routes share: made once a process by `create_app`, handed to each route as `State`."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from labels.codebook import Codebook
+from service.champion import Champion
+from service.metrics import Metrics
+from service.settings import Settings
+from service.store.database import Database
+from training.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running service."""
+
+    settings: Settings
+    codebook: Codebook
+    database: Database
+    registry: Registry
+    champion: Champion
+    metrics: Metrics
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+State = Annotated[Services, Depends(_services)]

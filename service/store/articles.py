@@ -1,0 +1,327 @@
+"""Stored articles: adding, finding, listing, deleting."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select
+
+from labels.paragraphs import Paragraph, Skipped, SplitArticle
+from service.store.tables import article_scores, articles, paragraph_scores, paragraphs, scorings, skipped
+from training.classification import ArticleFrame, Classification, FrameDecision
+from training.operating_points import Decision, OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a submitter says of an article. `content_sha256` identifies its outlet and text."""
+
+    title: str | None = None
+    url: str | None = None
+    outlet: str | None = None
+    author: str | None = None
+    published_at: datetime | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """One model's reading of an article."""
+
+    model_version: str
+    codebook_version: int
+    operating_point: OperatingPoint
+    classification: Classification
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArticle:
+    """An article with its newest scoring."""
+
+    id: str
+    created_at: datetime
+    metadata: Metadata
+    language: str
+    split: SplitArticle
+    scoring: Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class ListedArticle:
+    """An article in a list: its facts and the frames of the whole."""
+
+    id: str
+    created_at: datetime
+    metadata: Metadata
+    language: str
+    model_version: str
+    codebook_version: int
+    frames: Mapping[str, ArticleFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place after an article in the order newest first."""
+
+    dated_at: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which articles to list; `until` is exclusive, `frame` means articles with `decision` on it."""
+
+    outlet: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    frame: str | None = None
+    decision: Decision | None = None
+    words: str | None = None
+
+
+def content_digest(outlet: str | None, split: SplitArticle) -> str:
+    """Identifies an article by outlet and text: the same wire copy in two outlets is two articles."""
+    return hashlib.sha256(f"{outlet or ''}\0{split.text.strip()}".encode()).hexdigest()
+
+
+def find_same(connection: Connection, metadata: Metadata, digest: str) -> str | None:
+    """The id of an article with the same external id, address or content, looked for in this order."""
+    for column, value in (
+        (articles.c.external_id, metadata.external_id),
+        (articles.c.url, metadata.url),
+        (articles.c.content_sha256, digest),
+    ):
+        if value is not None:
+            found = connection.scalar(select(articles.c.id).where(column == value))
+            if found is not None:
+                return str(found)
+    return None
+
+
+def add(
+    connection: Connection, metadata: Metadata, language: str, split: SplitArticle, scoring: Scoring
+) -> StoredArticle:
+    """Stores an article, its paragraphs and its scores; raises SQLAlchemy's IntegrityError if it is there already."""
+    now = datetime.now(UTC)
+    identifier = uuid.uuid4().hex
+    number = connection.execute(
+        insert(articles).returning(articles.c.number),
+        {
+            "id": identifier,
+            "content_sha256": content_digest(metadata.outlet, split),
+            "created_at": now,
+            "dated_at": metadata.published_at or now,
+            "language": language,
+            "text": split.text,
+            "title": metadata.title,
+            "url": metadata.url,
+            "outlet": metadata.outlet,
+            "author": metadata.author,
+            "published_at": metadata.published_at,
+            "external_id": metadata.external_id,
+        },
+    ).scalar_one()
+    connection.execute(
+        insert(paragraphs),
+        [{"article_number": number, "index": p.index, "start": p.start, "end": p.end} for p in split.paragraphs],
+    )
+    if split.skipped:
+        connection.execute(
+            insert(skipped),
+            [{"article_number": number, "start": s.start, "end": s.end, "reason": s.reason} for s in split.skipped],
+        )
+    _add_scoring(connection, number, split, scoring, now)
+    return StoredArticle(identifier, now, metadata, language, split, scoring)
+
+
+def _add_scoring(
+    connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime
+) -> None:
+    scoring_number = connection.execute(
+        insert(scorings).returning(scorings.c.number),
+        {
+            "article_number": number,
+            "model_version": scoring.model_version,
+            "codebook_version": scoring.codebook_version,
+            "operating_point": scoring.operating_point,
+            "scored_at": now,
+        },
+    ).scalar_one()
+    connection.execute(
+        insert(paragraph_scores),
+        [
+            {
+                "scoring_number": scoring_number,
+                "index": paragraph.index,
+                "frame": frame,
+                "score": found.score,
+                "decision": found.decision,
+            }
+            for paragraph, frames in zip(split.paragraphs, scoring.classification.paragraphs, strict=True)
+            for frame, found in frames.items()
+        ],
+    )
+    connection.execute(
+        insert(article_scores),
+        [
+            {
+                "scoring_number": scoring_number,
+                "frame": frame,
+                "score": found.score,
+                "decision": found.decision,
+                "share": found.share,
+                "paragraphs": found.paragraphs,
+            }
+            for frame, found in scoring.classification.article.items()
+        ],
+    )
+
+
+def get(connection: Connection, identifier: str) -> StoredArticle | None:
+    """The article of that id, or None."""
+    row = connection.execute(
+        select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
+        .join(scorings, scorings.c.number == _newest_scoring())
+        .where(articles.c.id == identifier)
+    ).first()
+    if row is None:
+        return None
+    split = _split(connection, row)
+    classification = Classification(
+        paragraphs=_paragraph_frames(connection, row.scoring_number, split),
+        article=_article_frames(connection, [row.scoring_number])[row.scoring_number],
+    )
+    return StoredArticle(
+        id=row.id,
+        created_at=row.created_at,
+        metadata=_metadata(row),
+        language=row.language,
+        split=split,
+        scoring=Scoring(row.model_version, row.codebook_version, row.operating_point, classification),
+    )
+
+
+def remove(connection: Connection, identifier: str) -> bool:
+    """Deletes an article with everything that belongs to it; False where there is none."""
+    return connection.execute(delete(articles).where(articles.c.id == identifier)).rowcount > 0
+
+
+def listing(
+    connection: Connection, filters: Filters, after: Cursor | None, limit: int
+) -> tuple[list[ListedArticle], Cursor | None]:
+    """Up to `limit` articles, newest first, and the cursor of the next page or None."""
+    query = (
+        select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
+        .join(scorings, scorings.c.number == _newest_scoring())
+        .where(*_conditions(filters))
+        .order_by(articles.c.dated_at.desc(), articles.c.number.desc())
+        .limit(limit + 1)
+    )
+    rows = connection.execute(_after(query, after)).all()
+    page, more = rows[:limit], len(rows) > limit
+    frames = _article_frames(connection, [row.scoring_number for row in page])
+    listed = [
+        ListedArticle(
+            id=row.id,
+            created_at=row.created_at,
+            metadata=_metadata(row),
+            language=row.language,
+            model_version=row.model_version,
+            codebook_version=row.codebook_version,
+            frames=frames[row.scoring_number],
+        )
+        for row in page
+    ]
+    return listed, Cursor(page[-1].dated_at, page[-1].number) if more else None
+
+
+_SCORING = (scorings.c.model_version, scorings.c.codebook_version, scorings.c.operating_point)
+
+
+def _newest_scoring() -> ColumnElement[int]:
+    newest = scorings.alias("newest")
+    return (
+        select(func.max(newest.c.number))
+        .where(newest.c.article_number == articles.c.number)
+        .correlate(articles)
+        .scalar_subquery()
+    )
+
+
+def _after(query: Select[Any], after: Cursor | None) -> Select[Any]:
+    if after is None:
+        return query
+    return query.where(
+        or_(
+            articles.c.dated_at < after.dated_at,
+            and_(articles.c.dated_at == after.dated_at, articles.c.number < after.number),
+        )
+    )
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.outlet is not None:
+        conditions.append(articles.c.outlet == filters.outlet)
+    if filters.since is not None:
+        conditions.append(articles.c.dated_at >= filters.since)
+    if filters.until is not None:
+        conditions.append(articles.c.dated_at < filters.until)
+    for word in (filters.words or "").split():
+        conditions.append(
+            or_(articles.c.text.icontains(word, autoescape=True), articles.c.title.icontains(word, autoescape=True))
+        )
+    if filters.frame is not None or filters.decision is not None:
+        conditions.append(_decided(filters.frame, filters.decision or "present"))
+    return conditions
+
+
+def _decided(frame: str | None, decision: Decision) -> ColumnElement[bool]:
+    """Articles whose newest scoring has the decision on the frame, or on any frame."""
+    query = select(article_scores.c.frame).where(
+        article_scores.c.scoring_number == scorings.c.number, article_scores.c.decision == decision
+    )
+    if frame is not None:
+        query = query.where(article_scores.c.frame == frame)
+    return query.correlate(scorings).exists()
+
+
+def _metadata(row: Row[Any]) -> Metadata:
+    return Metadata(row.title, row.url, row.outlet, row.author, row.published_at, row.external_id)
+
+
+def _split(connection: Connection, row: Row[Any]) -> SplitArticle:
+    kept = connection.execute(
+        select(paragraphs).where(paragraphs.c.article_number == row.number).order_by(paragraphs.c.index)
+    )
+    aside = connection.execute(
+        select(skipped).where(skipped.c.article_number == row.number).order_by(skipped.c.start)
+    )
+    return SplitArticle(
+        text=row.text,
+        paragraphs=tuple(Paragraph(p.index, p.start, p.end, row.text[p.start : p.end]) for p in kept),
+        skipped=tuple(Skipped(s.start, s.end, row.text[s.start : s.end], s.reason) for s in aside),
+    )
+
+
+def _paragraph_frames(
+    connection: Connection, scoring_number: int, split: SplitArticle
+) -> tuple[Mapping[str, FrameDecision], ...]:
+    found: dict[int, dict[str, FrameDecision]] = {paragraph.index: {} for paragraph in split.paragraphs}
+    for row in connection.execute(
+        select(paragraph_scores).where(paragraph_scores.c.scoring_number == scoring_number)
+    ):
+        found[row.index][row.frame] = FrameDecision(row.score, row.decision, None)
+    return tuple(found.values())
+
+
+def _article_frames(connection: Connection, scoring_numbers: Sequence[int]) -> dict[int, dict[str, ArticleFrame]]:
+    found: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
+    for row in connection.execute(
+        select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))
+    ):
+        found[row.scoring_number][row.frame] = ArticleFrame(row.score, row.decision, row.share, row.paragraphs)
+    return found

@@ -1,0 +1,134 @@
+"""The tables. Change them only together with a migration."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Points in time, stored as UTC without a zone so that they sort alike everywhere, given back with it."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only for plain INTEGER keys.
+_Number = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _article_key() -> Column[int]:
+    return Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), primary_key=True)
+
+
+articles = Table(
+    "articles",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("external_id", String(512), unique=True),
+    Column("url", String(2048), unique=True),
+    Column("content_sha256", String(64), nullable=False, unique=True),
+    Column("title", Text),
+    Column("outlet", String(256)),
+    Column("author", String(256)),
+    Column("published_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    # published_at where known, else created_at: what lists and charts order by.
+    Column("dated_at", UtcDateTime, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "dated_at", "number"),
+    Index(None, "outlet", "dated_at"),
+)
+
+paragraphs = Table(
+    "paragraphs",
+    metadata,
+    _article_key(),
+    Column("index", Integer, primary_key=True),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+)
+
+skipped = Table(
+    "skipped",
+    metadata,
+    _article_key(),
+    Column("start", Integer, primary_key=True),
+    Column("end", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+)
+
+scorings = Table(
+    "scorings",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), nullable=False),
+    Column("model_version", String(16), nullable=False),
+    Column("codebook_version", Integer, nullable=False),
+    Column("operating_point", String(16), nullable=False),
+    Column("scored_at", UtcDateTime, nullable=False),
+    UniqueConstraint("article_number", "model_version"),
+)
+
+paragraph_scores = Table(
+    "paragraph_scores",
+    metadata,
+    Column("scoring_number", _Number, ForeignKey("scorings.number", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("frame", String(64), primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("decision", String(16), nullable=False),
+)
+
+article_scores = Table(
+    "article_scores",
+    metadata,
+    Column("scoring_number", _Number, ForeignKey("scorings.number", ondelete="CASCADE"), primary_key=True),
+    Column("frame", String(64), primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("share", Float, nullable=False),
+    Column("paragraphs", Integer, nullable=False),
+    Index(None, "frame", "decision"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("article_id", String(32), ForeignKey("articles.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("response", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+)

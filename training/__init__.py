@@ -1,0 +1,1 @@
+"""How a model of frames is made, judged, kept and chosen."""

@@ -1,0 +1,125 @@
+"""The model card: everything known about a model version besides its coefficients."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version as library_version
+from typing import Any
+
+from training.calibration import ReliabilityBin
+from training.errors import ModelFileError
+from training.evaluation import Averages, Evaluation, Figure, FrameFigures
+from training.operating_points import Cut, OperatingPoint
+
+CARD_FORMAT = 1
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What the model was trained on."""
+
+    digest: str
+    paragraphs: int
+    articles: int
+    sources: tuple[str, ...]
+    held_out_articles: int
+    unsettled: int
+    carrying: Mapping[str, int]
+    """Training paragraphs that carry each frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Facts of one model version. `version` and `pipeline_sha256` are given by the registry."""
+
+    created_at: str
+    codebook_name: str
+    codebook_version: int
+    frames: Mapping[str, str]
+    """Key and title of each frame, in the order of the pipeline's columns."""
+    languages: tuple[str, ...]
+    data: DataFacts
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    calibration: Mapping[str, tuple[float, float]]
+    """Slope and offset a frame, already folded into the pipeline: calibrated = slope · uncalibrated + offset."""
+    cuts: Mapping[OperatingPoint, Mapping[str, Cut]]
+    left_out: Evaluation
+    held_out: Evaluation | None
+    baselines: tuple[Evaluation, ...]
+    agreement: Mapping[str, float | None]
+    """Krippendorff's alpha a frame, None where it is undefined."""
+    note: str = ""
+    libraries: Mapping[str, str] = field(default_factory=lambda: current_libraries())
+    version: str = ""
+    pipeline_sha256: str = ""
+
+    @property
+    def frame_keys(self) -> tuple[str, ...]:
+        return tuple(self.frames)
+
+    def registered(self, version: str, pipeline_sha256: str) -> "ModelCard":
+        return replace(self, version=version, pipeline_sha256=pipeline_sha256)
+
+
+def current_libraries() -> dict[str, str]:
+    """Versions of what a stored pipeline depends on."""
+    return {"python": platform.python_version(), **{name: library_version(name) for name in _LIBRARIES}}
+
+
+def card_to_json(card: ModelCard) -> str:
+    """The text of `card.json`."""
+    return json.dumps({"format": CARD_FORMAT, **asdict(card)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def card_from_json(text: str | bytes) -> ModelCard:
+    """Reads `card.json`; raises `ModelFileError` when it is not a card of this format."""
+    try:
+        content = json.loads(text)
+        if content.pop("format") != CARD_FORMAT:
+            raise ModelFileError("The model card has another format than this version reads.")
+        return _card(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError("The model card is damaged or foreign.") from error
+
+
+def _card(content: dict[str, Any]) -> ModelCard:
+    held_out = content.pop("held_out")
+    return ModelCard(
+        **{
+            **content,
+            "languages": tuple(content["languages"]),
+            "data": DataFacts(**{**content["data"], "sources": tuple(content["data"]["sources"])}),
+            "calibration": {frame: (slope, offset) for frame, (slope, offset) in content["calibration"].items()},
+            "cuts": {
+                point: {frame: Cut(**cut) for frame, cut in cuts.items()} for point, cuts in content["cuts"].items()
+            },
+            "left_out": _evaluation(content["left_out"]),
+            "baselines": tuple(map(_evaluation, content["baselines"])),
+        },
+        held_out=_evaluation(held_out) if held_out else None,
+    )
+
+
+def _evaluation(content: dict[str, Any]) -> Evaluation:
+    return Evaluation(
+        **{
+            **content,
+            "frames": tuple(map(_frame_figures, content["frames"])),
+            "macro": _averages(content["macro"]),
+            "micro": _averages(content["micro"]),
+            "macro_average_precision": Figure(**content["macro_average_precision"]),
+        }
+    )
+
+
+def _averages(content: dict[str, Any]) -> Averages:
+    return Averages(**{name: Figure(**figure) for name, figure in content.items()})
+
+
+def _frame_figures(content: dict[str, Any]) -> FrameFigures:
+    figures = {name: Figure(**content[name]) for name in ("precision", "recall", "f1", "average_precision")}
+    bins = tuple(ReliabilityBin(**row) for row in content["reliability"])
+    return FrameFigures(**{**content, **figures, "reliability": bins})

@@ -1,0 +1,128 @@
+"""Training a challenger: annotated paragraphs in, a calibrated and judged model out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from scipy.special import expit
+from sklearn.pipeline import Pipeline
+
+from labels.agreement import agreement
+from labels.annotations import CodedParagraph
+from labels.codebook import Codebook
+from labels.language import detect_language
+from training.baselines import evaluate_baselines
+from training.calibration import fit_platt
+from training.card import DataFacts, ModelCard
+from training.cross_validation import LeftOut, Progress, evaluate_left_out, leave_out, no_progress
+from training.dataset import Dataset, build_dataset, data_digest, require_trainable
+from training.evaluation import Evaluation, evaluate
+from training.frame_model import FrameModel
+from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, fit_cut
+from training.pipeline import Hyperparameters, fit, fold_in
+
+DEFAULT_SEED = 20260101
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """A trained model that is not registered yet."""
+
+    pipeline: Pipeline
+    card: ModelCard
+
+
+def train_challenger(
+    paragraphs: Sequence[CodedParagraph],
+    codebook: Codebook,
+    *,
+    hyperparameters: Hyperparameters | None = None,
+    seed: int = DEFAULT_SEED,
+    note: str = "",
+    progress: Progress = no_progress,
+    jobs: int = -1,
+) -> Challenger:
+    """Fits on all but the held-out articles, calibrates and cuts on sources left out, judges on both.
+
+    Raises `TrainingDataError` where a frame has too few annotations.
+    """
+    hyperparameters = hyperparameters or Hyperparameters()
+    dataset = build_dataset(paragraphs, codebook)
+    require_trainable(dataset)
+    held_out = dataset.held_out
+    training, judged = dataset.take(~held_out), dataset.take(held_out)
+    left_out = leave_out(training, hyperparameters, seed, progress, jobs)
+    progress("fit", 0.0)
+    pipeline = fit(training.normalised, training.targets, hyperparameters, seed)
+    calibration, cuts = _calibrate(training, left_out)
+    fold_in(pipeline, *(np.array(column) for column in zip(*calibration.values(), strict=True)))
+    progress("evaluate", 0.0)
+    card = ModelCard(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        frames={frame.key: frame.title for frame in codebook.frames},
+        languages=_languages(training),
+        data=_facts(paragraphs, dataset, training, judged),
+        hyperparameters=hyperparameters.as_dict(),
+        seed=seed,
+        calibration=calibration,
+        cuts=cuts,
+        left_out=evaluate_left_out(training, left_out),
+        held_out=None,
+        baselines=evaluate_baselines(training, judged if len(judged) else training, codebook),
+        agreement={result.frame: result.alpha for result in agreement(paragraphs, codebook, resamples=1)},
+        note=note,
+    )
+    challenger = Challenger(pipeline, card)
+    return _judge(challenger, judged) if len(judged) else challenger
+
+
+def _judge(challenger: Challenger, judged: Dataset) -> Challenger:
+    model = FrameModel(challenger.pipeline, challenger.card)
+    return Challenger(challenger.pipeline, replace(challenger.card, held_out=evaluate_held_out(model, judged)))
+
+
+def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
+    """A model's figures at its balanced thresholds on paragraphs of articles that no model is trained on."""
+    scores = model.score(list(judged.texts))
+    thresholds = [model.card.cuts["balanced"][frame].threshold for frame in judged.frames]
+    decisions = scores >= np.array([1.0 if threshold is None else threshold for threshold in thresholds])
+    return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
+
+
+def _calibrate(
+    training: Dataset, left_out: LeftOut
+) -> tuple[dict[str, tuple[float, float]], dict[OperatingPoint, dict[str, Cut]]]:
+    calibration: dict[str, tuple[float, float]] = {}
+    cuts: dict[OperatingPoint, dict[str, Cut]] = {point: {} for point in OPERATING_POINTS}
+    for k, frame in enumerate(training.frames):
+        slope, offset = fit_platt(left_out.logits[:, k], training.targets[:, k])
+        calibration[frame] = slope, offset
+        scores = expit(slope * left_out.logits[:, k] + offset)
+        for point in OPERATING_POINTS:
+            cuts[point][frame] = fit_cut(point, scores, training.targets[:, k])
+    return calibration, cuts
+
+
+def _languages(training: Dataset) -> tuple[str, ...]:
+    """Languages of at least one in twenty articles, the commonest first."""
+    first = dict(zip(training.articles[::-1], training.texts[::-1], strict=True))
+    found = Counter(detect_language(text).code for text in first.values())
+    return tuple(code for code, count in found.most_common() if count >= len(first) / 20)
+
+
+def _facts(
+    paragraphs: Sequence[CodedParagraph], dataset: Dataset, training: Dataset, judged: Dataset
+) -> DataFacts:
+    return DataFacts(
+        digest=data_digest(paragraphs),
+        paragraphs=len(training),
+        articles=len(set(training.articles)),
+        sources=tuple(sorted(set(training.sources))),
+        held_out_articles=len(set(judged.articles)),
+        unsettled=len(paragraphs) - len(dataset),
+        carrying={frame: int(training.targets[:, k].sum()) for k, frame in enumerate(training.frames)},
+    )

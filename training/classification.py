@@ -1,0 +1,91 @@
+"""From scores to an answer: decisions a paragraph, evidence, and the roll-up to the article.
+
+Roll-up rule `any_paragraph`, version 1: an article's score is its highest paragraph score; it is present where any
+paragraph is, else uncertain where any paragraph is, else absent; `share` is the share of its paragraphs that are
+present. A long article has more chances to carry a frame, so compare articles by `share`, not by `score`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.frame_model import FrameExplanation, FrameModel
+from training.operating_points import Cut, Decision, OperatingPoint, fixed_cut
+
+ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDecision:
+    """One frame of one paragraph."""
+
+    score: float
+    decision: Decision
+    explanation: FrameExplanation | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleFrame:
+    """One frame of a whole article; `paragraphs` of them are present, which is `share` of all."""
+
+    score: float
+    decision: Decision
+    share: float
+    paragraphs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Frames of each paragraph, in order, and of the article."""
+
+    paragraphs: tuple[Mapping[str, FrameDecision], ...]
+    article: Mapping[str, ArticleFrame]
+
+
+def cuts_at(
+    model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]
+) -> dict[str, Cut]:
+    """The cut of each frame: the caller's own threshold where one is given, else the operating point's."""
+    cuts = model.card.cuts[operating_point]
+    return {
+        frame: fixed_cut(thresholds[frame]) if frame in thresholds else cuts[frame] for frame in model.card.frame_keys
+    }
+
+
+def classify(
+    model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool
+) -> Classification:
+    """Scores and decides each paragraph and rolls them up."""
+    explanations: Sequence[tuple[FrameExplanation, ...] | None]
+    if explain:
+        scores, explanations = model.score_and_explain(texts)
+    else:
+        scores, explanations = model.score(texts), [None] * len(texts)
+    frames = model.card.frame_keys
+    paragraphs = tuple(
+        {
+            frame: FrameDecision(
+                score=float(row[k]),
+                decision=cuts[frame].decide(float(row[k])),
+                explanation=explanation[k] if explanation else None,
+            )
+            for k, frame in enumerate(frames)
+        }
+        for row, explanation in zip(scores, explanations, strict=True)
+    )
+    return Classification(paragraphs, _roll_up(frames, scores, paragraphs))
+
+
+def _roll_up(
+    frames: Sequence[str], scores: NDArray[np.float64], paragraphs: Sequence[Mapping[str, FrameDecision]]
+) -> dict[str, ArticleFrame]:
+    highest = scores.max(axis=0)
+    rolled = {}
+    for k, frame in enumerate(frames):
+        decisions = [paragraph[frame].decision for paragraph in paragraphs]
+        present = decisions.count("present")
+        decision: Decision = "present" if present else "uncertain" if "uncertain" in decisions else "absent"
+        rolled[frame] = ArticleFrame(float(highest[k]), decision, present / len(decisions), present)
+    return rolled

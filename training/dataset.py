@@ -1,0 +1,103 @@
+"""Datasets: gold paragraphs as texts, targets and groups, with whole articles held out for ever."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.annotations import CodedParagraph, corpus_row
+from labels.codebook import Codebook
+from labels.gold import settle
+from labels.normalise import normalise
+from training.errors import TrainingDataError
+
+HELD_OUT_SHARE = 0.15
+MIN_POSITIVE = 10
+"""Fewest paragraphs carrying a frame from which a model of it is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """n paragraphs with settled gold labels for k frames.
+
+    texts: (n,) as coders read them; targets: (n, k) bool; articles and sources: (n,) names.
+    """
+
+    frames: tuple[str, ...]
+    texts: NDArray[np.object_]
+    targets: NDArray[np.bool_]
+    articles: NDArray[np.object_]
+    sources: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
+        """The dataset of some rows, given as mask or positions."""
+        return Dataset(
+            self.frames, self.texts[rows], self.targets[rows], self.articles[rows], self.sources[rows]
+        )
+
+    @property
+    def normalised(self) -> NDArray[np.object_]:
+        """The texts in the spelling that the features see."""
+        return np.array([normalise(text) for text in self.texts], dtype=object)
+
+    @property
+    def held_out(self) -> NDArray[np.bool_]:
+        """(n,) mask of the paragraphs whose article is held out."""
+        verdicts = {article: is_held_out(article) for article in set(self.articles)}
+        return np.array([verdicts[article] for article in self.articles], dtype=bool)
+
+
+def is_held_out(article: str) -> bool:
+    """Whether an article is kept for judging only.
+
+    Decided by a hash of its id: growing data never moves an article across, as a seeded shuffle would.
+    """
+    digest = hashlib.sha256(article.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < HELD_OUT_SHARE * 2**64
+
+
+def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> Dataset:
+    """Settles the annotations and keeps the paragraphs on which no frame is tied."""
+    gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
+    return Dataset(
+        frames=codebook.keys,
+        texts=np.array([g.paragraph.text for g in gold], dtype=object),
+        targets=np.array([[key in g.frames for key in codebook.keys] for g in gold], dtype=bool).reshape(
+            len(gold), len(codebook.keys)
+        ),
+        articles=np.array([g.paragraph.article for g in gold], dtype=object),
+        sources=np.array([g.paragraph.source for g in gold], dtype=object),
+    )
+
+
+def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:
+    """SHA-256 of the annotated paragraphs, whatever order they come in."""
+    rows = sorted(
+        json.dumps(corpus_row(p), sort_keys=True, ensure_ascii=False, separators=(",", ":")) for p in paragraphs
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def require_trainable(dataset: Dataset) -> None:
+    """Raises `TrainingDataError` naming every frame with too few paragraphs that carry, or lack, it."""
+    training = dataset.take(~dataset.held_out)
+    faults = []
+    for column, frame in enumerate(dataset.frames):
+        positive = int(training.targets[:, column].sum())
+        if positive < MIN_POSITIVE:
+            faults.append(f"'{frame}' has {positive} paragraphs that carry it")
+        elif len(training) - positive < MIN_POSITIVE:
+            faults.append(f"'{frame}' has {len(training) - positive} paragraphs that do not carry it")
+    if faults:
+        raise TrainingDataError(
+            f"There are too few annotations to train: {'; '.join(faults)} outside the held-out articles, and "
+            f"{MIN_POSITIVE} are needed. Code more paragraphs or take the frame out of the codebook."
+        )
+    if len(set(training.articles)) < 2:
+        raise TrainingDataError("The annotations come from one article; at least two are needed to judge a model.")

@@ -1,0 +1,37 @@
+"""Errors of training and of the model registry, on the tree of `labels.errors`.
+
+FramingError
+├── TrainingDataError      too few annotated paragraphs to train or judge a frame
+├── RegistryError          the registry cannot do what was asked
+│   ├── NoSuchVersionError     no model version of that name
+│   └── NoChampionError        no version was ever promoted
+└── ModelFileError         a stored model is damaged, tampered with, foreign or of other libraries
+"""
+
+from labels.errors import FramingError
+
+
+class TrainingDataError(FramingError):
+    """The annotations do not suffice to train a model."""
+
+
+class RegistryError(FramingError):
+    """The registry refuses an operation."""
+
+
+class NoSuchVersionError(RegistryError):
+    """There is no model version of that name."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"There is no model version '{version}'.")
+
+
+class NoChampionError(RegistryError):
+    """No model version has been promoted yet."""
+
+    def __init__(self) -> None:
+        super().__init__("No model has been promoted yet: train one with `framing train`.")
+
+
+class ModelFileError(FramingError):
+    """A stored model cannot be trusted or read."""

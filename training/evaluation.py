@@ -1,0 +1,172 @@
+"""One model's decisions against gold labels: precision, recall, F1, average precision, calibration.
+
+Intervals are 95% percentile bootstrap intervals over whole articles, because paragraphs of one article are alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.calibration import ReliabilityBin, expected_calibration_error, reliability
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its 95% interval; all None where it is undefined (no such paragraph)."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFigures:
+    """How well one frame is found. `support` paragraphs carry it."""
+
+    frame: str
+    support: int
+    precision: Figure
+    recall: Figure
+    f1: Figure
+    average_precision: Figure
+    ece: float
+    reliability: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Precision, recall and F1 averaged over frames (macro) or over all decisions (micro)."""
+
+    precision: Figure
+    recall: Figure
+    f1: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of one set of decisions; `how` says on which paragraphs and how they were kept from training."""
+
+    how: str
+    paragraphs: int
+    articles: int
+    frames: tuple[FrameFigures, ...]
+    macro: Averages
+    micro: Averages
+    macro_average_precision: Figure
+    ece: float
+
+
+def evaluate(
+    how: str,
+    frames: tuple[str, ...],
+    scores: NDArray[np.float64],
+    decisions: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+    articles: NDArray[np.object_],
+    *,
+    seed: int = 0,
+) -> Evaluation:
+    """Figures for scores, decisions and targets of shape (n, k) and the article of each paragraph, (n,)."""
+    names, membership = np.unique(articles.astype(str), return_inverse=True)
+    draws = _draws(len(names), seed)
+    counts = _counts(decisions, targets, membership, len(names))
+    total = counts.sum(axis=0)  # (k, 3): hits, called, carrying
+    resampled = np.tensordot(draws, counts, axes=1)  # (B, k, 3)
+    per_frame, spread = _ratios(total), _ratios(resampled)
+    ap, ap_spread = _average_precisions(scores, targets, draws[:, membership])
+    tables = [reliability(scores[:, k], targets[:, k]) for k in range(len(frames))]
+    figures = tuple(
+        FrameFigures(
+            frame=frame,
+            support=int(targets[:, k].sum()),
+            precision=_figure(per_frame[k, 0], spread[:, k, 0]),
+            recall=_figure(per_frame[k, 1], spread[:, k, 1]),
+            f1=_figure(per_frame[k, 2], spread[:, k, 2]),
+            average_precision=_figure(ap[k], ap_spread[:, k]),
+            ece=expected_calibration_error(tables[k]),
+            reliability=tables[k],
+        )
+        for k, frame in enumerate(frames)
+    )
+    return Evaluation(
+        how=how,
+        paragraphs=len(targets),
+        articles=len(names),
+        frames=figures,
+        macro=_averages(_mean(per_frame, 0), _mean(spread, 1)),
+        micro=_averages(_ratios(total.sum(axis=0)), _ratios(resampled.sum(axis=1))),
+        macro_average_precision=_figure(_mean(ap, 0), _mean(ap_spread, 1)),
+        ece=float(np.mean([figure.ece for figure in figures])),
+    )
+
+
+def _draws(articles: int, seed: int) -> NDArray[np.int64]:
+    """How often each article occurs in each resample, shape (B, articles)."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(articles, np.full(articles, 1 / articles), size=RESAMPLES)
+
+
+def _counts(
+    decisions: NDArray[np.bool_], targets: NDArray[np.bool_], membership: NDArray[np.int64], articles: int
+) -> NDArray[np.float64]:
+    counts = np.zeros((articles, targets.shape[1], 3))
+    np.add.at(counts, membership, np.stack([decisions & targets, decisions, targets], axis=2).astype(float))
+    return counts
+
+
+def _ratios(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Precision, recall, F1 from (…, 3) counts of hits, called, carrying; NaN where nothing is carried.
+
+    Calling nothing has precision 0 by convention, as in scikit-learn with zero_division=0.
+    """
+    hits, called, carrying = counts[..., 0], counts[..., 1], counts[..., 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall = np.where(carrying > 0, hits / carrying, np.nan)
+        precision = np.where(called > 0, hits / np.maximum(called, 1), 0.0)
+        f1 = np.where(carrying > 0, 2 * hits / np.maximum(called + carrying, 1), np.nan)
+    return np.stack([precision, recall, f1], axis=-1)
+
+
+def _average_precisions(
+    scores: NDArray[np.float64], targets: NDArray[np.bool_], weights: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average precision per frame, (k,), and per resample, (B, k); `weights` (B, n) repeats paragraphs."""
+    frames = scores.shape[1]
+    once = np.ones((1, len(scores)))
+    values = np.array([_average_precision(scores[:, k], targets[:, k], once)[0] for k in range(frames)])
+    spread = np.stack([_average_precision(scores[:, k], targets[:, k], weights) for k in range(frames)], axis=1)
+    return values, spread
+
+
+def _average_precision(
+    score: NDArray[np.float64], target: NDArray[np.bool_], weights: NDArray[np.float64] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    order = np.argsort(-score, kind="stable")
+    weight = weights[:, order].astype(np.float32)
+    hit = weight * target[order]
+    called, hits = np.cumsum(weight, axis=1), np.cumsum(hit, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(called > 0, hits / np.maximum(called, 1), 0.0)
+        return np.asarray((precision * hit).sum(axis=1) / hits[:, -1], dtype=np.float64)
+
+
+def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Mean over frames that are defined; NaN where none is."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(defined, values, 0).sum(axis=axis) / defined.sum(axis=axis))
+
+
+def _averages(values: NDArray[np.float64], spread: NDArray[np.float64]) -> Averages:
+    return Averages(*(_figure(values[part], spread[:, part]) for part in range(3)))
+
+
+def _figure(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float64]) -> Figure:
+    defined = spread[~np.isnan(spread)]
+    if np.isnan(value) or not len(defined):
+        return Figure(None, None, None)
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return Figure(float(value), float(low), float(high))

@@ -1,0 +1,113 @@
+"""Operating points: where a score becomes a decision, and where the service says "uncertain" instead.
+
+Each point has a threshold a frame, and bounds on two errors that hold by split conformal prediction conditional on the
+true label (Vovk 2012, "Conditional validity of inductive conformal predictors"; the binary case of Mondrian sets):
+
+* missed: of the paragraphs that carry the frame, at most `max_missed` are called absent;
+* false alarm: of the paragraphs that do not carry it, at most `max_false_alarm` are called present.
+
+A score that would break either bound is "uncertain". The bounds hold for paragraphs exchangeable with those of the
+sources left out in calibration, on average over calibration sets.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+OperatingPoint = Literal["balanced", "high_precision", "high_recall"]
+OPERATING_POINTS: tuple[OperatingPoint, ...] = get_args(OperatingPoint)
+Decision = Literal["present", "absent", "uncertain"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+
+TARGET = 0.9
+"""Precision that `high_precision` asks for, recall that `high_recall` asks for."""
+
+MAX_MISSED: dict[OperatingPoint, float] = {"balanced": 0.1, "high_precision": 0.1, "high_recall": 0.03}
+MAX_FALSE_ALARM: dict[OperatingPoint, float] = {"balanced": 0.1, "high_precision": 0.03, "high_recall": 0.25}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How scores of one frame become decisions at one operating point.
+
+    present from `present_from` up, absent below `absent_below`, uncertain between. `threshold` is None where no
+    threshold reaches the point's target: then nothing is called present (`present_from` is None) at high_precision.
+    """
+
+    threshold: float | None
+    absent_below: float
+    present_from: float | None
+    max_missed: float
+    max_false_alarm: float
+    precision: float | None
+    recall: float | None
+
+    def decide(self, score: float) -> Decision:
+        if self.present_from is not None and score >= self.present_from:
+            return "present"
+        return "absent" if score < self.absent_below else "uncertain"
+
+
+def fixed_cut(threshold: float) -> Cut:
+    """A caller's own threshold: nothing is uncertain, and no bound is claimed."""
+    return Cut(threshold, threshold, threshold, 1.0, 1.0, None, None)
+
+
+def fit_cut(point: OperatingPoint, scores: NDArray[np.float64], target: NDArray[np.bool_]) -> Cut:
+    """The cut of one frame from scores (n,) of sources left out and their gold labels (n,)."""
+    threshold = _threshold(point, scores, target)
+    present_at_bound = _lowest_present(scores[~target], MAX_FALSE_ALARM[point])
+    absent_at_bound = _highest_absent(scores[target], MAX_MISSED[point])
+    if threshold is None:
+        # No threshold is precise enough: the frame is never asserted, only ruled out or left open.
+        return Cut(None, absent_at_bound, None, MAX_MISSED[point], 0.0, None, None)
+    present_from = max(threshold, present_at_bound)
+    chosen = scores >= threshold
+    hits = int((chosen & target).sum())
+    return Cut(
+        threshold=threshold,
+        absent_below=min(threshold, absent_at_bound),
+        present_from=present_from if present_from <= 1 else None,
+        max_missed=MAX_MISSED[point],
+        max_false_alarm=MAX_FALSE_ALARM[point],
+        precision=hits / int(chosen.sum()) if chosen.any() else None,
+        recall=hits / int(target.sum()) if target.any() else None,
+    )
+
+
+def _highest_absent(carrying: NDArray[np.float64], error: float) -> float:
+    """Score below which at most `error` of carrying paragraphs fall; 0 where too few are known to promise it."""
+    rank = int(np.floor(error * (len(carrying) + 1)))
+    return float(np.sort(carrying)[rank - 1]) if rank >= 1 else 0.0
+
+
+def _lowest_present(lacking: NDArray[np.float64], error: float) -> float:
+    """Score from which at most `error` of lacking paragraphs lie; above 1 where too few are known to promise it."""
+    rank = int(np.floor(error * (len(lacking) + 1)))
+    return float(np.nextafter(np.sort(lacking)[-rank], 2.0)) if rank >= 1 else 2.0
+
+
+def _threshold(point: OperatingPoint, scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float | None:
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    hits = np.cumsum(target[order])
+    chosen = np.arange(1, len(ranked) + 1)
+    last_of_ties = np.append(ranked[1:] != ranked[:-1], True)
+    precision, recall = hits / chosen, hits / max(1, int(target.sum()))
+    if point == "balanced":
+        f1 = np.where(last_of_ties, 2 * hits / (chosen + target.sum()), -1)
+        return _between(ranked, int(np.argmax(f1)))
+    if point == "high_recall":
+        reached = np.flatnonzero(last_of_ties & (recall >= TARGET))
+        return _between(ranked, int(reached[0])) if len(reached) else None
+    # A handful of lucky paragraphs is no evidence of precision: ask for as many as the smallest trainable frame.
+    reached = np.flatnonzero(last_of_ties & (precision >= TARGET) & (chosen >= min(10, len(ranked))))
+    return _between(ranked, int(reached[-1])) if len(reached) else None
+
+
+def _between(ranked: NDArray[np.float64], place: int) -> float:
+    """Half way between a score and the next lower one, so that rounding cannot move the paragraph across."""
+    below = ranked[place + 1] if place + 1 < len(ranked) else 0.0
+    return float((ranked[place] + below) / 2)

@@ -1,0 +1,262 @@
+"""The registry: model versions on disk, which of them is champion, and who promoted it when and why.
+
+    models/
+    ├── versions/v1/{pipeline.joblib, card.json}    immutable once there
+    └── promotions/000001.json                      append-only; the highest number names the champion
+
+A version appears by renaming a finished folder, a promotion by linking a finished file under the next free number.
+Both are atomic, so a reader sees the old state or the new one, whoever is killed when, and of two promoters at once
+both are in the history and the later number has won.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import joblib
+from sklearn.exceptions import InconsistentVersionWarning
+
+from training.card import ModelCard, card_from_json, card_to_json, current_libraries
+from training.challenger import Challenger
+from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+from training.frame_model import FrameModel
+
+PIPELINE_FILE, CARD_FILE = "pipeline.joblib", "card.json"
+
+_VERSION = re.compile(r"v[1-9]\d{0,8}")
+_UNFINISHED = ".unfinished-"
+_MUST_MATCH = ("scikit-learn", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One line of the history: from then on `version` is champion."""
+
+    number: int
+    at: str
+    action: Literal["promote", "rollback"]
+    version: str
+    previous: str | None
+    by: str
+    reason: str
+    card_sha256: str
+
+
+class Registry:
+    """Model versions in a folder, which is made when first written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._versions = folder / "versions"
+        self._promotions = folder / "promotions"
+
+    # -- versions ---------------------------------------------------------------------------------------------------
+
+    def versions(self) -> list[str]:
+        """All versions, the oldest first."""
+        if not self._versions.is_dir():
+            return []
+        names = [entry.name for entry in self._versions.iterdir() if _VERSION.fullmatch(entry.name)]
+        return sorted(names, key=lambda name: int(name[1:]))
+
+    def card(self, version: str) -> ModelCard:
+        """The card of a version; raises `NoSuchVersionError` or `ModelFileError`."""
+        return card_from_json(self._read(version, CARD_FILE))
+
+    def register(self, challenger: Challenger) -> ModelCard:
+        """Stores a challenger as the next version and returns its card."""
+        buffer = BytesIO()
+        joblib.dump(challenger.pipeline, buffer, compress=3)
+        pipeline = buffer.getvalue()
+        digest = hashlib.sha256(pipeline).hexdigest()
+        self._versions.mkdir(parents=True, exist_ok=True)
+        with self._unfinished_folder() as folder:
+            _write_durably(folder / PIPELINE_FILE, pipeline)
+            while True:
+                version = f"v{int((self.versions() or ['v0'])[-1][1:]) + 1}"
+                card = challenger.card.registered(version, digest)
+                _write_durably(folder / CARD_FILE, card_to_json(card).encode())
+                _sync(folder)
+                try:
+                    folder.rename(self._versions / version)
+                except OSError:
+                    if not (self._versions / version).exists():
+                        raise
+                    continue  # another process took the number first
+                _sync(self._versions)
+                return card
+
+    def load(self, version: str) -> FrameModel:
+        """The model of a version; nothing is unpickled unless its digest is the one on the card.
+
+        Raises `NoSuchVersionError`, or `ModelFileError` for a damaged, tampered or foreign file or other libraries.
+        """
+        card = self.card(version)
+        pipeline = self._read(version, PIPELINE_FILE)
+        if hashlib.sha256(pipeline).hexdigest() != card.pipeline_sha256:
+            raise ModelFileError(
+                f"The file of model '{version}' is not the one that was registered (its SHA-256 differs from the "
+                "card's), so it was not opened."
+            )
+        if card.version != version:
+            raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
+        _require_libraries(card)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", InconsistentVersionWarning)
+                return FrameModel(joblib.load(BytesIO(pipeline)), card)
+        except InconsistentVersionWarning as error:
+            raise ModelFileError(f"Model '{version}' was stored by another version of scikit-learn.") from error
+        except Exception as error:  # whatever unpickling a file of another kind may raise
+            raise ModelFileError(f"The file of model '{version}' holds no pipeline that can be read.") from error
+
+    def _read(self, version: str, name: str) -> bytes:
+        if not _VERSION.fullmatch(version):
+            raise NoSuchVersionError(version)
+        folder = self._versions / version
+        if not folder.is_dir():
+            raise NoSuchVersionError(version)
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"Model '{version}' has no readable {name}.") from error
+
+    # -- champion ---------------------------------------------------------------------------------------------------
+
+    def history(self) -> list[Promotion]:
+        """Every promotion and rollback, the oldest first."""
+        return [self._promotion(number) for number in self._promotion_numbers()]
+
+    def champion(self) -> Promotion:
+        """The promotion in force; raises `NoChampionError` before the first."""
+        numbers = self._promotion_numbers()
+        if not numbers:
+            raise NoChampionError
+        return self._promotion(numbers[-1])
+
+    def load_champion(self) -> tuple[FrameModel, Promotion]:
+        """The champion, whose card must be the one that was promoted."""
+        promotion = self.champion()
+        if self._card_digest(promotion.version) != promotion.card_sha256:
+            raise ModelFileError(f"The card of model '{promotion.version}' was changed after its promotion.")
+        return self.load(promotion.version), promotion
+
+    def promote(self, version: str, *, by: str, reason: str) -> Promotion:
+        """Makes a version champion after loading it, so that one which cannot serve never is."""
+        self.load(version)
+        return self._append("promote", version, by, reason)
+
+    def roll_back(self, *, by: str, reason: str) -> Promotion:
+        """Makes the champion before the present one champion again."""
+        history = self.history()
+        if not history:
+            raise NoChampionError
+        previous = history[-1].previous
+        if previous is None:
+            raise RegistryError("There is no earlier champion to roll back to.")
+        self.load(previous)
+        return self._append("rollback", previous, by, reason)
+
+    def _append(self, action: Literal["promote", "rollback"], version: str, by: str, reason: str) -> Promotion:
+        self._promotions.mkdir(parents=True, exist_ok=True)
+        while True:
+            history = self.history()
+            promotion = Promotion(
+                number=history[-1].number + 1 if history else 1,
+                at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                action=action,
+                version=version,
+                previous=_previous(history, action, version),
+                by=by,
+                reason=reason,
+                card_sha256=self._card_digest(version),
+            )
+            if self._link(promotion):
+                return promotion
+
+    def _link(self, promotion: Promotion) -> bool:
+        """Publishes a promotion under its number; False where another promoter took the number first."""
+        with self._unfinished_folder() as folder:
+            finished = folder / "promotion.json"
+            _write_durably(finished, (json.dumps(asdict(promotion), ensure_ascii=False) + "\n").encode())
+            try:
+                os.link(finished, self._promotions / f"{promotion.number:06d}.json")
+            except FileExistsError:
+                return False
+            _sync(self._promotions)
+            return True
+
+    def _promotion_numbers(self) -> list[int]:
+        if not self._promotions.is_dir():
+            return []
+        return sorted(int(entry.stem) for entry in self._promotions.glob("[0-9]*.json"))
+
+    def _promotion(self, number: int) -> Promotion:
+        try:
+            return Promotion(**json.loads((self._promotions / f"{number:06d}.json").read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
+            raise ModelFileError(f"Promotion {number} in the history cannot be read.") from error
+
+    def _card_digest(self, version: str) -> str:
+        return hashlib.sha256(self._read(version, CARD_FILE)).hexdigest()
+
+    @contextmanager
+    def _unfinished_folder(self) -> Iterator[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def unfinished(self) -> list[Path]:
+        """Folders that a killed process left behind; safe to delete when no other process writes."""
+        return sorted(self.folder.glob(f"{_UNFINISHED}*")) if self.folder.is_dir() else []
+
+
+def _previous(history: list[Promotion], action: str, version: str) -> str | None:
+    """What a rollback from the new champion leads to: one step down, and after a rollback further down."""
+    if not history:
+        return None
+    if action == "promote":
+        return history[-1].version if history[-1].version != version else history[-1].previous
+    reached = [promotion for promotion in history if promotion.version == version]
+    return reached[0].previous if reached else None
+
+
+def _require_libraries(card: ModelCard) -> None:
+    """A minor release may change what a pipeline computes, so it must be the same."""
+    here = current_libraries()
+    for name in _MUST_MATCH:
+        stored, installed = card.libraries.get(name, "unknown"), here[name]
+        if stored.split(".")[:2] != installed.split(".")[:2]:
+            raise ModelFileError(
+                f"Model '{card.version}' was trained with {name} {stored} and {installed} is installed: "
+                "train it again or install that version."
+            )
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
