@@ -46,7 +46,7 @@ def coincidences(ratings: NDArray[np.int64], values: int) -> NDArray[np.float64]
     diagonal = np.arange(values)
     pairs[:, diagonal, diagonal] -= counts
     size = counts.sum(axis=1)
-    return pairs / np.where(size > 1, size - 1, np.inf)[:, None, None]
+    return np.asarray(pairs / np.where(size > 1, size - 1, np.inf)[:, None, None])
 
 
 def krippendorff_alpha(ratings: NDArray[np.int64]) -> float | None:
@@ -87,9 +87,7 @@ def alpha_interval(
     names, membership = np.unique(np.asarray(clusters), return_inverse=True)
     by_cluster = np.zeros((len(names), values, values))
     np.add.at(by_cluster, membership, coincidences(ratings, values))
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=resamples
-    )
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     matrices = np.tensordot(draws, by_cluster, axes=1)
     alphas = [alpha for alpha in map(_alpha, matrices) if alpha is not None]
     if len(alphas) < resamples / 2:

@@ -55,7 +55,9 @@ _CAPTION = re.compile(
     r"|an?\s+(?:photo|image|picture|screengrab|screenshot|view|file photo)\s+(?:of|from|showing|shows|taken)\b[^.]{0,160}$)",
     re.IGNORECASE,
 )
-_CREDIT_AT_END = re.compile(rf"(?:[—–|/\[(]|-\s|\.\s|\s-)\s*(?:{_NAME}\s+){{0,3}}(?:{_AGENCY})(?:[/\s,]+{_AGENCY})*[\])]?\.?$")
+_CREDIT_AT_END = re.compile(
+    rf"(?:[—–|/\[(]|-\s|\.\s|\s-)\s*(?:{_NAME}\s+){{0,3}}(?:{_AGENCY})(?:[/\s,]+{_AGENCY})*[\])]?\.?$"
+)
 _BOILERPLATE = re.compile(
     r"(?:share|tweet|whats\s?app|facebook|twitter|email|e-mail|print|copy link|save|bookmark|linkedin|telegram|pin it|reddit|instagram|youtube|x)"
     r"(?:(?:\s*[|,/·•]\s*|\s+)(?:this|on|via|to|by|with|the|article|story|page|post|link|us|a|friend|share|tweet|whats\s?app|facebook|twitter|"

@@ -49,9 +49,7 @@ class Codebook:
         try:
             return self._by_key[key]
         except KeyError:
-            raise CodebookError(
-                f"The codebook has no frame '{key}'; its frames are {', '.join(self.keys)}."
-            ) from None
+            raise CodebookError(f"The codebook has no frame '{key}'; its frames are {', '.join(self.keys)}.") from None
 
 
 def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
@@ -103,9 +101,7 @@ def _frame_faults(frame: dict[str, Any]) -> list[str]:
     faults = []
     if not isinstance(frame.get("key"), str) or not _KEY.fullmatch(frame["key"]):
         faults.append("'key' must be lower-case letters, digits and underscores, starting with a letter")
-    faults += [
-        f"'{name}' must be a text" for name in ("title", "definition") if not isinstance(frame.get(name), str)
-    ]
+    faults += [f"'{name}' must be a text" for name in ("title", "definition") if not isinstance(frame.get(name), str)]
     for name in ("include", "exclude", "keywords"):
         entries = frame.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):

@@ -49,7 +49,7 @@ def _fold(text: str) -> str:
 
 def _article_text(page: str) -> str | None:
     """What trafilatura takes for the article, folded; None where it finds none and the whole page must do."""
-    from trafilatura import extract  # costs a third of a second to import, and only HTML needs it
+    from trafilatura import extract  # noqa: PLC0415 - costs a third of a second, and only HTML needs it
 
     found = extract(page, output_format="txt", include_comments=False, favor_recall=True, deduplicate=False)
     return _fold(found) if found and found.strip() else None

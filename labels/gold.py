@@ -25,7 +25,7 @@ def majority(annotations: Sequence[Annotation], frame: str) -> bool | None:
 
 def settle(paragraphs: Iterable[CodedParagraph], codebook: Codebook) -> tuple[GoldParagraph, ...]:
     """Gold labels by majority over the coders of each paragraph."""
-    return tuple(map(lambda paragraph: _settle(paragraph, codebook), paragraphs))
+    return tuple(_settle(paragraph, codebook) for paragraph in paragraphs)
 
 
 def _settle(paragraph: CodedParagraph, codebook: Codebook) -> GoldParagraph:

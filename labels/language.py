@@ -21,7 +21,7 @@ class Language:
 
 @cache
 def _identifier() -> "LanguageIdentifier":
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - loaded when first needed
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 

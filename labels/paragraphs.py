@@ -8,6 +8,7 @@ caller's own paragraphs joined by a blank line.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from labels.boilerplate import Reason, furniture, in_related_list, is_heading
 from labels.errors import ArticleError
@@ -169,10 +170,7 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 def _unwrap(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Joins the lines of a block that were only wrapped at a column; other lines are paragraphs of their own."""
     width = max(end - start for start, end in lines)
-    breaks = [
-        _breaks_for_width(text, line, following, width)
-        for line, following in zip(lines, lines[1:], strict=False)
-    ]
+    breaks = [_breaks_for_width(text, line, following, width) for line, following in pairwise(lines)]
     mid_sentence = sum(
         wrapped and not _SENTENCE_END.search(text[start:end])
         for (start, end), wrapped in zip(lines, breaks, strict=False)

@@ -5,12 +5,15 @@ from dataclasses import asdict
 
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
+from service.intake import Reading
 from service.schemas import (
     ArticleFacts,
     ArticleFrameAnswer,
     ArticleSummary,
     Classified,
+    ClassifyRequest,
     CodebookAnswer,
+    DamagedModel,
     EvidenceSpan,
     FigureAnswer,
     FrameAnswer,
@@ -18,6 +21,7 @@ from service.schemas import (
     ListedArticle,
     ModelAnswer,
     ModelFigures,
+    ModelList,
     ModelUsed,
     ParagraphAnswer,
     ParagraphFrame,
@@ -28,11 +32,26 @@ from service.schemas import (
 from service.store import articles as stored
 from training.card import ModelCard
 from training.classification import ROLL_UP_RULE, ROLL_UP_VERSION, ArticleFrame, Classification, FrameDecision
+from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
 from training.operating_points import OperatingPoint
+from training.registry import Registry
 
 
-def classified(
+def classified(request: ClassifyRequest, reading: Reading, card: ModelCard, *, evidence_terms: int) -> Classified:
+    """The answer to a classification, with the text where offsets count in one that the caller does not have."""
+    return _classified(
+        reading.article,
+        reading.language,
+        reading.classification,
+        model=ModelUsed(version=card.version, codebook_version=card.codebook_version),
+        operating_point=request.operating_point,
+        evidence_terms=evidence_terms,
+        with_text=request.text is None,
+    )
+
+
+def _classified(
     split: SplitArticle,
     language: str,
     classification: Classification,
@@ -42,7 +61,6 @@ def classified(
     evidence_terms: int,
     with_text: bool,
 ) -> Classified:
-    """The answer to a classification; `with_text` where offsets count in a text that the caller does not have."""
     return Classified(
         model=model,
         language=language,
@@ -97,7 +115,7 @@ def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
 
 def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:
     scoring = article.scoring
-    answer = classified(
+    answer = _classified(
         article.split,
         article.language,
         scoring.classification,
@@ -140,7 +158,27 @@ def codebook_answer(codebook: Codebook) -> CodebookAnswer:
     )
 
 
-def model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
+def model_list(registry: Registry) -> ModelList:
+    """All versions, the newest first; those whose card cannot be read apart."""
+    champion = champion_version(registry)
+    models, damaged = [], []
+    for version in reversed(registry.versions()):
+        try:
+            models.append(_model_answer(registry.card(version), champion=version == champion))
+        except ModelFileError as error:
+            damaged.append(DamagedModel(version=version, fault=str(error)))
+    return ModelList(champion=champion, models=models, damaged=damaged)
+
+
+def champion_version(registry: Registry) -> str | None:
+    """The version of the champion, None before the first promotion."""
+    try:
+        return registry.champion().version
+    except NoChampionError:
+        return None
+
+
+def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
     return ModelAnswer.model_validate(
         {
             "version": card.version,
@@ -150,13 +188,13 @@ def model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
             "frames": list(card.frame_keys),
             "paragraphs": card.data.paragraphs,
             "note": card.note,
-            "left_out": model_figures(card.left_out),
-            "held_out": model_figures(card.held_out) if card.held_out else None,
+            "left_out": _model_figures(card.left_out),
+            "held_out": _model_figures(card.held_out) if card.held_out else None,
         }
     )
 
 
-def model_figures(evaluation: Evaluation) -> ModelFigures:
+def _model_figures(evaluation: Evaluation) -> ModelFigures:
     return ModelFigures(
         how=evaluation.how,
         paragraphs=evaluation.paragraphs,

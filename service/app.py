@@ -11,7 +11,6 @@ from fastapi.openapi.utils import get_openapi
 from labels.codebook import read_codebook
 from labels.language import detect_language
 from service import problems
-from service.body import LimitBody
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
 from service.routes import articles, classify, codebook, docs, health, models
@@ -64,7 +63,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     docs.mount_assets(app)
     problems.install(app)
-    app.add_middleware(LimitBody, limit=settings.max_body_mib * 2**20, refuse=problems.answer_known)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
     return app

@@ -62,5 +62,5 @@ class Champion:
         while not self._stop.wait(self._poll_seconds):
             try:
                 self.refresh()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a watcher that dies would leave an old model in use for ever
                 _log.exception("Looking for a new champion failed; the model in use stays.")

@@ -1,5 +1,7 @@
 """From a request to an article that can be scored: cut, within the limits, in a language that the model knows."""
 
+from dataclasses import dataclass
+
 from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
 from labels.paragraphs import SplitArticle, split_html, split_paragraphs, split_text
@@ -7,11 +9,32 @@ from service.problems import ArticleTooLargeError, UnknownFrameError
 from service.schemas import ClassifyRequest
 from service.settings import Settings
 from training.card import ModelCard
+from training.classification import Classification, classify, cuts_at
+from training.frame_model import FrameModel
 
 UNDETERMINED = "und"
 _SURE_ENOUGH = 0.5
 """No English sentence of the shipped corpus with 25 characters or more is taken for another language that surely."""
 _ENOUGH_CHARACTERS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An article as one model reads it."""
+
+    article: SplitArticle
+    language: str
+    classification: Classification
+
+
+def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Reading:
+    """Cuts, checks and classifies an article; raises `ArticleError` or `UnknownFrameError` naming the field."""
+    _require_frames(request, model.card)
+    article = split_article(request, settings)
+    language = language_of(article, request, model.card)
+    cuts = cuts_at(model, request.operating_point, request.thresholds)
+    texts = [paragraph.text for paragraph in article.paragraphs]
+    return Reading(article, language, classify(model, texts, cuts, explain=request.explain))
 
 
 def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:
@@ -66,7 +89,7 @@ def language_of(article: SplitArticle, request: ClassifyRequest, card: ModelCard
     )
 
 
-def require_frames(request: ClassifyRequest, card: ModelCard) -> None:
+def _require_frames(request: ClassifyRequest, card: ModelCard) -> None:
     """Raises `UnknownFrameError` for a threshold on a frame that the model does not have."""
     for frame in request.thresholds:
         if frame not in card.frames:

@@ -71,8 +71,8 @@ def install(app: FastAPI) -> None:
     """Makes the application answer every error by this module."""
     for error in TABLE:
         app.add_exception_handler(error, answer_known)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(HTTPException, _answer_http)
+    app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.exception_handler(HTTPException)(_answer_http)
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
@@ -91,9 +91,7 @@ def problem(
         instance=path,
         errors=errors,
     )
-    return Response(
-        content.model_dump_json(exclude_none=True), kind.status, media_type=MEDIA_TYPE, headers=headers
-    )
+    return Response(content.model_dump_json(exclude_none=True), kind.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 async def answer_known(request: Request, error: Exception) -> Response:
@@ -114,13 +112,10 @@ def _pointer(field: str) -> str:
     return field if field.startswith(("query/", "path/", "header/")) else f"/{field}"
 
 
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
     errors = [_field_error(fault) for fault in error.errors()[:20]]
     if errors and errors[0].pointer == "" and error.errors()[0]["type"] == "json_invalid":
-        return problem(
-            request.url.path, TABLE[BodyError], "The body is not valid JSON.", errors
-        )
+        return problem(request.url.path, TABLE[BodyError], "The body is not valid JSON.", errors)
     where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
     kind = Kind(422, "invalid-request", "The request is not as documented")
     return problem(request.url.path, kind, f"These parts of the request are wrong: {where}.", errors)
@@ -135,8 +130,9 @@ def _field_error(fault: dict[str, Any]) -> FieldError:
     return FieldError(pointer=pointer, detail=fault["msg"].removeprefix("Value error, "))
 
 
-async def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _answer_http(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, BodyError):  # FastAPI turns whatever reading the body raises into a bare 400
+        return await answer_known(request, error.__cause__)
     status = HTTPStatus(error.status_code)
     kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
     details = {
@@ -145,7 +141,11 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         400: "The request body cannot be read.",
     }
     return problem(
-        request.url.path, kind, details.get(status, status.description or status.phrase), None, dict(error.headers or {})
+        request.url.path,
+        kind,
+        details.get(status, status.description or status.phrase),
+        None,
+        dict(error.headers or {}),
     )
 
 

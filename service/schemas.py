@@ -24,9 +24,9 @@ def _not_blank(text: str) -> str:
     return _no_nul(text)
 
 
-def _no_timestamp(value: Any) -> Any:
-    """Pydantic would read bare numbers as seconds since 1970."""
-    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdigit():
+def _iso_text(value: Any) -> Any:
+    """Pydantic would also read bare numbers, as seconds since 1970."""
+    if not isinstance(value, str) or "-" not in value[1:]:
         raise ValueError("must be an ISO 8601 date or time")
     return value
 
@@ -47,9 +47,9 @@ def _day_in_utc(day: date | datetime) -> date | datetime:
 # The patterns are for readers of the OpenAPI document; the validators check, in linear time.
 Text = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": _NOT_BLANK})]
 Name = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schema_extra={"pattern": _NOT_BLANK})]
-Moment = Annotated[datetime, BeforeValidator(_no_timestamp), AfterValidator(_in_utc)]
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)]
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Day = Annotated[date | datetime, BeforeValidator(_no_timestamp), AfterValidator(_day_in_utc)]
+Day = Annotated[date | datetime, BeforeValidator(_iso_text), AfterValidator(_day_in_utc)]
 
 
 def start_of(day: date | datetime) -> datetime:
@@ -75,7 +75,7 @@ _ONE_INPUT: dict[str, Any] = {
     ]
 }
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "title": "After the attack on the night train",
     "text": "Opposition parties said the interior minister had ignored repeated warnings before the attack.\n\n"
     "The foreign ministry accused the neighbouring state of arming the gunmen.",
@@ -136,7 +136,9 @@ class ParagraphFrame(BaseModel):
 
     score: float = Field(ge=0, le=1, description="Calibrated: of paragraphs scored 0.8, four in five carry the frame.")
     decision: Decision
-    evidence: list[EvidenceSpan] | None = Field(None, description="The weightiest words first; absent without `explain`.")
+    evidence: list[EvidenceSpan] | None = Field(
+        None, description="The weightiest words first; absent without `explain`."
+    )
 
 
 class ParagraphAnswer(BaseModel):
@@ -190,7 +192,9 @@ class Classified(BaseModel):
     article: ArticleSummary
     paragraphs: list[ParagraphAnswer]
     skipped: list[SkippedPiece]
-    text: str | None = Field(None, description="For HTML the extracted text; for paragraphs these joined by blank lines.")
+    text: str | None = Field(
+        None, description="For HTML the extracted text; for paragraphs these joined by blank lines."
+    )
 
 
 class ArticleFacts(BaseModel):

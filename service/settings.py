@@ -12,22 +12,35 @@ from labels.codebook import DEFAULT_CODEBOOK
 
 
 class Settings(BaseSettings):
+    """The settings, checked; fields are documented where they stand."""
+
     model_config = SettingsConfigDict(env_prefix="FRAMING_", env_file=".env", extra="ignore", frozen=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the database and the models; made when missing.")
-    database_url: str = Field("", description="SQLAlchemy URL of the database; empty: `framing.sqlite3` in the data folder.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the database; empty: `framing.sqlite3` in the data folder."
+    )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) that new models are trained by.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
-    host: str = Field("127.0.0.1", description="Address to listen on. There are no keys yet, so loopback only, unless `allow_open`.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. There are no keys yet, so loopback only, unless `allow_open`."
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    allow_open: bool = Field(False, description="Listen beyond loopback without keys, for a container or network that guards the port itself.")
-    max_body_mib: int = Field(8, ge=1, description="Largest request body in MiB (JSON escapes may take six times the text).")
+    allow_open: bool = Field(
+        False,
+        description="Listen beyond loopback without keys, for a container or network that guards the port itself.",
+    )
+    max_body_mib: int = Field(
+        8, ge=1, description="Largest request body in MiB (JSON escapes may take six times the text)."
+    )
     max_text_mib: int = Field(1, ge=1, description="Largest text of an article in MiB of UTF-8.")
     max_paragraphs: int = Field(2000, ge=1, description="Most paragraphs of an article.")
     evidence_terms: int = Field(8, ge=1, le=100, description="Words shown as evidence for each frame of a paragraph.")
     champion_poll_seconds: float = Field(1.0, gt=0, description="How often a process looks for a new champion.")
     idempotency_hours: int = Field(24, ge=1, description="How long an Idempotency-Key is remembered.")
-    log_level: str = Field("info", pattern="^(critical|error|warning|info|debug)$", description="Least severe log lines that are written.")
+    log_level: str = Field(
+        "info", pattern="^(critical|error|warning|info|debug)$", description="Least severe log lines that are written."
+    )
 
     @model_validator(mode="after")
     def _loopback_without_keys(self) -> Self:

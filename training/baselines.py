@@ -31,8 +31,6 @@ def evaluate_baselines(training: Dataset, judged: Dataset, codebook: Codebook) -
     if any(frame.keywords for frame in codebook.frames):
         candidates["keywords"] = keyword_decisions(codebook, judged.texts)
     return tuple(
-        evaluate(
-            name, judged.frames, decisions.astype(float), decisions, judged.targets, judged.articles
-        )
+        evaluate(name, judged.frames, decisions.astype(float), decisions, judged.targets, judged.articles)
         for name, decisions in candidates.items()
     )

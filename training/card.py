@@ -16,6 +16,11 @@ CARD_FORMAT = 1
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
 
 
+def current_libraries() -> dict[str, str]:
+    """Versions of what a stored pipeline depends on."""
+    return {"python": platform.python_version(), **{name: library_version(name) for name in _LIBRARIES}}
+
+
 @dataclass(frozen=True, slots=True)
 class DataFacts:
     """What the model was trained on."""
@@ -52,7 +57,7 @@ class ModelCard:
     agreement: Mapping[str, float | None]
     """Krippendorff's alpha a frame, None where it is undefined."""
     note: str = ""
-    libraries: Mapping[str, str] = field(default_factory=lambda: current_libraries())
+    libraries: Mapping[str, str] = field(default_factory=current_libraries)
     version: str = ""
     pipeline_sha256: str = ""
 
@@ -62,11 +67,6 @@ class ModelCard:
 
     def registered(self, version: str, pipeline_sha256: str) -> "ModelCard":
         return replace(self, version=version, pipeline_sha256=pipeline_sha256)
-
-
-def current_libraries() -> dict[str, str]:
-    """Versions of what a stored pipeline depends on."""
-    return {"python": platform.python_version(), **{name: library_version(name) for name in _LIBRARIES}}
 
 
 def card_to_json(card: ModelCard) -> str:

@@ -29,12 +29,12 @@ def card_to_markdown(card: ModelCard) -> str:
         "## Data",
         _data(card),
         f"## Figures: {card.left_out.how}",
-        _figures(card.left_out),
-        *(["## Figures: held-out articles", _figures(card.held_out)] if card.held_out else []),
+        figures_table(card.left_out),
+        *(["## Figures: held-out articles", figures_table(card.held_out)] if card.held_out else []),
         "## Baselines",
         _baselines(card),
         f"## Calibration ({card.left_out.how})",
-        _reliability(card.left_out),
+        reliability_table(card.left_out),
         "## Operating points",
         _operating_points(card),
         "## Made with",
@@ -72,7 +72,8 @@ def _alpha(alpha: float | None) -> str:
     return "undefined" if alpha is None else f"{alpha:.2f}"
 
 
-def _figures(evaluation: Evaluation) -> str:
+def figures_table(evaluation: Evaluation) -> str:
+    """Figures a frame, macro and micro, with their intervals."""
     head = ["Frame", "Support", "Precision", "Recall", "F1", "Average precision", "ECE"]
     rows = [
         [f.frame, str(f.support), *map(figure_text, (f.precision, f.recall, f.f1, f.average_precision)), f"{f.ece:.3f}"]
@@ -94,13 +95,23 @@ def _baselines(card: ModelCard) -> str:
     judged = [*card.baselines, *([card.held_out] if card.held_out else [])]
     return table(
         ["On the held-out articles", "Macro F1", "Micro F1"],
-        [[e.how if e is not card.held_out else "this model", figure_text(e.macro.f1), figure_text(e.micro.f1)] for e in judged],
+        [
+            [e.how if e is not card.held_out else "this model", figure_text(e.macro.f1), figure_text(e.micro.f1)]
+            for e in judged
+        ],
     )
 
 
-def _reliability(evaluation: Evaluation) -> str:
+def reliability_table(evaluation: Evaluation) -> str:
+    """Paragraphs by score, and how many of them carry the frame."""
     rows = [
-        [figures.frame, f"{row.low:.1f} to {row.high:.1f}", str(row.paragraphs), f"{row.mean_score:.2f}", f"{row.share:.2f}"]
+        [
+            figures.frame,
+            f"{row.low:.1f} to {row.high:.1f}",
+            str(row.paragraphs),
+            f"{row.mean_score:.2f}",
+            f"{row.share:.2f}",
+        ]
         for figures in evaluation.frames
         for row in figures.reliability
     ]
@@ -110,11 +121,20 @@ def _reliability(evaluation: Evaluation) -> str:
 def _operating_points(card: ModelCard) -> str:
     rows = [[point, frame, *_cut(cut)] for point, cuts in card.cuts.items() for frame, cut in cuts.items()]
     return (
-        "Present from the upper limit up, absent below the lower one, uncertain between. By split conformal prediction, "
-        "at most the stated share of paragraphs that carry a frame is called absent, and of those that do not, present, "
-        "for paragraphs like those of the sources left out.\n\n"
+        "Present from the upper limit up, absent below the lower one, uncertain between. By split conformal "
+        "prediction, at most the stated share of paragraphs that carry a frame is called absent, and of those that do "
+        "not, present, for paragraphs like those of the sources left out.\n\n"
         + table(
-            ["Point", "Frame", "Absent below", "Present from", "Precision", "Recall", "Missed at most", "False alarm at most"],
+            [
+                "Point",
+                "Frame",
+                "Absent below",
+                "Present from",
+                "Precision",
+                "Recall",
+                "Missed at most",
+                "False alarm at most",
+            ],
             rows,
         )
     )

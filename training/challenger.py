@@ -20,7 +20,7 @@ from training.cross_validation import LeftOut, Progress, evaluate_left_out, leav
 from training.dataset import Dataset, build_dataset, data_digest, require_trainable
 from training.evaluation import Evaluation, evaluate
 from training.frame_model import FrameModel
-from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, fit_cut
+from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.pipeline import Hyperparameters, fit, fold_in
 
 DEFAULT_SEED = 20260101
@@ -32,6 +32,16 @@ class Challenger:
 
     pipeline: Pipeline
     card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A calibrated pipeline, how it was calibrated, and the scores that said so."""
+
+    pipeline: Pipeline
+    calibration: dict[str, tuple[float, float]]
+    cuts: dict[OperatingPoint, dict[str, Cut]]
+    left_out: LeftOut
 
 
 def train_challenger(
@@ -53,11 +63,7 @@ def train_challenger(
     require_trainable(dataset)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
-    left_out = leave_out(training, hyperparameters, seed, progress, jobs)
-    progress("fit", 0.0)
-    pipeline = fit(training.normalised, training.targets, hyperparameters, seed)
-    calibration, cuts = _calibrate(training, left_out)
-    fold_in(pipeline, *(np.array(column) for column in zip(*calibration.values(), strict=True)))
+    fitted = fit_calibrated(training, hyperparameters, seed, progress, jobs)
     progress("evaluate", 0.0)
     card = ModelCard(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -68,28 +74,42 @@ def train_challenger(
         data=_facts(paragraphs, dataset, training, judged),
         hyperparameters=hyperparameters.as_dict(),
         seed=seed,
-        calibration=calibration,
-        cuts=cuts,
-        left_out=evaluate_left_out(training, left_out),
+        calibration=fitted.calibration,
+        cuts=fitted.cuts,
+        left_out=evaluate_left_out(training, fitted.left_out),
         held_out=None,
         baselines=evaluate_baselines(training, judged if len(judged) else training, codebook),
         agreement={result.frame: result.alpha for result in agreement(paragraphs, codebook, resamples=1)},
         note=note,
     )
-    challenger = Challenger(pipeline, card)
-    return _judge(challenger, judged) if len(judged) else challenger
+    progress("evaluate", 1.0)
+    if not len(judged):
+        return Challenger(fitted.pipeline, card)
+    model = FrameModel(fitted.pipeline, card)
+    return Challenger(fitted.pipeline, replace(card, held_out=evaluate_held_out(model, judged)))
 
 
-def _judge(challenger: Challenger, judged: Dataset) -> Challenger:
-    model = FrameModel(challenger.pipeline, challenger.card)
-    return Challenger(challenger.pipeline, replace(challenger.card, held_out=evaluate_held_out(model, judged)))
+def fit_calibrated(
+    training: Dataset,
+    hyperparameters: Hyperparameters,
+    seed: int,
+    progress: Progress = no_progress,
+    jobs: int = -1,
+) -> Fitted:
+    """Fits on all paragraphs given; calibration and cuts come from leaving parts of them out in turn."""
+    left_out = leave_out(training, hyperparameters, seed, progress, jobs)
+    progress("fit", 0.0)
+    pipeline = fit(training.normalised, training.targets, hyperparameters, seed)
+    calibration, cuts = _calibrate(training, left_out)
+    fold_in(pipeline, *(np.array(column) for column in zip(*calibration.values(), strict=True)))
+    progress("fit", 1.0)
+    return Fitted(pipeline, calibration, cuts, left_out)
 
 
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
     """A model's figures at its balanced thresholds on paragraphs of articles that no model is trained on."""
     scores = model.score(list(judged.texts))
-    thresholds = [model.card.cuts["balanced"][frame].threshold for frame in judged.frames]
-    decisions = scores >= np.array([1.0 if threshold is None else threshold for threshold in thresholds])
+    decisions = above_threshold(scores, [model.card.cuts["balanced"][frame] for frame in judged.frames])
     return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
 
 
@@ -102,8 +122,8 @@ def _calibrate(
         slope, offset = fit_platt(left_out.logits[:, k], training.targets[:, k])
         calibration[frame] = slope, offset
         scores = expit(slope * left_out.logits[:, k] + offset)
-        for point in OPERATING_POINTS:
-            cuts[point][frame] = fit_cut(point, scores, training.targets[:, k])
+        for point, cut in fit_cuts(scores, training.targets[:, k]).items():
+            cuts[point][frame] = cut
     return calibration, cuts
 
 
@@ -114,9 +134,7 @@ def _languages(training: Dataset) -> tuple[str, ...]:
     return tuple(code for code, count in found.most_common() if count >= len(first) / 20)
 
 
-def _facts(
-    paragraphs: Sequence[CodedParagraph], dataset: Dataset, training: Dataset, judged: Dataset
-) -> DataFacts:
+def _facts(paragraphs: Sequence[CodedParagraph], dataset: Dataset, training: Dataset, judged: Dataset) -> DataFacts:
     return DataFacts(
         digest=data_digest(paragraphs),
         paragraphs=len(training),

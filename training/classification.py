@@ -44,9 +44,7 @@ class Classification:
     article: Mapping[str, ArticleFrame]
 
 
-def cuts_at(
-    model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]
-) -> dict[str, Cut]:
+def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]) -> dict[str, Cut]:
     """The cut of each frame: the caller's own threshold where one is given, else the operating point's."""
     cuts = model.card.cuts[operating_point]
     return {
@@ -54,9 +52,7 @@ def cuts_at(
     }
 
 
-def classify(
-    model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool
-) -> Classification:
+def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool) -> Classification:
     """Scores and decides each paragraph and rolls them up."""
     explanations: Sequence[tuple[FrameExplanation, ...] | None]
     if explain:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training.calibration import fit_platt
 from training.dataset import Dataset
 from training.evaluation import Evaluation, evaluate
-from training.operating_points import fit_cut
+from training.operating_points import best_f1_threshold
 from training.pipeline import Hyperparameters, fit, logits
 
 MAX_FOLDS = 20
@@ -59,9 +59,7 @@ def leave_out(
     how, folds = assign_folds(dataset)
     texts = dataset.normalised
     numbers = np.unique(folds)
-    tasks = (
-        delayed(_score_fold)(texts, dataset.targets, folds == number, hyperparameters, seed) for number in numbers
-    )
+    tasks = (delayed(_score_fold)(texts, dataset.targets, folds == number, hyperparameters, seed) for number in numbers)
     found = np.zeros(dataset.targets.shape)
     results = Parallel(n_jobs=min(jobs, len(numbers)) if jobs > 0 else jobs, return_as="generator")(tasks)
     for done, (number, scored) in enumerate(zip(numbers, results, strict=True), 1):
@@ -95,19 +93,25 @@ def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float
     scores = np.zeros(left_out.logits.shape)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
-        for k in range(scores.shape[1]):
+        for k in range(len(dataset.frames)):
             slope, offset = fit_platt(left_out.logits[~inside, k], dataset.targets[~inside, k])
             scores[inside, k] = 1 / (1 + np.exp(-(slope * left_out.logits[inside, k] + offset)))
     return scores
 
 
-def evaluate_left_out(dataset: Dataset, left_out: LeftOut) -> Evaluation:
-    """Figures at the balanced threshold, with calibration and threshold of each fold taken from the other folds."""
-    scores = calibrated_left_out(dataset, left_out)
+def left_out_decisions(dataset: Dataset, left_out: LeftOut, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Decisions (n, k) at the balanced threshold, that of each fold taken from the other folds."""
     decisions = np.zeros(scores.shape, dtype=bool)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
-        for k in range(scores.shape[1]):
-            cut = fit_cut("balanced", scores[~inside, k], dataset.targets[~inside, k])
-            decisions[inside, k] = scores[inside, k] >= (1.0 if cut.threshold is None else cut.threshold)
+        decisions[inside] = scores[inside] >= np.array(
+            [best_f1_threshold(scores[~inside, k], dataset.targets[~inside, k]) for k in range(len(dataset.frames))]
+        )
+    return decisions
+
+
+def evaluate_left_out(dataset: Dataset, left_out: LeftOut) -> Evaluation:
+    """Figures on every paragraph from a model that was fitted, calibrated and cut without its source."""
+    scores = calibrated_left_out(dataset, left_out)
+    decisions = left_out_decisions(dataset, left_out, scores)
     return evaluate(left_out.how, dataset.frames, scores, decisions, dataset.targets, dataset.articles)

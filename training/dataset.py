@@ -37,9 +37,7 @@ class Dataset:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
         """The dataset of some rows, given as mask or positions."""
-        return Dataset(
-            self.frames, self.texts[rows], self.targets[rows], self.articles[rows], self.sources[rows]
-        )
+        return Dataset(self.frames, self.texts[rows], self.targets[rows], self.articles[rows], self.sources[rows])
 
     @property
     def normalised(self) -> NDArray[np.object_]:

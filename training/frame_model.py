@@ -53,9 +53,7 @@ class FrameModel:
         """Calibrated scores, shape (n, k), of paragraphs as they were submitted."""
         return np.asarray(expit(self._logits(self._weights(texts))))
 
-    def score_and_explain(
-        self, texts: Sequence[str]
-    ) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
+    def score_and_explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Scores (n, k) and, for each paragraph, the explanation of each frame."""
         weights = self._weights(texts)
         found = self._logits(weights)
@@ -68,9 +66,7 @@ class FrameModel:
     def _logits(self, weights: csr_matrix) -> NDArray[np.float64]:
         return np.asarray(weights @ self._coefficients + self._intercepts)
 
-    def _explain(
-        self, text: str, weights: csr_matrix, logit: NDArray[np.float64]
-    ) -> tuple[FrameExplanation, ...]:
+    def _explain(self, text: str, weights: csr_matrix, logit: NDArray[np.float64]) -> tuple[FrameExplanation, ...]:
         spans, columns = self._terms(normalise_with_offsets(text))
         if not columns:
             return tuple(FrameExplanation(float(z), float(b), ()) for z, b in zip(logit, self._intercepts, strict=True))

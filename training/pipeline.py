@@ -24,7 +24,7 @@ class Hyperparameters:
     occur in, `ngrams` the longest run of words that counts as one term.
     """
 
-    regularisation: float = 3.0
+    regularisation: float = 5.0
     min_df: int = 1
     ngrams: int = 1
 

@@ -5,8 +5,11 @@ from typing import Any
 from service.problems import MEDIA_TYPE
 from service.schemas import Problem
 
+Responses = dict[int | str, dict[str, Any]]
+"""Answers of a route by status, as FastAPI documents them."""
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+
+def problems(*statuses: int) -> Responses:
     """The error answers of a route, for the OpenAPI document."""
     descriptions = {
         400: "The body cannot be read",

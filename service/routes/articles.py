@@ -10,14 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from service.answers import listed_article, stored_article
 from service.body import StrictJsonRoute
-from service.intake import language_of, require_frames, split_article
+from service.intake import read_article
 from service.problems import NotFoundError, UnknownFrameError
-from service.routes import problems
+from service.routes import Responses, problems
 from service.schemas import ArticleList, ArticleRequest, Day, StoredArticleAnswer, end_of, start_of
 from service.state import Services, State
 from service.store import articles as store
 from service.store import idempotency
-from training.classification import Classification, classify, cuts_at
+from training.classification import Classification
 from training.frame_model import FrameModel
 from training.operating_points import Decision
 
@@ -28,12 +28,17 @@ ArticleId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a 
 _LOCATION = {
     "Location": {"description": "Address of the stored article.", "schema": {"type": "string"}, "required": True}
 }
-_CREATED = {201: {"description": "Stored and scored", "model": StoredArticleAnswer, "headers": _LOCATION}}
-_KNOWN = {200: {"description": "This article is stored already; nothing was stored again", "headers": _LOCATION}}
+_CREATED: Responses = {201: {"description": "Stored and scored", "model": StoredArticleAnswer, "headers": _LOCATION}}
+_KNOWN: Responses = {
+    200: {"description": "This article is stored already; nothing was stored again", "headers": _LOCATION}
+}
 
 
 @router.post(
-    "", status_code=200, response_model=StoredArticleAnswer, responses={**_KNOWN, **_CREATED, **problems(400, 413, 422, 503)}
+    "",
+    status_code=200,
+    response_model=StoredArticleAnswer,
+    responses={**_KNOWN, **_CREATED, **problems(400, 413, 422, 503)},
 )
 def create(
     request: ArticleRequest,
@@ -59,16 +64,12 @@ def create(
         if remembered is not None:
             return _answer(*remembered, 201)
     model = state.champion.model()
-    require_frames(request, model.card)
-    article = split_article(request, state.settings)
-    language = language_of(article, request, model.card)
-    cuts = cuts_at(model, request.operating_point, request.thresholds)
-    texts = [paragraph.text for paragraph in article.paragraphs]
-    classification = classify(model, texts, cuts, explain=request.explain)
+    reading = read_article(request, model, state.settings)
     scoring = store.Scoring(
-        model.card.version, model.card.codebook_version, request.operating_point, classification
+        model.card.version, model.card.codebook_version, request.operating_point, reading.classification
     )
     metadata = _metadata(request)
+    content = store.content_digest(metadata.outlet, reading.article)
     same = None
     try:
         with state.database.write() as connection:
@@ -76,9 +77,9 @@ def create(
                 remembered = idempotency.remembered(connection, idempotency_key, digest)
                 if remembered is not None:
                     return _answer(*remembered, 201)
-            same = store.find_same(connection, metadata, store.content_digest(metadata.outlet, article))
+            same = store.find_same(connection, metadata, content)
             if same is None:
-                added = store.add(connection, metadata, language, article, scoring)
+                added = store.add(connection, metadata, reading.language, reading.article, scoring)
                 answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
                 body = answer.model_dump_json(exclude_none=True)
                 if idempotency_key is not None:
@@ -88,12 +89,12 @@ def create(
     except IntegrityError:
         # Another request stored the same article between our look and our insert; PostgreSQL allows that.
         with state.database.read() as connection:
-            same = store.find_same(connection, metadata, store.content_digest(metadata.outlet, article))
+            same = store.find_same(connection, metadata, content)
         if same is None:
             raise
     if same is not None:
         return _answer(same, _read(state, same, explain=request.explain), 200)
-    state.metrics.count(classification)
+    state.metrics.count(reading.classification)
     return _answer(added.id, body, 201)
 
 
@@ -104,8 +105,12 @@ def listing(
     since: Annotated[Day | None, Query(alias="from", description="Published from this date or time on.")] = None,
     until: Annotated[Day | None, Query(alias="to", description="Published up to this day or before this time.")] = None,
     frame: Annotated[str | None, Query(max_length=64, description="Only with the decision on this frame.")] = None,
-    decision: Annotated[Decision | None, Query(description="Which decision; `present` where only a frame is named.")] = None,
-    q: Annotated[str | None, Query(max_length=256, description="Only with all of these words in title or text.")] = None,
+    decision: Annotated[
+        Decision | None, Query(description="Which decision; `present` where only a frame is named.")
+    ] = None,
+    q: Annotated[
+        str | None, Query(max_length=256, description="Only with all of these words in title or text.")
+    ] = None,
     cursor: Annotated[
         str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="The `next` of the page before.")
     ] = None,
@@ -136,7 +141,7 @@ def listing(
 
 @router.get("/{id}", response_model=StoredArticleAnswer, responses=problems(404, 422, 503))
 def get(
-    id: ArticleId,  # noqa: A002 - the name in the address
+    id: ArticleId,
     state: State,
     explain: Annotated[bool, Query(description="Whether to answer with evidence.")] = True,
 ) -> Response:
@@ -145,7 +150,7 @@ def get(
 
 
 @router.delete("/{id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
-def delete(id: ArticleId, state: State) -> None:  # noqa: A002 - the name in the address
+def delete(id: ArticleId, state: State) -> None:
     """Deletes an article with its paragraphs and scores, everywhere."""
     with state.database.write() as connection:
         if not store.remove(connection, id):

@@ -5,18 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
 
-from service.answers import model_answer
-from service.routes import problems
-from service.schemas import CardAnswer, DamagedModel, ModelList
+from service.answers import champion_version, model_list
+from service.routes import Responses, problems
+from service.schemas import CardAnswer, ModelList
 from service.state import State
 from training.card import card_to_json
 from training.card_markdown import card_to_markdown
-from training.errors import ModelFileError, NoChampionError
-from training.registry import Registry
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-_CARD = {
+_CARD: Responses = {
     200: {
         "description": "The card, as JSON or, by Accept, as Markdown",
         "model": CardAnswer,
@@ -28,14 +26,7 @@ _CARD = {
 @router.get("")
 def listing(state: State) -> ModelList:
     """All model versions with their figures, the newest first."""
-    champion = _champion_version(state.registry)
-    models, damaged = [], []
-    for version in reversed(state.registry.versions()):
-        try:
-            models.append(model_answer(state.registry.card(version), champion=version == champion))
-        except ModelFileError as error:
-            damaged.append(DamagedModel(version=version, fault=str(error)))
-    return ModelList(champion=champion, models=models, damaged=damaged)
+    return model_list(state.registry)
 
 
 @router.get("/{version}", response_model=CardAnswer, responses={**_CARD, **problems(404, 422, 503)})
@@ -51,12 +42,5 @@ def get(
     card = state.registry.card(wanted)
     if "text/markdown" in accept:
         return Response(card_to_markdown(card), media_type="text/markdown")
-    content = {**json.loads(card_to_json(card)), "champion": card.version == _champion_version(state.registry)}
+    content = {**json.loads(card_to_json(card)), "champion": card.version == champion_version(state.registry)}
     return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
-
-
-def _champion_version(registry: Registry) -> str | None:
-    try:
-        return registry.champion().version
-    except NoChampionError:
-        return None

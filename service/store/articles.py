@@ -126,20 +126,24 @@ def add(
     ).scalar_one()
     connection.execute(
         insert(paragraphs),
-        [{"article_number": number, "index": p.index, "start": p.start, "end": p.end} for p in split.paragraphs],
+        [
+            {"article_number": number, "paragraph": p.index, "start_offset": p.start, "end_offset": p.end}
+            for p in split.paragraphs
+        ],
     )
     if split.skipped:
         connection.execute(
             insert(skipped),
-            [{"article_number": number, "start": s.start, "end": s.end, "reason": s.reason} for s in split.skipped],
+            [
+                {"article_number": number, "start_offset": s.start, "end_offset": s.end, "reason": s.reason}
+                for s in split.skipped
+            ],
         )
     _add_scoring(connection, number, split, scoring, now)
     return StoredArticle(identifier, now, metadata, language, split, scoring)
 
 
-def _add_scoring(
-    connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime
-) -> None:
+def _add_scoring(connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime) -> None:
     scoring_number = connection.execute(
         insert(scorings).returning(scorings.c.number),
         {
@@ -155,7 +159,7 @@ def _add_scoring(
         [
             {
                 "scoring_number": scoring_number,
-                "index": paragraph.index,
+                "paragraph": paragraph.index,
                 "frame": frame,
                 "score": found.score,
                 "decision": found.decision,
@@ -184,6 +188,7 @@ def get(connection: Connection, identifier: str) -> StoredArticle | None:
     """The article of that id, or None."""
     row = connection.execute(
         select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
+        .select_from(articles)
         .join(scorings, scorings.c.number == _newest_scoring())
         .where(articles.c.id == identifier)
     ).first()
@@ -215,6 +220,7 @@ def listing(
     """Up to `limit` articles, newest first, and the cursor of the next page or None."""
     query = (
         select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
+        .select_from(articles)
         .join(scorings, scorings.c.number == _newest_scoring())
         .where(*_conditions(filters))
         .order_by(articles.c.dated_at.desc(), articles.c.number.desc())
@@ -270,10 +276,10 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(articles.c.dated_at >= filters.since)
     if filters.until is not None:
         conditions.append(articles.c.dated_at < filters.until)
-    for word in (filters.words or "").split():
-        conditions.append(
-            or_(articles.c.text.icontains(word, autoescape=True), articles.c.title.icontains(word, autoescape=True))
-        )
+    conditions += [
+        or_(articles.c.text.icontains(word, autoescape=True), articles.c.title.icontains(word, autoescape=True))
+        for word in (filters.words or "").split()
+    ]
     if filters.frame is not None or filters.decision is not None:
         conditions.append(_decided(filters.frame, filters.decision or "present"))
     return conditions
@@ -295,15 +301,19 @@ def _metadata(row: Row[Any]) -> Metadata:
 
 def _split(connection: Connection, row: Row[Any]) -> SplitArticle:
     kept = connection.execute(
-        select(paragraphs).where(paragraphs.c.article_number == row.number).order_by(paragraphs.c.index)
+        select(paragraphs).where(paragraphs.c.article_number == row.number).order_by(paragraphs.c.paragraph)
     )
     aside = connection.execute(
-        select(skipped).where(skipped.c.article_number == row.number).order_by(skipped.c.start)
+        select(skipped).where(skipped.c.article_number == row.number).order_by(skipped.c.start_offset)
     )
     return SplitArticle(
         text=row.text,
-        paragraphs=tuple(Paragraph(p.index, p.start, p.end, row.text[p.start : p.end]) for p in kept),
-        skipped=tuple(Skipped(s.start, s.end, row.text[s.start : s.end], s.reason) for s in aside),
+        paragraphs=tuple(
+            Paragraph(p.paragraph, p.start_offset, p.end_offset, row.text[p.start_offset : p.end_offset]) for p in kept
+        ),
+        skipped=tuple(
+            Skipped(s.start_offset, s.end_offset, row.text[s.start_offset : s.end_offset], s.reason) for s in aside
+        ),
     )
 
 
@@ -311,17 +321,13 @@ def _paragraph_frames(
     connection: Connection, scoring_number: int, split: SplitArticle
 ) -> tuple[Mapping[str, FrameDecision], ...]:
     found: dict[int, dict[str, FrameDecision]] = {paragraph.index: {} for paragraph in split.paragraphs}
-    for row in connection.execute(
-        select(paragraph_scores).where(paragraph_scores.c.scoring_number == scoring_number)
-    ):
-        found[row.index][row.frame] = FrameDecision(row.score, row.decision, None)
+    for row in connection.execute(select(paragraph_scores).where(paragraph_scores.c.scoring_number == scoring_number)):
+        found[row.paragraph][row.frame] = FrameDecision(row.score, row.decision, None)
     return tuple(found.values())
 
 
 def _article_frames(connection: Connection, scoring_numbers: Sequence[int]) -> dict[int, dict[str, ArticleFrame]]:
     found: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
-    for row in connection.execute(
-        select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))
-    ):
+    for row in connection.execute(select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))):
         found[row.scoring_number][row.frame] = ArticleFrame(row.score, row.decision, row.share, row.paragraphs)
     return found

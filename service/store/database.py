@@ -88,7 +88,7 @@ def _alembic(connection: Connection) -> Config:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    from pysqlite3 import dbapi2
+    from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
 
     if dbapi2.sqlite_version_info < _OLDEST_SAFE_SQLITE:
         raise DatabaseError(

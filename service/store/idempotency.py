@@ -16,7 +16,10 @@ class IdempotencyKeyReusedError(FramingError):
 
 
 def remembered(connection: Connection, key: str, request_sha256: str) -> tuple[str, str] | None:
-    """The article's id and the answer given under the key, or None; raises `IdempotencyKeyReusedError` for another request."""
+    """The article's id and the answer given under the key, or None.
+
+    Raises `IdempotencyKeyReusedError` where the key stands for another request.
+    """
     row = connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).first()
     if row is None:
         return None

@@ -26,10 +26,10 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -75,17 +75,17 @@ paragraphs = Table(
     "paragraphs",
     metadata,
     _article_key(),
-    Column("index", Integer, primary_key=True),
-    Column("start", Integer, nullable=False),
-    Column("end", Integer, nullable=False),
+    Column("paragraph", Integer, primary_key=True),
+    Column("start_offset", Integer, nullable=False),
+    Column("end_offset", Integer, nullable=False),
 )
 
 skipped = Table(
     "skipped",
     metadata,
     _article_key(),
-    Column("start", Integer, primary_key=True),
-    Column("end", Integer, nullable=False),
+    Column("start_offset", Integer, primary_key=True),
+    Column("end_offset", Integer, nullable=False),
     Column("reason", String(32), nullable=False),
 )
 
@@ -105,7 +105,7 @@ paragraph_scores = Table(
     "paragraph_scores",
     metadata,
     Column("scoring_number", _Number, ForeignKey("scorings.number", ondelete="CASCADE"), primary_key=True),
-    Column("index", Integer, primary_key=True),
+    Column("paragraph", Integer, primary_key=True),
     Column("frame", String(64), primary_key=True),
     Column("score", Float, nullable=False),
     Column("decision", String(16), nullable=False),

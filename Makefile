@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first target that needs it makes from the lock files.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check figures lock wheel clean
+
+help:  ## What there is to make
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
+
+.venv/serve: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/test: .venv/serve requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+serve: .venv/serve  ## Install, train the default model if there is none, serve on http://127.0.0.1:8000
+	$(BIN)/framing train --if-no-champion
+	$(BIN)/framing serve
+
+test: check  ## Install, then lint, type-check and test everything
+	$(BIN)/python -m pytest
+
+check: .venv/test  ## Lint, formatting, types, and that imports go down only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+figures: .venv/serve  ## Write docs/evaluation.md, where the README's figures come from
+	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html
+
+lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+wheel: .venv/test  ## Build the source distribution and the wheel into dist/
+	$(BIN)/python -m build --no-isolation
+
+clean:  ## Remove the environment and everything built; data/ stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis reports

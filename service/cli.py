@@ -1,0 +1,276 @@
+"""The commands. Thin: each reads its options, calls the house and shows what it got."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from labels.errors import FramingError
+from service.settings import Settings
+
+app = typer.Typer(
+    help="Find frames in news articles: train a classifier on annotated paragraphs, judge it, serve it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    try:
+        yield
+    except FramingError as error:
+        typer.secho(f"Error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from error
+    except ValidationError as error:
+        for fault in error.errors():
+            where = "FRAMING_" + "_".join(map(str, fault["loc"])).upper() if fault["loc"] else "Settings"
+            typer.secho(f"Error: {where}: {fault['msg'].removeprefix('Value error, ')}", err=True, fg="red")
+        raise typer.Exit(2) from error
+
+
+def _command(example: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose help ends with an example and whose errors are sentences."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            with _errors_as_sentences():
+                function(*args, **kwargs)
+
+        return app.command(epilog=f"Example: {example}", **options)(guarded)
+
+    return register
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@_command("FRAMING_PORT=8080 framing serve")
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; else FRAMING_PORT.")] = None,
+) -> None:
+    """Serve the REST API on http://127.0.0.1:8000 (see the settings in the documentation)."""
+    import uvicorn
+
+    from service.app import create_app
+
+    settings = Settings() if port is None else Settings(port=port)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@_command("framing train --note 'after the March coding round'")
+def train(
+    note: Annotated[str, typer.Option(help="Kept on the model's card.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Same data, code and seed give the same scores.")] = None,
+    if_no_champion: Annotated[bool, typer.Option(help="Do nothing where a champion exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on the corpus and register it; the first one becomes champion."""
+    from labels.annotations import read_corpus
+    from labels.codebook import read_codebook
+    from service import console
+    from training.challenger import DEFAULT_SEED, train_challenger
+    from training.registry import Registry
+
+    settings = Settings()
+    registry = Registry(settings.models_dir)
+    if if_no_champion and registry.history():
+        return
+    codebook = read_codebook(settings.codebook)
+    paragraphs = read_corpus(settings.corpus, codebook)
+    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+        challenger = train_challenger(
+            paragraphs, codebook, seed=DEFAULT_SEED if seed is None else seed, note=note, progress=progress
+        )
+    card = registry.register(challenger)
+    first = not registry.history()
+    if first:
+        registry.promote(card.version, by="framing train", reason="the first model")
+    if as_json:
+        _print_json({"version": card.version, "champion": first})
+        return
+    console.show_evaluation(card.left_out)
+    if card.held_out:
+        console.show_evaluation(card.held_out)
+    step = "It is champion, being the first." if first else f"Promote it with `framing promote {card.version}`."
+    console.out.print(f"Registered as {card.version}. {step}", markup=False)
+
+
+def _silent(_step: str, _share: float) -> None:
+    return None
+
+
+@_command("framing evaluate --html reports/evaluation.html")
+def evaluate(
+    html: Annotated[Path | None, typer.Option(help="Also write an HTML report with plots here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the pipeline on the corpus: sources left out, held-out articles, baselines, learning curve."""
+    from labels.annotations import read_corpus
+    from labels.codebook import read_codebook
+    from service import console
+    from training.report import evaluate_pipeline
+    from training.report_html import report_to_html
+    from training.report_markdown import report_to_markdown
+
+    settings = Settings()
+    codebook = read_codebook(settings.codebook)
+    paragraphs = read_corpus(settings.corpus, codebook)
+    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+        report = evaluate_pipeline(paragraphs, codebook, progress=progress)
+    for path, render in ((html, report_to_html), (markdown, report_to_markdown)):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(report), encoding="utf-8")
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        console.show_report(report)
+
+
+@_command("framing score article.txt page.html articles.jsonl folder/ --json")
+def score(
+    files: Annotated[list[str], typer.Argument(help="Text, HTML, JSON Lines, folders of them, or - for stdin.")],
+    operating_point: Annotated[str, typer.Option(help="balanced, high_precision or high_recall.")] = "balanced",
+    version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
+    force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the frames of articles in files; with --json one answer a line."""
+    from service import console
+    from service.answers import classified
+    from service.intake import read_article
+    from service.schemas import ArticleRequest
+    from service.submissions import SubmissionError, read_submissions
+    from training.registry import Registry
+
+    settings = Settings()
+    registry = Registry(settings.models_dir)
+    model = registry.load_champion()[0] if version == "champion" else registry.load(version)
+    titles = dict(model.card.frames)
+    options = {"operating_point": operating_point, "force_language": force_language}
+    failed = False
+    for name, submitted in read_submissions(files):
+        try:
+            request = ArticleRequest.model_validate({**submitted.model_dump(), **options})
+            reading = read_article(request, model, settings)
+        except ValidationError as error:
+            raise SubmissionError(f"There is no operating point '{operating_point}'.") from error
+        except FramingError as error:
+            failed = True
+            typer.secho(f"{name}: {error}", err=True, fg="red")
+            continue
+        answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
+        if as_json:
+            sys.stdout.write(json.dumps({"source": name, **answer.model_dump(mode="json", exclude_none=True)}) + "\n")
+        else:
+            console.show_classified(name, answer, titles)
+    if failed:
+        raise typer.Exit(1)
+
+
+@_command("framing models")
+def models(as_json: AsJson = False) -> None:
+    """List the model versions, their figures, and who promoted which when and why."""
+    from service import console
+    from service.answers import model_list
+    from training.registry import Registry
+
+    registry = Registry(Settings().models_dir)
+    found, history = model_list(registry), registry.history()
+    if as_json:
+        _print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
+    else:
+        console.show_models(found, history)
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+By = Annotated[str, typer.Option(help="Who; kept in the history.")]
+
+
+@_command("framing promote v2 --reason 'better on foreign_hand' --by mira")
+def promote(version: str, reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
+    """Make a version champion; running services take it up within seconds."""
+    from training.registry import Registry
+
+    _show_promotion(asdict(Registry(Settings().models_dir).promote(version, by=by, reason=reason)), as_json)
+
+
+@_command("framing rollback --reason 'misses denials' --by mira")
+def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
+    """Make the champion before the present one champion again."""
+    from training.registry import Registry
+
+    _show_promotion(asdict(Registry(Settings().models_dir).roll_back(by=by, reason=reason)), as_json)
+
+
+def _show_promotion(promotion: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(promotion)
+    else:
+        typer.echo(f"{promotion['version']} is champion now; before it was {promotion['previous'] or 'none'}.")
+
+
+@_command("framing codebook")
+def codebook(as_json: AsJson = False) -> None:
+    """Show the frames and their definitions."""
+    from labels.codebook import read_codebook
+    from service import console
+
+    found = read_codebook(Settings().codebook)
+    if as_json:
+        _print_json({"name": found.name, "version": found.version, "frames": [asdict(frame) for frame in found.frames]})
+    else:
+        console.show_codebook(found)
+
+
+@_command("framing agreement --json")
+def agreement(as_json: AsJson = False) -> None:
+    """Show how far the coders of the corpus agree on each frame."""
+    from labels.agreement import agreement as measure
+    from labels.annotations import read_corpus
+    from labels.codebook import read_codebook
+    from service import console
+
+    settings = Settings()
+    found = read_codebook(settings.codebook)
+    results = measure(read_corpus(settings.corpus, found), found)
+    if as_json:
+        _print_json([{**asdict(result), "reading": result.reading} for result in results])
+    else:
+        console.show_agreement(results)
+
+
+@_command("framing doctor")
+def doctor(as_json: AsJson = False) -> None:
+    """Look whether codebook, corpus, database and models are sound; exit with 1 if something is not."""
+    from service import console
+    from service.doctor import examine
+
+    findings = examine(Settings())
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        console.show_findings(findings)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

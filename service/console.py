@@ -1,0 +1,231 @@
+"""What the terminal shows: tables, highlighted evidence, progress."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from labels.agreement import FrameAgreement
+from labels.codebook import Codebook
+from service.doctor import Finding
+from service.schemas import Classified, ModelList, ParagraphAnswer
+from training.card_markdown import figure_text
+from training.cross_validation import Progress as Report
+from training.evaluation import Evaluation
+from training.registry import Promotion
+from training.report import EvaluationReport
+
+out = Console()
+err = Console(stderr=True)
+
+_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Note", "Reading")
+
+
+def _column(table: Table, name: str) -> None:
+    """Words to the left and never cut, numbers to the right."""
+    table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=name in _WORDS and name != "Note")
+
+
+_STYLE = {"present": "bold green", "uncertain": "yellow", "absent": "dim"}
+_SHOWN_EVIDENCE = 5
+
+
+@contextmanager
+def progress_bar() -> Iterator[Report]:
+    """A progress bar on standard error, one line a step."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(step: str, share: float) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=1.0)
+            bar.update(tasks[step], completed=share)
+
+        yield report
+
+
+def show_classified(name: str, answer: Classified, titles: dict[str, str]) -> None:
+    """An article's frames, then each paragraph with its evidence underlined."""
+    table = Table(title=f"{name} · model {answer.model.version} · {answer.language} · {answer.operating_point}")
+    for column in ("Frame", "Article", "Score", "Share", "Paragraphs"):
+        _column(table, column)
+    for frame, found in answer.article.frames.items():
+        table.add_row(
+            titles.get(frame, frame),
+            Text(found.decision, _STYLE[found.decision]),
+            f"{found.score:.2f}",
+            f"{found.share:.0%}",
+            str(found.paragraphs),
+        )
+    out.print(table)
+    for paragraph in answer.paragraphs:
+        out.print(_paragraph(paragraph, titles))
+    for piece in answer.skipped:
+        out.print(Text(f"   set aside ({piece.reason}): {piece.text}", "dim"))
+    out.print()
+
+
+def _paragraph(paragraph: ParagraphAnswer, titles: dict[str, str]) -> Text:
+    text = Text(f"{paragraph.index:>3} ")
+    body = Text(paragraph.text)
+    for found in paragraph.frames.values():
+        if found.decision == "present":
+            for span in (found.evidence or [])[:_SHOWN_EVIDENCE]:
+                if span.weight > 0:
+                    body.stylize("underline bold", span.start - paragraph.start, span.end - paragraph.start)
+    text.append_text(body)
+    for frame, found in paragraph.frames.items():
+        if found.decision != "absent":
+            text.append(f"\n     {titles.get(frame, frame)}: ", "bold")
+            text.append(f"{found.decision} {found.score:.2f}", _STYLE[found.decision])
+            words = [f"{span.text} {span.weight:+.2f}" for span in (found.evidence or [])[:_SHOWN_EVIDENCE]]
+            text.append(f"  {', '.join(words)}", "dim")
+    return text
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Figures a frame, macro and micro."""
+    table = Table(title=f"{evaluation.how}: {evaluation.paragraphs:,} paragraphs of {evaluation.articles:,} articles")
+    for column in ("Frame", "Support", "Precision", "Recall", "F1", "Average precision", "ECE"):
+        _column(table, column)
+    for f in evaluation.frames:
+        figures = map(figure_text, (f.precision, f.recall, f.f1, f.average_precision))
+        table.add_row(f.frame, str(f.support), *figures, f"{f.ece:.3f}")
+    table.add_section()
+    macro, micro = evaluation.macro, evaluation.micro
+    table.add_row(
+        "macro",
+        "",
+        *map(figure_text, (macro.precision, macro.recall, macro.f1, evaluation.macro_average_precision)),
+        f"{evaluation.ece:.3f}",
+    )
+    table.add_row("micro", "", *map(figure_text, (micro.precision, micro.recall, micro.f1)), "", "")
+    out.print(table)
+
+
+def show_report(report: EvaluationReport) -> None:
+    """The whole evaluation."""
+    show_evaluation(report.left_out)
+    if report.held_out:
+        show_evaluation(report.held_out)
+    baselines = Table(title=f"Baselines on the same paragraphs as '{report.left_out.how}'")
+    for column in ("What decides", "Macro F1", "Micro F1"):
+        _column(baselines, column)
+    for evaluation in report.baselines_left_out:
+        baselines.add_row(evaluation.how, figure_text(evaluation.macro.f1), figure_text(evaluation.micro.f1))
+    baselines.add_row("the model", figure_text(report.left_out.macro.f1), figure_text(report.left_out.micro.f1))
+    out.print(baselines)
+    reliability = Table(title="Reliability: paragraphs by score, and the share of them that carries the frame")
+    for column in ("Frame", "Score", "Paragraphs", "Mean score", "Share"):
+        _column(reliability, column)
+    for figures in report.left_out.frames:
+        for row in figures.reliability:
+            reliability.add_row(
+                figures.frame,
+                f"{row.low:.1f}–{row.high:.1f}",
+                str(row.paragraphs),
+                f"{row.mean_score:.2f}",
+                f"{row.share:.2f}",
+            )
+        reliability.add_section()
+    out.print(reliability)
+    sources = Table(title="Macro F1 on each source, by models that never saw it")
+    for column in ("Source", "Paragraphs", "Macro F1"):
+        _column(sources, column)
+    for source in report.by_source:
+        sources.add_row(source.source, str(source.paragraphs), figure_text(source.macro_f1))
+    out.print(sources)
+    curve = Table(title="Learning curve: macro F1 on the held-out articles")
+    for column in ("Paragraphs trained on", "Mean", "Range"):
+        _column(curve, column)
+    for point in report.learning_curve:
+        curve.add_row(f"{point.paragraphs:,}", f"{point.macro_f1:.2f}", f"{point.lowest:.2f}–{point.highest:.2f}")
+    out.print(curve)
+
+
+def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
+    """Versions with their figures, and the history of promotions."""
+    table = Table(title="Models")
+    for column in ("Version", "", "Trained", "Paragraphs", "Macro F1, sources left out", "Macro F1, held out", "Note"):
+        _column(table, column)
+    for model in models.models:
+        held_out = model.held_out.macro_f1 if model.held_out else None
+        table.add_row(
+            model.version,
+            Text("champion", "bold green") if model.champion else "",
+            f"{model.created_at:%Y-%m-%d %H:%M}",
+            str(model.paragraphs),
+            _optional(model.left_out.macro_f1.value),
+            _optional(held_out.value if held_out else None),
+            model.note,
+        )
+    for damaged in models.damaged:
+        table.add_row(damaged.version, Text("damaged", "bold red"), "", "", "", "", damaged.fault)
+    out.print(table)
+    for promotion in history:
+        out.print(
+            f"{promotion.number:>4}  {promotion.at[:19]}  {promotion.action} {promotion.version} "
+            f"by {promotion.by}: {promotion.reason}",
+            markup=False,
+        )
+
+
+def _optional(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def show_agreement(results: Sequence[FrameAgreement]) -> None:
+    """Agreement a frame."""
+    table = Table(title="Agreement between coders (adjudicators left out)")
+    for column in (
+        "Frame",
+        "Krippendorff's alpha",
+        "95% interval",
+        "Reading",
+        "Percent agreement",
+        "Coders",
+        "Paragraphs",
+    ):
+        _column(table, column)
+    for result in results:
+        interval = f"{result.interval[0]:.3f}–{result.interval[1]:.3f}" if result.interval else "–"
+        percent = "–" if result.percent is None else f"{result.percent:.1%}"
+        table.add_row(
+            result.frame,
+            _optional(result.alpha),
+            interval,
+            result.reading,
+            percent,
+            str(result.coders),
+            str(result.paragraphs),
+        )
+    out.print(table)
+
+
+def show_codebook(codebook: Codebook) -> None:
+    """Frames with their definitions."""
+    out.print(f"[bold]{codebook.name}[/bold], version {codebook.version}\n")
+    for frame in codebook.frames:
+        out.print(Text(f"{frame.title} ({frame.key})", f"bold {frame.colour}"))
+        out.print(frame.definition, markup=False)
+        for entry in frame.include:
+            out.print(f"  + {entry}", markup=False)
+        for entry in frame.exclude:
+            out.print(f"  - {entry}", markup=False)
+        out.print()
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What the doctor found."""
+    for finding in findings:
+        mark = Text("ok    ", "green") if finding.ok else Text("FAULT ", "bold red")
+        out.print(mark + Text(f"{finding.subject}: {finding.detail}"))

@@ -1,0 +1,128 @@
+"""A whole evaluation: how the pipeline does on sources left out and on held-out articles, beside the baselines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labels.annotations import CodedParagraph
+from labels.codebook import Codebook
+from training.baselines import evaluate_baselines
+from training.card import ModelCard
+from training.challenger import DEFAULT_SEED, evaluate_held_out, fit_calibrated, train_challenger
+from training.cross_validation import Progress, calibrated_left_out, leave_out, left_out_decisions, no_progress
+from training.dataset import Dataset, build_dataset
+from training.evaluation import Evaluation, Figure, evaluate
+from training.frame_model import FrameModel
+from training.pipeline import Hyperparameters
+
+_CURVE_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+_CURVE_REPEATS = 3
+_FEWEST_CARRYING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Held-out macro F1 of models trained on about so many paragraphs: mean and range of the repeats."""
+
+    paragraphs: int
+    macro_f1: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFigure:
+    """Macro F1 on one source by models that never saw it."""
+
+    source: str
+    paragraphs: int
+    macro_f1: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Everything that `framing evaluate` shows."""
+
+    frames: dict[str, str]
+    colours: dict[str, str]
+    paragraphs: int
+    articles: int
+    left_out: Evaluation
+    held_out: Evaluation | None
+    baselines_left_out: tuple[Evaluation, ...]
+    by_source: tuple[SourceFigure, ...]
+    learning_curve: tuple[CurvePoint, ...]
+
+
+def evaluate_pipeline(
+    paragraphs: Sequence[CodedParagraph],
+    codebook: Codebook,
+    *,
+    hyperparameters: Hyperparameters | None = None,
+    seed: int = DEFAULT_SEED,
+    progress: Progress = no_progress,
+) -> EvaluationReport:
+    """Trains and judges as `train_challenger` does, and adds sources, baselines and the learning curve."""
+    hyperparameters = hyperparameters or Hyperparameters()
+    challenger = train_challenger(paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress)
+    dataset = build_dataset(paragraphs, codebook)
+    held_out = dataset.held_out
+    training, judged = dataset.take(~held_out), dataset.take(held_out)
+    return EvaluationReport(
+        frames={frame.key: frame.title for frame in codebook.frames},
+        colours={frame.key: frame.colour for frame in codebook.frames},
+        paragraphs=len(dataset),
+        articles=len(set(dataset.articles)),
+        left_out=challenger.card.left_out,
+        held_out=challenger.card.held_out,
+        baselines_left_out=evaluate_baselines(training, training, codebook),
+        by_source=_by_source(training, hyperparameters, seed),
+        learning_curve=_learning_curve(training, judged, challenger.card, hyperparameters, seed, progress)
+        if len(judged)
+        else (),
+    )
+
+
+def _by_source(training: Dataset, hyperparameters: Hyperparameters, seed: int) -> tuple[SourceFigure, ...]:
+    left_out = leave_out(training, hyperparameters, seed)
+    scores = calibrated_left_out(training, left_out)
+    decisions = left_out_decisions(training, left_out, scores)
+    figures = []
+    for source in sorted(set(training.sources)):
+        rows = training.sources == source
+        part = training.take(rows)
+        result = evaluate(source, part.frames, scores[rows], decisions[rows], part.targets, part.articles)
+        figures.append(SourceFigure(source, len(part), result.macro.f1))
+    return tuple(figures)
+
+
+def _learning_curve(
+    training: Dataset,
+    judged: Dataset,
+    card: ModelCard,
+    hyperparameters: Hyperparameters,
+    seed: int,
+    progress: Progress,
+) -> tuple[CurvePoint, ...]:
+    """Trains on growing random sets of articles, each judged on the same held-out articles."""
+    points = []
+    generator = np.random.default_rng(seed)
+    articles = np.array(sorted(set(training.articles)), dtype=object)
+    for number, share in enumerate(_CURVE_SHARES):
+        sizes, found = [], []
+        for _ in range(1 if share == 1 else _CURVE_REPEATS):
+            chosen = generator.permutation(articles)[: max(2, round(share * len(articles)))]
+            part = training.take(np.isin(training.articles, chosen))
+            if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
+                continue
+            fitted = fit_calibrated(part, hyperparameters, seed, jobs=1)
+            model = FrameModel(fitted.pipeline, replace(card, cuts=fitted.cuts))
+            macro = evaluate_held_out(model, judged).macro.f1.value
+            if macro is not None:
+                sizes.append(len(part))
+                found.append(macro)
+        if found:
+            points.append(CurvePoint(round(np.mean(sizes)), float(np.mean(found)), min(found), max(found)))
+        progress("learning curve", (number + 1) / len(_CURVE_SHARES))
+    return tuple(points)
