@@ -150,7 +150,7 @@ def evaluate(
 
 @_command("framing score article.txt page.html articles.jsonl folder/ --json")
 def score(
-    files: Annotated[list[str], typer.Argument(help="Text, HTML, JSON Lines, folders of them, or - for stdin.")],
+    files: Annotated[list[str], typer.Argument(help="Text, HTML, JSON, JSON Lines, folders of them, or - for stdin.")],
     operating_point: Annotated[str, typer.Option(help="balanced, high_precision or high_recall.")] = "balanced",
     version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
     force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
@@ -229,6 +229,17 @@ def _show_promotion(promotion: dict[str, Any], as_json: bool) -> None:
         _print_json(promotion)
     else:
         typer.echo(f"{promotion['version']} is champion now; before it was {promotion['previous'] or 'none'}.")
+
+
+@_command("framing settings > docs/settings.md")
+def settings(as_json: AsJson = False) -> None:
+    """List every setting with its meaning, default and present value, as Markdown."""
+    from service.settings_table import settings_rows, settings_table
+
+    if as_json:
+        _print_json(settings_rows(Settings()))
+    else:
+        typer.echo(settings_table())
 
 
 @_command("framing codebook")

@@ -1,4 +1,4 @@
-"""Articles in files: text, HTML, JSON Lines and folders of them, as `framing score` takes them."""
+"""Articles in files: text, HTML, JSON, JSON Lines and folders of them, as `framing score` takes them."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from service.schemas import ArticleRequest
 STDIN = "-"
 _HTML = {".html", ".htm", ".xhtml"}
 _LINES = {".jsonl", ".ndjson"}
-_KINDS = {".txt", ".text", ".md", *_HTML, *_LINES}
+_KINDS = {".txt", ".text", ".md", ".json", *_HTML, *_LINES}
 
 
 class SubmissionError(FramingError):
@@ -47,6 +47,8 @@ def _read(path: Path) -> Iterator[tuple[str, ArticleRequest]]:
             if line.strip():
                 name = f"{path} line {number}"
                 yield name, _request(name, _object(name, line))
+    elif path.suffix.lower() == ".json":
+        yield str(path), _request(str(path), _object(str(path), content))
     else:
         yield str(path), _request(str(path), {"html" if path.suffix.lower() in _HTML else "text": content})
 

@@ -68,10 +68,14 @@ def _f1_chart(report: EvaluationReport) -> Chart:
         for figures in evaluation.frames
         if figures.f1.value is not None
     ]
-    base = _chart(rows).encode(y=alt.Y("judged:N", title=None), color=_colour(report))
+    base = _chart(rows).encode(y=alt.Y("judged:N", title=None), color=_colour(report).legend(None))
     points = base.mark_point(filled=True, size=60).encode(x=_axis("f1:Q", "F1 with 95% interval"))
     bars = base.mark_rule().encode(x="low:Q", x2="high:Q")
-    return (bars + points).properties(width=420).facet(row=alt.Row("frame:N", title=None))
+    return (
+        (bars + points)
+        .properties(width=420)
+        .facet(row=alt.Row("frame:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left")))
+    )
 
 
 def _reliability_chart(report: EvaluationReport) -> Chart:

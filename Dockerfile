@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+RUN python -m venv /opt/framing
+COPY requirements.lock ./
+RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY labels labels
+COPY training training
+COPY service service
+RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
+ && FRAMING_DATA_DIR=/data /opt/framing/bin/framing train --if-no-champion
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /data framing
+COPY --from=build /opt/framing /opt/framing
+COPY --from=build --chown=framing:framing /data /data
+ENV FRAMING_DATA_DIR=/data \
+    FRAMING_HOST=0.0.0.0 \
+    FRAMING_ALLOW_OPEN=true \
+    PYTHONUNBUFFERED=1
+USER framing
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/opt/framing/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["/opt/framing/bin/framing", "serve"]
