@@ -27,7 +27,7 @@ _BYLINE = re.compile(
     rf"{_PROPER}(?:[\s,&|]+(?:and\s+|in\s+|with\s+|for\s+|the\s+|of\s+)?{_PROPER}){{0,11}}\.?"
     r"|(?:our|a)?\s*(?:staff|special|senior|diplomatic|defence|national|news)\s+"
     r"(?:reporter|correspondent|writer|desk|report|bureau)s?\b.{0,40}"
-    r"|(?:news|web|city|foreign|national)\s*desk"
+    r"|our\s+(?:own\s+)?(?:correspondents?|reporters?|staff)|(?:news|web|city|foreign|national)\s*desk"
     r"|@\w{2,30}|[\w.+-]+@[\w-]+\.[\w.]+",
     re.IGNORECASE,
 )

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from labels.errors import FramingError
 from service.settings import Settings
+from training.operating_points import OperatingPoint
 
 app = typer.Typer(
     help="Find frames in news articles: train a classifier on annotated paragraphs, judge it, serve it.",
@@ -151,7 +152,7 @@ def evaluate(
 @_command("framing score article.txt page.html articles.jsonl folder/ --json")
 def score(
     files: Annotated[list[str], typer.Argument(help="Text, HTML, JSON, JSON Lines, folders of them, or - for stdin.")],
-    operating_point: Annotated[str, typer.Option(help="balanced, high_precision or high_recall.")] = "balanced",
+    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
     version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
     force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
     as_json: AsJson = False,
@@ -160,8 +161,7 @@ def score(
     from service import console
     from service.answers import classified
     from service.intake import read_article
-    from service.schemas import ArticleRequest
-    from service.submissions import SubmissionError, read_submissions
+    from service.submissions import read_submissions
     from training.registry import Registry
 
     settings = Settings()
@@ -172,10 +172,8 @@ def score(
     failed = False
     for name, submitted in read_submissions(files):
         try:
-            request = ArticleRequest.model_validate({**submitted.model_dump(), **options})
+            request = submitted.model_copy(update=options)
             reading = read_article(request, model, settings)
-        except ValidationError as error:
-            raise SubmissionError(f"There is no operating point '{operating_point}'.") from error
         except FramingError as error:
             failed = True
             typer.secho(f"{name}: {error}", err=True, fg="red")
@@ -285,3 +283,7 @@ def doctor(as_json: AsJson = False) -> None:
         console.show_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,155 @@
+"""Shared parts: one model trained once, and applications, servers and commands that use copies of it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
+from labels.codebook import Codebook, read_codebook
+from service.app import create_app
+from service.settings import Settings
+from training.challenger import Challenger, train_challenger
+from training.registry import Registry
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+THREE_PARAGRAPHS = (
+    "The government ignored repeated warnings and failed to protect the province, and no minister has resigned.\n\n"
+    "Officials accused the neighbouring state of arming and training the gunmen through its intelligence service.\n\n"
+    "The market reopened on Monday and the road to the coast was cleared of snow by noon, the mayor said."
+)
+
+
+@pytest.fixture(scope="session")
+def codebook() -> Codebook:
+    return read_codebook()
+
+
+@pytest.fixture(scope="session")
+def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
+    return read_corpus(DEFAULT_CORPUS, codebook)
+
+
+@pytest.fixture(scope="session")
+def challenger(corpus: tuple[CodedParagraph, ...], codebook: Codebook) -> Challenger:
+    return train_challenger(corpus, codebook)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(challenger: Challenger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "models"
+    registry = Registry(folder)
+    registry.promote(registry.register(challenger).version, by="tests", reason="the first")
+    return folder
+
+
+@pytest.fixture
+def models_folder(trained_folder: Path, tmp_path: Path) -> Path:
+    """A registry with v1 as champion, one's own to spoil."""
+    return Path(shutil.copytree(trained_folder, tmp_path / "data" / "models"))
+
+
+@pytest.fixture
+def registry(models_folder: Path) -> Registry:
+    return Registry(models_folder)
+
+
+@pytest.fixture
+def settings(models_folder: Path) -> Settings:
+    return Settings(data_dir=models_folder.parent, champion_poll_seconds=0.05)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command in an empty folder, with `FRAMING_*` variables as keyword arguments."""
+
+    def run(*arguments: str, stdin: str | None = None, **variables: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "service.cli", *arguments],
+            cwd=tmp_path,
+            env=_environment(**variables),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def _environment(**variables: str | Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
+    own = {f"FRAMING_{name.upper()}": str(value) for name, value in variables.items()}
+    return {**inherited, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", **own}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_server(data_dir: Path, **variables: str) -> Iterator[tuple[httpx2.Client, subprocess.Popen[bytes]]]:
+    """A real server process, ready, and a client of it."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "serve"],
+        cwd=data_dir,
+        env=_environment(data_dir=data_dir, port=str(port), log_level="warning", **variables),
+    )
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            wait_until(lambda: answers(client, "/livez"), "the server to answer", process=process)
+            yield client, process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def answers(client: httpx2.Client, path: str) -> bool:
+    try:
+        return bool(client.get(path).status_code == 200)
+    except httpx2.TransportError:
+        return False
+
+
+def wait_until(
+    holds: Callable[[], bool], what: str, seconds: float = 30, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if process is not None and process.poll() is not None:
+            pytest.fail(f"The process ended with {process.returncode} while waiting for {what}.")
+        if time.monotonic() > deadline:
+            pytest.fail(f"Waited {seconds} s for {what}.")
+        time.sleep(0.02)
+
+
+def pointers(problem: dict[str, Any]) -> list[str]:
+    return [error["pointer"] for error in problem.get("errors", [])]
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -1,0 +1,79 @@
+import json
+import shutil
+
+import pytest
+
+from labels.annotations import DEFAULT_CORPUS, Annotation, read_corpus, write_corpus
+from labels.errors import CorpusError
+from labels.gold import majority, settle
+
+GOOD = {
+    "article": "a-1",
+    "index": 0,
+    "source": "a",
+    "text": "The army moved in.",
+    "annotations": [{"coder": "mira", "frames": {"militarized_response": "advanced"}}],
+}
+
+
+def corpus_of(tmp_path, codebook, *rows):
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return read_corpus(path, codebook)
+
+
+def test_the_shipped_corpus_has_what_its_datasheet_says(corpus, codebook):
+    gold = settle(corpus, codebook)
+    sheet = " ".join((DEFAULT_CORPUS / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(corpus):,} paragraphs in {len({p.article for p in corpus})} articles" in sheet
+    assert f"from {len({p.source for p in corpus})} sources" in sheet
+    for frame in codebook.keys:
+        assert f"{sum(frame in g.frames for g in gold)} " in sheet
+    assert f"{sum(not g.frames for g in gold)} none" in sheet
+    assert not any(g.unsettled for g in gold)
+
+
+def test_a_corpus_written_and_read_again_is_the_same(corpus, codebook, tmp_path):
+    write_corpus(corpus, tmp_path / "again.jsonl")
+    assert read_corpus(tmp_path / "again.jsonl", codebook) == corpus
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("{", "line 2: not a JSON object"),
+        ("[]", "line 2: not a JSON object"),
+        ({**GOOD, "index": 1, "text": " "}, "'text' must be a text that is not empty"),
+        ({**GOOD, "index": -1}, "'index' must be a whole number"),
+        ({**GOOD, "index": True}, "'index' must be a whole number"),
+        ({**GOOD, "index": 1, "annotations": []}, "at least one annotation"),
+        ({**GOOD, "index": 1, "annotations": [{"frames": {}}]}, "needs a 'coder'"),
+        ({**GOOD, "index": 1, "annotations": [{"coder": "m", "frames": {"rain": "present"}}]}, "no frame 'rain'"),
+        ({**GOOD, "index": 1, "annotations": [{"coder": "m", "frames": {"foreign_hand": "loud"}}]}, "not a stance"),
+        ({**GOOD, "index": 1, "annotations": GOOD["annotations"] * 2}, "a coder occurs twice"),
+        (GOOD, "paragraph 0 of article 'a-1' occurs twice"),
+    ],
+)
+def test_a_bad_row_refuses_the_whole_corpus_and_is_named(tmp_path, codebook, row, sentence):
+    with pytest.raises(CorpusError, match=sentence):
+        corpus_of(tmp_path, codebook, GOOD, row)
+
+
+def test_many_bad_rows_are_counted_and_kept(tmp_path, codebook):
+    with pytest.raises(CorpusError, match="and 2 more") as caught:
+        corpus_of(tmp_path, codebook, *["{"] * 7)
+    assert len(caught.value.rows) == 7
+
+
+def test_a_folder_without_lines_is_refused(tmp_path, codebook):
+    with pytest.raises(CorpusError, match=r"no \.jsonl file"):
+        read_corpus(tmp_path, codebook)
+    shutil.copy(DEFAULT_CORPUS / "contrast-pairs.jsonl", tmp_path)
+    assert len(read_corpus(tmp_path, codebook)) == 36
+
+
+def test_gold_is_the_majority_and_a_tie_is_unsettled():
+    yes, no = Annotation("a", {"rain": "present"}), Annotation("b", {})
+    assert majority([yes, yes, no], "rain") is True
+    assert majority([yes, no, no], "rain") is False
+    assert majority([yes, no], "rain") is None

@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labels.language import detect_language
+from labels.normalise import normalise, normalise_with_offsets
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("Café", "cafe"),
+        ("Cafe\u0301", "cafe"),
+        ("state\u200b-spon\u00adsored", "state-sponsored"),
+        ("\u202eright to left\u202c", "right to left"),
+        ("İzmir", "izmir"),
+        ("‘don’t’", "'don't'"),
+        ("ﬁnance", "finance"),
+        ("ΟΔΟΣ", "οδοσ"),
+        ("हिन्दी", "हिन्दी"),
+    ],
+)
+def test_texts_that_read_alike_are_spelt_alike(written, normal):
+    assert normalise(written) == normal
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing_more(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(st.text())
+def test_offsets_lead_back_to_the_original_characters(text):
+    normal = normalise_with_offsets(text)
+    assert normal.text == normalise(text)
+    for place in range(len(normal.text)):
+        start, end = normal.original_span(place, place + 1)
+        assert end == start + 1
+        assert normal.text[place] in normalise(text[start:end])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("The ministers resigned after the attack on the night train.", "en"),
+        ("Le gouvernement a échoué à protéger la population civile.", "fr"),
+        ("Die Regierung hat die Bevölkerung nicht geschützt.", "de"),
+    ],
+)
+def test_the_language_of_a_sentence_is_found(text, code):
+    assert detect_language(text).code == code

@@ -1,0 +1,218 @@
+import json
+
+import pytest
+from conftest import SHARED
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labels.boilerplate import furniture, is_heading
+from labels.errors import ArticleError
+from labels.paragraphs import split_html, split_paragraphs, split_text
+
+A = "The gunmen stopped the night train in the pass and held its passengers until the next afternoon."
+B = "Ministers promised an inquiry, and the opposition asked why earlier warnings had been put aside."
+C = "By evening the line had been repaired and the first goods trains went through to the coast."
+
+
+def texts(article):
+    return [paragraph.text for paragraph in article.paragraphs]
+
+
+def reasons(article):
+    return {piece.text: piece.reason for piece in article.skipped}
+
+
+def test_blank_lines_separate_paragraphs():
+    assert texts(split_text(f"{A}\n\n{B}\n \t\n{C}")) == [A, B, C]
+
+
+def test_newlines_separate_paragraphs_where_there_are_no_blank_lines():
+    assert texts(split_text(f"{A}\n{B}\r\n{C}")) == [A, B, C]
+
+
+def test_one_paragraph_a_line_is_told_from_blank_lines_elsewhere_in_the_text():
+    article = split_text(f"World\nTrain seized in the pass\n\n{A}\n{B}\n{C}\n\n\n")
+    assert texts(article) == [A, B, C]
+    assert reasons(article) == {"World": "heading", "Train seized in the pass": "heading"}
+
+
+def test_lines_that_were_wrapped_at_a_column_are_one_paragraph():
+    wrapped = (
+        "The gunmen stopped the night train in the pass and held its\n"
+        "passengers until the next afternoon, when soldiers reached the\n"
+        "tunnel from both sides. Ministers promised an inquiry.\n\n"
+        "By evening the line had been repaired and the first goods\n"
+        "trains went through to the coast under guard of the police."
+    )
+    article = split_text(wrapped)
+    assert texts(article) == wrapped.split("\n\n")
+
+
+def test_offsets_are_code_points_into_the_submitted_text():
+    text = f"😀 É\n\n{A}\n\n\u202eİstanbul’da {B}"
+    article = split_text(text)
+    for piece in (*article.paragraphs, *article.skipped):
+        assert text[piece.start : piece.end] == piece.text
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("World", "heading"),
+        ("After the night train", "heading"),
+        ("What do the gunmen want?", "heading"),
+        ("## The long war", "heading"),
+        ("THE MAKING OF A CRISIS", "heading"),
+        ("By Ilara Venn", "byline"),
+        ("By Ilara Venn and Tomas Okrand in Velin", "byline"),
+        ("Our Correspondent", "byline"),
+        ("The writer is a former ambassador and teaches history.", "byline"),
+        ("ilara.venn@courier.example", "byline"),
+        ("March 14, 2026", "dateline"),
+        ("Published 14 March 2026 at 10:30", "dateline"),
+        ("Updated 3 hours ago", "dateline"),
+        ("This image is taken from the Courier.", "caption"),
+        ("Photo: Courier archive", "caption"),
+        ("Soldiers at the mouth of the tunnel on Tuesday. — AFP", "caption"),
+        ("In this handout photo, soldiers stand at the tunnel.", "caption"),
+        ("Share this on", "boilerplate"),
+        ("Facebook Twitter WhatsApp", "boilerplate"),
+        ("Share", "boilerplate"),
+        ("Subscribe to our newsletter for the day's news.", "boilerplate"),
+        ("© 2026 The Courier. All rights reserved.", "boilerplate"),
+        ("Published in The Courier, March 15th, 2026", "boilerplate"),
+        ("Tags: railways, security", "boilerplate"),
+        ("* * *", "boilerplate"),
+        ("12 Comments", "boilerplate"),
+        ("Also read: The tunnel that nobody guarded", "related"),
+        ("More columns by Ilara Venn", "related"),
+    ],
+)
+def test_what_is_not_a_paragraph_is_set_aside_with_its_reason(line, reason):
+    article = split_text(f"{line}\n\n{A}\n\n{B}")
+    assert texts(article) == [A, B]
+    assert reasons(article) == {line: reason}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "By 2003 the movement had split into three, and its founder was dead.",
+        "Share prices fell after the attack, the exchange said on Tuesday.",
+        "Photographs of the tunnel show two breaches in the northern wall.",
+        "“We were left alone,” he said.",
+        "More troops were sent to the pass on Wednesday, officials said.",
+        "The writer and the general had met twice before the war, he said.",
+        "Follow the money and you will find the generals, the opposition said.",
+        "Who sent them? The ministry has named a neighbour, and offered no proof.",
+        "Save the children of the valley from this war, the bishop begged the army.",
+        "Related violence in the valley has killed forty people since May.",
+    ],
+)
+def test_a_short_paragraph_that_looks_like_boilerplate_is_kept(line):
+    assert texts(split_text(f"{A}\n\n{line}")) == [A, line]
+
+
+def test_a_list_of_other_columns_is_set_aside_whole():
+    text = f"{A}\n\nMore columns\n\nThe price of quiet\n\nWho guards the tunnel?\n\nA minister explains\n\n{B}"
+    article = split_text(text)
+    assert texts(article) == [A, B]
+    assert set(reasons(article).values()) == {"related"}
+
+
+def test_a_lone_line_without_a_full_stop_is_a_paragraph_for_nothing_else_could_be():
+    assert texts(split_text("The state has failed its people")) == ["The state has failed its people"]
+
+
+@pytest.mark.parametrize("text", ["Share this on", "By Ilara Venn\n\nWorld\n\nPhoto: Courier"])
+def test_a_text_of_boilerplate_alone_is_refused(text):
+    with pytest.raises(ArticleError, match="Nothing is left to score") as caught:
+        split_text(text)
+    assert caught.value.field == "text"
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\u2028 "])
+def test_an_empty_text_is_refused(text):
+    with pytest.raises(ArticleError, match="empty"):
+        split_text(text)
+
+
+def test_paragraphs_of_the_caller_keep_their_place_in_the_list():
+    article = split_paragraphs([A, "Share this on", "no full stop here", B])
+    assert [(p.index, p.text) for p in article.paragraphs] == [(0, A), (2, "no full stop here"), (3, B)]
+    assert reasons(article) == {"Share this on": "boilerplate"}
+    for piece in (*article.paragraphs, *article.skipped):
+        assert article.text[piece.start : piece.end] == piece.text
+
+
+def test_an_empty_paragraph_of_the_caller_is_named():
+    with pytest.raises(ArticleError) as caught:
+        split_paragraphs([A, " "])
+    assert caught.value.field == "paragraphs/1"
+
+
+def test_the_shipped_corpus_loses_only_what_its_datasheet_names(corpus):
+    lost = [p.text for p in corpus if furniture(p.text) or is_heading(p.text)]
+    assert len(lost) == 9
+
+
+def test_the_real_sample_article_has_its_headings_and_caption_set_aside():
+    sample = SHARED / "samples"
+    if not sample.is_dir():
+        pytest.skip("the sample is not beside this checkout")
+    text = (sample / "article.txt").read_text(encoding="utf-8")
+    codes = [json.loads(line) for line in (sample / "article.codes.jsonl").read_text(encoding="utf-8").splitlines()]
+    article = split_text(text)
+    assert [p.text[:40] for p in article.paragraphs] == [c["starts"] for c in codes if not c["boilerplate"]]
+    assert [s.text[:40] for s in article.skipped] == [c["starts"] for c in codes if c["boilerplate"]]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400))
+def test_nothing_but_white_space_is_ever_lost(text):
+    try:
+        article = split_text(text)
+    except ArticleError:
+        return
+    pieces = sorted((*article.paragraphs, *article.skipped), key=lambda piece: piece.start)
+    position = 0
+    for piece in pieces:
+        assert not text[position : piece.start].strip()
+        assert text[piece.start : piece.end] == piece.text
+        position = piece.end
+    assert not text[position:].strip()
+
+
+PAGE = f"""<html><head><title>T</title><script>var a = "x";</script></head><body>
+<nav><ul><li><a href="/">Home</a></li><li><a href="/p">Politics of the day</a></li></ul></nav>
+<article><h1>After the night train</h1><p class="by">By Ilara Venn</p>
+<p>{A}</p><figure><img src="t.jpg"><figcaption>The tunnel after the fire</figcaption></figure>
+<h2>What was known</h2><p>{B.replace("inquiry", "<em>inquiry</em>")}</p><blockquote><p>{C}</p></blockquote></article>
+<aside>Share this on <a>Facebook</a></aside><footer>© 2026 The Courier</footer></body></html>"""
+
+
+def test_an_html_page_gives_its_article_and_keeps_the_rest_as_skipped():
+    article = split_html(PAGE)
+    assert texts(article) == [A, B, C]
+    found = reasons(article)
+    assert found["After the night train"] == "heading"
+    assert found["By Ilara Venn"] == "byline"
+    assert found["The tunnel after the fire"] in ("caption", "outside_article")
+    assert found["Politics of the day"] == "outside_article"
+    assert "var a" not in article.text
+
+
+def test_offsets_of_html_index_the_extracted_text():
+    article = split_html(PAGE)
+    for piece in (*article.paragraphs, *article.skipped):
+        assert article.text[piece.start : piece.end] == piece.text
+
+
+def test_a_fragment_of_html_is_enough():
+    assert texts(split_html(f"<p>{A}<p>{B}")) == [A, B]
+
+
+@pytest.mark.parametrize("page", ["", "<html></html>", "<script>x</script>", "<!-- nothing -->", "<div>" * 5000])
+def test_html_without_a_paragraph_is_refused(page):
+    with pytest.raises(ArticleError) as caught:
+        split_html(page)
+    assert caught.value.field == "html"

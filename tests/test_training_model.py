@@ -1,0 +1,258 @@
+"""Training, scoring and explaining as a whole."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logit
+
+from labels.annotations import Annotation, CodedParagraph
+from labels.codebook import read_codebook
+from labels.normalise import normalise
+from training.card import card_from_json, card_to_json
+from training.card_markdown import card_to_markdown
+from training.challenger import train_challenger
+from training.classification import classify, cuts_at
+from training.errors import ModelFileError, TrainingDataError
+from training.frame_model import FrameModel
+from training.pipeline import Hyperparameters
+from training.report import evaluate_pipeline
+from training.report_html import report_to_html
+from training.report_markdown import report_to_markdown
+
+
+@pytest.fixture(scope="module")
+def model(challenger):
+    return FrameModel(challenger.pipeline, challenger.card)
+
+
+@pytest.fixture(scope="module")
+def report(corpus, codebook):
+    return evaluate_pipeline(corpus, codebook)
+
+
+def test_the_model_beats_both_baselines_on_sources_left_out_and_is_calibrated_there(report):
+    for baseline in report.baselines_left_out:
+        assert report.left_out.macro.f1.low > baseline.macro.f1.high + 0.1
+    assert report.left_out.macro.f1.value > 0.75
+    assert report.left_out.ece < 0.05
+
+
+def test_nothing_of_a_held_out_article_reaches_the_fitted_model(corpus, codebook, challenger):
+    assert challenger.card.data.articles + challenger.card.data.held_out_articles == len({p.article for p in corpus})
+    training = [p for p in corpus if p.article not in _held_out(corpus)]
+    again = train_challenger(training, codebook)
+    texts = [p.text for p in corpus[:50]]
+    found = FrameModel(challenger.pipeline, challenger.card).score(texts)
+    assert (FrameModel(again.pipeline, again.card).score(texts) == found).all()
+
+
+def _trained_again(corpus, codebook):
+    again = train_challenger(corpus, codebook)
+    return again.pipeline, again.card
+
+
+def _held_out(corpus):
+    from training.dataset import is_held_out
+
+    return {p.article for p in corpus if is_held_out(p.article)}
+
+
+def test_same_data_and_seed_give_the_same_scores_whatever_the_number_of_processes(corpus, codebook, challenger, model):
+    again = train_challenger(corpus, codebook, jobs=1)
+    texts = [p.text for p in corpus[:200]]
+    assert np.abs(FrameModel(again.pipeline, again.card).score(texts) - model.score(texts)).max() < 1e-12
+    assert (FrameModel(*_trained_again(corpus, codebook)).score(texts) == model.score(texts)).all()
+
+
+def test_scores_are_the_probabilities_of_the_stored_pipeline(corpus, challenger, model):
+    texts = [p.text for p in corpus[:300]]
+    probabilities = challenger.pipeline.predict_proba([normalise(text) for text in texts])
+    assert np.abs(model.score(texts) - probabilities).max() < 1e-12
+
+
+def _assert_exact(model, texts):
+    scores, explanations = model.score_and_explain(texts)
+    assert np.allclose(scores, model.score(texts), atol=1e-12)
+    for row, frames in enumerate(explanations):
+        for k, found in enumerate(frames):
+            total = found.intercept + sum(e.weight for e in found.evidence)
+            assert total == pytest.approx(found.logit, abs=1e-9)
+            if 1e-9 < scores[row, k] < 1 - 1e-9:
+                assert logit(scores[row, k]) == pytest.approx(found.logit, abs=1e-6)
+            slope, offset = model.card.calibration[model.card.frame_keys[k]]
+            uncalibrated = (found.intercept - offset) / slope + sum(e.weight / slope for e in found.evidence)
+            assert uncalibrated == pytest.approx((found.logit - offset) / slope, abs=1e-9)
+            for e in found.evidence:
+                assert 0 <= e.start < e.end <= len(texts[row])
+
+
+def test_evidence_and_intercept_sum_to_the_log_odds_for_every_frame_and_paragraph(corpus, model):
+    _assert_exact(model, [p.text for p in corpus[::10]])
+
+
+WORDS = st.sampled_from(
+    ["army", "Army", "the", "security", "Σίσυφος", "İstanbul", "gov\u00adernment", "e\u0301tat", "ﬁre", "\u200b", "!"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=12).map(" ".join)), min_size=1, max_size=4))
+def test_evidence_is_exact_for_any_text(model, texts):
+    _assert_exact(model, texts)
+
+
+def test_evidence_points_at_the_word_in_the_submitted_text(model):
+    text = "Ministers\u200b said the ne\u00adighbouring state armed them; ‘foreign’ FOREIGN hands."
+    _, [frames] = model.score_and_explain([text])
+    evidence = {text[e.start : e.end] for e in frames[model.card.frame_keys.index("foreign_hand")].evidence}
+    assert {"ne\u00adighbouring", "foreign", "FOREIGN"} <= evidence
+
+
+def test_a_word_that_occurs_twice_carries_half_its_weight_at_each_place(model):
+    _, [frames] = model.score_and_explain(["army army police"])
+    for found in frames:
+        first, second = [e.weight for e in found.evidence if e.start in (0, 5)]
+        assert first == second
+
+
+def test_invisible_characters_change_no_score(corpus, model):
+    texts = [p.text for p in corpus[:200]]
+    spoiled = [text[: len(text) // 2] + "\u200b\u202e\u00ad" + text[len(text) // 2 :] for text in texts]
+    assert (model.score(spoiled) == model.score(texts)).all()
+
+
+def test_an_empty_text_scores_the_intercept(model):
+    scores, [frames] = model.score_and_explain([""])
+    assert all(found.evidence == () and found.logit == found.intercept for found in frames)
+    assert scores.shape == (1, 4)
+
+
+def test_the_article_is_rolled_up_by_any_paragraph(model, corpus):
+    texts = [p.text for p in corpus[:12]]
+    found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
+    for frame, article in found.article.items():
+        decisions = [paragraph[frame].decision for paragraph in found.paragraphs]
+        assert article.paragraphs == decisions.count("present")
+        assert article.share == article.paragraphs / 12
+        assert article.score == max(paragraph[frame].score for paragraph in found.paragraphs)
+        expected = "present" if article.paragraphs else "uncertain" if "uncertain" in decisions else "absent"
+        assert article.decision == expected
+
+
+def test_a_threshold_of_the_caller_decides_without_uncertainty(model, corpus):
+    texts = [p.text for p in corpus[:100]]
+    found = classify(model, texts, cuts_at(model, "balanced", {"foreign_hand": 0.5}), explain=False)
+    for paragraph in found.paragraphs:
+        decision = paragraph["foreign_hand"]
+        assert decision.decision == ("present" if decision.score >= 0.5 else "absent")
+
+
+def test_a_card_survives_its_file_and_a_damaged_one_is_refused(challenger):
+    card = challenger.card.registered("v7", "0" * 64)
+    assert card_from_json(card_to_json(card)) == card
+    for damaged in ("", "[]", "{}", "null", '{"format": 1}', card_to_json(card).replace('"format": 1', '"format": 99')):
+        with pytest.raises(ModelFileError):
+            card_from_json(damaged)
+
+
+def test_the_card_to_read_states_use_limits_data_figures_and_every_operating_point(challenger):
+    text = card_to_markdown(challenger.card.registered("v7", "0" * 64))
+    for heading in ("Intended use", "Limits", "Data", "Baselines", "Calibration", "Operating points", "Made with"):
+        assert f"## {heading}" in text
+    assert text.count("| high_precision |") == 4
+    assert challenger.card.data.digest in text
+
+
+WEATHER = """
+name = "Weather in the news"
+version = 2
+[[frames]]
+key = "rain"
+title = "Rain"
+definition = "It rains."
+[[frames]]
+key = "sun"
+title = "Sun"
+definition = "It shines."
+[[frames]]
+key = "storm"
+title = "Storm"
+definition = "It storms."
+"""
+SENTENCES = {
+    "rain": ["rain fell on the hills", "showers soaked the fair", "a wet drizzle all day"],
+    "sun": ["the sun shone brightly", "a bright warm morning", "clear skies and sunshine"],
+    "storm": ["a storm tore the roofs", "gales felled the trees", "thunder and wild wind"],
+    None: ["the mayor opened a school", "shares were little changed", "the museum bought a clock"],
+}
+
+
+def weather(articles=60):
+    rows = []
+    for number in range(articles):
+        for index, (frame, sentences) in enumerate(SENTENCES.items()):
+            text = f"{sentences[number % 3]} in town number {number % 7}, people said"
+            frames = {} if frame is None else {frame: "present"}
+            annotations = (Annotation("ann", frames), Annotation("ben", frames))
+            rows.append(CodedParagraph(f"w{number}", index, f"paper-{number % 4}", text, annotations))
+    return rows
+
+
+def test_another_codebook_trains_and_scores_without_a_change_of_code(tmp_path):
+    path = tmp_path / "weather.toml"
+    path.write_text(WEATHER, encoding="utf-8")
+    challenger = train_challenger(weather(), read_codebook(path))
+    model = FrameModel(challenger.pipeline, challenger.card)
+    assert model.card.frame_keys == ("rain", "sun", "storm")
+    found = classify(
+        model,
+        ["Showers soaked the harbour.", "Thunder and wind over the port."],
+        cuts_at(model, "balanced", {}),
+        explain=True,
+    )
+    assert found.paragraphs[0]["rain"].decision == "present"
+    assert found.paragraphs[1]["storm"].decision == "present"
+    assert challenger.card.baselines[0].how == "majority"
+
+
+def test_a_codebook_of_two_frames_and_longer_terms_works_too(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(WEATHER[: WEATHER.index('[[frames]]\nkey = "storm"')], encoding="utf-8")
+    rows = [p for p in weather() if p.index != 2]
+    challenger = train_challenger(rows, read_codebook(path), hyperparameters=Hyperparameters(ngrams=2))
+    _assert_exact(FrameModel(challenger.pipeline, challenger.card), ["A wet drizzle all day, a wet drizzle."])
+
+
+def test_annotations_that_do_not_suffice_are_refused_before_anything_is_fitted(codebook, corpus):
+    with pytest.raises(TrainingDataError, match="too few annotations"):
+        train_challenger(corpus[:30], codebook)
+
+
+def test_the_report_has_sources_a_learning_curve_and_plots(report):
+    assert len(report.by_source) == 16
+    curve = [point.macro_f1 for point in report.learning_curve]
+    assert curve[-1] > curve[0]
+    html = report_to_html(report)
+    assert html.count("<svg") == 4
+    assert "src=" not in html
+    assert "<script" not in html
+
+
+def test_the_documents_state_the_figures_that_the_commands_give(report):
+    from conftest import ROOT
+
+    assert (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8") == report_to_markdown(report)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    keywords = next(e for e in report.baselines_left_out if e.how == "keywords")
+    for evaluation, ece in ((report.left_out, True), (report.held_out, True), (keywords, False)):
+        macro, micro = (
+            f"{f.value:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in (evaluation.macro.f1, evaluation.micro.f1)
+        )
+        assert f"| {macro} | {micro} | {f'{evaluation.ece:.3f} ' if ece else ''}|" in readme
+
+
+def test_the_card_is_plain_json(challenger):
+    assert json.loads(card_to_json(challenger.card))["frames"]["foreign_hand"] == "Foreign hand"

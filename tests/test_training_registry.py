@@ -1,0 +1,221 @@
+import gzip
+import json
+import multiprocessing
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import pytest
+from conftest import ROOT
+
+from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+from training.registry import Registry
+
+
+def pipeline_file(registry, version="v1"):
+    return registry.folder / "versions" / version / "pipeline.joblib"
+
+
+def card_file(registry, version="v1"):
+    return registry.folder / "versions" / version / "card.json"
+
+
+def change_card(registry, **changes):
+    path = card_file(registry)
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def test_a_registered_model_scores_as_it_did_before(registry, challenger, corpus):
+    from training.frame_model import FrameModel
+
+    texts = [p.text for p in corpus[:20]]
+    before = FrameModel(challenger.pipeline, challenger.card).score(texts)
+    assert (registry.load("v1").score(texts) == before).all()
+
+
+def test_versions_count_up_and_the_list_is_in_their_order(registry, challenger):
+    for expected in ["v2", "v3"]:
+        assert registry.register(challenger).version == expected
+    shutil.copytree(registry.folder / "versions" / "v2", registry.folder / "versions" / "v10")
+    (registry.folder / "versions" / "notes").mkdir()
+    assert registry.versions() == ["v1", "v2", "v3", "v10"]
+
+
+def test_an_empty_registry_says_that_there_is_nothing(tmp_path):
+    empty = Registry(tmp_path / "nothing")
+    assert (empty.versions(), empty.history(), empty.unfinished()) == ([], [], [])
+    with pytest.raises(NoChampionError):
+        empty.champion()
+    with pytest.raises(NoChampionError):
+        empty.roll_back(by="me", reason="none")
+
+
+@pytest.mark.parametrize("name", ["v9", "v0", "v01", "../v1", "v1/../v1", "", "champion", "v1\0", "v" + "9" * 40])
+def test_a_version_that_is_not_there_is_refused_by_name_and_no_other_path_is_touched(registry, name):
+    with pytest.raises(NoSuchVersionError):
+        registry.load(name)
+
+
+class Canary:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress, zlib.compress])
+def test_a_foreign_pickle_is_refused_before_it_is_opened(registry, tmp_path, wrap):
+    pipeline_file(registry).write_bytes(wrap(pickle.dumps(Canary(tmp_path / "canary"))))
+    with pytest.raises(ModelFileError, match="not the one that was registered"):
+        registry.load("v1")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_every_damage_is_refused_before_unpickling(registry):
+    whole = pipeline_file(registry).read_bytes()
+    generator = random.Random(1)
+    damaged = [whole[: generator.randrange(len(whole))] for _ in range(40)] + [b""]
+    for _ in range(60):
+        flipped = bytearray(whole)
+        flipped[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        damaged.append(bytes(flipped))
+    for _ in range(30):
+        torn, place = bytearray(whole), generator.randrange(len(whole) - 4096)
+        torn[place : place + 4096] = bytes(4096)
+        damaged.append(bytes(torn))
+    for content in damaged:
+        pipeline_file(registry).write_bytes(content)
+        with pytest.raises(ModelFileError, match="SHA-256"):
+            registry.load("v1")
+    pipeline_file(registry).write_bytes(whole)
+    assert registry.load("v1").card.version == "v1"
+
+
+def test_missing_files_and_swapped_folders_are_refused(registry, challenger):
+    registry.register(challenger)
+    shutil.copy(card_file(registry, "v2"), card_file(registry, "v1"))
+    with pytest.raises(ModelFileError, match="belongs to 'v2'"):
+        registry.load("v1")
+    pipeline_file(registry, "v2").unlink()
+    with pytest.raises(ModelFileError, match=r"no readable pipeline\.joblib"):
+        registry.load("v2")
+
+
+def test_a_file_of_the_right_digest_that_is_no_pipeline_is_refused(registry):
+    import hashlib
+
+    joblib.dump({"not": "a pipeline"}, pipeline_file(registry))
+    change_card(registry, pipeline_sha256=hashlib.sha256(pipeline_file(registry).read_bytes()).hexdigest())
+    with pytest.raises(ModelFileError, match="holds no pipeline"):
+        registry.load("v1")
+
+
+def test_a_model_of_another_scikit_learn_is_refused_with_both_versions(registry):
+    libraries = json.loads(card_file(registry).read_text(encoding="utf-8"))["libraries"]
+    change_card(registry, libraries={**libraries, "scikit-learn": "1.2.0"})
+    with pytest.raises(ModelFileError, match=r"trained with scikit-learn 1\.2\.0 and 1\."):
+        registry.load("v1")
+
+
+def test_a_card_that_was_changed_after_its_promotion_is_not_served(registry):
+    change_card(registry, note="better than it is")
+    with pytest.raises(ModelFileError, match="changed after its promotion"):
+        registry.load_champion()
+
+
+def test_promotion_and_rollback_are_kept_in_the_history_with_who_and_why(registry, challenger):
+    for _ in range(2):
+        registry.register(challenger)
+    registry.promote("v2", by="mira", reason="better")
+    registry.promote("v3", by="tom", reason="better still")
+    assert registry.roll_back(by="mira", reason="misses denials").version == "v2"
+    assert registry.roll_back(by="mira", reason="worse than thought").version == "v1"
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        registry.roll_back(by="mira", reason="once more")
+    history = [(p.number, p.action, p.version, p.previous, p.by) for p in registry.history()]
+    assert history == [
+        (1, "promote", "v1", None, "tests"),
+        (2, "promote", "v2", "v1", "mira"),
+        (3, "promote", "v3", "v2", "tom"),
+        (4, "rollback", "v2", "v1", "mira"),
+        (5, "rollback", "v1", None, "mira"),
+    ]
+
+
+def test_a_version_that_cannot_be_loaded_is_not_promoted(registry, challenger):
+    registry.register(challenger)
+    pipeline_file(registry, "v2").write_bytes(b"x")
+    with pytest.raises(ModelFileError):
+        registry.promote("v2", by="me", reason="hope")
+    assert registry.champion().version == "v1"
+
+
+def test_of_promoters_at_once_all_are_in_the_history_and_the_last_has_won(registry, challenger):
+    registry.register(challenger)
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: registry.promote("v2" if n % 2 else "v1", by=str(n), reason="race"), range(24)))
+    history = registry.history()
+    assert [p.number for p in history] == list(range(1, 26))
+    assert sorted(p.by for p in history[1:]) == sorted(map(str, range(24)))
+    assert registry.champion() == max(done, key=lambda p: p.number)
+    assert registry.unfinished() == []
+
+
+def _register(folder):
+    registry = Registry(Path(folder))
+    model = registry.load("v1")
+    from training.challenger import Challenger
+
+    pipeline = joblib.load(registry.folder / "versions" / "v1" / "pipeline.joblib")
+    return registry.register(Challenger(pipeline, model.card)).version
+
+
+def test_processes_that_register_at_once_get_a_version_each(registry):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        versions = pool.map(_register, [str(registry.folder)] * 4)
+    assert sorted(versions) == ["v2", "v3", "v4", "v5"]
+    for version in versions:
+        registry.load(version)
+
+
+BUSY = """
+import sys, joblib
+from pathlib import Path
+from training.challenger import Challenger
+from training.registry import Registry
+registry = Registry(Path(sys.argv[1]))
+challenger = Challenger(joblib.load(registry.folder / "versions" / "v1" / "pipeline.joblib"), registry.card("v1"))
+print("ready", flush=True)
+while True:
+    registry.promote(registry.register(challenger).version, by="busy", reason="again")
+"""
+
+
+def test_whoever_is_killed_while_registering_or_promoting_every_version_and_the_champion_load(registry):
+    generator = random.Random(7)
+    for _ in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", BUSY, str(registry.folder)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(generator.uniform(0.05, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        model, promotion = registry.load_champion()
+        assert model.card.version == promotion.version
+    for version in registry.versions():
+        registry.load(version)
+    numbers = [promotion.number for promotion in registry.history()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 6
