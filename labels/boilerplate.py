@@ -102,8 +102,6 @@ _BULLET = re.compile(r"(?:[-*•▪►»>–—]|\d{1,2}[.)])\s+")
 def furniture(piece: str) -> Reason | None:
     """The reason why a piece is certainly not a paragraph, whoever submitted it; None if it may be one."""
     words = len(piece.split())
-    if not any(character.isalpha() for character in piece):
-        return "dateline" if _DATELINE.fullmatch(piece) else "boilerplate"
     if words > _MAX_FURNITURE_WORDS:
         return None
     if _RELATED_LIST.fullmatch(piece):
@@ -122,8 +120,10 @@ def furniture(piece: str) -> Reason | None:
 
 
 def is_heading(piece: str) -> bool:
-    """A short piece that does not end as a sentence does, or a short question standing alone."""
+    """A short piece that does not end as a sentence does, a short question standing alone, a rule or a number."""
     words = len(piece.split())
+    if not any(character.isalpha() for character in piece):
+        return True
     if _MARKDOWN_HEADING.match(piece):
         return words <= _MAX_HEADING_WORDS
     if words <= _MAX_QUESTION_WORDS and _QUESTION_END.search(piece):

@@ -56,9 +56,7 @@ def split_text(text: str) -> SplitArticle:
     """
     if not text.strip():
         raise ArticleError("The text is empty.", "text")
-    spans = list(_text_spans(text))
-    lone = len(spans) == 1
-    return _sort_out(text, [(span, None) for span in spans], lone=lone, field="text")
+    return _sort_out(text, [(span, None) for span in _text_spans(text)], "text")
 
 
 def split_html(html: str) -> SplitArticle:
@@ -71,7 +69,7 @@ def split_html(html: str) -> SplitArticle:
     blocks = extract_blocks(html)
     text, spans = _join([block.text for block in blocks])
     pieces = [(span, _reason_in_markup(block)) for span, block in zip(spans, blocks, strict=True)]
-    return _sort_out(text, pieces, lone=len(pieces) == 1, field="html")
+    return _sort_out(text, pieces, "html")
 
 
 def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
@@ -96,27 +94,32 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
     return _checked(SplitArticle(text, tuple(kept), tuple(skipped)), "paragraphs")
 
 
-def _sort_out(
-    text: str, pieces: Sequence[tuple[tuple[int, int], Reason | None]], *, lone: bool, field: str
-) -> SplitArticle:
-    """Decides of each piece whether it is a paragraph. A lone piece is no heading: there is nothing that it heads."""
+def _sort_out(text: str, pieces: Sequence[tuple[tuple[int, int], Reason | None]], field: str) -> SplitArticle:
+    """Decides of each piece whether it is a paragraph."""
+    reasons = list(_reasons([(text[start:end], known) for (start, end), known in pieces]))
+    if all(reason == "heading" and known is None for reason, (_, known) in zip(reasons, pieces, strict=True)):
+        reasons = [None] * len(pieces)  # they head nothing: a list of headlines, or a sentence without its full stop
     kept: list[Paragraph] = []
     skipped: list[Skipped] = []
+    for ((start, end), _), reason in zip(pieces, reasons, strict=True):
+        if reason is None:
+            kept.append(Paragraph(len(kept), start, end, text[start:end]))
+        else:
+            skipped.append(Skipped(start, end, text[start:end], reason))
+    return _checked(SplitArticle(text, tuple(kept), tuple(skipped)), field)
+
+
+def _reasons(pieces: Sequence[tuple[str, Reason | None]]) -> Iterator[Reason | None]:
+    """Why each piece is no paragraph, None where it is one; `known` is what the markup says of it."""
     listing = False
-    for (start, end), known in pieces:
-        piece = text[start:end]
+    for piece, known in pieces:
         reason = furniture(piece) or known
         if reason is None and listing and in_related_list(piece):
             reason = "related"
-        elif reason is None and not lone and is_heading(piece):
+        elif reason is None and is_heading(piece):
             reason = "heading"
-        if reason:
-            listing = reason == "related" or (listing and reason != "outside_article")
-            skipped.append(Skipped(start, end, piece, reason))
-        else:
-            listing = False
-            kept.append(Paragraph(len(kept), start, end, piece))
-    return _checked(SplitArticle(text, tuple(kept), tuple(skipped)), field)
+        listing = reason == "related" or (listing and reason not in (None, "outside_article"))
+        yield reason
 
 
 def _checked(article: SplitArticle, field: str) -> SplitArticle:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -42,6 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Scoring is work for the processor: more threads than these would only take memory and wait for each other.
+        to_thread.current_default_thread_limiter().total_tokens = settings.threads
         services.database.migrate()
         services.champion.start()
         # The language detector takes most of a second to load: do that beside the first requests, not before them.

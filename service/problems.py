@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
 from service.body import BodyError, BodyTooLargeError
@@ -55,7 +56,7 @@ TABLE: dict[type[Exception], Kind] = {
     LanguageError: Kind(422, "language-not-supported", "The model does not know this language"),
     ArticleError: Kind(422, "nothing-to-score", "The article cannot be scored"),
     UnknownFrameError: Kind(422, "unknown-frame", "There is no such frame"),
-    IdempotencyKeyReusedError: Kind(422, "idempotency-key-reused", "The Idempotency-Key was used before"),
+    IdempotencyKeyReusedError: Kind(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
     NotFoundError: Kind(404, "not-found", "There is no such thing here"),
     NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),
     NoChampionError: Kind(503, "no-model", "No model is ready"),
@@ -140,12 +141,21 @@ async def _answer_http(request: Request, error: HTTPException) -> Response:
         405: f"This address does not take {request.method}.",
         400: "The request body cannot be read.",
     }
-    return problem(
-        request.url.path,
-        kind,
-        details.get(status, status.description or status.phrase),
-        None,
-        dict(error.headers or {}),
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    detail = details.get(status, status.description or status.phrase)
+    return problem(request.url.path, kind, detail, None, headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method of the address; the framework itself names those of its first route only."""
+    document = request.app.openapi()
+    return sorted(
+        method.upper()
+        for template, operations in document["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
     )
 
 

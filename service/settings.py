@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     max_paragraphs: int = Field(2000, ge=1, description="Most paragraphs of an article.")
     evidence_terms: int = Field(8, ge=1, le=100, description="Words shown as evidence for each frame of a paragraph.")
     champion_poll_seconds: float = Field(1.0, gt=0, description="How often a process looks for a new champion.")
+    threads: int = Field(8, ge=2, description="Requests that one process works on at once; others wait their turn.")
     idempotency_hours: int = Field(24, ge=1, description="How long an Idempotency-Key is remembered.")
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severe log lines that are written."

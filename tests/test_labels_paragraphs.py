@@ -82,7 +82,7 @@ def test_offsets_are_code_points_into_the_submitted_text():
         ("© 2026 The Courier. All rights reserved.", "boilerplate"),
         ("Published in The Courier, March 15th, 2026", "boilerplate"),
         ("Tags: railways, security", "boilerplate"),
-        ("* * *", "boilerplate"),
+        ("* * *", "heading"),
         ("12 Comments", "boilerplate"),
         ("Also read: The tunnel that nobody guarded", "related"),
         ("More columns by Ilara Venn", "related"),
@@ -120,8 +120,9 @@ def test_a_list_of_other_columns_is_set_aside_whole():
     assert set(reasons(article).values()) == {"related"}
 
 
-def test_a_lone_line_without_a_full_stop_is_a_paragraph_for_nothing_else_could_be():
-    assert texts(split_text("The state has failed its people")) == ["The state has failed its people"]
+@pytest.mark.parametrize("lines", [["The state has failed its people"], ["Army storms pass", "Envoy recalled", "Rain"]])
+def test_headings_that_head_nothing_are_paragraphs(lines):
+    assert texts(split_text("\n".join(lines))) == lines
 
 
 @pytest.mark.parametrize("text", ["Share this on", "By Ilara Venn\n\nWorld\n\nPhoto: Courier"])

@@ -38,7 +38,7 @@ _KNOWN: Responses = {
     "",
     status_code=200,
     response_model=StoredArticleAnswer,
-    responses={**_KNOWN, **_CREATED, **problems(400, 413, 422, 503)},
+    responses={**_KNOWN, **_CREATED, **problems(400, 409, 413, 422, 503)},
 )
 def create(
     request: ArticleRequest,

@@ -7,16 +7,18 @@ pysqlite3, because SQLite before 3.51.3 can corrupt a WAL file that two connecti
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from labels.errors import FramingError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST_REVISION = "0001"
+"""The migration that this program needs; a test holds it to the newest in the folder."""
 
 _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _BUSY_SECONDS = 15.0
@@ -50,16 +52,12 @@ class Database:
     def ping(self) -> None:
         """Raises `DatabaseError` unless the database answers and has the tables that this version needs."""
         try:
-            with self.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-                found = MigrationContext.configure(connection).get_current_revision()
-        except OperationalError as error:
+            with self.read() as connection:
+                found = _revision(connection)
+        except DBAPIError as error:
             raise DatabaseError("The database cannot be reached.") from error
-        if found != self.newest_revision():
-            raise DatabaseError("The database was not migrated: start the service once, or run `framing doctor`.")
-
-    def newest_revision(self) -> str | None:
-        return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+        if found != NEWEST_REVISION:
+            raise DatabaseError("The database was not migrated: start the service once.")
 
     def migrate(self) -> None:
         """Brings the tables up to date; a database that is newer than this program is refused untouched."""
@@ -67,20 +65,36 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
             with self.write() as connection:
-                found = MigrationContext.configure(connection).get_current_revision()
-                script = ScriptDirectory(str(_MIGRATIONS))
-                if found and found not in {revision.revision for revision in script.walk_revisions()}:
-                    raise DatabaseError("The database belongs to a newer version of this program.")
-                if found != script.get_current_head():
-                    command.upgrade(_alembic(connection), "head")
-        except OperationalError as error:
+                if _revision(connection) != NEWEST_REVISION:
+                    _upgrade(connection)
+        except DBAPIError as error:
             raise DatabaseError(f"The database cannot be opened: {error.orig}.") from error
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _alembic(connection: Connection) -> Config:
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - eleven MiB that only a migration needs
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    try:
+        command.upgrade(alembic_config(connection), "head")
+    except CommandError as error:
+        raise DatabaseError("The database belongs to another version of this program, probably a newer one.") from error
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """How Alembic finds the migrations, to be run on an open connection."""
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection

@@ -1,0 +1,196 @@
+import json
+import re
+
+import pytest
+from conftest import ROOT, THREE_PARAGRAPHS, write_lines
+
+from service.settings import Settings
+from service.settings_table import settings_table
+
+COMMANDS = (
+    *("serve", "train", "evaluate", "score", "models", "promote", "rollback"),
+    *("settings", "codebook", "agreement", "doctor"),
+)
+
+
+@pytest.fixture
+def data(models_folder):
+    return {"data_dir": models_folder.parent}
+
+
+def test_help_lists_every_command_and_each_has_an_example_and_json(framing):
+    overview = framing("--help")
+    assert overview.returncode == 0
+    for command in COMMANDS:
+        assert command in overview.stdout
+        text = framing(command, "--help").stdout
+        assert "Example: " in text
+        assert "--json" in text or command == "serve"
+
+
+def test_training_registers_and_only_the_first_model_becomes_champion(framing, tmp_path):
+    first = framing("train", "--json", "--note", "first", data_dir=tmp_path)
+    assert json.loads(first.stdout) == {"version": "v1", "champion": True}
+    assert framing("train", "--if-no-champion", data_dir=tmp_path).stdout == ""
+    second = framing("train", data_dir=tmp_path)
+    assert "Registered as v2" in second.stdout
+    assert "macro" in second.stdout
+    found = json.loads(framing("models", "--json", data_dir=tmp_path).stdout)
+    assert (found["champion"], [model["note"] for model in found["models"]]) == ("v1", ["", "first"])
+
+
+def test_a_training_that_lacks_annotations_says_so_in_a_sentence(framing, tmp_path, corpus):
+    from labels.annotations import corpus_row
+
+    few = write_lines(tmp_path / "few.jsonl", [corpus_row(p) for p in corpus[:20]])
+    done = framing("train", data_dir=tmp_path, corpus=few)
+    assert done.returncode == 1
+    assert "Error: There are too few annotations to train" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_another_codebook_and_corpus_train_and_score_by_settings_alone(framing, tmp_path):
+    from test_training_model import WEATHER, weather
+
+    from labels.annotations import write_corpus
+
+    (tmp_path / "weather.toml").write_text(WEATHER, encoding="utf-8")
+    write_corpus(weather(), tmp_path / "weather.jsonl")
+    place = {"data_dir": tmp_path, "codebook": tmp_path / "weather.toml", "corpus": tmp_path / "weather.jsonl"}
+    assert framing("train", **place).returncode == 0
+    done = framing("score", "-", "--json", stdin="Showers soaked the fair, people said.", **place)
+    answer = json.loads(done.stdout)
+    assert answer["article"]["frames"]["rain"]["decision"] == "present"
+    assert answer["model"]["codebook_version"] == 2
+
+
+def test_score_reads_text_html_json_lines_folders_and_standard_input(framing, data, tmp_path):
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "a.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
+    (folder / "b.html").write_text(f"<p>{THREE_PARAGRAPHS}</p>", encoding="utf-8")
+    write_lines(folder / "c.jsonl", [{"text": THREE_PARAGRAPHS}, {"paragraphs": THREE_PARAGRAPHS.split("\n\n")}])
+    (folder / "ignored.png").write_bytes(b"\x89PNG")
+    done = framing("score", str(folder), "-", "--json", stdin=THREE_PARAGRAPHS, **data)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a["source"].rsplit("/")[-1] for a in answers] == [
+        "a.txt", "b.html", "c.jsonl line 1", "c.jsonl line 2", "standard input",
+    ]  # fmt: skip
+    assert all(a["article"]["frames"]["foreign_hand"]["decision"] == "present" for a in answers)
+
+
+def test_score_shows_a_table_with_evidence_and_what_was_set_aside(framing, data, tmp_path):
+    (tmp_path / "a.txt").write_text(f"By Ilara Venn\n\n{THREE_PARAGRAPHS}", encoding="utf-8")
+    text = framing("score", "a.txt", **data).stdout
+    assert re.search(r"Foreign hand\s+│ present", text)
+    assert re.search(r"neighbouring \+\d", text)
+    assert "set aside (byline): By Ilara Venn" in text
+
+
+def test_score_goes_on_after_an_article_that_cannot_be_scored_and_exits_with_1(framing, data, tmp_path):
+    write_lines(tmp_path / "a.jsonl", [{"text": "Share this on"}, {"text": THREE_PARAGRAPHS}])
+    done = framing("score", "a.jsonl", "--json", **data)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert "a.jsonl line 1: Nothing is left to score" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"{", "a.jsonl line 1 is not JSON"),
+        (b'{"text": 5}', "a.jsonl line 1 is not an article: text:"),
+        (b"\xff", "a.jsonl is not UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_articles_is_named(framing, data, tmp_path, content, sentence):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    done = framing("score", "a.jsonl", **data)
+    assert (done.returncode, done.stderr.startswith(f"Error: {sentence}")) == (1, True)
+    assert framing("score", "missing.txt", **data).stderr.startswith("Error: missing.txt cannot be read")
+
+
+def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing, data, registry, challenger):
+    registry.register(challenger)
+    done = framing("promote", "v2", "--reason", "better", "--by", "mira", **data)
+    assert done.stdout == "v2 is champion now; before it was v1.\n"
+    back = json.loads(framing("rollback", "--reason", "worse", "--by", "tom", "--json", **data).stdout)
+    assert (back["version"], back["action"], back["by"]) == ("v1", "rollback", "tom")
+    text = framing("models", **data).stdout
+    assert "promote v2 by mira: better" in text
+    assert "rollback v1 by tom: worse" in text
+    assert framing("promote", "v9", "--reason", "x", **data).stderr == "Error: There is no model version 'v9'.\n"
+    assert framing("promote", "v2", **data).returncode == 2
+
+
+def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path):
+    done = framing("evaluate", "--json", "--html", "r/e.html", "--markdown", "r/e.md")
+    report = json.loads(done.stdout)
+    assert report["left_out"]["macro"]["f1"]["value"] > 0.75
+    assert {b["how"] for b in report["baselines_left_out"]} == {"majority", "keywords"}
+    assert "<svg" in (tmp_path / "r" / "e.html").read_text(encoding="utf-8")
+    assert (tmp_path / "r" / "e.md").read_text(encoding="utf-8").startswith("# Evaluation")
+
+
+def test_codebook_and_agreement_are_shown_and_given_as_json(framing):
+    assert "Foreign hand (foreign_hand)" in framing("codebook").stdout
+    assert len(json.loads(framing("codebook", "--json").stdout)["frames"]) == 4
+    assert "reliable" in framing("agreement").stdout
+    alphas = {row["frame"]: row["alpha"] for row in json.loads(framing("agreement", "--json").stdout)}
+    sheet = (ROOT / "labels" / "corpus" / "README.md").read_text(encoding="utf-8")
+    for frame, alpha in alphas.items():
+        assert f"| {frame} | {alpha:.3f} |" in sheet
+
+
+def test_the_doctor_finds_nothing_in_a_sound_installation(framing, data):
+    done = framing("doctor", **data)
+    assert done.returncode == 0, done.stdout
+    assert "FAULT" not in done.stdout
+
+
+def test_the_doctor_names_each_planted_fault(framing, data, registry, challenger, tmp_path):
+    registry.register(challenger)
+    (registry.folder / "versions" / "v2" / "pipeline.joblib").write_bytes(b"x")
+    (registry.folder / ".unfinished-abc").mkdir()
+    (registry.folder / "promotions" / "000001.json").write_text("{", encoding="utf-8")
+    (data["data_dir"] / "framing.sqlite3").write_bytes(b"no database" * 100)
+    done = framing("doctor", "--json", corpus=tmp_path / "nowhere", codebook=tmp_path / "none.toml", **data)
+    assert done.returncode == 1
+    faulty = {finding["subject"] for finding in json.loads(done.stdout) if not finding["ok"]}
+    assert faulty >= {"model v2", "leftovers", "history", "champion", "database", "corpus", "codebook"}
+
+
+def test_a_codebook_other_than_the_champions_is_noticed(framing, data, tmp_path, codebook):
+    text = (ROOT / "labels" / "codebook.toml").read_text(encoding="utf-8").replace("version = 1", "version = 2")
+    (tmp_path / "newer.toml").write_text(text, encoding="utf-8")
+    done = framing("doctor", codebook=tmp_path / "newer.toml", **data)
+    assert "FAULT champion's codebook: The champion follows version 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"port": "abc"}, "FRAMING_PORT: Input should be a valid integer"),
+        ({"host": "0.0.0.0"}, "Refusing to listen on 0.0.0.0"),
+        ({"codebook": "nowhere.toml"}, "There is no codebook at nowhere.toml"),
+        ({"log_level": "loud"}, "FRAMING_LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_sentence(framing, variables, sentence):
+    done = framing("serve", **variables)
+    assert done.returncode in (1, 2)
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_loopback_needs_no_permission_and_other_addresses_do():
+    for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
+        assert Settings(host=host).host == host
+    assert Settings(host="0.0.0.0", allow_open=True).allow_open
+    with pytest.raises(ValueError, match="Refusing"):
+        Settings(host="example.org")
+
+
+def test_the_document_of_settings_is_the_one_that_the_command_prints():
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").strip() == settings_table().strip()

@@ -1,0 +1,138 @@
+"""The service as a real process: start, load, the OpenAPI document, the README."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, THREE_PARAGRAPHS, running_server, wait_until
+
+
+@pytest.fixture
+def data_dir(models_folder):
+    return models_folder.parent
+
+
+def resident_mib(process):
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory by /proc")
+def test_a_worker_stays_under_250_mib_after_work(data_dir):
+    page = "<html><body>" + "".join(f"<p>{paragraph}</p>" for paragraph in THREE_PARAGRAPHS.split("\n\n"))
+    with running_server(data_dir) as (client, process):
+
+        def work(number):
+            body = {"html": page} if number % 2 else {"text": THREE_PARAGRAPHS}
+            return client.post("/v1/classify", json=body).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(work, range(200))) == {200}
+        assert resident_mib(process) < 250
+
+
+def test_no_request_fails_and_no_answer_mixes_models_through_promotions_and_rollbacks(
+    data_dir, registry, corpus, codebook
+):
+    from training.challenger import train_challenger
+    from training.pipeline import Hyperparameters
+
+    other = train_challenger(corpus, codebook, hyperparameters=Hyperparameters(regularisation=0.5))
+    registry.register(other)
+    texts = THREE_PARAGRAPHS.split("\n\n")
+    expected = {version: registry.load(version).score(texts).round(9).tolist() for version in ("v1", "v2")}
+    assert expected["v1"] != expected["v2"]
+    seen, faults, stop = set(), [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            response = client.post("/v1/classify", json={"text": THREE_PARAGRAPHS, "explain": False})
+            if response.status_code != 200:
+                faults.append(response.text)
+                continue
+            answer = response.json()
+            scores = [[round(f["score"], 9) for f in p["frames"].values()] for p in answer["paragraphs"]]
+            seen.add(answer["model"]["version"])
+            if scores != expected[answer["model"]["version"]]:
+                faults.append(answer)
+
+    with running_server(data_dir, champion_poll_seconds="0.05") as (client, _process), ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(ask)
+        try:
+            for _ in range(3):
+                registry.promote("v2", by="test", reason="swap")
+                wait_until(lambda: "v2" in seen, "v2 in an answer", seconds=10)
+                seen.clear()
+                registry.roll_back(by="test", reason="swap back")
+                wait_until(lambda: "v1" in seen, "v1 in an answer", seconds=10)
+                seen.clear()
+        finally:
+            stop.set()
+    assert faults == []
+
+
+def test_sigterm_lets_a_request_in_flight_finish(data_dir):
+    text = ("The army moved into the valley and the ministers promised an inquiry. " * 20 + "\n") * 700
+    with running_server(data_dir) as (client, process), ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(client.post, "/v1/articles", json={"text": text})
+        wait_until(lambda: "framing_http_requests_in_progress 2.0" in client.get("/metrics").text, "it to start")
+        process.send_signal(signal.SIGTERM)
+        response = slow.result()
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+    assert response.status_code == 201
+    with running_server(data_dir) as (client, _process):
+        assert client.get(response.headers["location"]).status_code == 200
+
+
+def test_what_was_acknowledged_before_a_kill_is_there_afterwards_once(data_dir):
+    acknowledged = []
+    with running_server(data_dir) as (client, process):
+
+        def store(number):
+            response = client.post(
+                "/v1/articles", json={"text": f"{THREE_PARAGRAPHS} {number}", "external_id": f"k{number}"}
+            )
+            acknowledged.append((number, response.headers["location"]))
+
+        with ThreadPoolExecutor(4) as pool:
+            futures = [pool.submit(store, number) for number in range(400)]
+            wait_until(lambda: len(acknowledged) > 20, "some to be acknowledged")
+            process.kill()
+            for future in futures:
+                future.exception()
+    assert 20 < len(acknowledged) < 400
+    with running_server(data_dir) as (client, _process):
+        for number, location in acknowledged:
+            assert client.get(location).json()["external_id"] == f"k{number}"
+
+
+def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir, tmp_path):
+    with running_server(data_dir) as (client, _process):
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            *("run", f"{str(client.base_url).rstrip('/')}/openapi.json"),
+            *("--checks", "all", "--max-examples", "40", "--seed", "20260101", "--no-color"),
+            *("--request-timeout", "10"),
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert int(re.search(r"(\d+) generated", done.stdout).group(1)) > 300
+
+
+def test_the_curl_of_the_readme_stores_an_article_with_all_four_frames(data_dir):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"^curl .*$", readme, re.MULTILINE)
+    with running_server(data_dir) as (client, _process):
+        own = command.replace("http://127.0.0.1:8000", str(client.base_url).rstrip("/"))
+        done = subprocess.run(["bash", "-c", own], cwd=ROOT, capture_output=True, text=True, check=True)
+        import json
+
+        answer = json.loads(done.stdout)
+        assert [f["decision"] for f in answer["article"]["frames"].values()] == ["present"] * 4
+        assert client.get(f"/v1/articles/{answer['id']}").json() == answer

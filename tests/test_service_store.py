@@ -1,0 +1,131 @@
+import multiprocessing
+import threading
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pysqlite3 import dbapi2
+from sqlalchemy import insert, inspect, text
+
+from service.store import database as module
+from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
+from service.store.tables import idempotency_keys, metadata
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'folder' / 'x.sqlite3'}")
+    database.migrate()
+    yield database
+    database.close()
+
+
+def test_migrations_make_exactly_the_tables_of_the_program(database):
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        script = ScriptDirectory.from_config(alembic_config(connection))
+        assert script.get_current_head() == NEWEST_REVISION
+
+
+def test_migrations_go_down_and_up_again(database):
+    with database.write() as connection:
+        command.downgrade(alembic_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.migrate()
+    database.ping()
+
+
+def test_migrating_twice_changes_nothing(database):
+    database.migrate()
+    database.ping()
+
+
+def test_a_database_of_a_newer_program_is_refused_untouched(database):
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="another version of this program"):
+        database.migrate()
+    with pytest.raises(DatabaseError, match="not migrated"):
+        database.ping()
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "x.sqlite3"
+    path.write_bytes(b"not a database at all" * 100)
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(DatabaseError):
+        database.migrate()
+    database.close()
+
+
+def test_sqlite_is_safe_for_several_writers_and_syncs_fully(database):
+    assert dbapi2.sqlite_version_info >= (3, 51, 3)
+    with database.read() as connection:
+        pragmas = {
+            name: connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "mmap_size", "secure_delete")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "mmap_size": 0, "secure_delete": 1}
+
+
+def test_a_sqlite_with_the_wal_reset_bug_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_OLDEST_SAFE_SQLITE", (99, 0, 0))
+    with pytest.raises(DatabaseError, match="WAL-reset bug"):
+        Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+
+
+def test_an_error_inside_a_write_leaves_nothing_behind(database):
+    def fail_halfway():
+        with database.write() as connection:
+            connection.execute(text("INSERT INTO alembic_version VALUES ('x')"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    database.ping()
+
+
+def _write(url, count):
+    database = Database(url)
+    for _ in range(count):
+        with database.write() as connection:
+            number = connection.scalar(text("SELECT count(*) FROM counter"))
+            connection.execute(text("INSERT INTO counter VALUES (:n)"), {"n": number})
+    database.close()
+
+
+def test_processes_and_threads_that_write_at_once_wait_for_each_other(database):
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE counter (n INTEGER UNIQUE)"))
+    url = database.url.render_as_string(hide_password=False)
+    processes = [multiprocessing.get_context("spawn").Process(target=_write, args=(url, 30)) for _ in range(2)]
+    threads = [threading.Thread(target=_write, args=(url, 30)) for _ in range(3)]
+    for worker in (*processes, *threads):
+        worker.start()
+    for worker in (*processes, *threads):
+        worker.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM counter")) == 150
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+
+
+def test_a_read_sees_one_state_throughout(database):
+    with database.read() as reader:
+        before = reader.scalar(text("SELECT count(*) FROM articles"))
+        with database.write() as writer:
+            writer.execute(text("CREATE TABLE other (n INTEGER)"))
+        assert not inspect(reader).has_table("other")
+        assert reader.scalar(text("SELECT count(*) FROM articles")) == before
+
+
+def test_rows_of_an_article_cannot_exist_without_it(database):
+    from datetime import UTC, datetime
+
+    from sqlalchemy.exc import IntegrityError
+
+    orphan = {"key": "k", "request_sha256": "0", "article_id": "0", "response": "", "created_at": datetime.now(UTC)}
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(insert(idempotency_keys), orphan)
