@@ -1,0 +1,53 @@
+"""What is shipped: the wheel, the lock files, the container's recipe."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+
+from conftest import ROOT
+
+
+def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tmp_path):
+    source = tmp_path / "source"
+    kept = ["labels", "training", "service", "pyproject.toml", "README.md", "LICENSE"]
+    for name in kept:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    needed = {
+        "labels/codebook.toml",
+        "labels/corpus/regional-dailies.jsonl",
+        "training/templates/report.html",
+        "service/store/migrations/env.py",
+        "service/store/migrations/versions/0001_articles_and_scores.py",
+    }
+    assert needed <= names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_the_locks_pin_every_package_by_hash_and_name_no_index():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        packages = re.findall(r"^[a-z0-9][^\s=]*==[^\s\\]+", text, re.MULTILINE)
+        assert len(packages) > 50
+        assert len(re.split(r"\n(?=[a-z0-9])", text)) == len(packages)
+        assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z0-9])", text))
+        assert "://" not in text
+
+
+def test_the_dockerfile_is_built_in_stages_for_an_ordinary_user_with_a_health_check(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    lint = runpy.run_path(str(ROOT / ".ci" / "lint_dockerfile.py"))["faults"]
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert lint(dockerfile) == []
+    assert lint(dockerfile.replace("USER framing", "USER root")) != []
+    assert lint(dockerfile.replace("HEALTHCHECK", "# HEALTHCHECK")) != []
