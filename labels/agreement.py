@@ -4,13 +4,13 @@ Alpha: Krippendorff, K. (2011), "Computing Krippendorff's Alpha-Reliability", Un
 Reading (Krippendorff 2004): 0.800 and above is reliable, from 0.667 tentative conclusions, below that none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import CodedParagraph
+from labels.annotations import STANCES, CodedParagraph
 from labels.codebook import Codebook
 
 MISSING = -1
@@ -109,23 +109,47 @@ def agreement(
     """
     shared = [(p, [a for a in p.annotations if a.coder not in exclude]) for p in paragraphs]
     shared = [(paragraph, codes) for paragraph, codes in shared if len(codes) > 1]
-    coders = sorted({annotation.coder for _, codes in shared for annotation in codes})
-    row = {coder: number for number, coder in enumerate(coders)}
-    articles = [paragraph.article for paragraph, _ in shared]
+    return tuple(
+        _measure(key, [(p, {a.coder: int(key in a.frames) for a in codes}) for p, codes in shared], resamples)
+        for key in codebook.keys
+    )
+
+
+def stance_agreement(
+    paragraphs: Iterable[CodedParagraph], codebook: Codebook, *, resamples: int = 1000
+) -> tuple[FrameAgreement, ...]:
+    """Agreement on the stance of each frame, over paragraphs where at least two coders give the frame a stance."""
     results = []
     for key in codebook.keys:
-        ratings = np.full((len(coders), len(shared)), MISSING, dtype=np.int64)
-        for column, (_, codes) in enumerate(shared):
-            for annotation in codes:
-                ratings[row[annotation.coder], column] = key in annotation.frames
-        results.append(
-            FrameAgreement(
-                frame=key,
-                alpha=krippendorff_alpha(ratings),
-                interval=alpha_interval(ratings, articles, resamples=resamples) if shared else None,
-                percent=percent_agreement(ratings),
-                coders=len(coders),
-                paragraphs=len(shared),
+        stances = [
+            (
+                p,
+                {
+                    a.coder: STANCES.index(a.frames[key])
+                    for a in p.annotations
+                    if a.frames.get(key, "present") != "present"
+                },
             )
-        )
+            for p in paragraphs
+        ]
+        results.append(_measure(key, [(p, values) for p, values in stances if len(values) > 1], resamples))
     return tuple(results)
+
+
+def _measure(frame: str, coded: Sequence[tuple[CodedParagraph, Mapping[str, int]]], resamples: int) -> FrameAgreement:
+    """Agreement on paragraphs with the value that each coder gave."""
+    coders = sorted({coder for _, values in coded for coder in values})
+    row = {coder: number for number, coder in enumerate(coders)}
+    ratings = np.full((len(coders), len(coded)), MISSING, dtype=np.int64)
+    for column, (_, values) in enumerate(coded):
+        for coder, value in values.items():
+            ratings[row[coder], column] = value
+    articles = [paragraph.article for paragraph, _ in coded]
+    return FrameAgreement(
+        frame=frame,
+        alpha=krippendorff_alpha(ratings),
+        interval=alpha_interval(ratings, articles, resamples=resamples) if coded else None,
+        percent=percent_agreement(ratings),
+        coders=len(coders),
+        paragraphs=len(coded),
+    )

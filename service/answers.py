@@ -7,6 +7,7 @@ from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.intake import Reading
 from service.schemas import (
+    AnnotationAnswer,
     ArticleFacts,
     ArticleFrameAnswer,
     ArticleSummary,
@@ -30,6 +31,7 @@ from service.schemas import (
     StoredArticleAnswer,
 )
 from service.store import articles as stored
+from service.store.annotations import StoredAnnotation
 from training.card import ModelCard
 from training.classification import ROLL_UP_RULE, ROLL_UP_VERSION, ArticleFrame, Classification, FrameDecision
 from training.errors import ModelFileError, NoChampionError
@@ -138,6 +140,26 @@ def listed_article(article: stored.ListedArticle) -> ListedArticle:
 
 def _facts(article: stored.StoredArticle | stored.ListedArticle) -> ArticleFacts:
     return ArticleFacts(id=article.id, created_at=article.created_at, **asdict(article.metadata))
+
+
+def annotation_answer(stored: StoredAnnotation) -> AnnotationAnswer:
+    annotation = stored.annotation
+    return AnnotationAnswer(
+        id=stored.id,
+        coder=annotation.coder,
+        role=annotation.role,
+        article_id=annotation.unit.article_id,
+        paragraph=annotation.unit.paragraph,
+        text=annotation.unit.text,
+        source=annotation.unit.source,
+        frames=dict(annotation.frames),
+        note=annotation.note,
+        codebook_version=annotation.codebook_version,
+        selection=annotation.selection,
+        inclusion_probability=annotation.inclusion_probability,
+        created_at=stored.created_at,
+        replaced_at=stored.replaced_at,
+    )
 
 
 def codebook_answer(codebook: Codebook) -> CodebookAnswer:

@@ -14,7 +14,7 @@ from labels.language import detect_language
 from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
-from service.routes import articles, classify, codebook, docs, health, models
+from service.routes import annotations, articles, classify, codebook, docs, health, models
 from service.schemas import Problem
 from service.settings import Settings
 from service.state import Services
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (classify, articles, codebook, models, health, docs):
+    for module in (classify, articles, annotations, codebook, models, health, docs):
         app.include_router(module.router)
     docs.mount_assets(app)
     problems.install(app)
@@ -82,6 +82,7 @@ def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
         frames = list(services.champion.model().card.frame_keys)
     except NoChampionError:
         return document
+    schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(services.codebook.keys)}
     for name in ("ClassifyRequest", "ArticleRequest"):
         schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": frames}
     for parameter in document["paths"]["/v1/articles"]["get"]["parameters"]:

@@ -8,10 +8,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.types import Scope
 
 from labels.errors import FramingError
 
 _DEEPEST = 32
+_LINES = "framing.json_lines"
+_LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 
 
 class BodyError(FramingError):
@@ -44,22 +47,35 @@ class StrictJsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """The parsed body; raises `BodyError`, or `json.JSONDecodeError` for what is not JSON."""
+        """The parsed body, a list for JSON Lines; raises `BodyError` or `json.JSONDecodeError`."""
         if not hasattr(self, "_json"):
-            self._json = parse_json(await self.body())
+            body = await self.body()
+            if self.scope.get(_LINES):
+                self._json: Any = [parse_json(line) for line in body.splitlines() if line.strip()]
+            else:
+                self._json = parse_json(body)
         return self._json
 
 
 class StrictJsonRoute(APIRoute):
-    """A route that reads its body by `StrictJsonRequest`."""
+    """A route that reads its body by `StrictJsonRequest`; JSON Lines count as a JSON list."""
 
     def get_route_handler(self) -> Any:
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Any:
-            return await handler(StrictJsonRequest(request.scope, request.receive))
+            return await handler(StrictJsonRequest(_as_json(request.scope), request.receive))
 
         return strict
+
+
+def _as_json(scope: Scope) -> Scope:
+    """Marks a request of JSON Lines and calls its body JSON, which is all that FastAPI parses."""
+    headers = dict(scope["headers"])
+    if headers.get(b"content-type", b"").split(b";")[0].strip().lower() not in _LINES_TYPES:
+        return scope
+    headers[b"content-type"] = b"application/json"
+    return {**scope, "headers": list(headers.items()), _LINES: True}
 
 
 def parse_json(body: bytes) -> Any:

@@ -28,6 +28,22 @@ class NotFoundError(FramingError):
     """Nothing is stored under that id."""
 
 
+class AnnotationError(FramingError):
+    """A code cannot be stored as it is; `field` says where."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NoSuchParagraphError(NotFoundError):
+    """The code is of a paragraph that is not stored; `field` says where."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
 class ArticleTooLargeError(ArticleError):
     """The article is longer than the service takes."""
 
@@ -56,6 +72,7 @@ TABLE: dict[type[Exception], Kind] = {
     LanguageError: Kind(422, "language-not-supported", "The model does not know this language"),
     ArticleError: Kind(422, "nothing-to-score", "The article cannot be scored"),
     UnknownFrameError: Kind(422, "unknown-frame", "There is no such frame"),
+    AnnotationError: Kind(422, "annotation", "The annotation cannot be stored"),
     IdempotencyKeyReusedError: Kind(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
     NotFoundError: Kind(404, "not-found", "There is no such thing here"),
     NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from labels.annotations import Stance
 from labels.boilerplate import Reason
+from service.store.annotations import Role, Selection
 from training.operating_points import Decision, OperatingPoint
 
 _NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
@@ -227,6 +229,109 @@ class ArticleList(BaseModel):
 
     articles: list[ListedArticle]
     next: str | None = None
+
+
+class AnnotationRequest(_Strict):
+    """One coder's code of one paragraph: of a stored article, or of a `text` from a `source`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["article_id", "paragraph"],
+                    "properties": {
+                        "article_id": {"type": "string"},
+                        "paragraph": {"type": "integer"},
+                        "text": {"type": "null"},
+                        "source": {"type": "null"},
+                    },
+                },
+                {
+                    "required": ["text", "source"],
+                    "properties": {
+                        "text": {"type": "string"},
+                        "source": {"type": "string"},
+                        "article_id": {"type": "null"},
+                        "paragraph": {"type": "null"},
+                    },
+                },
+            ]
+        }
+    )
+
+    coder: Name = Field(max_length=128, description="Who coded.")
+    role: Role = Field("coder", description="`adjudicator` settles a disagreement; the coders' codes stay beside it.")
+    article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(None, description="A stored article.")
+    paragraph: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(None, description="`index` of its paragraph.")
+    text: Name | None = Field(None, max_length=100_000, description="A paragraph that is not stored.")
+    source: Name | None = Field(None, max_length=256, description="Where that text is from.")
+    frames: dict[str, Stance] = Field(description="Stance of each frame that is present; empty where none is.")
+    note: Text = Field("", max_length=10_000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+
+
+class AnnotationAnswer(BaseModel):
+    """A stored code. `replaced_at` is null while it is in force."""
+
+    id: str
+    coder: str
+    role: Role
+    article_id: str | None
+    paragraph: int | None
+    text: str | None
+    source: str
+    frames: dict[str, Stance]
+    note: str
+    codebook_version: int
+    selection: Selection = Field(description="How the paragraph came to be coded.")
+    inclusion_probability: float | None = Field(description="Of being drawn, where the coding queue drew it.")
+    created_at: datetime
+    replaced_at: datetime | None
+
+
+class AnnotationList(BaseModel):
+    """Annotations; `next` is the cursor of the following page, null on the last."""
+
+    annotations: list[AnnotationAnswer]
+    next: str | None = None
+
+
+class AgreementFigures(BaseModel):
+    """How far coders agree on one thing. Alpha is null where it is undefined."""
+
+    frame: str
+    alpha: float | None
+    interval: tuple[float, float] | None
+    percent: float | None
+    reading: str
+    paragraphs: int
+
+
+class CoderPair(BaseModel):
+    """Agreement of two coders on the paragraphs that both coded."""
+
+    coders: tuple[str, str]
+    frames: list[AgreementFigures]
+
+
+class Disagreement(BaseModel):
+    """A paragraph on whose frames coders differ; `settled_by` names an adjudicator who decided."""
+
+    article_id: str | None
+    paragraph: int | None
+    text: str
+    codes: dict[str, dict[str, Stance]]
+    settled_by: str | None
+
+
+class AgreementAnswer(BaseModel):
+    """Agreement of the coders whose annotations are stored."""
+
+    coders: list[str]
+    paragraphs: int = Field(description="Paragraphs that at least two coders coded.")
+    frames: list[AgreementFigures]
+    stance: list[AgreementFigures] = Field(description="Agreement on the stance where both give the frame.")
+    pairs: list[CoderPair]
+    disagreements: list[Disagreement]
 
 
 class FrameAnswer(BaseModel):

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -131,4 +133,61 @@ idempotency_keys = Table(
     Column("article_id", String(32), ForeignKey("articles.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("response", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
+)
+
+annotations = Table(
+    "annotations",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("coder", String(128), nullable=False),
+    # `coder`, or `adjudicator` who settled a disagreement; both stay side by side.
+    Column("role", String(16), nullable=False),
+    # Identifies what was coded: a paragraph of a stored article, or a text of the coder's own.
+    Column("unit", String(64), nullable=False, index=True),
+    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), index=True),
+    Column("paragraph", Integer),
+    Column("source", String(256), nullable=False),
+    Column("text", Text),
+    Column("frames", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("codebook_version", Integer, nullable=False),
+    Column("selection", String(16), nullable=False),
+    Column("inclusion_probability", Float),
+    Column("created_at", UtcDateTime, nullable=False),
+    # When the same coder coded the unit again, or deleted the code; None for the code that counts.
+    Column("replaced_at", UtcDateTime),
+)
+Index(
+    "uq_annotations_in_force",
+    annotations.c.coder,
+    annotations.c.role,
+    annotations.c.unit,
+    unique=True,
+    sqlite_where=annotations.c.replaced_at.is_(None),
+    postgresql_where=annotations.c.replaced_at.is_(None),
+)
+
+training_runs = Table(
+    "training_runs",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("step", String(32), nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("annotations", Integer),
+    Column("annotations_digest", String(64)),
+    Column("version", String(16)),
+    Column("verdict", JSON),
+    Column("label_diff", JSON),
+    Column("promoted", Boolean),
+    Column("error", Text),
+    Column("idempotency_key", String(255), unique=True),
+    Column("log", JSON, nullable=False),
 )

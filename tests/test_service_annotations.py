@@ -1,0 +1,150 @@
+import json
+
+import pytest
+from conftest import THREE_PARAGRAPHS, pointers
+
+
+@pytest.fixture
+def article(client):
+    return client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Courier"}).json()["id"]
+
+
+def code(client, body, **options):
+    return client.post("/v1/annotations", json=body, **options)
+
+
+def in_force(client, **parameters):
+    return client.get("/v1/annotations", params=parameters).json()["annotations"]
+
+
+def test_a_code_of_a_stored_paragraph_is_kept_with_coder_time_and_codebook(client, article):
+    response = code(
+        client,
+        {"coder": "mira", "article_id": article, "paragraph": 1, "frames": {"foreign_hand": "reported"}, "note": "hm"},
+    )
+    assert response.status_code == 201
+    [stored] = response.json()["annotations"]
+    assert (stored["coder"], stored["source"], stored["codebook_version"]) == ("mira", "Courier", 1)
+    assert (stored["selection"], stored["inclusion_probability"], stored["replaced_at"]) == ("chosen", None, None)
+    assert in_force(client) == [stored]
+
+
+def test_a_text_of_the_coders_own_needs_its_source(client):
+    assert (
+        code(client, {"coder": "m", "text": "The army moved in.", "source": "radio", "frames": {}}).status_code == 201
+    )
+    missing = code(client, {"coder": "m", "text": "The army moved in.", "frames": {}})
+    assert (missing.status_code, pointers(missing.json())) == (422, ["/source"])
+
+
+def test_coding_again_replaces_the_code_and_keeps_the_history(client, article):
+    for frames in ({"foreign_hand": "reported"}, {}, {"foreign_hand": "contested"}):
+        code(client, {"coder": "mira", "article_id": article, "paragraph": 1, "frames": frames})
+    code(client, {"coder": "tom", "article_id": article, "paragraph": 1, "frames": {}})
+    current = {a["coder"]: a["frames"] for a in in_force(client)}
+    assert current == {"mira": {"foreign_hand": "contested"}, "tom": {}}
+    history = in_force(client, history="true", coder="mira")
+    assert [a["frames"] for a in history] == [{"foreign_hand": "contested"}, {}, {"foreign_hand": "reported"}]
+    assert [a["replaced_at"] is None for a in history] == [True, False, False]
+
+
+def test_a_deleted_code_is_out_of_force_and_in_the_history(client, article):
+    body = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}}
+    identifier = code(client, body).json()["annotations"][0]["id"]
+    assert client.delete(f"/v1/annotations/{identifier}").status_code == 204
+    assert client.delete(f"/v1/annotations/{identifier}").status_code == 404
+    assert in_force(client) == []
+    assert len(in_force(client, history="true")) == 1
+
+
+def test_json_lines_and_lists_are_stored_whole_or_not_at_all(client, article):
+    rows = [{"coder": "m", "article_id": article, "paragraph": n, "frames": {}} for n in range(3)]
+    lines = "\n".join(map(json.dumps, rows))
+    sent = client.post("/v1/annotations", content=lines, headers={"content-type": "application/x-ndjson"})
+    assert (sent.status_code, len(sent.json()["annotations"])) == (201, 3)
+    bad = code(client, [*rows, {"coder": "n", "article_id": article, "paragraph": 9, "frames": {}}])
+    assert (bad.status_code, pointers(bad.json())) == (404, ["/3/article_id"])
+    unknown = code(client, [{"coder": "n", "article_id": article, "paragraph": 0, "frames": {"rain": "present"}}])
+    assert (unknown.status_code, pointers(unknown.json())) == (422, ["/0/frames/rain"])
+    assert len(in_force(client)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"frames": {"foreign_hand": "loud"}}, 422),
+        ({"frames": ["foreign_hand"]}, 422),
+        ({"coder": ""}, 422),
+        ({"paragraph": -1}, 422),
+        ({"paragraph": "0"}, 422),
+        ({"article_id": "0" * 32}, 404),
+        ({"article_id": None}, 422),
+        ({"text": "x", "source": "y"}, 422),
+        ({"inclusion_probability": 0.5}, 422),
+    ],
+)
+def test_a_bad_code_is_refused_and_nothing_is_stored(client, article, change, status):
+    body = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}, **change}
+    response = code(client, body)
+    assert response.status_code == status
+    assert response.json()["errors"]
+    assert in_force(client, history="true") == []
+
+
+def test_annotations_are_listed_page_by_page_and_filtered(client, article):
+    for number in range(5):
+        code(client, {"coder": f"c{number % 2}", "text": f"Text {number}.", "source": "radio", "frames": {}})
+    code(client, {"coder": "c0", "article_id": article, "paragraph": 0, "frames": {}})
+    seen, cursor = [], None
+    while True:
+        page = client.get("/v1/annotations", params={"limit": 4, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [a["text"] for a in page["annotations"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == [None, "Text 4.", "Text 3.", "Text 2.", "Text 1.", "Text 0."]
+    assert len(in_force(client, coder="c1")) == 2
+    assert len(in_force(client, source="radio")) == 5
+    assert len(in_force(client, article_id=article)) == 1
+    assert in_force(client, selection="random") == []
+
+
+def test_agreement_is_measured_per_frame_pair_and_stance_and_disagreements_are_listed(client):
+    frames = [{"foreign_hand": "reported"}, {}]
+    for number in range(12):
+        for coder in ("ann", "ben", "eva"):
+            own = dict(frames[number % 2])
+            if coder == "ben" and number == 0:
+                own = {}
+            if coder == "eva" and number == 2:
+                own = {"foreign_hand": "contested"}
+            code(client, {"coder": coder, "text": f"Text {number}.", "source": "radio", "frames": own})
+    answer = client.get("/v1/agreement").json()
+    assert (answer["coders"], answer["paragraphs"]) == (["ann", "ben", "eva"], 12)
+    alphas = {f["frame"]: f["alpha"] for f in answer["frames"]}
+    assert 0.7 < alphas["foreign_hand"] < 1
+    assert alphas["grievance_driven"] is None
+    pairs = {tuple(p["coders"]): {f["frame"]: f["alpha"] for f in p["frames"]} for p in answer["pairs"]}
+    assert pairs["ann", "eva"]["foreign_hand"] == 1.0
+    assert pairs["ann", "ben"]["foreign_hand"] < 1
+    stance = {f["frame"]: f for f in answer["stance"]}
+    assert stance["foreign_hand"]["percent"] < 1
+    [open_one] = answer["disagreements"]
+    assert (open_one["text"], open_one["codes"]["ben"], open_one["settled_by"]) == ("Text 0.", {}, None)
+
+
+def test_adjudication_stands_beside_the_codes_and_names_its_author(client):
+    for coder, frames in (("ann", {"foreign_hand": "reported"}), ("ben", {})):
+        code(client, {"coder": coder, "text": "Text.", "source": "radio", "frames": frames})
+    settled = {"coder": "prof", "role": "adjudicator", "text": "Text.", "source": "radio", "frames": {}}
+    assert code(client, settled).status_code == 201
+    answer = client.get("/v1/agreement").json()
+    assert answer["coders"] == ["ann", "ben"]
+    assert answer["disagreements"][0]["settled_by"] == "prof"
+    assert len(in_force(client)) == 3
+
+
+def test_deleting_an_article_deletes_its_codes(client, article):
+    code(client, {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}})
+    client.delete(f"/v1/articles/{article}")
+    assert in_force(client, history="true") == []
