@@ -26,18 +26,21 @@ from service.schemas import (
     ModelUsed,
     ParagraphAnswer,
     ParagraphFrame,
+    PromotionAnswer,
     RollUp,
     SkippedPiece,
     StoredArticleAnswer,
+    TrainingRunAnswer,
 )
 from service.store import articles as stored
 from service.store.annotations import StoredAnnotation
+from service.store.training_runs import TrainingRun
 from training.card import ModelCard
 from training.classification import ROLL_UP_RULE, ROLL_UP_VERSION, ArticleFrame, Classification, FrameDecision
 from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
 from training.operating_points import OperatingPoint
-from training.registry import Registry
+from training.registry import Promotion, Registry
 
 
 def classified(request: ClassifyRequest, reading: Reading, card: ModelCard, *, evidence_terms: int) -> Classified:
@@ -140,6 +143,14 @@ def listed_article(article: stored.ListedArticle) -> ListedArticle:
 
 def _facts(article: stored.StoredArticle | stored.ListedArticle) -> ArticleFacts:
     return ArticleFacts(id=article.id, created_at=article.created_at, **asdict(article.metadata))
+
+
+def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
+    return TrainingRunAnswer(**{name: getattr(run, name) for name in TrainingRunAnswer.model_fields})
+
+
+def promotion_answer(promotion: Promotion) -> PromotionAnswer:
+    return PromotionAnswer.model_validate(promotion, from_attributes=True)
 
 
 def annotation_answer(stored: StoredAnnotation) -> AnnotationAnswer:

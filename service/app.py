@@ -14,7 +14,7 @@ from labels.language import detect_language
 from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
-from service.routes import annotations, articles, classify, codebook, docs, health, models
+from service.routes import annotations, articles, classify, codebook, docs, health, models, training_runs
 from service.schemas import Problem
 from service.settings import Settings
 from service.state import Services
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (classify, articles, annotations, codebook, models, health, docs):
+    for module in (classify, articles, annotations, training_runs, codebook, models, health, docs):
         app.include_router(module.router)
     docs.mount_assets(app)
     problems.install(app)

@@ -20,6 +20,7 @@ class Champion:
         self._poll_seconds = poll_seconds
         self._loaded: tuple[FrameModel, Promotion] | None = None
         self._refused: int | None = None
+        self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
@@ -29,6 +30,11 @@ class Champion:
         if loaded is None:
             raise NoChampionError
         return loaded[0]
+
+    def version(self) -> str | None:
+        """The version in use; None where there is none."""
+        loaded = self._loaded
+        return None if loaded is None else loaded[0].card.version
 
     def start(self) -> None:
         self.refresh()
@@ -40,6 +46,10 @@ class Champion:
 
     def refresh(self) -> None:
         """Loads the champion if it is another one than the loaded. One that cannot be loaded is refused once."""
+        with self._refreshing:
+            self._refresh()
+
+    def _refresh(self) -> None:
         try:
             promotion = self._registry.champion()
             if self._loaded is not None and self._loaded[1].number == promotion.number:

@@ -66,16 +66,38 @@ def serve(
     import uvicorn
 
     from service.app import create_app
+    from service.supervisor import Supervisor
 
     settings = Settings() if port is None else Settings(port=port)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    supervisor = Supervisor()
+    app_ = create_app(settings)
+    if settings.worker:
+        supervisor.start()
+    try:
+        uvicorn.run(
+            app_,
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    finally:
+        supervisor.stop()
+
+
+@_command("framing worker")
+def worker(
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
+) -> None:
+    """Do training runs and score stored articles anew; `framing serve` starts one by itself."""
+    import logging
+
+    from service.worker import work
+
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(message)s")
+    work(settings, parent=parent)
 
 
 @_command("framing train --note 'after the March coding round'")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from labels.annotations import Stance
 from labels.boilerplate import Reason
 from service.store.annotations import Role, Selection
+from service.store.training_runs import State as RunState
 from training.operating_points import Decision, OperatingPoint
 
 _NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
@@ -332,6 +333,94 @@ class AgreementAnswer(BaseModel):
     stance: list[AgreementFigures] = Field(description="Agreement on the stance where both give the frame.")
     pairs: list[CoderPair]
     disagreements: list[Disagreement]
+
+
+class HyperparametersRequest(_Strict):
+    """What may be tuned; left out, the default holds."""
+
+    regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    min_df: Annotated[int, Field(ge=1, le=100)] | None = None
+    ngrams: Annotated[int, Field(ge=1, le=3)] | None = None
+
+
+class TrainingRunRequest(_Strict):
+    """What to train on and how; everything may be left out."""
+
+    note: Text = Field("", max_length=2000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(None, description="Same data and seed, same scores.")
+    hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
+    include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings too.")
+    coders: list[Name] | None = Field(None, min_length=1, max_length=1000, description="Only these coders' codes.")
+
+
+class TrainingRunAnswer(BaseModel):
+    """A training run. `verdict` and `label_diff` are there once their steps are done."""
+
+    id: str
+    state: RunState
+    step: str
+    progress: float = Field(ge=0, le=1)
+    request: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    annotations: int | None = Field(description="Paragraphs in the snapshot that it trains on.")
+    annotations_digest: str | None
+    version: str | None
+    verdict: dict[str, Any] | None = Field(description="Whether to promote, the reason, and figures of both models.")
+    label_diff: dict[str, Any] | None = Field(description="Stored paragraphs whose decisions would change, by frame.")
+    promoted: bool | None
+    error: str | None
+    log: list[str]
+
+
+class TrainingRunList(BaseModel):
+    """One page of runs; `next` is the cursor of the following page, null on the last."""
+
+    training_runs: list[TrainingRunAnswer]
+    next: str | None = None
+
+
+class PromoteRequest(_Strict):
+    """Why a version should be champion, and who says so."""
+
+    reason: Name = Field(max_length=2000)
+    by: Name = Field("api", max_length=128)
+    force: bool = Field(False, description="Overrule a verdict against it; this is kept in the history.")
+
+
+class RollbackRequest(_Strict):
+    """Why the champion should go, and who says so."""
+
+    reason: Name = Field(max_length=2000)
+    by: Name = Field("api", max_length=128)
+
+
+class PromotionAnswer(BaseModel):
+    """From `at` on, `version` was champion."""
+
+    number: int
+    at: datetime
+    action: Literal["promote", "rollback"]
+    version: str
+    previous: str | None
+    by: str
+    reason: str
+    forced: bool
+
+
+class HistoryAnswer(BaseModel):
+    """Promotions and rollbacks, newest first; with `at`, the one in force then comes alone."""
+
+    promotions: list[PromotionAnswer]
+
+
+class RescoringAnswer(BaseModel):
+    """How far stored articles are scored by the champion."""
+
+    version: str | None
+    scored: int
+    articles: int
 
 
 class FrameAnswer(BaseModel):

@@ -2,9 +2,10 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from croniter import croniter
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labels.annotations import DEFAULT_CORPUS
@@ -38,10 +39,29 @@ class Settings(BaseSettings):
     evidence_terms: int = Field(8, ge=1, le=100, description="Words shown as evidence for each frame of a paragraph.")
     champion_poll_seconds: float = Field(1.0, gt=0, description="How often a process looks for a new champion.")
     threads: int = Field(8, ge=2, description="Requests that one process works on at once; others wait their turn.")
+    worker: bool = Field(
+        True, description="Whether `framing serve` starts a worker; else run `framing worker` yourself."
+    )
+    promotion: Literal["auto", "manual"] = Field(
+        "manual", description="Whether a training run promotes its model when the verdict is for it."
+    )
+    rescore: bool = Field(True, description="Whether stored articles are scored anew after a promotion.")
+    min_alpha: float = Field(
+        0.0, ge=0, le=1, description="Least Krippendorff's alpha of the coders on a frame for a training run to go on."
+    )
+    retrain_cron: str = Field("", description="When to train by itself (cron expression, UTC); empty: never.")
+    retrain_every: int = Field(0, ge=0, description="Train by itself after so many new codes; 0: never.")
     idempotency_hours: int = Field(24, ge=1, description="How long an Idempotency-Key is remembered.")
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severe log lines that are written."
     )
+
+    @field_validator("retrain_cron")
+    @classmethod
+    def _cron(cls, expression: str) -> str:
+        if expression and not croniter.is_valid(expression):
+            raise ValueError(f"'{expression}' is not a cron expression such as '0 3 * * 1'")
+        return expression
 
     @model_validator(mode="after")
     def _loopback_without_keys(self) -> Self:

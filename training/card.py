@@ -11,6 +11,7 @@ from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
 from training.evaluation import Averages, Evaluation, Figure, FrameFigures
 from training.operating_points import Cut, OperatingPoint
+from training.promotion import FrameComparison, Verdict
 
 CARD_FORMAT = 1
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
@@ -56,6 +57,10 @@ class ModelCard:
     baselines: tuple[Evaluation, ...]
     agreement: Mapping[str, float | None]
     """Krippendorff's alpha a frame, None where it is undefined."""
+    verdict: Verdict | None = None
+    """How it compared with the champion of the time; None for models trained outside a training run."""
+    run: str = ""
+    """The training run that made it, so that a run which is resumed finds its own model."""
     note: str = ""
     libraries: Mapping[str, str] = field(default_factory=current_libraries)
     version: str = ""
@@ -86,7 +91,7 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 
 def _card(content: dict[str, Any]) -> ModelCard:
-    held_out = content.pop("held_out")
+    held_out, verdict = content.pop("held_out"), content.pop("verdict")
     return ModelCard(
         **{
             **content,
@@ -100,7 +105,13 @@ def _card(content: dict[str, Any]) -> ModelCard:
             "baselines": tuple(map(_evaluation, content["baselines"])),
         },
         held_out=_evaluation(held_out) if held_out else None,
+        verdict=_verdict(verdict) if verdict else None,
     )
+
+
+def _verdict(content: dict[str, Any]) -> Verdict:
+    frames = tuple(FrameComparison(**{**row, "gain": Figure(**row["gain"])}) for row in content["frames"])
+    return Verdict(**{**content, "gain": Figure(**content["gain"]), "frames": frames})
 
 
 def _evaluation(content: dict[str, Any]) -> Evaluation:

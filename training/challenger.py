@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
@@ -22,6 +23,7 @@ from training.evaluation import Evaluation, evaluate
 from training.frame_model import FrameModel
 from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.pipeline import Hyperparameters, fit, fold_in
+from training.promotion import Verdict, compare, first_model_verdict
 
 DEFAULT_SEED = 20260101
 
@@ -109,8 +111,32 @@ def fit_calibrated(
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
     """A model's figures at its balanced thresholds on paragraphs of articles that no model is trained on."""
     scores = model.score(list(judged.texts))
-    decisions = above_threshold(scores, [model.card.cuts["balanced"][frame] for frame in judged.frames])
+    decisions = _decisions(model, list(judged.texts), judged.frames)
     return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
+
+
+def judge(challenger: Challenger, champion: FrameModel | None, judged: Dataset) -> Verdict:
+    """Compares a challenger with the champion on the same held-out paragraphs, on the frames that both have."""
+    if champion is None:
+        return first_model_verdict()
+    both = [frame for frame in judged.frames if frame in champion.card.frames]
+    columns = [judged.frames.index(frame) for frame in both]
+    changed = set(judged.frames) ^ set(champion.card.frames)
+    texts = list(judged.texts)
+    return compare(
+        champion.card.version,
+        both,
+        judged.targets[:, columns],
+        _decisions(champion, texts, both),
+        _decisions(FrameModel(challenger.pipeline, challenger.card), texts, both),
+        judged.articles,
+        left_out_frames=sorted(changed),
+    )
+
+
+def _decisions(model: FrameModel, texts: list[str], frames: Sequence[str]) -> NDArray[np.bool_]:
+    columns = [model.card.frame_keys.index(frame) for frame in frames]
+    return above_threshold(model.score(texts)[:, columns], [model.card.cuts["balanced"][frame] for frame in frames])
 
 
 def _calibrate(

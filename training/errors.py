@@ -4,7 +4,8 @@ FramingError
 ├── TrainingDataError      too few annotated paragraphs to train or judge a frame
 ├── RegistryError          the registry cannot do what was asked
 │   ├── NoSuchVersionError     no model version of that name
-│   └── NoChampionError        no version was ever promoted
+│   ├── NoChampionError        no version was ever promoted
+│   └── VerdictError           a version's verdict is against promoting it
 └── ModelFileError         a stored model is damaged, tampered with, foreign or of other libraries
 """
 
@@ -31,6 +32,13 @@ class NoChampionError(RegistryError):
 
     def __init__(self) -> None:
         super().__init__("No model has been promoted yet: train one with `framing train`.")
+
+
+class VerdictError(RegistryError):
+    """The version compared badly with the champion."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        super().__init__(f"The verdict is against promoting '{version}': {reason} Overrule it with force.")
 
 
 class ModelFileError(FramingError):

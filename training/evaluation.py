@@ -71,8 +71,8 @@ def evaluate(
 ) -> Evaluation:
     """Figures for scores, decisions and targets of shape (n, k) and the article of each paragraph, (n,)."""
     names, membership = np.unique(articles.astype(str), return_inverse=True)
-    draws = _draws(len(names), seed)
-    counts = _counts(decisions, targets, membership, len(names))
+    draws = article_draws(len(names), seed)
+    counts = article_counts(decisions, targets, membership, len(names))
     total = counts.sum(axis=0)  # (k, 3): hits, called, carrying
     resampled = np.tensordot(draws, counts, axes=1)  # (B, k, 3)
     per_frame, spread = _ratios(total), _ratios(resampled)
@@ -82,10 +82,10 @@ def evaluate(
         FrameFigures(
             frame=frame,
             support=int(targets[:, k].sum()),
-            precision=_figure(per_frame[k, 0], spread[:, k, 0]),
-            recall=_figure(per_frame[k, 1], spread[:, k, 1]),
-            f1=_figure(per_frame[k, 2], spread[:, k, 2]),
-            average_precision=_figure(ap[k], ap_spread[:, k]),
+            precision=figure_of(per_frame[k, 0], spread[:, k, 0]),
+            recall=figure_of(per_frame[k, 1], spread[:, k, 1]),
+            f1=figure_of(per_frame[k, 2], spread[:, k, 2]),
+            average_precision=figure_of(ap[k], ap_spread[:, k]),
             ece=expected_calibration_error(tables[k]),
             reliability=tables[k],
         )
@@ -98,23 +98,29 @@ def evaluate(
         frames=figures,
         macro=_averages(_mean(per_frame, 0), _mean(spread, 1)),
         micro=_averages(_ratios(total.sum(axis=0)), _ratios(resampled.sum(axis=1))),
-        macro_average_precision=_figure(_mean(ap, 0), _mean(ap_spread, 1)),
+        macro_average_precision=figure_of(_mean(ap, 0), _mean(ap_spread, 1)),
         ece=float(np.mean([figure.ece for figure in figures])),
     )
 
 
-def _draws(articles: int, seed: int) -> NDArray[np.int64]:
+def article_draws(articles: int, seed: int) -> NDArray[np.int64]:
     """How often each article occurs in each resample, shape (B, articles)."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(articles, np.full(articles, 1 / articles), size=RESAMPLES)
 
 
-def _counts(
+def article_counts(
     decisions: NDArray[np.bool_], targets: NDArray[np.bool_], membership: NDArray[np.int64], articles: int
 ) -> NDArray[np.float64]:
+    """Hits, called and carrying paragraphs of each article and frame, (articles, k, 3)."""
     counts = np.zeros((articles, targets.shape[1], 3))
     np.add.at(counts, membership, np.stack([decisions & targets, decisions, targets], axis=2).astype(float))
     return counts
+
+
+def f1_of(counts: NDArray[np.float64], draws: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """F1 a frame, (k,), and in each resample, (B, k), from `article_counts`; NaN where nothing carries the frame."""
+    return _ratios(counts.sum(axis=0))[:, 2], _ratios(np.tensordot(draws, counts, axes=1))[..., 2]
 
 
 def _ratios(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,10 +167,11 @@ def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 
 def _averages(values: NDArray[np.float64], spread: NDArray[np.float64]) -> Averages:
-    return Averages(*(_figure(values[part], spread[:, part]) for part in range(3)))
+    return Averages(*(figure_of(values[part], spread[:, part]) for part in range(3)))
 
 
-def _figure(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float64]) -> Figure:
+def figure_of(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float64]) -> Figure:
+    """A figure with the middle 95% of its resamples."""
     defined = spread[~np.isnan(spread)]
     if np.isnan(value) or not len(defined):
         return Figure(None, None, None)

@@ -15,9 +15,10 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -29,13 +30,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from training.card import ModelCard, card_from_json, card_to_json, current_libraries
 from training.challenger import Challenger
-from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
 from training.frame_model import FrameModel
 
 PIPELINE_FILE, CARD_FILE = "pipeline.joblib", "card.json"
 
 _VERSION = re.compile(r"v[1-9]\d{0,8}")
 _UNFINISHED = ".unfinished-"
+_ABANDONED_SECONDS = 3600
 _MUST_MATCH = ("scikit-learn", "numpy")
 
 
@@ -51,6 +53,8 @@ class Promotion:
     by: str
     reason: str
     card_sha256: str
+    forced: bool = False
+    """Whether it overruled the model's verdict."""
 
 
 class Registry:
@@ -152,10 +156,25 @@ class Registry:
             raise ModelFileError(f"The card of model '{promotion.version}' was changed after its promotion.")
         return self.load(promotion.version), promotion
 
-    def promote(self, version: str, *, by: str, reason: str) -> Promotion:
-        """Makes a version champion after loading it, so that one which cannot serve never is."""
-        self.load(version)
-        return self._append("promote", version, by, reason)
+    def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
+        """Makes a version champion after loading it, so that one which cannot serve never is.
+
+        Raises `VerdictError` where its verdict is against it, unless forced; that is kept in the history.
+        """
+        verdict = self.load(version).card.verdict
+        against = verdict is not None and not verdict.promote
+        if verdict is not None and against and not force:
+            raise VerdictError(version, verdict.reason)
+        return self._append("promote", version, by, reason, forced=against)
+
+    def made_by(self, run: str) -> ModelCard | None:
+        """The card of the model that a training run registered, or None."""
+        for version in reversed(self.versions()):
+            with suppress(ModelFileError):
+                card = self.card(version)
+                if card.run == run:
+                    return card
+        return None
 
     def roll_back(self, *, by: str, reason: str) -> Promotion:
         """Makes the champion before the present one champion again."""
@@ -168,7 +187,9 @@ class Registry:
         self.load(previous)
         return self._append("rollback", previous, by, reason)
 
-    def _append(self, action: Literal["promote", "rollback"], version: str, by: str, reason: str) -> Promotion:
+    def _append(
+        self, action: Literal["promote", "rollback"], version: str, by: str, reason: str, *, forced: bool = False
+    ) -> Promotion:
         self._promotions.mkdir(parents=True, exist_ok=True)
         while True:
             history = self.history()
@@ -181,6 +202,7 @@ class Registry:
                 by=by,
                 reason=reason,
                 card_sha256=self._card_digest(version),
+                forced=forced,
             )
             if self._link(promotion):
                 return promotion
@@ -219,6 +241,13 @@ class Registry:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Deletes what killed processes left behind an hour ago or longer."""
+        for folder in self.unfinished():
+            with suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def unfinished(self) -> list[Path]:
         """Folders that a killed process left behind; safe to delete when no other process writes."""

@@ -132,7 +132,7 @@ def listing(
         words=q,
     )
     with state.database.read() as connection:
-        page, following = store.listing(connection, filters, _read_cursor(cursor), limit)
+        page, following = store.listing(connection, filters, _read_cursor(cursor), limit, state.champion.version())
     return ArticleList(
         articles=[listed_article(article) for article in page],
         next=_write_cursor(following) if following else None,
@@ -159,7 +159,7 @@ def delete(id: ArticleId, state: State) -> None:
 
 def _read(state: Services, identifier: str, *, explain: bool) -> str:
     with state.database.read() as connection:
-        article = store.get(connection, identifier)
+        article = store.get(connection, identifier, state.champion.version())
     if article is None:
         raise NotFoundError(f"No article is stored under the id {identifier}.")
     if explain:

@@ -140,10 +140,12 @@ def listing(
     return [_stored(row) for row in page], page[-1].number if len(rows) > limit else None
 
 
-def count_in_force(connection: Connection) -> int:
-    return (
-        connection.scalar(select(func.count()).select_from(annotations).where(annotations.c.replaced_at.is_(None))) or 0
-    )
+def count_since(connection: Connection, moment: datetime | None) -> int:
+    """How many codes in force were given after a moment, or ever."""
+    query = select(func.count()).select_from(annotations).where(annotations.c.replaced_at.is_(None))
+    if moment is not None:
+        query = query.where(annotations.c.created_at > moment)
+    return connection.scalar(query) or 0
 
 
 def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicated: bool) -> tuple[CodedParagraph, ...]:

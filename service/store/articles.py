@@ -184,12 +184,12 @@ def _add_scoring(connection: Connection, number: int, split: SplitArticle, scori
     )
 
 
-def get(connection: Connection, identifier: str) -> StoredArticle | None:
-    """The article of that id, or None."""
+def get(connection: Connection, identifier: str, model_version: str | None = None) -> StoredArticle | None:
+    """The article of that id as `model_version` scored it, else as it was scored last; None where there is none."""
     row = connection.execute(
         select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
         .select_from(articles)
-        .join(scorings, scorings.c.number == _newest_scoring())
+        .join(scorings, scorings.c.number == _shown_scoring(model_version))
         .where(articles.c.id == identifier)
     ).first()
     if row is None:
@@ -209,19 +209,73 @@ def get(connection: Connection, identifier: str) -> StoredArticle | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PendingArticle:
+    """An article that a model has not scored yet."""
+
+    number: int
+    operating_point: OperatingPoint
+    split: SplitArticle
+
+
+def not_scored_by(connection: Connection, model_version: str, limit: int) -> list[PendingArticle]:
+    """Up to `limit` articles without a scoring by the model, newest first."""
+    scored = select(scorings.c.number).where(
+        scorings.c.article_number == articles.c.number, scorings.c.model_version == model_version
+    )
+    query = (
+        select(articles.c.number, articles.c.text, scorings.c.operating_point)
+        .select_from(articles)
+        .join(scorings, scorings.c.number == _shown_scoring(None))
+        .where(~scored.exists())
+        .order_by(articles.c.number.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    return [PendingArticle(row.number, row.operating_point, _split(connection, row)) for row in rows]
+
+
+def count_scored(connection: Connection, model_version: str) -> tuple[int, int]:
+    """How many articles the model has scored, and how many there are."""
+    done = select(func.count()).select_from(scorings).where(scorings.c.model_version == model_version)
+    return connection.scalar(done) or 0, connection.scalar(select(func.count()).select_from(articles)) or 0
+
+
+def add_scoring(connection: Connection, pending: PendingArticle, scoring: Scoring) -> None:
+    """Adds a model's scoring to an article, unless it was deleted or scored by that model meanwhile."""
+    there = connection.scalar(select(articles.c.number).where(articles.c.number == pending.number))
+    scored = connection.scalar(
+        select(scorings.c.number).where(
+            scorings.c.article_number == pending.number, scorings.c.model_version == scoring.model_version
+        )
+    )
+    if there is not None and scored is None:
+        _add_scoring(connection, pending.number, pending.split, scoring, datetime.now(UTC))
+
+
+def newest_ids(connection: Connection, limit: int) -> list[str]:
+    return list(connection.scalars(select(articles.c.id).order_by(articles.c.number.desc()).limit(limit)))
+
+
+def splits(connection: Connection, identifiers: Sequence[str]) -> dict[str, SplitArticle]:
+    """Text and paragraphs of articles, by id; those deleted meanwhile are left out."""
+    query = select(articles.c.number, articles.c.id, articles.c.text).where(articles.c.id.in_(identifiers))
+    return {row.id: _split(connection, row) for row in connection.execute(query).all()}
+
+
 def remove(connection: Connection, identifier: str) -> bool:
     """Deletes an article with everything that belongs to it; False where there is none."""
     return connection.execute(delete(articles).where(articles.c.id == identifier)).rowcount > 0
 
 
 def listing(
-    connection: Connection, filters: Filters, after: Cursor | None, limit: int
+    connection: Connection, filters: Filters, after: Cursor | None, limit: int, model_version: str | None = None
 ) -> tuple[list[ListedArticle], Cursor | None]:
     """Up to `limit` articles, newest first, and the cursor of the next page or None."""
     query = (
         select(articles, scorings.c.number.label("scoring_number"), *_SCORING)
         .select_from(articles)
-        .join(scorings, scorings.c.number == _newest_scoring())
+        .join(scorings, scorings.c.number == _shown_scoring(model_version))
         .where(*_conditions(filters))
         .order_by(articles.c.dated_at.desc(), articles.c.number.desc())
         .limit(limit + 1)
@@ -247,11 +301,14 @@ def listing(
 _SCORING = (scorings.c.model_version, scorings.c.codebook_version, scorings.c.operating_point)
 
 
-def _newest_scoring() -> ColumnElement[int]:
-    newest = scorings.alias("newest")
+def _shown_scoring(model_version: str | None) -> ColumnElement[int]:
+    """The scoring by `model_version` where there is one, else the newest."""
+    candidates = scorings.alias("candidates")
     return (
-        select(func.max(newest.c.number))
-        .where(newest.c.article_number == articles.c.number)
+        select(candidates.c.number)
+        .where(candidates.c.article_number == articles.c.number)
+        .order_by((candidates.c.model_version == model_version).desc(), candidates.c.number.desc())
+        .limit(1)
         .correlate(articles)
         .scalar_subquery()
     )
@@ -299,7 +356,7 @@ def _metadata(row: Row[Any]) -> Metadata:
     return Metadata(row.title, row.url, row.outlet, row.author, row.published_at, row.external_id)
 
 
-def _split(connection: Connection, row: Row[Any]) -> SplitArticle:
+def _split(connection: Connection, row: Any) -> SplitArticle:
     kept = connection.execute(
         select(paragraphs).where(paragraphs.c.article_number == row.number).order_by(paragraphs.c.paragraph)
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from labels.errors import FramingError
@@ -70,6 +70,20 @@ class Database:
         except DBAPIError as error:
             raise DatabaseError(f"The database cannot be opened: {error.orig}.") from error
 
+    def separate_engine(self) -> Engine:
+        """An engine for a library that begins its transactions itself, on the same database."""
+        if not self._sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        engine = _bare_sqlite_engine(self.url)
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            connection.isolation_level = "IMMEDIATE"
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        return engine
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -102,14 +116,7 @@ def alembic_config(connection: Connection) -> "Config":
 
 
 def _sqlite_engine(url: str) -> Engine:
-    from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
-
-    if dbapi2.sqlite_version_info < _OLDEST_SAFE_SQLITE:
-        raise DatabaseError(
-            f"SQLite {dbapi2.sqlite_version} can corrupt the database (WAL-reset bug); 3.51.3 or newer is needed: "
-            "reinstall pysqlite3."
-        )
-    engine = create_engine(url, module=dbapi2, connect_args={"timeout": _BUSY_SECONDS})
+    engine = _bare_sqlite_engine(url)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -124,3 +131,14 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _bare_sqlite_engine(url: str | URL) -> Engine:
+    from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
+
+    if dbapi2.sqlite_version_info < _OLDEST_SAFE_SQLITE:
+        raise DatabaseError(
+            f"SQLite {dbapi2.sqlite_version} can corrupt the database (WAL-reset bug); 3.51.3 or newer is needed: "
+            "reinstall pysqlite3."
+        )
+    return create_engine(url, module=dbapi2, connect_args={"timeout": _BUSY_SECONDS})

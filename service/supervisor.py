@@ -1,0 +1,44 @@
+"""Keeps a worker process running beside the server."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+
+_log = logging.getLogger("framing")
+
+_LONGEST_PAUSE = 30.0
+
+
+class Supervisor:
+    """Starts a worker, starts it again when it dies, and stops it with the server."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the worker; a run under way is resumed at the next start."""
+        self._stop.set()
+        if self._process is not None:
+            self._process.terminate()
+            self._thread.join(timeout=10)
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+
+    def _watch(self) -> None:
+        pause = 0.5
+        while not self._stop.is_set():
+            self._process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-m", "service.cli", "worker", "--parent", str(os.getpid())],
+            )
+            code = self._process.wait()
+            if not self._stop.is_set():
+                _log.error("The worker ended with %s; it is started again in %.1f s.", code, pause)
+                self._stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,116 @@
+"""Champion against challenger on the same held-out articles: who should serve, and why.
+
+Paired bootstrap over articles (Berg-Kirkpatrick, Burkett and Klein 2012, "An empirical investigation of statistical
+significance in NLP"): both models meet every resample, so what is hard for both cancels out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluation import Figure, article_counts, article_draws, f1_of, figure_of
+
+FRAME_MARGIN = 0.05
+"""How much F1 a single frame may lose and its model still be promoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameComparison:
+    """F1 of both models on one frame, and the challenger's gain with its 95% interval."""
+
+    frame: str
+    champion: float | None
+    challenger: float | None
+    gain: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the challenger should take over.
+
+    `better_in` is the share of resamples in which its macro F1 is higher.
+    """
+
+    promote: bool
+    reason: str
+    champion: str | None
+    paragraphs: int
+    articles: int
+    champion_macro_f1: float | None
+    challenger_macro_f1: float | None
+    gain: Figure
+    better_in: float | None
+    frames: tuple[FrameComparison, ...]
+
+
+def first_model_verdict() -> Verdict:
+    """There is no champion to compare with."""
+    nothing = Figure(None, None, None)
+    return Verdict(True, "It is the first model.", None, 0, 0, None, None, nothing, None, ())
+
+
+def compare(
+    champion: str,
+    frames: Sequence[str],
+    targets: NDArray[np.bool_],
+    champion_decisions: NDArray[np.bool_],
+    challenger_decisions: NDArray[np.bool_],
+    articles: NDArray[np.object_],
+    *,
+    left_out_frames: Sequence[str] = (),
+    seed: int = 0,
+) -> Verdict:
+    """The verdict on decisions (n, k) of both models on frames that both have.
+
+    `left_out_frames` are those that only one of them has: the codebook changed.
+    """
+    names, membership = np.unique(articles.astype(str), return_inverse=True)
+    if not len(names) or not len(frames):
+        reason = "There are no held-out paragraphs on which both models could be compared."
+        return Verdict(
+            False, reason, champion, len(targets), len(names), None, None, Figure(None, None, None), None, ()
+        )
+    draws = article_draws(len(names), seed)
+    old, old_spread = f1_of(article_counts(champion_decisions, targets, membership, len(names)), draws)
+    new, new_spread = f1_of(article_counts(challenger_decisions, targets, membership, len(names)), draws)
+    compared = tuple(
+        FrameComparison(
+            frame, _value(old[k]), _value(new[k]), figure_of(new[k] - old[k], new_spread[:, k] - old_spread[:, k])
+        )
+        for k, frame in enumerate(frames)
+    )
+    old_macro, new_macro = float(np.nanmean(old)), float(np.nanmean(new))
+    spread = np.nanmean(new_spread, axis=1) - np.nanmean(old_spread, axis=1)
+    promote, reason = _judge(new_macro - old_macro, compared, left_out_frames)
+    return Verdict(
+        promote=promote,
+        reason=reason,
+        champion=champion,
+        paragraphs=len(targets),
+        articles=len(names),
+        champion_macro_f1=old_macro,
+        challenger_macro_f1=new_macro,
+        gain=figure_of(np.float64(new_macro - old_macro), spread),
+        better_in=float((spread > 0).mean()),
+        frames=compared,
+    )
+
+
+def _value(figure: np.float64) -> float | None:
+    return None if np.isnan(figure) else float(figure)
+
+
+def _judge(gain: float, compared: Sequence[FrameComparison], left_out_frames: Sequence[str]) -> tuple[bool, str]:
+    changed = f" The codebook changed: {', '.join(left_out_frames)} could not be compared." if left_out_frames else ""
+    if gain < 0:
+        return False, f"Its macro F1 on the held-out articles is lower by {-gain:.3f}.{changed}"
+    losing = [c for c in compared if c.gain.value is not None and c.gain.value < -FRAME_MARGIN]
+    if losing:
+        named = ", ".join(f"{c.frame} by {-(c.gain.value or 0):.3f}" for c in losing)
+        return False, f"It loses more than {FRAME_MARGIN} of F1 on a frame: {named}.{changed}"
+    return True, (
+        f"Its macro F1 on the held-out articles is {'higher by' if gain > 0 else 'the same, gain'} {gain:.3f}, and no "
+        f"frame loses more than {FRAME_MARGIN}.{changed}"
+    )
