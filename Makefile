@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check figures lock wheel clean
+.PHONY: help serve test check figures retraining-curve lock wheel clean
 
 help:  ## What there is to make
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
 
 .venv/serve: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -34,6 +34,9 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 
 figures: .venv/serve  ## Write docs/evaluation.md, where the README's figures come from
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html
+
+retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with codes given over HTTP
+	$(BIN)/python -m benchmarks.retraining_curve --write
 
 lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock

@@ -116,7 +116,7 @@ def running_server(data_dir: Path, **variables: str) -> Iterator[tuple[httpx2.Cl
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve"],
         cwd=data_dir,
-        env=_environment(data_dir=data_dir, port=str(port), log_level="warning", **variables),
+        env=_environment(data_dir=data_dir, port=str(port), log_level="warning", **{"worker": "false", **variables}),
     )
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

@@ -220,8 +220,11 @@ class PendingArticle:
 
 def not_scored_by(connection: Connection, model_version: str, limit: int) -> list[PendingArticle]:
     """Up to `limit` articles without a scoring by the model, newest first."""
-    scored = select(scorings.c.number).where(
-        scorings.c.article_number == articles.c.number, scorings.c.model_version == model_version
+    by_model = scorings.alias("by_model")
+    scored = (
+        select(by_model.c.number)
+        .where(by_model.c.article_number == articles.c.number, by_model.c.model_version == model_version)
+        .correlate(articles)
     )
     query = (
         select(articles.c.number, articles.c.text, scorings.c.operating_point)

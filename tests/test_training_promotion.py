@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from training.frame_model import FrameModel
+from training.label_diff import LabelDiff
+from training.promotion import FRAME_MARGIN, compare, first_model_verdict
+
+FRAMES = ("x", "y")
+
+
+@pytest.fixture
+def truth():
+    generator = np.random.default_rng(0)
+    return generator.random((600, 2)) < [0.4, 0.3], np.array([f"a{n // 6}" for n in range(600)], dtype=object)
+
+
+def spoiled(targets, shares, seed=1):
+    """Decisions that differ from the truth on a share of the paragraphs, frame by frame."""
+    generator = np.random.default_rng(seed)
+    return targets ^ (generator.random(targets.shape) < shares)
+
+
+def verdict(truth, champion, challenger, **options):
+    targets, articles = truth
+    return compare("v1", FRAMES, targets, spoiled(targets, champion), spoiled(targets, challenger), articles, **options)
+
+
+def test_a_better_challenger_is_promoted_with_the_gain_and_its_interval(truth):
+    found = verdict(truth, [0.2, 0.2], [0.05, 0.05])
+    assert found.promote
+    assert found.challenger_macro_f1 > found.champion_macro_f1
+    assert 0 < found.gain.low < found.gain.value < found.gain.high
+    assert found.better_in > 0.99
+    assert "higher by" in found.reason
+
+
+def test_a_worse_challenger_is_not(truth):
+    found = verdict(truth, [0.05, 0.05], [0.2, 0.2])
+    assert not found.promote
+    assert "is lower by" in found.reason
+
+
+def test_a_challenger_that_loses_much_on_one_frame_is_not_promoted_though_better_on_the_whole(truth):
+    found = verdict(truth, [0.30, 0.02], [0.02, 0.12])
+    assert found.gain.value > 0
+    assert not found.promote
+    assert f"more than {FRAME_MARGIN} of F1 on a frame: y by" in found.reason
+
+
+def test_two_alike_models_differ_by_nothing(truth):
+    found = verdict(truth, [0.1, 0.1], [0.1, 0.1])
+    assert found.promote
+    assert (found.gain.value, found.gain.low, found.gain.high, found.better_in) == (0, 0, 0, 0)
+
+
+def test_the_bootstrap_is_paired_so_what_is_hard_for_both_cancels_out(truth):
+    targets, articles = truth
+    champion = spoiled(targets, [0.3, 0.3])
+    challenger = champion.copy()
+    challenger[:12] = targets[:12]
+    found = compare("v1", FRAMES, targets, champion, challenger, articles)
+    assert found.gain.high - found.gain.low < 0.05
+    assert found.gain.low >= 0
+
+
+def test_frames_that_only_one_model_has_are_named(truth):
+    assert (
+        "The codebook changed: z could not be compared"
+        in verdict(truth, [0.1, 0.1], [0.05, 0.05], left_out_frames=["z"]).reason
+    )
+
+
+def test_without_held_out_paragraphs_nobody_is_promoted_unseen(truth):
+    nothing = np.zeros((0, 2), dtype=bool)
+    found = compare("v1", FRAMES, nothing, nothing, nothing, np.array([], dtype=object))
+    assert not found.promote
+    assert "no held-out paragraphs" in found.reason
+    assert first_model_verdict().promote
+
+
+def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challenger, corpus, codebook):
+    from training.challenger import train_challenger
+    from training.classification import classify, cuts_at
+    from training.pipeline import Hyperparameters
+
+    other = train_challenger(corpus, codebook, hyperparameters=Hyperparameters(regularisation=0.3))
+    models = [FrameModel(c.pipeline, c.card) for c in (challenger, other)]
+    texts = [p.text for p in corpus[:300]]
+    places = [{"article_id": p.article, "paragraph": p.index} for p in corpus[:300]]
+    diff = LabelDiff(*models)
+    diff.add(places[:100], texts[:100])
+    diff.add(places[100:], texts[100:])
+    before, after = (classify(m, texts, cuts_at(m, "balanced", {}), explain=False).paragraphs for m in models)
+    for frame, changes in diff.changes.items():
+        changed = [n for n in range(300) if before[n][frame].decision != after[n][frame].decision]
+        assert sum(changes.counts.values()) == len(changed) > 0
+        assert [e["article_id"] for e in changes.examples] == [corpus[n].article for n in changed[:5]]
+    assert diff.paragraphs == 300
