@@ -104,7 +104,7 @@ if __name__ == "__main__":
         "Verdict of the run (on its own held-out codes)",
     ]
     text = (
-        "# Retraining curve\n\nMade by `make retraining-curve`: coded paragraphs posted to `/v1/annotations`, a training "
+        "# Retraining curve\n\nMade by `make retraining-curve`: codes posted to `/v1/annotations`, a training "
         "run after each step from these codes alone, every model judged on the same held-out articles of the shipped "
         "corpus; 95% intervals by bootstrap over articles.\n\n" + table(head, measure(SIZES)) + "\n"
     )

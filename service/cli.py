@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -16,12 +16,18 @@ from labels.errors import FramingError
 from service.settings import Settings
 from training.operating_points import OperatingPoint
 
+if TYPE_CHECKING:
+    from labels.codebook import Codebook
+    from service.store.database import Database
+
 app = typer.Typer(
     help="Find frames in news articles: train a classifier on annotated paragraphs, judge it, serve it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_FORMATS_HELP = "label-studio, doccano, prodigy, argilla, csv-long, csv-wide, refi-qda or refi-qdc."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -207,6 +213,67 @@ def score(
             console.show_classified(name, answer, titles)
     if failed:
         raise typer.Exit(1)
+
+
+@_command("framing export codes.jsonl --format doccano")
+def export(
+    file: Annotated[Path, typer.Argument(help="File to write, or - for standard output.")],
+    file_format: Annotated[str, typer.Option("--format", help=_FORMATS_HELP)],
+    as_json: AsJson = False,
+) -> None:
+    """Write all codes in force to a file for another tool; format `refi-qdc` writes the codebook."""
+    from service.exchange import export_codes
+
+    settings = Settings()
+    with _open_database(settings) as (database, codebook):
+        content = export_codes(database, codebook, file_format)
+    if str(file) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    file.write_bytes(content)
+    if as_json:
+        _print_json({"file": str(file), "bytes": len(content)})
+    else:
+        typer.echo(f"Wrote {len(content):,} bytes to {file}.")
+
+
+@_command("framing import codes.json --format label-studio --dry-run", name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="File to read.")],
+    file_format: Annotated[str, typer.Option("--format", help=_FORMATS_HELP)],
+    coder: Annotated[str | None, typer.Option(help="Whose codes they are, where the file does not say.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only say what would be stored.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store the codes of another tool's file: all of them, or none and every bad row named."""
+    from service.exchange import import_codes
+    from service.submissions import SubmissionError
+
+    settings = Settings()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise SubmissionError(f"{file} cannot be read: {error.strerror}.") from error
+    with _open_database(settings) as (database, codebook):
+        done = import_codes(database, codebook, file_format, data, coder=coder, dry_run=dry_run)
+    if as_json:
+        _print_json(asdict(done))
+    else:
+        verb = "would be" if dry_run else "were"
+        typer.echo(f"{done.codes} codes of {', '.join(done.coders) or 'nobody'} {verb} stored.")
+
+
+@contextmanager
+def _open_database(settings: Settings) -> "Iterator[tuple[Database, Codebook]]":
+    from labels.codebook import read_codebook
+    from service.store.database import Database
+
+    database = Database(settings.store_url)
+    database.migrate()
+    try:
+        yield database, read_codebook(settings.codebook)
+    finally:
+        database.close()
 
 
 @_command("framing models")

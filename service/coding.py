@@ -6,6 +6,7 @@ from labels.codebook import Codebook
 from service.problems import AnnotationError, NoSuchParagraphError, UnknownFrameError
 from service.schemas import AnnotationRequest
 from service.store import annotations as store
+from service.store import draws
 
 
 def new_annotation(
@@ -19,13 +20,17 @@ def new_annotation(
                 f"The codebook has no frame '{frame}'; its frames are {', '.join(codebook.keys)}.",
                 f"{prefix}frames/{frame}",
             )
+    unit = _unit(connection, request, prefix)
+    selection, probability = draws.how_drawn(connection, request.coder, unit.key)
     return store.NewAnnotation(
         coder=request.coder,
         role=request.role,
-        unit=_unit(connection, request, prefix),
+        unit=unit,
         frames=request.frames,
         note=request.note,
         codebook_version=codebook.version,
+        selection=selection,
+        inclusion_probability=probability,
     )
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
+from labels.exchange import ExchangeError
 from service.body import BodyError, BodyTooLargeError
 from service.schemas import FieldError, Problem
 from service.store.database import DatabaseError
@@ -20,6 +21,8 @@ from service.store.idempotency import IdempotencyKeyReusedError
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
 
 MEDIA_TYPE = "application/problem+json"
+
+_MOST_ROWS = 1000
 
 _log = logging.getLogger("framing")
 
@@ -80,6 +83,7 @@ TABLE: dict[type[Exception], Kind] = {
     ModelFileError: Kind(503, "model-refused", "The model cannot be used"),
     DatabaseError: Kind(503, "database-unavailable", "The database cannot be used"),
     OperationalError: Kind(503, "database-unavailable", "The database cannot be used"),
+    ExchangeError: Kind(422, "unusable-file", "The file cannot be imported"),
     RegistryError: Kind(409, "registry-conflict", "The registry refuses"),
     CodebookError: Kind(422, "codebook", "The codebook does not allow this"),
 }
@@ -122,6 +126,8 @@ async def answer_known(request: Request, error: Exception) -> Response:
         detail = str(error)
     field = getattr(error, "field", None)
     errors = None if field is None else [FieldError(pointer=_pointer(field), detail=detail)]
+    if isinstance(error, ExchangeError):
+        errors = [FieldError(pointer="", detail=row) for row in error.rows[:_MOST_ROWS]]
     headers = {"Retry-After": "1"} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(request.url.path, kind, detail, errors, headers)
 

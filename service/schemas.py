@@ -296,6 +296,35 @@ class AnnotationList(BaseModel):
     next: str | None = None
 
 
+class ImportAnswer(BaseModel):
+    """What an import stored, or with `dry_run` would store."""
+
+    codes: int
+    coders: list[str]
+    of_stored_articles: int = Field(description="Codes of paragraphs that are stored; the others keep their own text.")
+    dry_run: bool
+
+
+class CodingTask(BaseModel):
+    """A paragraph to code. What the model thinks of it is not told."""
+
+    article_id: str
+    paragraph: int
+    text: str
+    title: str | None
+    outlet: str | None
+    selection: Selection
+    inclusion_probability: float = Field(description="Of being drawn from all that nobody had coded then.")
+    overlap: bool = Field(description="Another coder has it too, so that agreement can be measured.")
+
+
+class CodingQueue(BaseModel):
+    """Paragraphs for one coder; the same until they are coded."""
+
+    coder: str
+    tasks: list[CodingTask]
+
+
 class AgreementFigures(BaseModel):
     """How far coders agree on one thing. Alpha is null where it is undefined."""
 

@@ -148,3 +148,77 @@ def test_deleting_an_article_deletes_its_codes(client, article):
     code(client, {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}})
     client.delete(f"/v1/articles/{article}")
     assert in_force(client, history="true") == []
+
+
+@pytest.fixture
+def stored_corpus(client, corpus):
+    """The first forty articles of the corpus, as an outlet's."""
+    articles = {}
+    for paragraph in corpus[:400]:
+        articles.setdefault(paragraph.article, []).append(paragraph.text)
+    for name, texts in list(articles.items())[:40]:
+        body = {"paragraphs": texts, "external_id": name, "outlet": "Courier", "explain": False}
+        assert client.post("/v1/articles", json=body).status_code == 201
+    return client
+
+
+def queue(client, coder, n=20):
+    response = client.get("/v1/coding-queue", params={"coder": coder, "n": n})
+    assert response.status_code == 200, response.text
+    return response.json()["tasks"]
+
+
+def key(task):
+    return task["article_id"], task["paragraph"]
+
+
+def code_task(client, coder, task):
+    body = {"coder": coder, "article_id": task["article_id"], "paragraph": task["paragraph"], "frames": {}}
+    return code(client, body).json()["annotations"][0]
+
+
+def test_the_queue_gives_random_and_uncertain_paragraphs_and_stays_until_they_are_coded(stored_corpus):
+    tasks = queue(stored_corpus, "ann")
+    assert 15 <= len(tasks) <= 20
+    assert {task["selection"] for task in tasks} == {"random", "uncertain"}
+    assert all(0 < task["inclusion_probability"] < 1 for task in tasks)
+    assert "score" not in json.dumps(tasks)
+    again = queue(stored_corpus, "ann")
+    assert [key(task) for task in again[: len(tasks)]] == [key(task) for task in tasks]
+
+
+def test_a_code_keeps_how_its_paragraph_was_drawn_and_is_never_asked_for_again(stored_corpus):
+    seen = set()
+    for _ in range(3):
+        for task in queue(stored_corpus, "ann", 10):
+            stored = code_task(stored_corpus, "ann", task)
+            assert stored["selection"] == task["selection"]
+            assert stored["inclusion_probability"] == task["inclusion_probability"]
+            assert key(task) not in seen
+            seen.add(key(task))
+    assert len(in_force(stored_corpus, selection="random")) > 5
+
+
+def test_coders_share_some_paragraphs_for_agreement_and_no_others(stored_corpus):
+    first = queue(stored_corpus, "ann", 40)
+    second = queue(stored_corpus, "ben", 40)
+    shared = {key(task) for task in second if task["overlap"]}
+    assert len(shared) == 8
+    assert shared == {key(t) for t in first} & {key(t) for t in second}
+    probability = {key(task): task["inclusion_probability"] for task in first}
+    assert all(probability[key(t)] == t["inclusion_probability"] for t in second if t["overlap"])
+
+
+def test_the_queue_ends_when_everything_is_coded(client):
+    client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
+    tasks = queue(client, "ann")
+    assert [task["inclusion_probability"] for task in tasks] == [1.0] * 3
+    for task in tasks:
+        code_task(client, "ann", task)
+    assert queue(client, "ann") == []
+
+
+def test_wire_copy_is_given_out_once(client):
+    for outlet in ("A", "B", "C"):
+        client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": outlet})
+    assert len(queue(client, "ann")) == 3

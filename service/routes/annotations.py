@@ -1,16 +1,23 @@
 """/v1/annotations: what coders decided about paragraphs; /v1/agreement: how far they agree."""
 
-from typing import Annotated
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Response
+import numpy as np
+from anyio import to_thread
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from labels.exchange import FORMATS
 from service.agreement import agreement_answer
 from service.answers import annotation_answer
 from service.body import StrictJsonRoute
 from service.coding import new_annotation
+from service.coding_queue import tasks_for
+from service.exchange import export_codes, import_codes
 from service.problems import NotFoundError
 from service.routes import problems
-from service.schemas import AgreementAnswer, AnnotationList, AnnotationRequest
+from service.schemas import AgreementAnswer, AnnotationList, AnnotationRequest, CodingQueue, CodingTask, ImportAnswer
 from service.state import State
 from service.store import annotations as store
 from service.store.annotations import Selection
@@ -18,6 +25,8 @@ from service.store.annotations import Selection
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
 
 MAX_AT_ONCE = 5000
+
+FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda"]
 
 
 @router.post("/annotations", status_code=201, responses=problems(400, 404, 413, 422, 503))
@@ -59,6 +68,59 @@ def listing(
     )
 
 
+@router.get(
+    "/annotations/export",
+    response_class=Response,
+    responses={
+        200: {"description": "The file", "content": {f.media_type: {} for f in FORMATS.values()}},
+        **problems(422, 503),
+    },
+)
+def export(
+    state: State, file_format: Annotated[FormatName, Query(alias="format", description="Which tool's file.")]
+) -> Response:
+    """All codes in force as a file for another tool. Adjudications stay here: those files hold coders' codes."""
+    chosen = FORMATS[file_format]
+    content = export_codes(state.database, state.codebook, file_format)
+    disposition = f'attachment; filename="codes{chosen.suffix}"'
+    return Response(content, media_type=chosen.media_type, headers={"Content-Disposition": disposition})
+
+
+@router.post(
+    "/annotations/import",
+    status_code=201,
+    responses=problems(400, 413, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def import_file(
+    request: Request,
+    state: State,
+    file_format: Annotated[FormatName, Query(alias="format", description="Which tool's file.")],
+    coder: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="Whose, where the file does not say.")
+    ] = None,
+    dry_run: Annotated[bool, Query(description="Only say what would be stored.")] = False,
+) -> ImportAnswer:
+    """Stores the codes of another tool's file, sent as the body: all of them, or none and every bad row named."""
+    done = await to_thread.run_sync(
+        partial(
+            import_codes,
+            state.database,
+            state.codebook,
+            file_format,
+            await request.body(),
+            coder=coder,
+            dry_run=dry_run,
+        )
+    )
+    return ImportAnswer(**asdict(done))
+
+
 @router.delete("/annotations/{id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
 def delete(
     id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
@@ -68,6 +130,23 @@ def delete(
     with state.database.write() as connection:
         if not store.remove(connection, id):
             raise NotFoundError(f"No annotation in force has the id {id}.")
+
+
+@router.get("/coding-queue", responses=problems(422, 503))
+def coding_queue(
+    state: State,
+    coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
+    n: Annotated[int, Query(ge=1, le=200, description="How many paragraphs.")] = 20,
+) -> CodingQueue:
+    """Paragraphs to code: half at random, half where the model is unsure, some that another coder has too.
+
+    Near-duplicates are left out. The probability of each draw is kept with the code, so that the same codes can
+    estimate prevalence without bias. Asking again gives the same paragraphs until they are coded.
+    """
+    model = None if state.champion.version() is None else state.champion.model()
+    with state.database.write() as connection:
+        tasks = tasks_for(connection, coder, n, model, np.random.default_rng())
+    return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
 
 
 @router.get("/agreement", responses=problems(503))

@@ -171,6 +171,35 @@ def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicat
     return tuple(paragraph for paragraph in found if paragraph is not None)
 
 
+def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
+    """Every annotation in force with the text of its paragraph, the oldest first."""
+    query = (
+        _query(articles.c.text.label("article_text"), paragraphs.c.start_offset, paragraphs.c.end_offset)
+        .outerjoin(
+            paragraphs,
+            (paragraphs.c.article_number == annotations.c.article_number)
+            & (paragraphs.c.paragraph == annotations.c.paragraph),
+        )
+        .where(annotations.c.replaced_at.is_(None))
+        .order_by(annotations.c.number)
+    )
+    return [
+        (_stored(row), row.text if row.text is not None else row.article_text[row.start_offset : row.end_offset])
+        for row in connection.execute(query)
+    ]
+
+
+def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> str | None:
+    """The text of a stored paragraph; None where there is none."""
+    row = connection.execute(
+        select(articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)
+        .select_from(articles)
+        .join(paragraphs, paragraphs.c.article_number == articles.c.number)
+        .where(articles.c.id == article_id, paragraphs.c.paragraph == paragraph)
+    ).first()
+    return None if row is None else row.text[row.start_offset : row.end_offset]
+
+
 def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
     """The adjudicator of each settled unit, by article and paragraph as `coded_paragraphs` names them."""
     query = _query().where(annotations.c.replaced_at.is_(None), annotations.c.role == "adjudicator")

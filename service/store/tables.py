@@ -168,6 +168,23 @@ Index(
     postgresql_where=annotations.c.replaced_at.is_(None),
 )
 
+draws = Table(
+    "draws",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("coder", String(128), nullable=False),
+    Column("unit", String(64), nullable=False, index=True),
+    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("paragraph", Integer, nullable=False),
+    Column("selection", String(16), nullable=False),
+    Column("inclusion_probability", Float, nullable=False),
+    # A second coder gets it so that agreement can be measured; its probability is that of the first draw.
+    Column("overlap", Boolean, nullable=False),
+    Column("pool", Integer, nullable=False),
+    Column("drawn_at", UtcDateTime, nullable=False),
+    UniqueConstraint("coder", "unit"),
+)
+
 training_runs = Table(
     "training_runs",
     metadata,

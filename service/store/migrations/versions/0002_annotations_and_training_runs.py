@@ -74,7 +74,29 @@ def upgrade() -> None:
         postgresql_where=sa.text("replaced_at IS NULL"),
     )
 
+    op.create_table(
+        "draws",
+        sa.Column("number", _NUMBER, nullable=False),
+        sa.Column("coder", sa.String(length=128), nullable=False),
+        sa.Column("unit", sa.String(length=64), nullable=False),
+        sa.Column("article_number", _NUMBER, nullable=False),
+        sa.Column("paragraph", sa.Integer(), nullable=False),
+        sa.Column("selection", sa.String(length=16), nullable=False),
+        sa.Column("inclusion_probability", sa.Float(), nullable=False),
+        sa.Column("overlap", sa.Boolean(), nullable=False),
+        sa.Column("pool", sa.Integer(), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_number"], ["articles.number"], name="fk_draws_article_number_articles", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name="pk_draws"),
+        sa.UniqueConstraint("coder", "unit", name="uq_draws_coder_unit"),
+    )
+    op.create_index("ix_draws_unit", "draws", ["unit"])
+    op.create_index("ix_draws_article_number", "draws", ["article_number"])
+
 
 def downgrade() -> None:
+    op.drop_table("draws")
     op.drop_table("annotations")
     op.drop_table("training_runs")

@@ -1,0 +1,257 @@
+import csv
+import io
+import json
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labels.codebook import read_codebook
+from labels.exchange import FORMATS, Code, ExchangeError, require_format
+from labels.exchange.refi_qda import read_codebook_names, write_codebook
+
+CODES = [
+    Code(
+        "ann@example.org",
+        'Ministers failed, they said; "again".\nTwice.',
+        "Courier",
+        {"blame_on_leadership": "reported"},
+    ),
+    Code("ben", 'Ministers failed, they said; "again".\nTwice.', "Courier", {}),
+    Code(
+        "ben",
+        "=cmd('x') The neighbour armed them — ünïcode 😀",
+        "Herald",
+        {"foreign_hand": "contested", "militarized_response": "advanced", "grievance_driven": "present"},
+        article_id="0" * 32,
+        paragraph=3,
+        note="-unsure\nsecond line",
+        selection="uncertain",
+        inclusion_probability=0.125,
+        codebook_version=1,
+        created_at="2026-03-14T08:00:00+00:00",
+    ),
+    Code("eva", "'quoted start", "+source", {"foreign_hand": "reported"}, article_id="0" * 32, paragraph=4),
+]
+
+
+def ordered(codes):
+    return sorted(codes, key=lambda c: (c.text, c.coder))
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return read_codebook()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_round_trip_loses_nothing(name, frames):
+    file_format = require_format(name)
+    again = file_format.read(file_format.write(CODES, frames), frames)
+    assert ordered(again) == ordered(CODES)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=30, deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60).filter(lambda t: t.strip()),
+    coder=st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=20).filter(
+        lambda t: t.strip()
+    ),
+    chosen=st.dictionaries(
+        st.sampled_from(["foreign_hand", "grievance_driven"]), st.sampled_from(["advanced", "reported", "contested"])
+    ),
+)
+def test_a_round_trip_keeps_any_text_and_coder(name, frames, text, coder, chosen):
+    code = Code(coder, text, "here", chosen, article_id="a" * 32, paragraph=0)
+    file_format = require_format(name)
+    assert file_format.read(file_format.write([code], frames), frames) == [code]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_codes_are_a_file_too(name, frames):
+    file_format = require_format(name)
+    assert file_format.read(file_format.write([], frames), frames) == []
+
+
+def lines(*rows):
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def test_label_studio_files_as_it_writes_them_are_read(frames):
+    def choice(values):
+        return {
+            "from_name": "framing",
+            "to_name": "text",
+            "type": "choices",
+            "id": "x",
+            "origin": "manual",
+            "value": {"choices": values},
+        }
+
+    task = {
+        "id": 7,
+        "data": {"text": "The neighbour armed them."},
+        "annotations": [
+            {
+                "id": 1,
+                "completed_by": 3,
+                "was_cancelled": False,
+                "lead_time": 4.2,
+                "result": [choice(["Foreign hand"])],
+            },
+            {"id": 2, "completed_by": {"id": 4, "email": "b@x.org"}, "was_cancelled": False, "result": []},
+            {"id": 3, "completed_by": 5, "was_cancelled": True, "result": [choice(["nonsense"])]},
+        ],
+        "predictions": [{"model_version": "v1", "score": 0.4, "result": [choice(["foreign_hand"])]}],
+        "meta": {},
+        "project": 1,
+    }
+    found = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames)
+    assert [(c.coder, dict(c.frames)) for c in found] == [("3", {"foreign_hand": "present"}), ("b@x.org", {})]
+
+
+def test_doccano_files_as_it_writes_them_are_read(frames):
+    data = lines(
+        {"id": 1, "text": "A.", "label": ["foreign_hand"], "Comments": []}, {"id": 2, "text": "B.", "label": []}
+    )
+    found = FORMATS["doccano"].read(data, frames)
+    assert [(c.coder, c.text, dict(c.frames)) for c in found] == [
+        ("", "A.", {"foreign_hand": "present"}),
+        ("", "B.", {}),
+    ]
+
+
+def test_prodigy_files_as_it_writes_them_are_read(frames):
+    choice = {"text": "A.", "options": [{"id": "foreign_hand", "text": "Foreign hand"}], "_view_id": "choice"}
+    data = lines(
+        {**choice, "accept": ["foreign_hand"], "answer": "accept", "_input_hash": 1, "_annotator_id": "ann"},
+        {**choice, "accept": [], "answer": "ignore", "_input_hash": 1, "_annotator_id": "ben"},
+        {"text": "B.", "label": "foreign_hand", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
+        {"text": "B.", "label": "grievance_driven", "answer": "accept", "_input_hash": 2, "_session_id": "ben"},
+    )
+    found = FORMATS["prodigy"].read(data, frames)
+    assert [(c.coder, c.text, dict(c.frames)) for c in found] == [
+        ("ann", "A.", {"foreign_hand": "present"}),
+        ("ben", "B.", {"grievance_driven": "present"}),
+    ]
+
+
+def test_argilla_rows_as_it_writes_them_are_read(frames):
+    row = {
+        "text": "A.",
+        "framing.responses": [["foreign_hand"], ["grievance_driven"], []],
+        "framing.responses.users": ["u1", "u2", "u3"],
+        "framing.responses.status": ["submitted", "discarded", "submitted"],
+        "framing.suggestion": ["foreign_hand"],
+        "framing.suggestion.score": [0.4],
+    }
+    found = FORMATS["argilla"].read(lines(row), frames)
+    assert [(c.coder, dict(c.frames)) for c in found] == [("u1", {"foreign_hand": "present"}), ("u3", {})]
+
+
+def test_a_wide_csv_of_a_spreadsheet_is_read(frames):
+    table = "coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\r\nann,A.,0,1,,0\r\n"
+    [code] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames)
+    assert (code.coder, dict(code.frames)) == ("ann", {"foreign_hand": "present"})
+
+
+def test_csv_cells_are_no_formulas(frames):
+    for name in ("csv-long", "csv-wide"):
+        text = FORMATS[name].write(CODES, frames).decode()
+        for row in csv.reader(io.StringIO(text)):
+            assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+QDE = """<?xml version="1.0" encoding="utf-8"?>
+<Project xmlns="urn:QDA-XML:project:1.0" name="Frames" origin="Some QDA">
+<Users><User guid="u-1" name="Ann"/><User guid="u-2" name="Ben"/></Users>
+<CodeBook><Codes><Code guid="c-1" name="Foreign hand" isCodable="true" color="#ff0000">
+<Code guid="c-2" name="contested" isCodable="true"/></Code></Codes></CodeBook>
+<Sources><TextSource guid="s-1" name="Courier 1" plainTextPath="internal://s-1.txt" creatingUser="u-1">
+<PlainTextSelection guid="p-1" startPosition="0" endPosition="9" creatingUser="u-1">
+<Coding guid="k-1" creatingUser="u-1"><CodeRef targetGUID="c-1"/></Coding>
+<Coding guid="k-2" creatingUser="u-2"><CodeRef targetGUID="c-2"/></Coding>
+</PlainTextSelection></TextSource></Sources></Project>"""
+
+
+def qdpx(project=QDE, **texts):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("project.qde", project)
+        for name, text in (texts or {"s-1": "The army."}).items():
+            archive.writestr(f"sources/{name}.txt", text)
+    return buffer.getvalue()
+
+
+def test_refi_qda_projects_of_other_tools_are_read_with_their_users(frames):
+    found = FORMATS["refi-qda"].read(qdpx(), frames)
+    assert [(c.coder, c.text, c.source, dict(c.frames)) for c in found] == [
+        ("Ann", "The army.", "Courier 1", {"foreign_hand": "present"}),
+        ("Ben", "The army.", "Courier 1", {"foreign_hand": "contested"}),
+    ]
+
+
+def test_the_codebook_goes_out_as_refi_qda(frames):
+    data = write_codebook(frames)
+    names = read_codebook_names(data)
+    assert names[:4] == ["blame_on_leadership", "advanced", "reported", "contested"]
+    assert b"isCodable" in data
+    assert frames.frames[0].colour.encode() in data
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "faults"),
+    [
+        ("doccano", lines({"text": "A.", "label": ["rain"]}, {"label": []}), ["line 1: the codebook has no frame 'rain'", "line 2: 'text'"]),
+        ("doccano", b"{\n[]", ["line 1: not a JSON object", "line 2: not a JSON object"]),
+        ("doccano", b"\xff", ["not UTF-8"]),
+        ("doccano", lines({"text": "A.", "label": "foreign_hand"}), ["line 1: the labels must be a list"]),
+        ("doccano", lines({"text": "A.", "label": [], "inclusion_probability": 2}), ["'inclusion_probability' must lie"]),
+        ("prodigy", lines({"text": "A.", "accept": [], "answer": "maybe"}), ["'answer' must be"]),
+        ("label-studio", b"{}", ["not a list of tasks"]),
+        ("label-studio", b'[{"data": {}}]', ["task 1: 'text' must be"]),
+        ("label-studio", b"[5]", ["task 1: not a JSON object"]),
+        ("argilla", lines({"text": "A."}), ["'frames.responses' is missing"]),
+        ("argilla", lines({"text": "A.", "frames.responses": [[]], "frames.responses.users": []}), ["one entry a response"]),
+        ("csv-long", b"coder,text\r\n", ["no column 'frame'"]),
+        ("csv-long", b"coder,text,frame,paragraph\r\na,A.,,x\r\n", ["row 2: 'paragraph' must be a number"]),
+        ("csv-wide", b"coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\na,A.,2,0,0,0\n", ["row 2: 'blame_on_leadership' must be 0 or 1"]),
+        ("refi-qda", b"PK", ["not a zip file"]),
+        ("refi-qda", qdpx("<Project"), ["not well-formed XML"]),
+        ("refi-qda", qdpx(other="x"), ["source 'Courier 1': its text 's-1.txt' is not in the project"]),
+        ("refi-qda", qdpx(QDE.replace('endPosition="9"', 'endPosition="99"')), ["lies outside of the text"]),
+        ("refi-qda", qdpx(QDE.replace("Foreign hand", "Rain")), ["no frame of the codebook"]),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_whole_with_its_rows(name, data, faults, frames):
+    with pytest.raises(ExchangeError) as caught:
+        FORMATS[name].read(data, frames)
+    assert len(caught.value.rows) == len(faults)
+    for fault, row in zip(faults, caught.value.rows, strict=True):
+        assert fault in row
+
+
+def test_entity_attacks_and_bombs_are_refused(frames):
+    laughs = '<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + QDE.split("?>")[1].replace(
+        "Frames", "&b;"
+    )
+    outside = '<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + QDE.split("?>")[
+        1
+    ].replace("Frames", "&a;")
+    for project in (laughs, outside):
+        with pytest.raises(ExchangeError):
+            FORMATS["refi-qda"].read(qdpx(project), frames)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"sources/{number}.txt", bytes(80 * 2**20))
+        archive.writestr("project.qde", QDE)
+    with pytest.raises(ExchangeError, match="larger than 200 MiB"):
+        FORMATS["refi-qda"].read(bomb.getvalue(), frames)
+
+
+def test_an_unknown_format_is_refused_with_those_that_are_known():
+    with pytest.raises(ExchangeError, match="use one of label-studio, doccano"):
+        require_format("brat")
