@@ -296,11 +296,19 @@ By = Annotated[str, typer.Option(help="Who; kept in the history.")]
 
 
 @_command("framing promote v2 --reason 'better on foreign_hand' --by mira")
-def promote(version: str, reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
+def promote(
+    version: str,
+    reason: Reason,
+    by: By = "command line",
+    force: Annotated[bool, typer.Option(help="Overrule a verdict against it; kept in the history.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make a version champion; running services take it up within seconds."""
     from training.registry import Registry
 
-    _show_promotion(asdict(Registry(Settings().models_dir).promote(version, by=by, reason=reason)), as_json)
+    _show_promotion(
+        asdict(Registry(Settings().models_dir).promote(version, by=by, reason=reason, force=force)), as_json
+    )
 
 
 @_command("framing rollback --reason 'misses denials' --by mira")
@@ -342,9 +350,17 @@ def codebook(as_json: AsJson = False) -> None:
         console.show_codebook(found)
 
 
-@_command("framing agreement --json")
-def agreement(as_json: AsJson = False) -> None:
-    """Show how far the coders of the corpus agree on each frame."""
+@_command("framing agreement --stored")
+def agreement(
+    stored: Annotated[
+        bool, typer.Option(help="Of the annotations in the database, with pairs and disagreements.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far coders agree on each frame: those of the corpus, or those whose codes are stored."""
+    if stored:
+        _stored_agreement(as_json)
+        return
     from labels.agreement import agreement as measure
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
@@ -357,6 +373,20 @@ def agreement(as_json: AsJson = False) -> None:
         _print_json([{**asdict(result), "reading": result.reading} for result in results])
     else:
         console.show_agreement(results)
+
+
+def _stored_agreement(as_json: bool) -> None:
+    from service import console
+    from service.agreement import agreement_answer
+    from service.store import annotations
+
+    with _open_database(Settings()) as (database, codebook), database.read() as connection:
+        paragraphs = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=False)
+        answer = agreement_answer(paragraphs, annotations.settled_by(connection), codebook)
+    if as_json:
+        _print_json(answer.model_dump(mode="json"))
+    else:
+        console.show_stored_agreement(answer)
 
 
 @_command("framing doctor")

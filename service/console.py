@@ -11,7 +11,7 @@ from rich.text import Text
 from labels.agreement import FrameAgreement
 from labels.codebook import Codebook
 from service.doctor import Finding
-from service.schemas import Classified, ModelList, ParagraphAnswer
+from service.schemas import AgreementAnswer, Classified, ModelList, ParagraphAnswer
 from training.card_markdown import figure_text
 from training.cross_validation import Progress as Report
 from training.evaluation import Evaluation
@@ -209,6 +209,26 @@ def show_agreement(results: Sequence[FrameAgreement]) -> None:
             str(result.paragraphs),
         )
     out.print(table)
+
+
+def show_stored_agreement(answer: AgreementAnswer) -> None:
+    """Agreement over all coders, by pair, and the disagreements."""
+    pairs = [(" and ".join(pair.coders), pair.frames) for pair in answer.pairs]
+    for title, figures in [("All coders", answer.frames), ("Stance, all coders", answer.stance), *pairs]:
+        table = Table(title=f"{title} · Krippendorff's alpha")
+        for column in ("Frame", "Alpha", "95% interval", "Reading", "Percent agreement", "Paragraphs"):
+            _column(table, column)
+        for found in figures:
+            interval = f"{found.interval[0]:.2f}–{found.interval[1]:.2f}" if found.interval else "–"
+            percent = "–" if found.percent is None else f"{found.percent:.1%}"
+            row = (found.frame, _optional(found.alpha), interval, found.reading, percent, str(found.paragraphs))
+            table.add_row(*row)
+        out.print(table)
+    for disagreement in answer.disagreements:
+        codes = "; ".join(f"{coder}: {', '.join(frames) or 'none'}" for coder, frames in disagreement.codes.items())
+        state = f"settled by {disagreement.settled_by}" if disagreement.settled_by else "open"
+        out.print(Text(f"{state} · {codes}", "bold"))
+        out.print(Text(f"  {disagreement.text}"))
 
 
 def show_codebook(codebook: Codebook) -> None:

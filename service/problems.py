@@ -24,6 +24,9 @@ MEDIA_TYPE = "application/problem+json"
 
 _MOST_ROWS = 1000
 
+UNION_TAGS = ("one-of-them", "list-of-them")
+"""Tags by which pydantic tells a lone object from a list; they are no part of what was sent."""
+
 _log = logging.getLogger("framing")
 
 
@@ -147,6 +150,7 @@ async def _answer_invalid(request: Request, error: RequestValidationError) -> Re
 
 def _field_error(fault: dict[str, Any]) -> FieldError:
     place, *path = fault["loc"]
+    path = [step for step in path if step not in UNION_TAGS]
     if fault["type"] == "json_invalid":
         return FieldError(pointer="", detail=f"The body is not valid JSON: {fault['ctx']['error']}.")
     steps = "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
@@ -173,13 +177,10 @@ async def _answer_http(request: Request, error: HTTPException) -> Response:
 
 def _allowed_methods(request: Request) -> list[str]:
     """Every method of the address; the framework itself names those of its first route only."""
-    document = request.app.openapi()
-    return sorted(
-        method.upper()
-        for template, operations in document["paths"].items()
-        if compile_path(template)[0].match(request.url.path)
-        for method in operations
-    )
+    paths = request.app.openapi()["paths"]
+    matching = [template for template in paths if compile_path(template)[0].match(request.url.path)]
+    exact = [template for template in matching if template == request.url.path] or matching
+    return sorted(method.upper() for template in exact for method in paths[template])
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:

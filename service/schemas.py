@@ -34,6 +34,11 @@ def _iso_text(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 3.0 is the whole number 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -51,6 +56,7 @@ def _day_in_utc(day: date | datetime) -> date | datetime:
 Text = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": _NOT_BLANK})]
 Name = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schema_extra={"pattern": _NOT_BLANK})]
 Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Day = Annotated[date | datetime, BeforeValidator(_iso_text), AfterValidator(_day_in_utc)]
 
@@ -263,7 +269,7 @@ class AnnotationRequest(_Strict):
     coder: Name = Field(max_length=128, description="Who coded.")
     role: Role = Field("coder", description="`adjudicator` settles a disagreement; the coders' codes stay beside it.")
     article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(None, description="A stored article.")
-    paragraph: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(None, description="`index` of its paragraph.")
+    paragraph: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = Field(None, description="`index` of its paragraph.")
     text: Name | None = Field(None, max_length=100_000, description="A paragraph that is not stored.")
     source: Name | None = Field(None, max_length=256, description="Where that text is from.")
     frames: dict[str, Stance] = Field(description="Stance of each frame that is present; empty where none is.")
@@ -368,15 +374,17 @@ class HyperparametersRequest(_Strict):
     """What may be tuned; left out, the default holds."""
 
     regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
-    min_df: Annotated[int, Field(ge=1, le=100)] | None = None
-    ngrams: Annotated[int, Field(ge=1, le=3)] | None = None
+    min_df: Annotated[Whole, Field(ge=1, le=100)] | None = None
+    ngrams: Annotated[Whole, Field(ge=1, le=3)] | None = None
 
 
 class TrainingRunRequest(_Strict):
     """What to train on and how; everything may be left out."""
 
     note: Text = Field("", max_length=2000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(None, description="Same data and seed, same scores.")
+    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] | None = Field(
+        None, description="Same data and seed, same scores."
+    )
     hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
     include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings too.")
     coders: list[Name] | None = Field(None, min_length=1, max_length=1000, description="Only these coders' codes.")

@@ -118,6 +118,7 @@ def _do_next_run(database: Database) -> bool:
                 run.id,
                 line=f"started by framing {product_version()}",
                 state="running",
+                step=STEPS[0],
                 started_at=datetime.now(UTC),
             )
     with SetWorkflowID(run.id):

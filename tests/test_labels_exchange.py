@@ -70,6 +70,14 @@ def test_a_round_trip_keeps_any_text_and_coder(name, frames, text, coder, chosen
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_control_characters_never_stop_an_export(name, frames):
+    file_format = require_format(name)
+    code = Code("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
+    [again] = file_format.read(file_format.write([code], frames), frames)
+    assert again.text.startswith("The army")
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_no_codes_are_a_file_too(name, frames):
     file_format = require_format(name)
     assert file_format.read(file_format.write([], frames), frames) == []

@@ -222,3 +222,55 @@ def test_wire_copy_is_given_out_once(client):
     for outlet in ("A", "B", "C"):
         client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": outlet})
     assert len(queue(client, "ann")) == 3
+
+
+def test_codes_go_out_to_a_file_and_come_back_to_the_same_paragraphs(client, article):
+    for coder, frames in (("ann", {"foreign_hand": "contested"}), ("ben", {})):
+        body = {"coder": coder, "article_id": article, "paragraph": 1, "frames": frames, "note": "hm"}
+        code(client, body)
+    code(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
+    before = in_force(client)
+    for name in ("label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda"):
+        exported = client.get("/v1/annotations/export", params={"format": name})
+        assert exported.status_code == 200
+        assert "attachment" in exported.headers["content-disposition"]
+        for annotation in in_force(client):
+            client.delete(f"/v1/annotations/{annotation['id']}")
+        looked = client.post(
+            "/v1/annotations/import", params={"format": name, "dry_run": True}, content=exported.content
+        )
+        assert looked.json() == {"codes": 3, "coders": ["ann", "ben"], "of_stored_articles": 2, "dry_run": True}
+        assert in_force(client) == []
+        assert (
+            client.post("/v1/annotations/import", params={"format": name}, content=exported.content).status_code == 201
+        )
+        kept = ("coder", "article_id", "paragraph", "text", "frames", "note", "source")
+        assert sorted(str([a[k] for k in kept]) for a in in_force(client)) == sorted(
+            str([a[k] for k in kept]) for a in before
+        )
+
+
+def test_a_bad_file_stores_nothing_and_names_its_rows(client):
+    lines = '{"text": "A.", "label": []}\n{"text": "B.", "label": ["rain"]}\n{"label": []}\n'
+    response = client.post("/v1/annotations/import", params={"format": "doccano", "coder": "m"}, content=lines)
+    assert response.status_code == 422
+    assert [error["detail"].split(":")[0] for error in response.json()["errors"]] == ["line 2", "line 3"]
+    nameless = client.post(
+        "/v1/annotations/import", params={"format": "doccano"}, content='{"text": "A.", "label": []}'
+    )
+    assert "name no coder" in nameless.json()["detail"]
+    assert client.post("/v1/annotations/import", params={"format": "brat"}, content="x").status_code == 422
+    assert in_force(client, history="true") == []
+
+
+def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path):
+    place = {"data_dir": settings.data_dir}
+    (tmp_path / "in.jsonl").write_text('{"text": "A.", "label": ["foreign_hand"]}\n', encoding="utf-8")
+    looked = framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", "--dry-run", **place)
+    assert looked.stdout == "1 codes of mira would be stored.\n"
+    assert framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", **place).returncode == 0
+    assert framing("export", "out.csv", "--format", "csv-long", **place).returncode == 0
+    assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert framing("export", "-", "--format", "refi-qdc", **place).stdout.count("<Code ") == 16
+    assert "use one of label-studio" in framing("export", "x", "--format", "brat", **place).stderr
+    assert "Disagreements" not in framing("agreement", "--stored", **place).stderr

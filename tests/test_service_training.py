@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from conftest import THREE_PARAGRAPHS, _environment, running_server, wait_until
+from conftest import ROOT, THREE_PARAGRAPHS, _environment, running_server, wait_until
 from starlette.testclient import TestClient
 
 from service.app import create_app
@@ -346,3 +347,28 @@ def test_the_model_gets_better_with_codes_given_over_http(data_dir, api, corpus,
             model = Registry(data_dir / "models").load(ended["version"])
             figures.append(evaluate_held_out(model, judged).macro.f1.value)
     assert figures[1] > figures[0] + 0.03
+
+
+def test_the_script_of_the_documentation_does_the_whole_loop(data_dir, tmp_path):
+    text = (ROOT / "docs" / "retraining.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    folder = tmp_path / "loop"
+    folder.mkdir()
+    with running_server(data_dir, worker="true") as (client, _process):
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env={**os.environ, "API": str(client.base_url).rstrip("/")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    reason, changes, *shown = done.stdout.splitlines()
+    assert "macro F1" in reason or "It loses" in reason
+    assert "present" in changes
+    assert shown[::2] == ["v1", "v2", "v1"]
+    before, after, again = shown[1::2]
+    assert before != after == "present"
+    assert again == before

@@ -5,6 +5,7 @@ coder's selection of a paragraph carries the codings. A paragraph that carries n
 """
 
 import json
+import re
 import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ _NAMES = uuid.UUID("8d1f1c0e-54a0-4d5c-9d58-6f1d2b7f9a11")
 _PROJECT_FILE = "project.qde"
 _LARGEST = 200 * 2**20
 _GAP = "\n\n"
+_UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def write_codebook(codebook: Codebook) -> bytes:
@@ -98,7 +100,7 @@ def _add_selection(source: Any, code: Code, start: int) -> None:
         creatingUser=user,
     )
     lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items())
-    _child(selection, "Description").text = "\n".join(lines)
+    _child(selection, "Description").text = _holdable("\n".join(lines))
     for frame, stance in code.frames.items():
         coding = _child(selection, "Coding", guid=str(uuid.uuid4()), creatingUser=user)
         _child(coding, "CodeRef", targetGUID=_code_guid(frame, None if stance == "present" else stance))
@@ -137,7 +139,14 @@ def _guid(kind: str, name: str) -> str:
 
 
 def _child(parent: Any, tag: str, /, **attributes: str) -> Any:
-    return etree.SubElement(parent, f"{{{_PROJECT_SPACE}}}{tag}", dict(attributes))
+    return etree.SubElement(
+        parent, f"{{{_PROJECT_SPACE}}}{tag}", {name: _holdable(value) for name, value in attributes.items()}
+    )
+
+
+def _holdable(text: str) -> str:
+    """XML cannot hold control characters; they become the replacement character."""
+    return _UNHOLDABLE.sub("\ufffd", text)
 
 
 def _xml(root: Any) -> bytes:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 from anyio import to_thread
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Discriminator, Field, Tag
 
 from labels.exchange import FORMATS
 from service.agreement import agreement_answer
@@ -15,7 +16,7 @@ from service.body import StrictJsonRoute
 from service.coding import new_annotation
 from service.coding_queue import tasks_for
 from service.exchange import export_codes, import_codes
-from service.problems import NotFoundError
+from service.problems import UNION_TAGS, NotFoundError
 from service.routes import problems
 from service.schemas import AgreementAnswer, AnnotationList, AnnotationRequest, CodingQueue, CodingTask, ImportAnswer
 from service.state import State
@@ -29,9 +30,16 @@ MAX_AT_ONCE = 5000
 FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda"]
 
 
+OneOrMany = Annotated[
+    Annotated[AnnotationRequest, Tag(UNION_TAGS[0])]
+    | Annotated[list[AnnotationRequest], Field(min_length=1, max_length=MAX_AT_ONCE), Tag(UNION_TAGS[1])],
+    Discriminator(lambda body: UNION_TAGS[isinstance(body, list)]),
+]
+
+
 @router.post("/annotations", status_code=201, responses=problems(400, 404, 413, 422, 503))
 def create(
-    request: AnnotationRequest | Annotated[list[AnnotationRequest], Body(min_length=1, max_length=MAX_AT_ONCE)],
+    request: OneOrMany,
     state: State,
 ) -> AnnotationList:
     """Stores one code, a list or JSON Lines of them, all or none.

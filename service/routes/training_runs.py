@@ -20,6 +20,7 @@ router = APIRouter(prefix="/v1/training-runs", tags=["training"], route_class=St
 
 RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a training run.")]
 _POLL_SECONDS = 0.3
+_EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 
 
 @router.post(
@@ -82,7 +83,7 @@ def cancel(id: RunId, state: State) -> TrainingRunAnswer:
     responses={
         200: {
             "description": "Each change of the run",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         **problems(404, 422, 503),
     },
