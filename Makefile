@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check figures retraining-curve lock wheel clean
+.PHONY: help serve test check figures retraining-curve latency lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ figures: .venv/serve  ## Write docs/evaluation.md, where the README's figures co
 
 retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with codes given over HTTP
 	$(BIN)/python -m benchmarks.retraining_curve --write
+
+latency: .venv/test  ## Write docs/latency-during-training.md: what a training run costs those who classify
+	$(BIN)/python -m benchmarks.latency_during_training --write
 
 lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock

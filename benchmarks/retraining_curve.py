@@ -7,17 +7,16 @@ table; `--write` puts it into docs/retraining-curve.md.
 
 import argparse
 import hashlib
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from benchmarks.server import ROOT, serve
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from training.card_markdown import figure_text, table
@@ -25,7 +24,6 @@ from training.challenger import evaluate_held_out
 from training.dataset import build_dataset
 from training.registry import Registry
 
-ROOT = Path(__file__).parents[1]
 SIZES = (200, 400, 600, 800, 1200, 1600)
 
 
@@ -40,7 +38,7 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
     coded.sort(key=lambda p: hashlib.sha256(p.text.encode()).digest())
     rows, done = [], 0
     with tempfile.TemporaryDirectory() as folder, httpx2.Client(timeout=60) as client:
-        server, client.base_url = _serve(Path(folder))
+        server, client.base_url = serve(Path(folder))
         try:
             for size in sizes:
                 client.post("/v1/annotations", json=[_code(p) for p in coded[done:size]]).raise_for_status()
@@ -61,29 +59,12 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
     return rows
 
 
-def _serve(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    variables = {"FRAMING_DATA_DIR": str(folder), "FRAMING_PORT": str(port), "FRAMING_LOG_LEVEL": "warning"}
-    server = subprocess.Popen([sys.executable, "-m", "service.cli", "serve"], cwd=ROOT, env={**os.environ, **variables})
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx2.get(f"{address}/livez")
-        except httpx2.TransportError:
-            time.sleep(0.1)
-        else:
-            break
-    return server, address
-
-
 def _code(paragraph: CodedParagraph) -> dict[str, object]:
     reader = next(a for a in paragraph.annotations if a.coder == "reader")
     return {"coder": "reader", "text": paragraph.text, "source": paragraph.source, "frames": dict(reader.frames)}
 
 
-def _train(client: httpx2.Client) -> dict[str, object]:
+def _train(client: httpx2.Client) -> Any:
     location = client.post("/v1/training-runs", json={"include_corpus": False}).headers["location"]
     while True:
         run = client.get(location).json()

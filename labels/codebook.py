@@ -1,5 +1,6 @@
 """The codebook: the frames that coders look for, and their definitions."""
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from labels.errors import CodebookError
 
 DEFAULT_CODEBOOK = Path(__file__).with_name("codebook.toml")
 MIN_FRAMES, MAX_FRAMES = 2, 50
+
+UNKNOWN_COLOUR = "#555555"
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -24,7 +27,7 @@ class Frame:
     definition: str
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    colour: str = "#555555"
+    colour: str = UNKNOWN_COLOUR
     keywords: tuple[str, ...] = ()
 
 
@@ -66,6 +69,30 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])))
 
 
+def codebook_faults(codebook: Codebook) -> list[str]:
+    """What keeps a codebook that did not come from a file from being one."""
+    return _faults({"name": codebook.name, "version": codebook.version, "frames": [_entry(f) for f in codebook.frames]})
+
+
+def codebook_to_toml(codebook: Codebook) -> str:
+    """The codebook as a file that `read_codebook` reads."""
+    lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
+    for frame in codebook.frames:
+        lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(frame: Frame) -> dict[str, Any]:
+    entry = {"key": frame.key, "title": frame.title, "colour": frame.colour, "definition": frame.definition}
+    lists = {"include": frame.include, "exclude": frame.exclude, "keywords": frame.keywords}
+    return {**entry, **{name: list(values) for name, values in lists.items() if values}}
+
+
+def _toml(value: Any) -> str:
+    """JSON's texts and lists of texts are TOML's, but for the character DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _frame(entry: dict[str, Any]) -> Frame:
     return Frame(
         key=entry["key"],
@@ -73,7 +100,7 @@ def _frame(entry: dict[str, Any]) -> Frame:
         definition=entry["definition"].strip(),
         include=tuple(entry.get("include", ())),
         exclude=tuple(entry.get("exclude", ())),
-        colour=entry.get("colour", "#555555"),
+        colour=entry.get("colour", UNKNOWN_COLOUR),
         keywords=tuple(entry.get("keywords", ())),
     )
 
@@ -106,7 +133,7 @@ def _frame_faults(frame: dict[str, Any]) -> list[str]:
         entries = frame.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             faults.append(f"'{name}' must be a list of texts")
-    colour = frame.get("colour", "#555555")
+    colour = frame.get("colour", UNKNOWN_COLOUR)
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
         faults.append("'colour' must be written as #rrggbb")
     return faults

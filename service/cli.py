@@ -247,13 +247,9 @@ def import_(
 ) -> None:
     """Store the codes of another tool's file: all of them, or none and every bad row named."""
     from service.exchange import import_codes
-    from service.submissions import SubmissionError
 
     settings = Settings()
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise SubmissionError(f"{file} cannot be read: {error.strerror}.") from error
+    data = _bytes_of(file)
     with _open_database(settings) as (database, codebook):
         done = import_codes(database, codebook, file_format, data, coder=coder, dry_run=dry_run)
     if as_json:
@@ -261,6 +257,15 @@ def import_(
     else:
         verb = "would be" if dry_run else "were"
         typer.echo(f"{done.codes} codes of {', '.join(done.coders) or 'nobody'} {verb} stored.")
+
+
+def _bytes_of(file: Path) -> bytes:
+    from service.submissions import SubmissionError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SubmissionError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 @contextmanager
@@ -337,12 +342,21 @@ def settings(as_json: AsJson = False) -> None:
         typer.echo(settings_table())
 
 
-@_command("framing codebook")
-def codebook(as_json: AsJson = False) -> None:
-    """Show the frames and their definitions."""
-    from labels.codebook import read_codebook
+@_command("framing codebook --from-qdc codes.qdc > codebook.toml")
+def codebook(
+    from_qdc: Annotated[
+        Path | None, typer.Option(help="Print the codebook of a REFI-QDA file as TOML instead.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the frames and their definitions, or turn the codebook of another tool into one of ours."""
+    from labels.codebook import codebook_to_toml, read_codebook
+    from labels.exchange import refi_qda
     from service import console
 
+    if from_qdc is not None:
+        typer.echo(codebook_to_toml(refi_qda.read_codebook(_bytes_of(from_qdc), from_qdc.stem)), nl=False)
+        return
     found = read_codebook(Settings().codebook)
     if as_json:
         _print_json({"name": found.name, "version": found.version, "frames": [asdict(frame) for frame in found.frames]})

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from croniter import croniter
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy import Engine
+from threadpoolctl import threadpool_limits
 
 from labels.codebook import read_codebook
 from service.metrics import product_version
@@ -31,7 +32,7 @@ _log = logging.getLogger("framing")
 # Runs outlive upgrades of the program, so its workflows carry one version for ever.
 _WORKFLOW_VERSION = "1"
 _IDLE_SECONDS = 0.5
-_NICENESS = 10
+_NICENESS = 19
 
 _runner: TrainingRunner | None = None
 
@@ -70,7 +71,7 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    os.nice(_NICENESS)
+    _yield_to_others()
     codebook = read_codebook(settings.codebook)
     with _only_worker(settings, stop, parent) as alone:
         if not alone:
@@ -90,6 +91,15 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
         finally:
             DBOS.destroy()
             database.close()
+
+
+def _yield_to_others() -> None:
+    """Those who classify come first: training takes one core, and of that what they leave."""
+    threadpool_limits(limits=1)
+    os.nice(_NICENESS)
+    if hasattr(os, "SCHED_IDLE"):
+        # Linux: whoever wakes up to answer a request takes the core at once.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _launch(engine: Engine) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.codebook import read_codebook
+from labels.codebook import codebook_to_toml, read_codebook
 from labels.exchange import FORMATS, Code, ExchangeError, require_format
-from labels.exchange.refi_qda import read_codebook_names, write_codebook
+from labels.exchange.refi_qda import read_codebook as read_refi_codebook
+from labels.exchange.refi_qda import write_codebook
 
 CODES = [
     Code(
@@ -203,10 +204,21 @@ def test_refi_qda_projects_of_other_tools_are_read_with_their_users(frames):
 
 def test_the_codebook_goes_out_as_refi_qda(frames):
     data = write_codebook(frames)
-    names = read_codebook_names(data)
-    assert names[:4] == ["blame_on_leadership", "advanced", "reported", "contested"]
-    assert b"isCodable" in data
-    assert frames.frames[0].colour.encode() in data
+    assert data.count(b"<Code ") == 16
+    again = read_refi_codebook(data, frames.name)
+    assert again.keys == frames.keys
+    assert [(f.definition, f.colour) for f in again.frames] == [(f.definition, f.colour) for f in frames.frames]
+
+
+def test_a_codebook_of_another_tool_becomes_one_of_ours(tmp_path):
+    names = '<Code guid="1" name="Foreign hand!" isCodable="true"/><Code guid="2" name="Klima \u00c4" color="#00ff00" isCodable="true"/>'
+    data = f'<CodeBook xmlns="urn:QDA-XML:codebook:1.0"><Codes>{names}</Codes></CodeBook>'.encode()
+    path = tmp_path / "own.toml"
+    path.write_text(codebook_to_toml(read_refi_codebook(data, "own")), encoding="utf-8")
+    found = read_codebook(path)
+    assert (found.keys, found.frames[1].colour) == (("foreign_hand", "klima"), "#00ff00")
+    with pytest.raises(ExchangeError, match="2 to 50 are allowed"):
+        read_refi_codebook(data.replace(b"</Code>", b"").replace(names.split("/>")[1].encode() + b"/>", b""), "own")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from service.settings import Settings
 from service.settings_table import settings_table
 
 COMMANDS = (
-    *("serve", "train", "evaluate", "score", "models", "promote", "rollback"),
+    *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),
     *("settings", "codebook", "agreement", "doctor"),
 )
 
@@ -25,7 +25,7 @@ def test_help_lists_every_command_and_each_has_an_example_and_json(framing):
         assert command in overview.stdout
         text = framing(command, "--help").stdout
         assert "Example: " in text
-        assert "--json" in text or command == "serve"
+        assert "--json" in text or command in ("serve", "worker")
 
 
 def test_training_registers_and_only_the_first_model_becomes_champion(framing, tmp_path):

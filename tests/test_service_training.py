@@ -23,6 +23,7 @@ from service.training_run import STEPS, TrainingRunner
 from training import registry as registry_module
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset, is_held_out
+from training.errors import TrainingDataError
 from training.registry import Registry
 
 
@@ -127,6 +128,29 @@ def test_a_run_without_enough_codes_fails_with_a_sentence_and_the_next_goes_on(d
         assert wait_for_end(api, following)["state"] == "succeeded"
     assert (ended["state"], ended["step"]) == ("failed", "check")
     assert ended["error"].startswith("There are too few annotations to train")
+
+
+def test_a_run_is_refused_while_the_coders_agree_too_little(data_dir, api, settings, codebook):
+    rows = [
+        {
+            "coder": coder,
+            "text": f"Text {n}.",
+            "source": "radio",
+            "frames": {"foreign_hand": "reported"} if n % k == 0 else {},
+        }
+        for n in range(40)
+        for coder, k in (("ann", 2), ("ben", 4))
+    ]
+    api.post("/v1/annotations", json=rows)
+    run = start(api)
+    database = Database(settings.store_url)
+    strict = settings.model_copy(update={"min_alpha": 0.7})
+    runner = TrainingRunner(strict, database, Registry(data_dir / "models"), codebook)
+    runner.perform("snapshot", run)
+    with pytest.raises(TrainingDataError, match=r"agree too little on 'foreign_hand': Krippendorff's alpha is 0\.\d+"):
+        runner.perform("check", run)
+    TrainingRunner(settings, database, Registry(data_dir / "models"), codebook).perform("check", run)
+    database.close()
 
 
 def test_bad_requests_for_runs_are_named(api):

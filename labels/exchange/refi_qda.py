@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from labels.annotations import STANCES
-from labels.codebook import Codebook
+from labels.codebook import UNKNOWN_COLOUR, Codebook, Frame, codebook_faults
 from labels.exchange.code import FACTS, UNKNOWN_CODER, Code, ExchangeError, RowError, Rows, facts_of, require_stance
 
 _PROJECT_SPACE, _CODEBOOK_SPACE = "urn:QDA-XML:project:1.0", "urn:QDA-XML:codebook:1.0"
@@ -33,10 +33,29 @@ def write_codebook(codebook: Codebook) -> bytes:
     return _xml(root)
 
 
-def read_codebook_names(data: bytes) -> list[str]:
-    """Names of the codes in a `.qdc` file, in order, parents before children."""
-    root = _parsed(data, "The codebook file")
-    return [code.get("name", "") for code in root.iter(f"{{{_CODEBOOK_SPACE}}}Code")]
+def read_codebook(data: bytes, name: str) -> Codebook:
+    """A codebook, version 1, of the top codes in a `.qdc` file; their children are taken for stances and left out.
+
+    Keys are made from the names: lower case, with underscores. Raises `ExchangeError` where that gives no codebook.
+    """
+    what = "The codebook file"
+    root = _parsed(data, what)
+    frames = []
+    for code in root.iterfind(f"{{{_CODEBOOK_SPACE}}}Codes/{{{_CODEBOOK_SPACE}}}Code"):
+        title = code.get("name", "")
+        frames.append(
+            Frame(
+                key=re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_"),
+                title=title,
+                definition=(code.findtext(f"{{{_CODEBOOK_SPACE}}}Description") or title).strip(),
+                colour=code.get("color") or UNKNOWN_COLOUR,
+            )
+        )
+    codebook = Codebook(name, 1, tuple(frames))
+    faults = codebook_faults(codebook)
+    if faults:
+        raise ExchangeError(what, faults)
+    return codebook
 
 
 def write(codes: Sequence[Code], codebook: Codebook) -> bytes:
