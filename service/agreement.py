@@ -6,7 +6,7 @@ from itertools import combinations
 from labels.agreement import FrameAgreement, agreement, stance_agreement
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
-from service.schemas import AgreementAnswer, AgreementFigures, CoderPair, Disagreement
+from service.schemas.annotations import AgreementAnswer, AgreementFigures, CoderPair, Disagreement
 
 _MOST_DISAGREEMENTS = 500
 

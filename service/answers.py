@@ -6,32 +6,32 @@ from dataclasses import asdict
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.intake import Reading
-from service.schemas import (
-    AnnotationAnswer,
+from service.schemas.annotations import AnnotationAnswer, CodebookAnswer, FrameAnswer
+from service.schemas.articles import (
     ArticleFacts,
     ArticleFrameAnswer,
     ArticleSummary,
     Classified,
     ClassifyRequest,
-    CodebookAnswer,
-    DamagedModel,
     EvidenceSpan,
-    FigureAnswer,
-    FrameAnswer,
-    FrameFiguresAnswer,
     ListedArticle,
-    ModelAnswer,
-    ModelFigures,
-    ModelList,
     ModelUsed,
     ParagraphAnswer,
     ParagraphFrame,
-    PromotionAnswer,
     RollUp,
     SkippedPiece,
     StoredArticleAnswer,
-    TrainingRunAnswer,
 )
+from service.schemas.models import (
+    DamagedModel,
+    FigureAnswer,
+    FrameFiguresAnswer,
+    ModelAnswer,
+    ModelFigures,
+    ModelList,
+    PromotionAnswer,
+)
+from service.schemas.training import TrainingRunAnswer
 from service.store import articles as stored
 from service.store.annotations import StoredAnnotation
 from service.store.training_runs import TrainingRun

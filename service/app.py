@@ -15,7 +15,7 @@ from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
 from service.routes import annotations, articles, classify, codebook, docs, health, models, training_runs
-from service.schemas import Problem
+from service.schemas.problems import Problem
 from service.settings import Settings
 from service.state import Services
 from service.store.database import Database

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from labels.codebook import Codebook
 from service.problems import AnnotationError, NoSuchParagraphError, UnknownFrameError
-from service.schemas import AnnotationRequest
+from service.schemas.annotations import AnnotationRequest
 from service.store import annotations as store
 from service.store import draws
 

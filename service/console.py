@@ -11,7 +11,9 @@ from rich.text import Text
 from labels.agreement import FrameAgreement
 from labels.codebook import Codebook
 from service.doctor import Finding
-from service.schemas import AgreementAnswer, Classified, ModelList, ParagraphAnswer
+from service.schemas.annotations import AgreementAnswer
+from service.schemas.articles import Classified, ParagraphAnswer
+from service.schemas.models import ModelList
 from training.card_markdown import figure_text
 from training.cross_validation import Progress as Report
 from training.evaluation import Evaluation

@@ -6,7 +6,7 @@ from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
 from labels.paragraphs import SplitArticle, split_html, split_paragraphs, split_text
 from service.problems import ArticleTooLargeError, UnknownFrameError
-from service.schemas import ClassifyRequest
+from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from training.card import ModelCard
 from training.classification import Classification, classify, cuts_at

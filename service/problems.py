@@ -15,7 +15,7 @@ from starlette.routing import compile_path
 from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
 from labels.exchange import ExchangeError
 from service.body import BodyError, BodyTooLargeError
-from service.schemas import FieldError, Problem
+from service.schemas.problems import FieldError, Problem
 from service.store.database import DatabaseError
 from service.store.idempotency import IdempotencyKeyReusedError
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError

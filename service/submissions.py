@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from labels.errors import FramingError
-from service.schemas import ArticleRequest
+from service.schemas.articles import ArticleRequest
 
 STDIN = "-"
 _HTML = {".html", ".htm", ".xhtml"}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.problems import MEDIA_TYPE
-from service.schemas import Problem
+from service.schemas.problems import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 """Answers of a route by status, as FastAPI documents them."""

@@ -18,7 +18,14 @@ from service.coding_queue import tasks_for
 from service.exchange import export_codes, import_codes
 from service.problems import UNION_TAGS, NotFoundError
 from service.routes import problems
-from service.schemas import AgreementAnswer, AnnotationList, AnnotationRequest, CodingQueue, CodingTask, ImportAnswer
+from service.schemas.annotations import (
+    AgreementAnswer,
+    AnnotationList,
+    AnnotationRequest,
+    CodingQueue,
+    CodingTask,
+    ImportAnswer,
+)
 from service.state import State
 from service.store import annotations as store
 from service.store.annotations import Selection

@@ -13,7 +13,8 @@ from service.body import StrictJsonRoute
 from service.intake import read_article
 from service.problems import NotFoundError, UnknownFrameError
 from service.routes import Responses, problems
-from service.schemas import ArticleList, ArticleRequest, Day, StoredArticleAnswer, end_of, start_of
+from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
+from service.schemas.fields import Day, end_of, start_of
 from service.state import Services, State
 from service.store import articles as store
 from service.store import idempotency

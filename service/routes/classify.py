@@ -6,7 +6,7 @@ from service.answers import classified
 from service.body import StrictJsonRoute
 from service.intake import read_article
 from service.routes import problems
-from service.schemas import Classified, ClassifyRequest
+from service.schemas.articles import Classified, ClassifyRequest
 from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)

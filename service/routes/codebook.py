@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from service.answers import codebook_answer
-from service.schemas import CodebookAnswer
+from service.schemas.annotations import CodebookAnswer
 from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["codebook"])

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from service.routes import problems
-from service.schemas import Health
+from service.schemas.problems import Health
 from service.state import State
 
 router = APIRouter(tags=["health"])

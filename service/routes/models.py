@@ -8,11 +8,11 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from service.answers import champion_version, model_list, promotion_answer
 from service.body import StrictJsonRoute
 from service.routes import Responses, problems
-from service.schemas import (
+from service.schemas.fields import Moment
+from service.schemas.models import (
     CardAnswer,
     HistoryAnswer,
     ModelList,
-    Moment,
     PromoteRequest,
     PromotionAnswer,
     RescoringAnswer,

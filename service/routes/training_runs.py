@@ -12,7 +12,7 @@ from service.answers import training_run_answer
 from service.body import StrictJsonRoute
 from service.problems import NotFoundError
 from service.routes import problems
-from service.schemas import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
+from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
 from service.state import Services, State
 from service.store import training_runs as store
 

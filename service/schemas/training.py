@@ -1,0 +1,57 @@
+"""Training runs over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from service.schemas.fields import Name, Strict, Text, Whole
+from service.store.training_runs import State as RunState
+
+
+class HyperparametersRequest(Strict):
+    """What may be tuned; left out, the default holds."""
+
+    regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    min_df: Annotated[Whole, Field(ge=1, le=100)] | None = None
+    ngrams: Annotated[Whole, Field(ge=1, le=3)] | None = None
+
+
+class TrainingRunRequest(Strict):
+    """What to train on and how; everything may be left out."""
+
+    note: Text = Field("", max_length=2000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] | None = Field(
+        None, description="Same data and seed, same scores."
+    )
+    hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
+    include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings too.")
+    coders: list[Name] | None = Field(None, min_length=1, max_length=1000, description="Only these coders' codes.")
+
+
+class TrainingRunAnswer(BaseModel):
+    """A training run. `verdict` and `label_diff` are there once their steps are done."""
+
+    id: str
+    state: RunState
+    step: str
+    progress: float = Field(ge=0, le=1)
+    request: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    annotations: int | None = Field(description="Paragraphs in the snapshot that it trains on.")
+    annotations_digest: str | None
+    version: str | None
+    verdict: dict[str, Any] | None = Field(description="Whether to promote, the reason, and figures of both models.")
+    label_diff: dict[str, Any] | None = Field(description="Stored paragraphs whose decisions would change, by frame.")
+    promoted: bool | None
+    error: str | None
+    log: list[str]
+
+
+class TrainingRunList(BaseModel):
+    """One page of runs; `next` is the cursor of the following page, null on the last."""
+
+    training_runs: list[TrainingRunAnswer]
+    next: str | None = None
