@@ -198,19 +198,23 @@ def score(
     titles = dict(model.card.frames)
     options = {"operating_point": operating_point, "force_language": force_language}
     failed = False
-    for name, submitted in read_submissions(files):
-        try:
-            request = submitted.model_copy(update=options)
-            reading = read_article(request, model, settings)
-        except FramingError as error:
-            failed = True
-            typer.secho(f"{name}: {error}", err=True, fg="red")
-            continue
-        answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
-        if as_json:
-            sys.stdout.write(json.dumps({"source": name, **answer.model_dump(mode="json", exclude_none=True)}) + "\n")
-        else:
-            console.show_classified(name, answer, titles)
+    with console.counter("articles", shown=as_json) as count:
+        for name, submitted in read_submissions(files):
+            count()
+            try:
+                request = submitted.model_copy(update=options)
+                reading = read_article(request, model, settings)
+            except FramingError as error:
+                failed = True
+                typer.secho(f"{name}: {error}", err=True, fg="red")
+                continue
+            answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
+            if as_json:
+                sys.stdout.write(
+                    json.dumps({"source": name, **answer.model_dump(mode="json", exclude_none=True)}) + "\n"
+                )
+            else:
+                console.show_classified(name, answer, titles)
     if failed:
         raise typer.Exit(1)
 

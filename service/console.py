@@ -1,6 +1,6 @@
 """What the terminal shows: tables, highlighted evidence, progress."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -53,6 +53,15 @@ def progress_bar() -> Iterator[Report]:
             bar.update(tasks[step], completed=share)
 
         yield report
+
+
+@contextmanager
+def counter(what: str, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Counts on standard error what has no known end; silent unless `shown` and a person is looking."""
+    columns = (TextColumn("{task.completed} " + what), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda: bar.advance(task)
 
 
 def show_classified(name: str, answer: Classified, titles: dict[str, str]) -> None:

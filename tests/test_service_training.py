@@ -8,8 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, _environment, running_server, wait_until
@@ -305,8 +306,13 @@ def test_a_dead_worker_is_started_again_by_its_server(data_dir):
 
 
 def _children(pid):
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
-    return [int(line) for line in found.split()]
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == pid:
+                found.append(int(folder.name))
+    return found
 
 
 def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
