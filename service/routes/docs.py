@@ -4,16 +4,17 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 _ASSETS = "/docs/assets"
+_FILES = "fastapi_offline"
+"""The package whose `static` folder has Swagger UI; nothing else of it is used."""
 
 router = APIRouter(include_in_schema=False)
 
 
 def mount_assets(app: FastAPI) -> None:
     """Serves Swagger UI's files."""
-    app.mount(_ASSETS, StaticFiles(directory=swagger_ui_path), name="docs-assets")
+    app.mount(_ASSETS, StaticFiles(packages=[(_FILES, "static")]), name="docs-assets")
 
 
 @router.get("/docs")
@@ -23,7 +24,7 @@ def docs() -> HTMLResponse:
         title="Media framing API",
         swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-        swagger_favicon_url=f"{_ASSETS}/favicon-32x32.png",
+        swagger_favicon_url=f"{_ASSETS}/favicon.png",
     )
 
 
