@@ -78,6 +78,7 @@ def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
     schemas[Problem.__name__] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schemas[Problem.__name__].pop("$defs", {}))
     _describe_invalid_requests(document)
+    _summarise_by_description(document)
     try:
         frames = list(services.champion.model().card.frame_keys)
     except NoChampionError:
@@ -89,6 +90,13 @@ def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
         if parameter["name"] == "frame":
             parameter["schema"] = {"type": "string", "enum": frames}
     return document
+
+
+def _summarise_by_description(document: dict[str, Any]) -> None:
+    """The first sentence of a route's description says more than the name of its function."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["summary"] = operation["description"].split(".")[0].split("\n")[0]
 
 
 def _describe_invalid_requests(document: dict[str, Any]) -> None:
