@@ -89,4 +89,4 @@ def _method(scope: Mapping[str, object]) -> str:
 
 
 def _route(scope: Mapping[str, object]) -> str:
-    return str(getattr(scope.get("route"), "path", "unmatched"))
+    return str(getattr(scope.get("route"), "path_format", "unmatched"))

@@ -195,9 +195,9 @@ from training.challenger import Challenger
 from training.registry import Registry
 registry = Registry(Path(sys.argv[1]))
 challenger = Challenger(joblib.load(registry.folder / "versions" / "v1" / "pipeline.joblib"), registry.card("v1"))
-print("ready", flush=True)
 while True:
     registry.promote(registry.register(challenger).version, by="busy", reason="again")
+    print("promoted", flush=True)
 """
 
 
@@ -207,7 +207,7 @@ def test_whoever_is_killed_while_registering_or_promoting_every_version_and_the_
         process = subprocess.Popen(
             [sys.executable, "-c", BUSY, str(registry.folder)], stdout=subprocess.PIPE, cwd=ROOT, text=True
         )
-        assert process.stdout.readline() == "ready\n"
+        assert process.stdout.readline() == "promoted\n"
         time.sleep(generator.uniform(0.05, 0.4))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -2,8 +2,38 @@
 
 from typing import Any
 
+from starlette.convertors import Convertor, register_url_convertor
+
 from service.problems import MEDIA_TYPE
 from service.schemas.problems import Problem
+
+
+class _Name(Convertor[str]):
+    """A part of an address that is given as it is written."""
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _Id(_Name):
+    regex = "[0-9a-f]{32}"
+
+
+class _Version(_Name):
+    regex = "v[1-9][0-9]{0,8}"
+
+
+class _VersionOrChampion(_Name):
+    regex = "champion|v[1-9][0-9]{0,8}"
+
+
+# Addresses such as /v1/annotations/export stand beside /v1/annotations/{id} and must not be taken for an id.
+register_url_convertor("id", _Id())
+register_url_convertor("version", _Version())
+register_url_convertor("model", _VersionOrChampion())
 
 Responses = dict[int | str, dict[str, Any]]
 """Answers of a route by status, as FastAPI documents them."""

@@ -136,7 +136,7 @@ async def import_file(
     return ImportAnswer(**asdict(done))
 
 
-@router.delete("/annotations/{id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
+@router.delete("/annotations/{id:id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
 def delete(
     id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
     state: State,

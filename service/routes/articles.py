@@ -140,7 +140,7 @@ def listing(
     )
 
 
-@router.get("/{id}", response_model=StoredArticleAnswer, responses=problems(404, 422, 503))
+@router.get("/{id:id}", response_model=StoredArticleAnswer, responses=problems(404, 422, 503))
 def get(
     id: ArticleId,
     state: State,
@@ -150,7 +150,7 @@ def get(
     return _answer(id, _read(state, id, explain=explain), 200)
 
 
-@router.delete("/{id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
+@router.delete("/{id:id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
 def delete(id: ArticleId, state: State) -> None:
     """Deletes an article with its paragraphs and scores, everywhere."""
     with state.database.write() as connection:

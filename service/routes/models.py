@@ -61,7 +61,7 @@ def rescoring(state: State) -> RescoringAnswer:
     return RescoringAnswer(version=version, scored=scored, articles=total)
 
 
-@router.post("/{version}/promote", responses=problems(400, 404, 409, 413, 422, 503))
+@router.post("/{version:version}/promote", responses=problems(400, 404, 409, 413, 422, 503))
 def promote(
     version: Annotated[str, Path(pattern=r"^v[1-9][0-9]{0,8}$")], request: PromoteRequest, state: State
 ) -> PromotionAnswer:
@@ -79,7 +79,7 @@ def rollback(request: RollbackRequest, state: State) -> PromotionAnswer:
     return promotion_answer(promotion)
 
 
-@router.get("/{version}", response_model=CardAnswer, responses={**_CARD, **problems(404, 422, 503)})
+@router.get("/{version:model}", response_model=CardAnswer, responses={**_CARD, **problems(404, 422, 503)})
 def get(
     version: Annotated[
         str, Path(pattern=r"^(champion|v[1-9][0-9]{0,8})$", description="A version such as v1, or `champion`.")

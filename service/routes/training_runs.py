@@ -61,13 +61,13 @@ def listing(
     )
 
 
-@router.get("/{id}", responses=problems(404, 422, 503))
+@router.get("/{id:id}", responses=problems(404, 422, 503))
 def get(id: RunId, state: State) -> TrainingRunAnswer:
     """A run: its state, step and progress, its log, and what came of it."""
     return training_run_answer(_require(state, id))
 
 
-@router.post("/{id}/cancel", responses=problems(404, 422, 503))
+@router.post("/{id:id}/cancel", responses=problems(404, 422, 503))
 def cancel(id: RunId, state: State) -> TrainingRunAnswer:
     """Cancels a queued run at once and asks a running one to stop; one that has ended stays as it is."""
     with state.database.write() as connection:
@@ -78,7 +78,7 @@ def cancel(id: RunId, state: State) -> TrainingRunAnswer:
 
 
 @router.get(
-    "/{id}/events",
+    "/{id:id}/events",
     response_class=StreamingResponse,
     responses={
         200: {

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from labels.annotations import Stance
-from service.schemas.fields import Name, Strict, Text, Whole
+from service.schemas.fields import WHOLE, Name, Strict, Text
 from service.store.annotations import Role, Selection
 
 
@@ -41,7 +41,9 @@ class AnnotationRequest(Strict):
     coder: Name = Field(max_length=128, description="Who coded.")
     role: Role = Field("coder", description="`adjudicator` settles a disagreement; the coders' codes stay beside it.")
     article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(None, description="A stored article.")
-    paragraph: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = Field(None, description="`index` of its paragraph.")
+    paragraph: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = Field(
+        None, description="`index` of its paragraph."
+    )
     text: Name | None = Field(None, max_length=100_000, description="A paragraph that is not stored.")
     source: Name | None = Field(None, max_length=256, description="Where that text is from.")
     frames: dict[str, Stance] = Field(description="Stance of each frame that is present; empty where none is.")

@@ -49,7 +49,7 @@ def _day_in_utc(day: date | datetime) -> date | datetime:
 Text = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": NOT_BLANK})]
 Name = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schema_extra={"pattern": NOT_BLANK})]
 Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Day = Annotated[date | datetime, BeforeValidator(_iso_text), AfterValidator(_day_in_utc)]
 

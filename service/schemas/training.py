@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from service.schemas.fields import Name, Strict, Text, Whole
+from service.schemas.fields import WHOLE, Name, Strict, Text
 from service.store.training_runs import State as RunState
 
 
@@ -13,15 +13,15 @@ class HyperparametersRequest(Strict):
     """What may be tuned; left out, the default holds."""
 
     regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
-    min_df: Annotated[Whole, Field(ge=1, le=100)] | None = None
-    ngrams: Annotated[Whole, Field(ge=1, le=3)] | None = None
+    min_df: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
+    ngrams: Annotated[int, Field(ge=1, le=3), WHOLE] | None = None
 
 
 class TrainingRunRequest(Strict):
     """What to train on and how; everything may be left out."""
 
     note: Text = Field("", max_length=2000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
-    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] | None = Field(
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = Field(
         None, description="Same data and seed, same scores."
     )
     hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
