@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -402,3 +403,22 @@ def test_the_script_of_the_documentation_does_the_whole_loop(data_dir, tmp_path)
     before, after, again = shown[1::2]
     assert before != after == "present"
     assert again == before
+
+
+def test_a_cron_expression_queues_one_run_when_its_time_has_come(api, settings, monkeypatch):
+    from service import worker
+
+    database = Database(settings.store_url)
+    every_minute = settings.model_copy(update={"retrain_cron": "* * * * *"})
+    monkeypatch.setattr(worker, "_STARTED", datetime.now(UTC) + timedelta(hours=1))
+    worker._schedule(every_minute, database)
+    assert api.get("/v1/training-runs").json()["training_runs"] == []
+    monkeypatch.setattr(worker, "_STARTED", datetime.now(UTC) - timedelta(hours=1))
+    worker._schedule(every_minute, database)
+    [run] = api.get("/v1/training-runs").json()["training_runs"]
+    assert run["request"]["note"] == "scheduled: * * * * *"
+    api.post(f"/v1/training-runs/{run['id']}/cancel")
+    monkeypatch.setattr(worker, "_STARTED", datetime.now(UTC) + timedelta(hours=1))
+    worker._schedule(every_minute, database)
+    assert len(api.get("/v1/training-runs").json()["training_runs"]) == 1
+    database.close()
