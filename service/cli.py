@@ -1,6 +1,7 @@
 """The commands. Thin: each reads its options, calls the house and shows what it got."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -77,6 +78,8 @@ def serve(
     settings = Settings() if port is None else Settings(port=port)
     supervisor = Supervisor()
     app_ = create_app(settings)
+    # uvicorn raises SIGTERM again when it is done; unhandled, that would end us before the worker is stopped.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     if settings.worker:
         supervisor.start()
     try:

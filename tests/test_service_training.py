@@ -306,6 +306,15 @@ def test_a_dead_worker_is_started_again_by_its_server(data_dir):
         assert wait_for_end(client, run)["state"] == "succeeded"
 
 
+def test_a_server_that_is_told_to_stop_stops_its_worker_first(data_dir):
+    with running_server(data_dir, worker="true") as (_client, process):
+        wait_until(lambda: _children(process.pid), "the worker")
+        workers = _children(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+        assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
 def _children(pid):
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
