@@ -6,10 +6,9 @@ paragraph lost.
 """
 
 import re
-from typing import Literal, get_args
+from typing import Literal
 
 Reason = Literal["heading", "byline", "dateline", "caption", "boilerplate", "related", "outside_article"]
-REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _MAX_HEADING_WORDS = 25
 _MAX_QUESTION_WORDS = 12

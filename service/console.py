@@ -14,7 +14,7 @@ from service.doctor import Finding
 from service.schemas.annotations import AgreementAnswer
 from service.schemas.articles import Classified, ParagraphAnswer
 from service.schemas.models import ModelList
-from training.card_markdown import figure_text
+from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows
 from training.cross_validation import Progress as Report
 from training.evaluation import Evaluation
 from training.registry import Promotion
@@ -106,20 +106,10 @@ def _paragraph(paragraph: ParagraphAnswer, titles: dict[str, str]) -> Text:
 def show_evaluation(evaluation: Evaluation) -> None:
     """Figures a frame, macro and micro."""
     table = Table(title=f"{evaluation.how}: {evaluation.paragraphs:,} paragraphs of {evaluation.articles:,} articles")
-    for column in ("Frame", "Support", "Precision", "Recall", "F1", "Average precision", "ECE"):
+    for column in FIGURES_HEAD:
         _column(table, column)
-    for f in evaluation.frames:
-        figures = map(figure_text, (f.precision, f.recall, f.f1, f.average_precision))
-        table.add_row(f.frame, str(f.support), *figures, f"{f.ece:.3f}")
-    table.add_section()
-    macro, micro = evaluation.macro, evaluation.micro
-    table.add_row(
-        "macro",
-        "",
-        *map(figure_text, (macro.precision, macro.recall, macro.f1, evaluation.macro_average_precision)),
-        f"{evaluation.ece:.3f}",
-    )
-    table.add_row("micro", "", *map(figure_text, (micro.precision, micro.recall, micro.f1)), "", "")
+    for number, row in enumerate(figures_rows(evaluation), 1):
+        table.add_row(*row, end_section=number == len(evaluation.frames))
     out.print(table)
 
 

@@ -72,22 +72,29 @@ def _alpha(alpha: float | None) -> str:
     return "undefined" if alpha is None else f"{alpha:.2f}"
 
 
-def figures_table(evaluation: Evaluation) -> str:
-    """Figures a frame, macro and micro, with their intervals."""
-    head = ["Frame", "Support", "Precision", "Recall", "F1", "Average precision", "ECE"]
+FIGURES_HEAD = ["Frame", "Support", "Precision", "Recall", "F1", "Average precision", "ECE"]
+
+
+def figures_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Cells under `FIGURES_HEAD`: a row a frame, then macro and micro."""
     rows = [
         [f.frame, str(f.support), *map(figure_text, (f.precision, f.recall, f.f1, f.average_precision)), f"{f.ece:.3f}"]
         for f in evaluation.frames
     ]
     macro, micro = evaluation.macro, evaluation.micro
     ap = figure_text(evaluation.macro_average_precision)
-    rows += [
+    return [
+        *rows,
         ["macro", "", *map(figure_text, (macro.precision, macro.recall, macro.f1)), ap, f"{evaluation.ece:.3f}"],
         ["micro", "", *map(figure_text, (micro.precision, micro.recall, micro.f1)), "", ""],
     ]
+
+
+def figures_table(evaluation: Evaluation) -> str:
+    """Figures a frame, macro and micro, with their intervals."""
     return (
         f"{evaluation.paragraphs:,} paragraphs of {evaluation.articles:,} articles, at the balanced operating point; "
-        "95% intervals by bootstrap over articles.\n\n" + table(head, rows)
+        "95% intervals by bootstrap over articles.\n\n" + table(FIGURES_HEAD, figures_rows(evaluation))
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from training.calibration import fit_platt
 from training.dataset import Dataset
@@ -95,7 +96,7 @@ def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float
         inside = left_out.folds == number
         for k in range(len(dataset.frames)):
             slope, offset = fit_platt(left_out.logits[~inside, k], dataset.targets[~inside, k])
-            scores[inside, k] = 1 / (1 + np.exp(-(slope * left_out.logits[inside, k] + offset)))
+            scores[inside, k] = expit(slope * left_out.logits[inside, k] + offset)
     return scores
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 OperatingPoint = Literal["balanced", "high_precision", "high_recall"]
 OPERATING_POINTS: tuple[OperatingPoint, ...] = get_args(OperatingPoint)
 Decision = Literal["present", "absent", "uncertain"]
-DECISIONS: tuple[Decision, ...] = get_args(Decision)
 
 TARGET = 0.9
 """Precision that `high_precision` asks for, recall that `high_recall` asks for."""

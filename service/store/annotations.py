@@ -154,16 +154,7 @@ def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicat
     `adjudicated` lets an adjudicator's code stand for the unit; without it only the coders' own codes are given.
     Frames that the codebook no longer has are left out.
     """
-    query = (
-        _query(annotations.c.text.label("own_text"), articles.c.text.label("article_text"), paragraphs)
-        .outerjoin(
-            paragraphs,
-            (paragraphs.c.article_number == annotations.c.article_number)
-            & (paragraphs.c.paragraph == annotations.c.paragraph),
-        )
-        .where(annotations.c.replaced_at.is_(None))
-        .order_by(annotations.c.unit, annotations.c.number)
-    )
+    query = _in_force_with_text().order_by(annotations.c.unit, annotations.c.number)
     units: dict[str, list[Row[Any]]] = {}
     for row in connection.execute(query):
         units.setdefault(row.unit, []).append(row)
@@ -173,20 +164,8 @@ def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicat
 
 def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
     """Every annotation in force with the text of its paragraph, the oldest first."""
-    query = (
-        _query(articles.c.text.label("article_text"), paragraphs.c.start_offset, paragraphs.c.end_offset)
-        .outerjoin(
-            paragraphs,
-            (paragraphs.c.article_number == annotations.c.article_number)
-            & (paragraphs.c.paragraph == annotations.c.paragraph),
-        )
-        .where(annotations.c.replaced_at.is_(None))
-        .order_by(annotations.c.number)
-    )
-    return [
-        (_stored(row), row.text if row.text is not None else row.article_text[row.start_offset : row.end_offset])
-        for row in connection.execute(query)
-    ]
+    query = _in_force_with_text().order_by(annotations.c.number)
+    return [(_stored(row), _unit_text(row)) for row in connection.execute(query)]
 
 
 def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> str | None:
@@ -215,16 +194,34 @@ def _coded(rows: Sequence[Row[Any]], frames: frozenset[str], *, adjudicated: boo
     if not counted:
         return None
     first = rows[0]
-    own = first.own_text is not None
+    own = first.text is not None
     return CodedParagraph(
         article=first.unit if own else first.article_id,
         index=0 if own else first.paragraph,
         source=first.source,
-        text=first.own_text if own else first.article_text[first.start_offset : first.end_offset],
+        text=_unit_text(first),
         annotations=tuple(
             Annotation(row.coder, {f: stance for f, stance in row.frames.items() if f in frames}) for row in counted
         ),
     )
+
+
+def _in_force_with_text() -> Select[Any]:
+    """Annotations in force, with what `_unit_text` needs to find the text that was coded."""
+    return (
+        _query(articles.c.text.label("article_text"), paragraphs.c.start_offset, paragraphs.c.end_offset)
+        .outerjoin(
+            paragraphs,
+            (paragraphs.c.article_number == annotations.c.article_number)
+            & (paragraphs.c.paragraph == annotations.c.paragraph),
+        )
+        .where(annotations.c.replaced_at.is_(None))
+    )
+
+
+def _unit_text(row: Row[Any]) -> str:
+    """The coder's own text, or that of the stored paragraph."""
+    return str(row.text if row.text is not None else row.article_text[row.start_offset : row.end_offset])
 
 
 def _query(*columns: Any) -> Select[Any]:
