@@ -1,18 +1,28 @@
-"""Near-duplicate paragraphs (wire copy, boiler plate that slipped through), so that nobody codes the same words twice.
+"""Near-duplicates: wire copy, and boiler plate that slipped through.
 
+Of paragraphs, so that nobody codes the same words twice; of articles, so that a story can be counted once.
 MinHash over runs of three words (Broder 1997), by datasketch.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
+from zlib import crc32
 
+import numpy as np
 from datasketch import MinHash, MinHashLSH
 
 from labels.normalise import normalise
 
 ALIKE = 0.8
 """Share of their word runs that two paragraphs have in common to count as the same."""
+COPIED = 0.7
+"""Share of their word runs that two articles have in common to tell the same story: outlets cut and amend wire copy."""
 _PERMUTATIONS = 32
+_ARTICLE_PERMUTATIONS = 60
+_BAND = 4
+"""Values of a sketch that make a band: 15 bands of 4 find 98 of 100 pairs that are alike by 0.7."""
 _RUN = 3
 
 
@@ -28,10 +38,39 @@ def representatives(texts: Sequence[str]) -> list[int]:
     return kept
 
 
+@dataclass(frozen=True, slots=True)
+class ArticleSketch:
+    """What is kept of an article to know its copies by: 60 values of 32 bits. Nothing of the text can be read in it."""
+
+    content: bytes
+
+    def bands(self) -> list[int]:
+        """Keys that two copies very probably share at least one of; whole numbers of 63 bits."""
+        width = _BAND * 4
+        return [
+            int.from_bytes(blake2b(bytes([n]) + self.content[n * width : (n + 1) * width], digest_size=8).digest()) >> 1
+            for n in range(_ARTICLE_PERMUTATIONS // _BAND)
+        ]
+
+    def is_copy_of(self, other: "ArticleSketch") -> bool:
+        own, its = np.frombuffer(self.content, np.uint32), np.frombuffer(other.content, np.uint32)
+        return float((own == its).mean()) >= COPIED
+
+
+def sketch_article(text: str) -> ArticleSketch:
+    """The sketch of an article's text."""
+    found = _min_hash(normalise(text), _ARTICLE_PERMUTATIONS)
+    return ArticleSketch(found.hashvalues.astype(np.uint32).tobytes())
+
+
 @lru_cache(maxsize=20_000)
 def _sketch(text: str) -> MinHash:
+    return _min_hash(text, _PERMUTATIONS)
+
+
+def _min_hash(text: str, permutations: int) -> MinHash:
     words = text.split()
     runs = {" ".join(words[n : n + _RUN]) for n in range(max(1, len(words) - _RUN + 1))}
-    sketch = MinHash(num_perm=_PERMUTATIONS)
+    sketch = MinHash(num_perm=permutations, hashfunc=crc32)
     sketch.update_batch([run.encode() for run in runs])
     return sketch

@@ -14,13 +14,25 @@ from labels.language import detect_language
 from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
-from service.routes import annotations, articles, classify, codebook, docs, health, models, training_runs
+from service.routes import (
+    annotations,
+    articles,
+    classify,
+    codebook,
+    docs,
+    health,
+    models,
+    prevalence,
+    scores,
+    training_runs,
+)
 from service.schemas.problems import Problem
 from service.settings import Settings
 from service.state import Services
+from service.store import champion as noted
 from service.store.database import Database
 from training.errors import NoChampionError
-from training.registry import Registry
+from training.registry import Promotion, Registry
 
 _DESCRIPTION = (
     "POST a news article, get its framing: which paragraphs carry which frame, with calibrated scores, decisions that "
@@ -32,12 +44,18 @@ def create_app(settings: Settings) -> FastAPI:
     """Builds the application. Nothing is opened before it starts."""
     metrics = Metrics()
     registry = Registry(settings.models_dir)
+    database = Database(settings.store_url)
+
+    def announce(promotion: Promotion) -> None:
+        with database.write() as connection:
+            noted.note(connection, promotion.number, promotion.version)
+
     services = Services(
         settings=settings,
         codebook=read_codebook(settings.codebook),
-        database=Database(settings.store_url),
+        database=database,
         registry=registry,
-        champion=Champion(registry, metrics, settings.champion_poll_seconds),
+        champion=Champion(registry, metrics, settings.champion_poll_seconds, announce),
         metrics=metrics,
     )
 
@@ -62,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (classify, articles, annotations, training_runs, codebook, models, health, docs):
+    for module in (classify, articles, annotations, training_runs, codebook, models, prevalence, scores, health, docs):
         app.include_router(module.router)
     docs.mount_assets(app)
     problems.install(app)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from service.metrics import Metrics
 from training.errors import ModelFileError, NoChampionError
@@ -14,10 +15,14 @@ _log = logging.getLogger("framing")
 class Champion:
     """Holds the model that answers. A request takes it once, so no answer mixes two versions."""
 
-    def __init__(self, registry: Registry, metrics: Metrics, poll_seconds: float) -> None:
+    def __init__(
+        self, registry: Registry, metrics: Metrics, poll_seconds: float, announce: Callable[[Promotion], None]
+    ) -> None:
         self._registry = registry
         self._metrics = metrics
         self._poll_seconds = poll_seconds
+        self._announce = announce
+        self._announced: Promotion | None = None
         self._loaded: tuple[FrameModel, Promotion] | None = None
         self._refused: int | None = None
         self._refreshing = threading.Lock()
@@ -48,6 +53,10 @@ class Champion:
         """Loads the champion if it is another one than the loaded. One that cannot be loaded is refused once."""
         with self._refreshing:
             self._refresh()
+            loaded = self._loaded
+            if loaded is not None and loaded[1] != self._announced:
+                self._announce(loaded[1])
+                self._announced = loaded[1]
 
     def _refresh(self) -> None:
         try:

@@ -50,6 +50,12 @@ class NoSuchParagraphError(NotFoundError):
         self.field = field
 
 
+class OverlapError(FramingError):
+    """Two sets of articles were to be compared that have some in common; `field` says where."""
+
+    field = "query/b_outlet"
+
+
 class ArticleTooLargeError(ArticleError):
     """The article is longer than the service takes."""
 
@@ -80,6 +86,7 @@ TABLE: dict[type[Exception], Kind] = {
     UnknownFrameError: Kind(422, "unknown-frame", "There is no such frame"),
     AnnotationError: Kind(422, "annotation", "The annotation cannot be stored"),
     IdempotencyKeyReusedError: Kind(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
+    OverlapError: Kind(422, "overlap", "The two sets overlap"),
     NotFoundError: Kind(404, "not-found", "There is no such thing here"),
     NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),
     NoChampionError: Kind(503, "no-model", "No model is ready"),

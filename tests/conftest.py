@@ -100,7 +100,13 @@ def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def _environment(**variables: str | Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
     own = {f"FRAMING_{name.upper()}": str(value) for name, value in variables.items()}
-    return {**inherited, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", **own}
+    return {
+        **inherited,
+        "PYTHONPATH": f"{ROOT / 'tests' / 'as_installed'}:{ROOT}",
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+        **own,
+    }
 
 
 def free_port() -> int:

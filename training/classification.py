@@ -28,12 +28,14 @@ class FrameDecision:
 
 @dataclass(frozen=True, slots=True)
 class ArticleFrame:
-    """One frame of a whole article; `paragraphs` of them are present, which is `share` of all."""
+    """One frame of a whole article: `paragraphs` are present, `share` of all; `score` is the highest of them."""
 
     score: float
     decision: Decision
     share: float
     paragraphs: int
+    uncertain: int
+    mean_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,18 @@ def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *
 def _roll_up(
     frames: Sequence[str], scores: NDArray[np.float64], paragraphs: Sequence[Mapping[str, FrameDecision]]
 ) -> dict[str, ArticleFrame]:
-    highest = scores.max(axis=0)
+    highest, mean = scores.max(axis=0), scores.mean(axis=0)
     rolled = {}
     for k, frame in enumerate(frames):
         decisions = [paragraph[frame].decision for paragraph in paragraphs]
         present = decisions.count("present")
         decision: Decision = "present" if present else "uncertain" if "uncertain" in decisions else "absent"
-        rolled[frame] = ArticleFrame(float(highest[k]), decision, present / len(decisions), present)
+        rolled[frame] = ArticleFrame(
+            score=float(highest[k]),
+            decision=decision,
+            share=present / len(decisions),
+            paragraphs=present,
+            uncertain=decisions.count("uncertain"),
+            mean_score=float(mean[k]),
+        )
     return rolled

@@ -18,11 +18,11 @@ def write_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> by
     writer = csv.DictWriter(out, columns, lineterminator="\r\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _guarded(value) for name, value in row.items()})
+        writer.writerow({name: guarded(value) for name, value in row.items()})
     return out.getvalue().encode()
 
 
-def _guarded(value: Any) -> Any:
+def guarded(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets an apostrophe, which `read_table` takes away again."""
     if value is None:
         return ""

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy.exc import IntegrityError
 
+from labels.duplicates import sketch_article
 from service.answers import listed_article, stored_article
 from service.body import StrictJsonRoute
 from service.intake import read_article
@@ -71,6 +72,7 @@ def create(
     )
     metadata = _metadata(request)
     content = store.content_digest(metadata.outlet, reading.article)
+    sketch = sketch_article(reading.article.text)
     same = None
     try:
         with state.database.write() as connection:
@@ -80,7 +82,7 @@ def create(
                     return _answer(*remembered, 201)
             same = store.find_same(connection, metadata, content)
             if same is None:
-                added = store.add(connection, metadata, reading.language, reading.article, scoring)
+                added = store.add(connection, metadata, reading.language, reading.article, scoring, sketch)
                 answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
                 body = answer.model_dump_json(exclude_none=True)
                 if idempotency_key is not None:

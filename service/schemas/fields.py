@@ -54,6 +54,9 @@ Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Day = Annotated[date | datetime, BeforeValidator(_iso_text), AfterValidator(_day_in_utc)]
 
 
+WholeDay = Annotated[date, BeforeValidator(_iso_text)]
+
+
 def start_of(day: date | datetime) -> datetime:
     """The first moment that a date or time means."""
     return day if isinstance(day, datetime) else datetime.combine(day, time(), UTC)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
+from labels.duplicates import ArticleSketch
 from labels.paragraphs import Paragraph, Skipped, SplitArticle
+from service.store import daily, stories
 from service.store.tables import article_scores, articles, paragraph_scores, paragraphs, scorings, skipped
 from training.classification import ArticleFrame, Classification, FrameDecision
 from training.operating_points import Decision, OperatingPoint
@@ -102,10 +104,16 @@ def find_same(connection: Connection, metadata: Metadata, digest: str) -> str | 
 
 
 def add(
-    connection: Connection, metadata: Metadata, language: str, split: SplitArticle, scoring: Scoring
+    connection: Connection,
+    metadata: Metadata,
+    language: str,
+    split: SplitArticle,
+    scoring: Scoring,
+    sketch: ArticleSketch,
 ) -> StoredArticle:
     """Stores an article, its paragraphs and its scores; raises SQLAlchemy's IntegrityError if it is there already."""
     now = datetime.now(UTC)
+    story = stories.first_copy_of(connection, sketch)
     identifier = uuid.uuid4().hex
     number = connection.execute(
         insert(articles).returning(articles.c.number),
@@ -122,8 +130,12 @@ def add(
             "author": metadata.author,
             "published_at": metadata.published_at,
             "external_id": metadata.external_id,
+            "story": story or 0,
         },
     ).scalar_one()
+    if story is None:
+        connection.execute(update(articles).where(articles.c.number == number).values(story=number))
+    stories.remember(connection, number, sketch, first=story is None)
     connection.execute(
         insert(paragraphs),
         [
@@ -152,6 +164,7 @@ def _add_scoring(connection: Connection, number: int, split: SplitArticle, scori
             "codebook_version": scoring.codebook_version,
             "operating_point": scoring.operating_point,
             "scored_at": now,
+            "paragraphs": len(split.paragraphs),
         },
     ).scalar_one()
     connection.execute(
@@ -178,10 +191,13 @@ def _add_scoring(connection: Connection, number: int, split: SplitArticle, scori
                 "decision": found.decision,
                 "share": found.share,
                 "paragraphs": found.paragraphs,
+                "uncertain": found.uncertain,
+                "mean_score": found.mean_score,
             }
             for frame, found in scoring.classification.article.items()
         ],
     )
+    daily.count(connection, number, scoring_number)
 
 
 def get(connection: Connection, identifier: str, model_version: str | None = None) -> StoredArticle | None:
@@ -268,7 +284,13 @@ def splits(connection: Connection, identifiers: Sequence[str]) -> dict[str, Spli
 
 def remove(connection: Connection, identifier: str) -> bool:
     """Deletes an article with everything that belongs to it; False where there is none."""
-    return connection.execute(delete(articles).where(articles.c.id == identifier)).rowcount > 0
+    number = connection.scalar(select(articles.c.number).where(articles.c.id == identifier))
+    if number is None:
+        return False
+    daily.count(connection, number, sign=-1)
+    stories.hand_over(connection, number)
+    connection.execute(delete(articles).where(articles.c.number == number))
+    return True
 
 
 def listing(
@@ -389,5 +411,7 @@ def _paragraph_frames(
 def _article_frames(connection: Connection, scoring_numbers: Sequence[int]) -> dict[int, dict[str, ArticleFrame]]:
     found: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
     for row in connection.execute(select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))):
-        found[row.scoring_number][row.frame] = ArticleFrame(row.score, row.decision, row.share, row.paragraphs)
+        found[row.scoring_number][row.frame] = ArticleFrame(
+            row.score, row.decision, row.share, row.paragraphs, row.uncertain, row.mean_score
+        )
     return found

@@ -17,7 +17,7 @@ from labels.errors import FramingError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 """The migration that this program needs; a test holds it to the newest in the folder."""
 
 _OLDEST_SAFE_SQLITE = (3, 51, 3)

@@ -1,18 +1,21 @@
 """The tables. Change them only together with a migration."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -69,6 +72,8 @@ articles = Table(
     Column("dated_at", UtcDateTime, nullable=False),
     Column("language", String(8), nullable=False),
     Column("text", Text, nullable=False),
+    # Number of the first stored copy of the same story (near-duplicates, wire copy); its own where it is the first.
+    Column("story", _Number, nullable=False, index=True),
     Index(None, "dated_at", "number"),
     Index(None, "outlet", "dated_at"),
 )
@@ -100,6 +105,7 @@ scorings = Table(
     Column("codebook_version", Integer, nullable=False),
     Column("operating_point", String(16), nullable=False),
     Column("scored_at", UtcDateTime, nullable=False),
+    Column("paragraphs", Integer, nullable=False),
     UniqueConstraint("article_number", "model_version"),
 )
 
@@ -121,8 +127,76 @@ article_scores = Table(
     Column("score", Float, nullable=False),
     Column("decision", String(16), nullable=False),
     Column("share", Float, nullable=False),
+    # Paragraphs present, paragraphs uncertain, and the mean score of all paragraphs.
     Column("paragraphs", Integer, nullable=False),
+    Column("uncertain", Integer, nullable=False),
+    Column("mean_score", Float, nullable=False),
     Index(None, "frame", "decision"),
+)
+
+# Which model the views show; noted by the service whenever it takes up another champion.
+champion = Table(
+    "champion",
+    metadata,
+    # Always 1: there is one row.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("promotion", Integer, nullable=False),
+    Column("version", String(16), nullable=False),
+)
+
+# MinHash of each article, and for first copies its bands, by which later copies are found.
+sketches = Table("sketches", metadata, _article_key(), Column("sketch", LargeBinary, nullable=False))
+
+sketch_bands = Table(
+    "sketch_bands",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+
+def _daily_key() -> list[Column[Any]]:
+    return [
+        Column("model_version", String(16), primary_key=True),
+        Column("day", Date, primary_key=True),
+        # Empty where the article names no outlet.
+        Column("outlet", String(256), primary_key=True),
+        # Whether the articles are first copies of their story; `dedup` counts only those.
+        Column("first_copy", Boolean, primary_key=True),
+        Column("frame", String(64), primary_key=True),
+    ]
+
+
+# Sums over the articles of a day: what charts read, kept right with every change (see service/store/daily.py).
+daily_frames = Table(
+    "daily_frames",
+    metadata,
+    *_daily_key(),
+    Column("articles", Integer, nullable=False),
+    Column("paragraphs", Integer, nullable=False),
+    Column("present", Integer, nullable=False),
+    Column("uncertain", Integer, nullable=False),
+    Column("articles_present", Integer, nullable=False),
+    Column("articles_uncertain", Integer, nullable=False),
+    Column("share", Float, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("score_squared", Float, nullable=False),
+    Column("paragraphs_squared", Float, nullable=False),
+    Column("paragraphs_score", Float, nullable=False),
+    Column("mean_score", Float, nullable=False),
+    Column("mean_score_squared", Float, nullable=False),
+    Column("top_score", Float, nullable=False),
+    Column("top_score_squared", Float, nullable=False),
+)
+
+# How many paragraphs carry two frames at once.
+daily_pairs = Table(
+    "daily_pairs",
+    metadata,
+    *_daily_key(),
+    Column("other", String(64), primary_key=True),
+    Column("paragraphs", Integer, nullable=False),
 )
 
 idempotency_keys = Table(

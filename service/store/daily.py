@@ -1,0 +1,187 @@
+"""The rolled-up tables: sums over the articles of a day, outlet and frame, so that charts need not read every score.
+
+A scoring adds what it contributes and takes the same away when it goes; `rebuild` computes all from the scores.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
+
+KEY = ("model_version", "day", "outlet", "first_copy", "frame")
+SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a scoring counts."""
+
+    model_version: str
+    day: date
+    outlet: str
+    first_copy: bool
+
+    def row(self, **values: Any) -> dict[str, Any]:
+        return {
+            "model_version": self.model_version,
+            "day": self.day,
+            "outlet": self.outlet,
+            "first_copy": self.first_copy,
+            **values,
+        }
+
+
+def count(connection: Connection, article_number: int, scoring_number: int | None = None, *, sign: int = 1) -> None:
+    """Adds the scorings of an article, or one of them, to the sums; `sign` -1 takes them away."""
+    query = (
+        select(scorings, articles.c.dated_at, articles.c.outlet, articles.c.story)
+        .join(articles, articles.c.number == scorings.c.article_number)
+        .where(scorings.c.article_number == article_number)
+    )
+    if scoring_number is not None:
+        query = query.where(scorings.c.number == scoring_number)
+    for scoring in connection.execute(query).all():
+        place = Place(
+            scoring.model_version,
+            scoring.dated_at.date(),
+            scoring.outlet or "",
+            scoring.story == article_number,
+        )
+        _add(connection, daily_frames, _frame_rows(connection, scoring, place, sign))
+        _add(connection, daily_pairs, _pair_rows(connection, scoring.number, place, sign))
+        if sign < 0:
+            _sweep(connection, place)
+
+
+def _frame_rows(connection: Connection, scoring: Any, place: Place, sign: int) -> list[dict[str, Any]]:
+    query = select(article_scores).where(article_scores.c.scoring_number == scoring.number)
+    return [
+        place.row(frame=row.frame, **{name: sign * value for name, value in _contribution(scoring.paragraphs, row)})
+        for row in connection.execute(query.order_by(article_scores.c.frame))
+    ]
+
+
+def _contribution(paragraphs: int, row: Any) -> Iterable[tuple[str, float]]:
+    total = row.mean_score * paragraphs
+    yield "articles", 1
+    yield "paragraphs", paragraphs
+    yield "present", row.paragraphs
+    yield "uncertain", row.uncertain
+    yield "articles_present", int(row.decision == "present")
+    yield "articles_uncertain", int(row.decision == "uncertain")
+    yield "share", row.share
+    yield "score", total
+    yield "score_squared", total**2
+    yield "paragraphs_squared", float(paragraphs**2)
+    yield "paragraphs_score", total * paragraphs
+    yield "mean_score", row.mean_score
+    yield "mean_score_squared", row.mean_score**2
+    yield "top_score", row.score
+    yield "top_score_squared", row.score**2
+
+
+def _pair_rows(connection: Connection, scoring_number: int, place: Place, sign: int) -> list[dict[str, Any]]:
+    query = (
+        select(paragraph_scores.c.paragraph, paragraph_scores.c.frame)
+        .where(paragraph_scores.c.scoring_number == scoring_number, paragraph_scores.c.decision == "present")
+        .order_by(paragraph_scores.c.paragraph, paragraph_scores.c.frame)
+    )
+    together: dict[int, list[str]] = {}
+    for row in connection.execute(query):
+        together.setdefault(row.paragraph, []).append(row.frame)
+    pairs = Counter(pair for frames in together.values() for pair in combinations(frames, 2))
+    return [
+        place.row(frame=frame, other=other, paragraphs=sign * number)
+        for (frame, other), number in sorted(pairs.items())
+    ]
+
+
+def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Adds to the rows that are there, in the order of their keys, so that writers cannot deadlock."""
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(table)
+    key = [column.name for column in table.primary_key]
+    sums = {c.name: c + new.excluded[c.name] for c in table.columns if c.name not in key}
+    connection.execute(new.on_conflict_do_update(index_elements=key, set_=sums), rows)
+
+
+def _sweep(connection: Connection, place: Place) -> None:
+    """Removes rows that count nothing any more, with what rounding left in them."""
+    for table, left in ((daily_frames, daily_frames.c.articles), (daily_pairs, daily_pairs.c.paragraphs)):
+        here = [table.c[name] == value for name, value in place.row().items()]
+        connection.execute(delete(table).where(*here, left <= 0))
+
+
+def rebuild(connection: Connection) -> None:
+    """Computes all sums anew from the scores."""
+    for table, query in ((daily_frames, plain_frames()), (daily_pairs, plain_pairs())):
+        connection.execute(delete(table))
+        connection.execute(insert(table).from_select([column.name for column in table.columns], query))
+
+
+def plain_frames() -> Any:
+    """The query that `daily_frames` answers faster."""
+    f, m = article_scores.c, scorings.c.paragraphs
+    total = f.mean_score * m
+    return (
+        select(
+            *_place(),
+            f.frame,
+            func.count(),
+            func.sum(m),
+            func.sum(f.paragraphs),
+            func.sum(f.uncertain),
+            func.sum(case((f.decision == "present", 1), else_=0)),
+            func.sum(case((f.decision == "uncertain", 1), else_=0)),
+            func.sum(f.share),
+            func.sum(total),
+            func.sum(total * total),
+            func.sum(literal(1.0) * m * m),
+            func.sum(total * m),
+            func.sum(f.mean_score),
+            func.sum(f.mean_score * f.mean_score),
+            func.sum(f.score),
+            func.sum(f.score * f.score),
+        )
+        .select_from(article_scores)
+        .join(scorings, scorings.c.number == f.scoring_number)
+        .join(articles, articles.c.number == scorings.c.article_number)
+        .group_by(*_place(), f.frame)
+    )
+
+
+def plain_pairs() -> Any:
+    """The query that `daily_pairs` answers faster."""
+    one, two = paragraph_scores.alias("one"), paragraph_scores.alias("two")
+    return (
+        select(*_place(), one.c.frame, two.c.frame, func.count())
+        .select_from(one)
+        .join(
+            two,
+            (two.c.scoring_number == one.c.scoring_number)
+            & (two.c.paragraph == one.c.paragraph)
+            & (one.c.frame < two.c.frame),
+        )
+        .join(scorings, scorings.c.number == one.c.scoring_number)
+        .join(articles, articles.c.number == scorings.c.article_number)
+        .where(one.c.decision == "present", two.c.decision == "present")
+        .group_by(*_place(), one.c.frame, two.c.frame)
+    )
+
+
+def _place() -> tuple[Any, ...]:
+    return (
+        scorings.c.model_version,
+        func.date(articles.c.dated_at),
+        func.coalesce(articles.c.outlet, literal("")),
+        articles.c.number == articles.c.story,
+    )

@@ -1,0 +1,279 @@
+"""What prevalence is computed from: sums of scores by cell, and the coded paragraphs that correct them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Date, Row, and_, cast, func, select, type_coerce
+
+from service.store.daily import SUMS
+from service.store.tables import (
+    annotations,
+    article_scores,
+    articles,
+    daily_frames,
+    daily_pairs,
+    draws,
+    paragraph_scores,
+    scorings,
+)
+
+Period = Literal["day", "week", "month", "year"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which articles count: those of these outlets (None: all), dated `since` to `until`, both included."""
+
+    model_version: str
+    frames: Sequence[str]
+    since: date | None = None
+    until: date | None = None
+    outlets: Sequence[str] | None = None
+    first_copies: bool = False
+
+    def takes(self, day: date, outlet: str, *, first_copy: bool) -> bool:
+        return (
+            (self.since is None or day >= self.since)
+            and (self.until is None or day <= self.until)
+            and (self.outlets is None or outlet in self.outlets)
+            and (first_copy or not self.first_copies)
+        )
+
+
+class Cell(NamedTuple):
+    """A part of a selection: an outlet, a period, both or neither (None)."""
+
+    outlet: str | None
+    period: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellSums:
+    """The sums of one frame in one cell, named as the columns of `daily_frames`."""
+
+    cell: Cell
+    frame: str
+    sums: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedParagraph:
+    """A paragraph coded with a known probability, and its scores.
+
+    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw. `codes` has the share of
+    coders who gave each frame that anybody gave. `mean_scores` are of the whole article, of `paragraphs` paragraphs.
+    """
+
+    article_id: str
+    outlet: str
+    day: date
+    first_copy: bool
+    first_coded_at: datetime
+    weight: float
+    codes: Mapping[str, float]
+    scores: Mapping[str, float]
+    paragraphs: int
+    mean_scores: Mapping[str, float]
+
+
+def sums(connection: Connection, selection: Selection, *, by_outlet: bool, period: Period | None) -> list[CellSums]:
+    """Sums of each cell and frame that has articles, by period, outlet and frame."""
+    start = None if period is None else period_start(connection, daily_frames.c.day, period)
+    keys: list[ColumnElement[Any]] = [daily_frames.c.frame]
+    if by_outlet:
+        keys.append(daily_frames.c.outlet.label("outlet"))
+    if start is not None:
+        keys.append(start.label("period"))
+    query = (
+        select(*keys, *(func.sum(daily_frames.c[name]).label(name) for name in SUMS))
+        .where(*_conditions(daily_frames, selection))
+        .group_by(*keys)
+    )
+    found = [
+        CellSums(
+            Cell(row.outlet if by_outlet else None, row.period if start is not None else None),
+            row.frame,
+            {name: getattr(row, name) for name in SUMS},
+        )
+        for row in connection.execute(query)
+    ]
+    place = {frame: number for number, frame in enumerate(selection.frames)}
+    return sorted(found, key=lambda c: (c.cell.period or date.min, c.cell.outlet or "", place[c.frame]))
+
+
+def pairs(connection: Connection, selection: Selection) -> dict[tuple[str, str], int]:
+    """How many paragraphs carry both frames of a pair (in alphabetical order), where any does."""
+    query = (
+        select(daily_pairs.c.frame, daily_pairs.c.other, func.sum(daily_pairs.c.paragraphs).label("paragraphs"))
+        .where(*_conditions(daily_pairs, selection), daily_pairs.c.other.in_(selection.frames))
+        .group_by(daily_pairs.c.frame, daily_pairs.c.other)
+    )
+    return {(row.frame, row.other): row.paragraphs for row in connection.execute(query)}
+
+
+def outlets(connection: Connection) -> list[str]:
+    """The outlets of the articles stored, by name."""
+    query = select(daily_frames.c.outlet).where(daily_frames.c.outlet != "").distinct()
+    return sorted(connection.scalars(query))
+
+
+def revision(connection: Connection, model_version: str) -> str:
+    """A text that changes whenever scores by the model or codes change."""
+    last = connection.execute(
+        select(scorings.c.number, scorings.c.scored_at).order_by(scorings.c.number.desc()).limit(1)
+    ).first()
+    counted = connection.scalar(
+        select(func.sum(daily_frames.c.articles)).where(daily_frames.c.model_version == model_version)
+    )
+    codes = connection.execute(select(func.max(annotations.c.number), func.max(annotations.c.replaced_at))).one()
+    return "|".join(map(str, (*(last or ()), counted, *codes)))
+
+
+def unscored(connection: Connection, selection: Selection) -> int:
+    """How many articles stored the model has not scored: rescoring after a promotion takes its time."""
+    stored = connection.scalar(select(func.count()).select_from(articles)) or 0
+    scored = connection.scalar(
+        select(func.sum(daily_frames.c.articles)).where(
+            daily_frames.c.model_version == selection.model_version, daily_frames.c.frame == selection.frames[0]
+        )
+    )
+    return stored - (scored or 0)
+
+
+def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
+    """The paragraphs of a selection that the coding queue drew and somebody coded."""
+    drawn = _draws(connection)
+    given: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(_codes(selection)):
+        given[row.unit].append(row)
+    units = [unit for unit, rows in given.items() if unit in drawn and _taken(selection, rows[0])]
+    scores = _scores(connection, [given[unit][0] for unit in units], selection)
+    return [
+        _coded_paragraph(given[unit], drawn[unit], *scores[given[unit][0].scoring_number, given[unit][0].paragraph])
+        for unit in units
+    ]
+
+
+def _taken(selection: Selection, row: Row[Any]) -> bool:
+    return selection.takes(row.dated_at.date(), row.outlet or "", first_copy=row.article_number == row.story)
+
+
+def _coded_paragraph(
+    rows: Sequence[Row[Any]], weight: float, scores: Mapping[str, float], mean_scores: Mapping[str, float]
+) -> CodedParagraph:
+    in_force = [row for row in rows if row.replaced_at is None]
+    settled = [row for row in in_force if row.role == "adjudicator"]
+    counted = settled[-1:] or in_force
+    first = rows[0]
+    return CodedParagraph(
+        article_id=first.article_id,
+        outlet=first.outlet or "",
+        day=first.dated_at.date(),
+        first_copy=first.article_number == first.story,
+        first_coded_at=min(row.created_at for row in rows),
+        weight=weight,
+        codes={
+            f: sum(f in row.frames for row in counted) / len(counted) for f in {f for r in counted for f in r.frames}
+        },
+        scores=scores,
+        paragraphs=first.paragraphs,
+        mean_scores=mean_scores,
+    )
+
+
+def _codes(selection: Selection) -> Any:
+    """Every code, in force or not, of a paragraph that has one in force and was scored by the model."""
+    in_force = annotations.alias("in_force")
+    return (
+        select(
+            annotations,
+            articles.c.id.label("article_id"),
+            articles.c.outlet,
+            articles.c.dated_at,
+            articles.c.story,
+            scorings.c.number.label("scoring_number"),
+            scorings.c.paragraphs,
+        )
+        .join(articles, articles.c.number == annotations.c.article_number)
+        .join(
+            scorings,
+            and_(scorings.c.article_number == articles.c.number, scorings.c.model_version == selection.model_version),
+        )
+        .where(
+            select(in_force.c.number)
+            .where(in_force.c.unit == annotations.c.unit, in_force.c.replaced_at.is_(None))
+            .correlate(annotations)
+            .exists()
+        )
+        .order_by(annotations.c.number)
+    )
+
+
+def _draws(connection: Connection) -> dict[str, float]:
+    """The weight of each unit by the draw that first gave it to anybody.
+
+    1 / inclusion probability, scaled by the size of the draw over that of its pool: draws of different sizes, made as
+    the store grew, then count by how many paragraphs they gave.
+    """
+    first = select(func.min(draws.c.number)).group_by(draws.c.unit)
+    rows = connection.execute(select(draws).where(draws.c.number.in_(first))).all()
+    sizes: dict[tuple[str, datetime], int] = defaultdict(int)
+    for row in rows:
+        sizes[row.coder, row.drawn_at] += 1
+    return {row.unit: sizes[row.coder, row.drawn_at] / (max(row.pool, 1) * row.inclusion_probability) for row in rows}
+
+
+_AT_ONCE = 500
+
+
+def _scores(
+    connection: Connection, units: Sequence[Row[Any]], selection: Selection
+) -> dict[tuple[int, int], tuple[dict[str, float], dict[str, float]]]:
+    """Scores of paragraphs, and mean scores of their articles, by scoring and paragraph."""
+    wanted = {(unit.scoring_number, unit.paragraph) for unit in units}
+    means: dict[int, dict[str, float]] = defaultdict(dict)
+    found: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    for numbers in _chunks(sorted({number for number, _ in wanted})):
+        of_articles = select(article_scores).where(article_scores.c.scoring_number.in_(numbers))
+        for row in connection.execute(of_articles):
+            means[row.scoring_number][row.frame] = row.mean_score
+        of_paragraphs = select(
+            paragraph_scores.c.scoring_number,
+            paragraph_scores.c.paragraph,
+            paragraph_scores.c.frame,
+            paragraph_scores.c.score,
+        ).where(paragraph_scores.c.scoring_number.in_(numbers), paragraph_scores.c.frame.in_(selection.frames))
+        for row in connection.execute(of_paragraphs):
+            if (row.scoring_number, row.paragraph) in wanted:
+                found[row.scoring_number, row.paragraph][row.frame] = row.score
+    return {key: (found[key], means[key[0]]) for key in wanted}
+
+
+def _chunks(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))
+
+
+def _conditions(table: Any, selection: Selection) -> list[ColumnElement[bool]]:
+    conditions = [table.c.model_version == selection.model_version, table.c.frame.in_(selection.frames)]
+    if selection.since is not None:
+        conditions.append(table.c.day >= selection.since)
+    if selection.until is not None:
+        conditions.append(table.c.day <= selection.until)
+    if selection.outlets is not None:
+        conditions.append(table.c.outlet.in_(selection.outlets))
+    if selection.first_copies:
+        conditions.append(table.c.first_copy)
+    return conditions
+
+
+def period_start(connection: Connection, day: ColumnElement[Any], period: Period) -> ColumnElement[Any]:
+    """The first day of the period that a day lies in; weeks begin on Monday (ISO 8601)."""
+    if period == "day":
+        return day
+    if connection.dialect.name == "postgresql":
+        return cast(func.date_trunc(period, day), Date)
+    steps = {"week": ("weekday 0", "-6 days"), "month": ("start of month",), "year": ("start of year",)}
+    return type_coerce(func.date(day, *steps[period]), Date)

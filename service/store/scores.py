@@ -1,0 +1,106 @@
+"""Every score of a range of articles, a batch of articles at a time."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import select, tuple_
+
+from service.schemas.fields import end_of, start_of
+from service.store.database import Database
+from service.store.prevalence import Selection
+from service.store.tables import articles, paragraph_scores, scorings
+from service.tabular import Column
+
+COLUMNS = (
+    Column("article_id", "text"),
+    Column("external_id", "text"),
+    Column("url", "text"),
+    Column("title", "text"),
+    Column("outlet", "text"),
+    Column("published_at", "moment"),
+    Column("day", "day"),
+    Column("first_copy", "flag"),
+    Column("paragraph", "whole"),
+    Column("frame", "text"),
+    Column("score", "number"),
+    Column("decision", "text"),
+    Column("model_version", "text"),
+)
+_ARTICLES_AT_ONCE = 100
+
+
+def batches(database: Database, selection: Selection) -> Iterator[Sequence[Sequence[Any]]]:
+    """Rows of `COLUMNS` in the order of articles, paragraphs and frames.
+
+    Each batch is read in a transaction of its own, so that a long export holds nobody up; an article that is deleted
+    meanwhile is left out.
+    """
+    after = None
+    while True:
+        query = _articles(selection).limit(_ARTICLES_AT_ONCE)
+        if after is not None:
+            query = query.where(tuple_(articles.c.dated_at, articles.c.number) > after)
+        with database.read() as connection:
+            found = connection.execute(query).all()
+            if not found:
+                return
+            by_scoring = {row.scoring_number: row for row in found}
+            scores = connection.execute(_scores(list(by_scoring), selection)).all()
+        of_scoring: dict[int, list[tuple[Any, ...]]] = {number: [] for number in by_scoring}
+        for number, *score in scores:
+            of_scoring[number].append((*score, selection.model_version))
+        facts = {number: _facts(article) for number, article in by_scoring.items()}
+        yield [(*facts[number], *score) for number in by_scoring for score in of_scoring[number]]
+        after = (found[-1].dated_at, found[-1].number)
+
+
+def _articles(selection: Selection) -> Any:
+    query = (
+        select(
+            articles.c.number,
+            articles.c.id,
+            articles.c.external_id,
+            articles.c.url,
+            articles.c.title,
+            articles.c.outlet,
+            articles.c.published_at,
+            articles.c.dated_at,
+            articles.c.story,
+            scorings.c.number.label("scoring_number"),
+        )
+        .join(scorings, scorings.c.article_number == articles.c.number)
+        .where(scorings.c.model_version == selection.model_version)
+        .order_by(articles.c.dated_at, articles.c.number)
+    )
+    if selection.since is not None:
+        query = query.where(articles.c.dated_at >= start_of(selection.since))
+    if selection.until is not None:
+        query = query.where(articles.c.dated_at < end_of(selection.until))
+    if selection.outlets is not None:
+        query = query.where(articles.c.outlet.in_(selection.outlets))
+    if selection.first_copies:
+        query = query.where(articles.c.story == articles.c.number)
+    return query
+
+
+def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:
+    scores = paragraph_scores.c
+    return (
+        select(scores.scoring_number, scores.paragraph, scores.frame, scores.score, scores.decision)
+        .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(selection.frames))
+        .order_by(scores.scoring_number, scores.paragraph, scores.frame)
+    )
+
+
+def _facts(article: Any) -> tuple[Any, ...]:
+    """The columns of an article, the same in all of its rows."""
+    return (
+        article.id,
+        article.external_id,
+        article.url,
+        article.title,
+        article.outlet,
+        article.published_at,
+        article.dated_at.date(),
+        article.story == article.number,
+    )

@@ -1,0 +1,181 @@
+"""Tables as a stream of bytes: CSV, JSON Lines, Parquet and Arrow, in constant memory however many rows there are."""
+
+import csv
+import io
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import IO, Any, Literal, cast
+
+from labels.exchange.cells import guarded
+
+Format = Literal["csv", "ndjson", "parquet", "arrow"]
+Kind = Literal["text", "whole", "number", "flag", "day", "moment"]
+Row = Sequence[Any]
+
+MEDIA_TYPES: Mapping[Format, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+_ROW_GROUP = 20_000
+_CHUNKS_WAITING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name and what its values are. Every value may be missing (None)."""
+
+    name: str
+    kind: Kind
+
+
+def stream(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> Iterator[bytes]:
+    """The bytes of a file of rows that come in batches; nothing but the present batch is kept."""
+    if file_format == "csv":
+        return _csv(columns, batches)
+    if file_format == "ndjson":
+        return _json_lines(columns, batches)
+    return _arrow(columns, batches, file_format)
+
+
+def _csv(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([column.name for column in columns])
+    for batch in batches:
+        writer.writerows(_converted(columns, batch, lambda value: guarded(_plain(value))))
+        yield out.getvalue().encode()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue().encode()
+
+
+def _json_lines(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    line = "{{" + ",".join(json.dumps(column.name) + ":{}" for column in columns) + "}}\n"
+    for batch in batches:
+        cells = _converted(columns, batch, lambda value: json.dumps(_plain(value), ensure_ascii=False), numbers=True)
+        yield "".join(line.format(*row) for row in cells).encode()
+
+
+def _converted(
+    columns: Sequence[Column], batch: Sequence[Row], convert: Callable[[Any], Any], *, numbers: bool = False
+) -> Iterable[Row]:
+    """The rows of a batch with their values converted, each different value of a column once; numbers on demand."""
+    converted = []
+    for column, values in zip(columns, zip(*batch, strict=True), strict=False):
+        if column.kind in ("number", "whole") and not numbers:
+            converted.append(values)
+        elif column.kind == "number":
+            converted.append(tuple(map(convert, values)))
+        else:
+            known = {value: convert(value) for value in set(values)}
+            converted.append(tuple(known[value] for value in values))
+    return zip(*converted, strict=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _arrow(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> Iterator[bytes]:
+    from arro3 import core  # noqa: PLC0415 - only these two formats need it
+    from arro3 import io as files  # noqa: PLC0415
+
+    types: dict[Kind, Any] = {
+        "text": core.DataType.string(),
+        "whole": core.DataType.int64(),
+        "number": core.DataType.float64(),
+        "flag": core.DataType.bool(),
+        "day": core.DataType.date32(),
+        "moment": core.DataType.timestamp("us", tz="UTC"),
+    }
+    schema = core.Schema([core.Field(column.name, types[column.kind], nullable=True) for column in columns])
+
+    def record_batches() -> Iterator[Any]:
+        for batch in batches:
+            if batch:
+                values = zip(*batch, strict=True)
+                arrays = [_array(core, list(v), c.kind, types) for v, c in zip(values, columns, strict=True)]
+                yield core.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def write(file: IO[bytes]) -> None:
+        # The reader takes an iterator and asks for the next batch when it has written the last.
+        reader = core.RecordBatchReader.from_batches(schema, cast(Any, record_batches()))
+        if file_format == "parquet":
+            files.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=_ROW_GROUP)
+        else:
+            files.write_ipc_stream(reader, file)
+
+    return _pushed(write)
+
+
+_EPOCH, _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
+
+
+def _array(core: Any, values: list[Any], kind: Kind, types: Mapping[Kind, Any]) -> Any:
+    if kind == "day":
+        days = [None if value is None else (value - _FIRST_DAY).days for value in values]
+        return core.Array(days, type=core.DataType.int32()).cast(types[kind])
+    if kind == "moment":
+        moments = [None if value is None else _microseconds(value) for value in values]
+        return core.Array(moments, type=core.DataType.int64()).cast(types[kind])
+    return core.Array(values, type=types[kind])
+
+
+def _microseconds(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class _Pipe(io.RawIOBase):
+    """What a writer writes into and a reader takes from, a bounded number of chunks apart."""
+
+    def __init__(self) -> None:
+        self.chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_WAITING)
+        self.abandoned = threading.Event()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, chunk: Any) -> int:
+        self.put(bytes(chunk))
+        return len(chunk)
+
+    def put(self, item: bytes | BaseException | None) -> None:
+        while not self.abandoned.is_set():
+            try:
+                return self.chunks.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+        raise BrokenPipeError("Nobody reads any more.")
+
+
+def _pushed(write: Callable[[IO[bytes]], None]) -> Iterator[bytes]:
+    """Turns a function that writes to a file into an iterator of what it writes."""
+    pipe = _Pipe()
+
+    def work() -> None:
+        try:
+            write(cast(IO[bytes], pipe))
+            pipe.put(None)
+        except BrokenPipeError:
+            return
+        except BaseException as error:  # noqa: BLE001 - it is raised where the bytes are read
+            if not pipe.abandoned.is_set():
+                pipe.put(error)
+
+    threading.Thread(target=work, name="table writer", daemon=True).start()
+    try:
+        while (item := pipe.chunks.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        pipe.abandoned.set()

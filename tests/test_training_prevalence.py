@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+
+from training.prevalence import (
+    FEWEST_ARTICLES,
+    FEWEST_CODES,
+    Codes,
+    Share,
+    Sums,
+    borrowed_share,
+    codes_needed,
+    corrected_share,
+    difference,
+)
+from training.tiers import reliability_tier
+
+CORPORA = 1000
+
+
+def sums_of(article, score, size=None):
+    """The sums of articles given by paragraph: article number (n,) and score (n,)."""
+    sizes = np.bincount(article).astype(float) if size is None else size
+    scores = np.bincount(article, weights=score, minlength=len(sizes))
+    return Sums(
+        len(sizes),
+        sizes.sum(),
+        scores.sum(),
+        (sizes**2).sum(),
+        (scores**2).sum(),
+        (sizes * scores).sum(),
+    )
+
+
+def codes_of(code, score, article, weight=None, sizes=None, scores=None):
+    """Codes of paragraphs, of articles that are in the population if `sizes` and `scores` of all articles are given."""
+    known, places = np.unique(article, return_inverse=True)
+    return Codes(
+        code=code,
+        score=score,
+        weight=np.ones(len(code)) if weight is None else weight,
+        article=places,
+        article_sizes=np.zeros(len(known)) if sizes is None else sizes[known],
+        article_scores=np.zeros(len(known)) if scores is None else scores[known],
+    )
+
+
+def corpus(generator, articles=400, rate=0.2):
+    """A simulated corpus whose classifier calls too much and whose articles are alike within."""
+    article = np.repeat(np.arange(articles), generator.integers(3, 20, articles))
+    leaning = np.log(rate / (1 - rate)) + generator.normal(0, 0.5, articles)[article]
+    leaning = leaning + generator.normal(0, 1.0, len(article))
+    carries = (generator.random(len(article)) < 1 / (1 + np.exp(-1.3 * leaning))).astype(float)
+    score = 1 / (1 + np.exp(-(leaning + 0.7 + generator.normal(0, 0.7, len(article)))))
+    return article, carries, score
+
+
+def independent(generator, coded=2000, uncoded=8000):
+    """Independent paragraphs: codes with scores, and scores without codes."""
+    truth = (generator.random(coded + uncoded) < 0.3).astype(float)
+    score = np.clip(0.25 + 0.4 * truth + generator.normal(0, 0.15, len(truth)), 0, 1)
+    return truth[:coded], score[:coded], score[coded:]
+
+
+@pytest.mark.filterwarnings("ignore")  # of libraries that ppi-python brings
+@pytest.mark.parametrize("tuning", [0.0, 0.4, 1.0])
+def test_the_estimate_and_its_interval_are_those_of_the_authors_own_library(tuning):
+    from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
+
+    code, score, other = independent(np.random.default_rng(1))
+    mine = corrected_share(
+        sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code))), tuning=tuning
+    )
+    assert mine.value == pytest.approx(
+        float(np.squeeze(ppi_mean_pointestimate(code, score, other, lam=tuning))), abs=1e-12
+    )
+    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(code, score, other, alpha=0.05, lam=tuning))
+    assert (mine.low, mine.high) == pytest.approx((low, high), abs=5e-4)
+    assert mine.standard_error == pytest.approx((high - low) / 2 / 1.959964, rel=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weighted_estimates_are_those_of_the_authors_own_library():
+    from ppi_py import ppi_mean_pointestimate
+
+    generator = np.random.default_rng(2)
+    code, score, other = independent(generator)
+    weight = generator.uniform(0.2, 5, len(code))
+    mine = corrected_share(
+        sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code)), weight), tuning=0.7
+    )
+    theirs = ppi_mean_pointestimate(code, score, other, lam=0.7, w=weight)
+    assert mine.value == pytest.approx(float(np.squeeze(theirs)), abs=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_tuning_is_close_to_the_authors_and_no_interval_is_narrower():
+    from ppi_py import ppi_mean_ci
+
+    code, score, other = independent(np.random.default_rng(3), coded=300)
+    population, codes = sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code)))
+    best = corrected_share(population, codes)
+    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(code, score, other, alpha=0.05))
+    assert (best.low, best.high) == pytest.approx((low, high), abs=0.003)
+    errors = [corrected_share(population, codes, tuning=t).standard_error for t in np.linspace(0, 1, 21)]
+    assert best.standard_error <= min(errors) + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("rate", "coded", "uneven"),
+    [(0.2, FEWEST_CODES, False), (0.2, 120, True), (0.05, 120, False), (0.4, 300, True)],
+)
+def test_intervals_of_corrected_shares_cover_the_truth_and_raw_shares_miss_it(rate, coded, uneven):
+    truth = corpus(np.random.default_rng(0), articles=100_000, rate=rate)[1].mean()
+    covered, raw_covered = 0, 0
+    for seed in range(1, CORPORA + 1):
+        generator = np.random.default_rng(seed)
+        article, carries, score = corpus(generator, rate=rate)
+        if uneven:
+            wanted = np.sqrt(score * (1 - score)) + 0.05
+            chance = np.minimum(1, coded * wanted / wanted.sum())
+            drawn = np.flatnonzero(generator.random(len(article)) < chance)
+        else:
+            chance = np.full(len(article), coded / len(article))
+            drawn = generator.choice(len(article), coded, replace=False)
+        sizes, scores = np.bincount(article).astype(float), np.bincount(article, weights=score)
+        codes = codes_of(carries[drawn], score[drawn], article[drawn], 1 / chance[drawn], sizes, scores)
+        share = corrected_share(sums_of(article, score), codes)
+        covered += share.low <= truth <= share.high
+        raw = (score > 0.5).mean()
+        raw_covered += abs(raw - truth) <= 1.96 * np.sqrt(raw * (1 - raw) / len(score))
+    assert 0.93 <= covered / CORPORA <= 0.97
+    assert raw_covered / CORPORA < 0.8
+
+
+def test_articles_that_are_alike_within_make_the_interval_wider():
+    generator = np.random.default_rng(4)
+    article, carries, score = corpus(generator)
+    drawn = generator.choice(len(article), 200, replace=False)
+    population = sums_of(article, score)
+    alone = corrected_share(population, codes_of(carries[drawn], score[drawn], np.arange(200)))
+    blocks = corrected_share(population, codes_of(np.sort(carries[drawn]), score[drawn], np.arange(200) // 10))
+    assert blocks.high - blocks.low > 1.3 * (alone.high - alone.low)
+
+
+def test_a_useless_classifier_costs_nothing():
+    generator = np.random.default_rng(5)
+    code, _, _ = independent(generator, coded=200)
+    noise, other = generator.random(200), generator.random(5000)
+    share = corrected_share(sums_of(np.arange(5000), other), codes_of(code, noise, np.arange(200)))
+    assert share.value == pytest.approx(code.mean(), abs=0.02)
+    assert share.high - share.low < 0.14
+
+
+def test_codes_that_all_agree_do_not_promise_certainty():
+    codes = codes_of(np.zeros(60), np.full(60, 0.1), np.arange(60))
+    share = corrected_share(sums_of(np.arange(500), np.full(500, 0.1)), codes)
+    assert share.value == 0
+    assert 0.02 < share.high < 0.2
+
+
+def test_a_borrowed_share_moves_with_the_scores_of_its_cell_and_is_less_sure():
+    code, score, other = independent(np.random.default_rng(6), coded=300)
+    wider, codes = sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(300))
+    whole = corrected_share(wider, codes)
+    cell = np.clip(other[:200] + 0.1, 0, 1)
+    moved = borrowed_share(sums_of(np.arange(200), cell), wider, whole, codes)
+    assert moved.value == pytest.approx(whole.value + whole.tuning * (cell.mean() - other.mean()), abs=1e-9)
+    assert moved.standard_error > whole.standard_error
+
+
+def test_as_many_codes_as_were_said_to_be_needed_reach_the_width():
+    generator = np.random.default_rng(7)
+    code, score, other = independent(generator, coded=4000)
+    population = sums_of(np.arange(len(other)), other)
+
+    def codes(n):
+        return codes_of(code[:n], score[:n], np.arange(n))
+
+    few = 10
+    assert not codes(few).enough
+    assert few + codes_needed(population, codes(few), width=0.1) >= FEWEST_CODES
+    more = 100 + codes_needed(population, codes(100), width=0.05)
+    reached = corrected_share(population, codes(more))
+    assert 0.035 < reached.high - reached.low < 0.065
+    assert codes_needed(population, codes(more), width=0.2) == 0
+
+
+def test_codes_of_few_articles_are_not_enough():
+    crowded = codes_of(np.ones(200), np.ones(200), np.arange(200) % (FEWEST_ARTICLES - 1))
+    assert not crowded.enough
+    assert codes_needed(Sums(10, 200, 100, 4000, 1000, 2000), crowded) >= 1
+
+
+def test_sums_add_up_and_scale():
+    generator = np.random.default_rng(8)
+    article, _, score = corpus(generator, articles=50)
+    half = article < 25
+    whole = sums_of(article, score)
+    parts = sums_of(article[half], score[half]) + sums_of(article[~half] - 25, score[~half])
+    assert parts.squared_deviations == pytest.approx(whole.squared_deviations)
+    assert whole.scaled(0.01).mean_score == pytest.approx(whole.mean_score)
+    assert whole.scaled(0.01).squared_deviations == pytest.approx(whole.squared_deviations)
+    assert Sums().mean_score == Sums().squared_deviations == 0
+
+
+def test_a_difference_has_an_interval_that_contains_it_and_is_wider_than_either():
+    found, low, high = difference(Share(0.4, 0.3, 0.5, 0.05, 1), Share(0.1, 0.05, 0.2, 0.04, 1))
+    assert found == pytest.approx(0.3)
+    assert low == pytest.approx(0.3 - np.hypot(0.1, 0.1))
+    assert high == pytest.approx(0.3 + np.hypot(0.1, 0.05))
+
+
+def test_tiers_are_as_good_as_the_weaker_of_model_and_coders(registry):
+    from dataclasses import replace
+
+    card = registry.card("v1")
+    frame = card.frame_keys[0]
+
+    def with_figures(f1, alpha):
+        figures = tuple(replace(f, f1=replace(f.f1, value=f1)) for f in card.held_out.frames)
+        return replace(
+            card, held_out=replace(card.held_out, frames=figures), agreement={**card.agreement, frame: alpha}
+        )
+
+    assert reliability_tier(with_figures(0.85, 0.81), frame) == "A"
+    assert reliability_tier(with_figures(0.85, 0.7), frame) == "B"
+    assert reliability_tier(with_figures(0.6, 0.9), frame) == "C"
+    assert reliability_tier(with_figures(0.9, None), frame) == "C"
