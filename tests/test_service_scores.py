@@ -70,7 +70,7 @@ def test_exports_select_days_outlets_and_frames(client):
     asked = {"format": "ndjson", "from": "2026-03-02", "to": "2026-03-03", "outlet": "Courier", "frame": "foreign_hand"}
     lines = [json.loads(line) for line in client.get("/v1/scores", params=asked).text.splitlines()]
     assert [(line["day"], line["paragraph"]) for line in lines] == [
-        (f"2026-03-0{d}", p) for d in (2, 3) for p in range(3)
+        (f"2026-03-0{d}", p) for d in (2, 3) for p in range(4)
     ]
     assert client.get("/v1/scores?frame=nothing").status_code == 422
 
