@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check figures retraining-curve latency lock wheel clean
+.PHONY: help serve demo test check figures retraining-curve latency screenshots lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ help:  ## What there is to make
 serve: .venv/serve  ## Install, train the default model if there is none, serve on http://127.0.0.1:8000
 	$(BIN)/framing train --if-no-champion
 	$(BIN)/framing serve
+
+demo: .venv/serve  ## Fill demo-data/ with made-up articles and codes, serve it on http://127.0.0.1:8000
+	FRAMING_DATA_DIR=demo-data $(BIN)/framing train --if-no-champion
+	test -e demo-data/framing.sqlite3 || FRAMING_DATA_DIR=demo-data $(BIN)/framing demo
+	FRAMING_DATA_DIR=demo-data $(BIN)/framing serve
 
 test: check  ## Install, then lint, type-check and test everything
 	$(BIN)/python -m pytest
@@ -44,6 +49,9 @@ latency: .venv/test  ## Write docs/latency-during-training.md: what a training r
 lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
+	$(BIN)/python tests/screenshots.py screenshots
 
 wheel: .venv/test  ## Build the source distribution and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

@@ -14,6 +14,10 @@ from labels.language import detect_language
 from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
+from service.pages import codebook as pages_of_codebook
+from service.pages import coding, dashboard, files, reader, try_it
+from service.pages import models as pages_of_models
+from service.pages.assets import ChartFiles
 from service.routes import (
     annotations,
     articles,
@@ -45,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     registry = Registry(settings.models_dir)
     database = Database(settings.store_url)
+    codebook_ = read_codebook(settings.codebook)
 
     def announce(promotion: Promotion) -> None:
         with database.write() as connection:
@@ -52,11 +57,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     services = Services(
         settings=settings,
-        codebook=read_codebook(settings.codebook),
+        codebook=codebook_,
         database=database,
         registry=registry,
         champion=Champion(registry, metrics, settings.champion_poll_seconds, announce),
         metrics=metrics,
+        charts=ChartFiles(codebook_, settings.cache_dir),
     )
 
     @asynccontextmanager
@@ -82,7 +88,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for module in (classify, articles, annotations, training_runs, codebook, models, prevalence, scores, health, docs):
         app.include_router(module.router)
+    for module in (dashboard, try_it, reader, coding, pages_of_models, pages_of_codebook, files):
+        app.include_router(module.router)
     docs.mount_assets(app)
+    files.mount_static(app)
     problems.install(app)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]

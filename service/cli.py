@@ -288,6 +288,25 @@ def _open_database(settings: Settings) -> "Iterator[tuple[Database, Codebook]]":
         database.close()
 
 
+@_command("FRAMING_DATA_DIR=demo-data framing demo")
+def demo(as_json: AsJson = False) -> None:
+    """Fill an empty data folder with made-up articles and codes, so that every page shows something."""
+    from service import console
+    from service import demo as demonstration
+    from training.registry import Registry
+
+    settings = Settings()
+    model, promotion = Registry(settings.models_dir).load_champion()
+    with _open_database(settings) as (database, codebook), console.progress_bar() as progress:
+        articles, codes = demonstration.fill(
+            database, codebook, model, promotion, lambda share: progress("made-up articles", share)
+        )
+    if as_json:
+        _print_json({"articles": articles, "codes": codes})
+    else:
+        typer.echo(f"Stored {articles} made-up articles and {codes} codes; a training run is queued.")
+
+
 @_command("framing models")
 def models(as_json: AsJson = False) -> None:
     """List the model versions, their figures, and who promoted which when and why."""

@@ -15,6 +15,7 @@ from starlette.routing import compile_path
 from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
 from labels.exchange import ExchangeError
 from service.body import BodyError, BodyTooLargeError
+from service.pages.names import ChartsError
 from service.schemas.problems import FieldError, Problem
 from service.store.database import DatabaseError
 from service.store.idempotency import IdempotencyKeyReusedError
@@ -90,6 +91,7 @@ TABLE: dict[type[Exception], Kind] = {
     NotFoundError: Kind(404, "not-found", "There is no such thing here"),
     NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),
     NoChampionError: Kind(503, "no-model", "No model is ready"),
+    ChartsError: Kind(503, "no-charts", "The charts cannot be shown"),
     ModelFileError: Kind(503, "model-refused", "The model cannot be used"),
     DatabaseError: Kind(503, "database-unavailable", "The database cannot be used"),
     OperationalError: Kind(503, "database-unavailable", "The database cannot be used"),

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         "manual", description="Whether a training run promotes its model when the verdict is for it."
     )
     rescore: bool = Field(True, description="Whether stored articles are scored anew after a promotion.")
+    coding_guess: Literal["after", "before", "never"] = Field(
+        "after",
+        description="When the coding page shows what the model thinks of a paragraph; before biases the coder.",
+    )
     min_alpha: float = Field(
         0.0, ge=0, le=1, description="Least Krippendorff's alpha of the coders on a frame for a training run to go on."
     )
@@ -75,6 +79,10 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.data_dir / "cache"
 
     @property
     def store_url(self) -> str:

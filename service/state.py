@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from labels.codebook import Codebook
 from service.champion import Champion
 from service.metrics import Metrics
+from service.pages.assets import ChartFiles
 from service.settings import Settings
 from service.store.database import Database
 from training.registry import Registry
@@ -23,6 +24,7 @@ class Services:
     registry: Registry
     champion: Champion
     metrics: Metrics
+    charts: ChartFiles
 
 
 def _services(request: Request) -> Services:

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from service.app import create_app
+from service.pages.assets import ChartFiles
 from service.settings import Settings
 from training.challenger import Challenger, train_challenger
 from training.registry import Registry
@@ -53,12 +54,14 @@ def trained_folder(challenger: Challenger, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("trained") / "models"
     registry = Registry(folder)
     registry.promote(registry.register(challenger).version, by="tests", reason="the first")
+    ChartFiles(read_codebook(), folder.parent / "cache").bundle()
     return folder
 
 
 @pytest.fixture
 def models_folder(trained_folder: Path, tmp_path: Path) -> Path:
     """A registry with v1 as champion, one's own to spoil."""
+    shutil.copytree(trained_folder.parent / "cache", tmp_path / "data" / "cache")
     return Path(shutil.copytree(trained_folder, tmp_path / "data" / "models"))
 
 

@@ -18,12 +18,15 @@ QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/sql-views.md").read_text
 
 @pytest.fixture
 def filled(client):
+    raid = "Troops launched a clearance operation and killed a dozen militants."
     for number, outlet in enumerate(("Harbour Post", "Valley Times", None)):
         body = {
-            "text": f"{THREE_PARAGRAPHS}\n\nNaïve “quotes” 🚂 {number}: troops launched a clearance operation and killed a dozen militants.",
-            "published_at": "2026-03-0" + str(number + 1),
+            "title": f"Day {number}",
+            "outlet": outlet,
+            "text": f"{THREE_PARAGRAPHS}\n\nNaïve “quotes” 🚂 {number}: {raid}",
+            "published_at": f"2026-03-0{number + 1}",
         }
-        assert client.post("/v1/articles", json={**body, "outlet": outlet}).status_code == 201
+        assert client.post("/v1/articles", json=body).status_code == 201
     return client
 
 

@@ -135,10 +135,10 @@ def listing(
         words=q,
     )
     with state.database.read() as connection:
-        page, following = store.listing(connection, filters, _read_cursor(cursor), limit, state.champion.version())
+        page, following = store.listing(connection, filters, read_cursor(cursor), limit, state.champion.version())
     return ArticleList(
         articles=[listed_article(article) for article in page],
-        next=_write_cursor(following) if following else None,
+        next=write_cursor(following) if following else None,
     )
 
 
@@ -166,12 +166,12 @@ def _read(state: Services, identifier: str, *, explain: bool) -> str:
     if article is None:
         raise NotFoundError(f"No article is stored under the id {identifier}.")
     if explain:
-        article = _explained(article, state.champion.model())
+        article = explained(article, state.champion.model())
     answer = stored_article(article, evidence_terms=state.settings.evidence_terms)
     return answer.model_dump_json(exclude_none=True)
 
 
-def _explained(article: store.StoredArticle, model: FrameModel) -> store.StoredArticle:
+def explained(article: store.StoredArticle, model: FrameModel) -> store.StoredArticle:
     """The article with evidence for the scores stored, if the model that gave them is at hand."""
     if model.card.version != article.scoring.model_version:
         return article
@@ -204,11 +204,11 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def _write_cursor(cursor: store.Cursor) -> str:
+def write_cursor(cursor: store.Cursor) -> str:
     return f"{(cursor.dated_at - _FIRST) // timedelta(microseconds=1)}-{cursor.number}"
 
 
-def _read_cursor(cursor: str | None) -> store.Cursor | None:
+def read_cursor(cursor: str | None) -> store.Cursor | None:
     if cursor is None:
         return None
     microseconds, number = map(int, cursor.split("-"))

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 _ASSETS = "/docs/assets"
@@ -26,8 +26,3 @@ def docs() -> HTMLResponse:
         swagger_css_url=f"{_ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{_ASSETS}/favicon.png",
     )
-
-
-@router.get("/")
-def root() -> RedirectResponse:
-    return RedirectResponse("/docs")

@@ -148,6 +148,12 @@ def count_since(connection: Connection, moment: datetime | None) -> int:
     return connection.scalar(query) or 0
 
 
+def count_by(connection: Connection, coder: str) -> int:
+    """How many codes of a coder are in force."""
+    query = select(func.count()).where(annotations.c.coder == coder, annotations.c.replaced_at.is_(None))
+    return connection.scalar(query) or 0
+
+
 def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicated: bool) -> tuple[CodedParagraph, ...]:
     """All units in force as coded paragraphs, ready for training or agreement.
 

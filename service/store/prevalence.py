@@ -120,6 +120,14 @@ def outlets(connection: Connection) -> list[str]:
     return sorted(connection.scalars(query))
 
 
+def count_drawn_codes(connection: Connection) -> int:
+    """How many paragraphs the coding queue drew and somebody coded."""
+    query = select(func.count(annotations.c.unit.distinct())).where(
+        annotations.c.replaced_at.is_(None), annotations.c.unit.in_(select(draws.c.unit))
+    )
+    return connection.scalar(query) or 0
+
+
 def revision(connection: Connection, model_version: str) -> str:
     """A text that changes whenever scores by the model or codes change."""
     last = connection.execute(

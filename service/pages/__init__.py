@@ -1,0 +1,1 @@
+"""The web pages: one module a page, their templates and their static files."""

@@ -1,0 +1,128 @@
+"""An article with its framing as the pages show it: paragraphs shaded, evidence underlined, pieces set aside."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labels.boilerplate import Reason
+from service.schemas.annotations import AnnotationAnswer
+from service.schemas.articles import Classified, EvidenceSpan, ParagraphAnswer, SkippedPiece
+from training.card import ModelCard
+from training.operating_points import OPERATING_POINTS, Decision
+
+OTHER = -1
+"""Place of a frame that the codebook no longer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMark:
+    """One frame of a paragraph or of the article."""
+
+    key: str
+    title: str
+    place: int
+    score: float
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of text; `place` is the frame that it is evidence for, None for none; `weights` says how much."""
+
+    text: str
+    place: int | None
+    key: str
+    weights: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, or a piece that was set aside and says why."""
+
+    index: int | None
+    start: int
+    pieces: Sequence[Piece]
+    marks: Sequence[FrameMark]
+    reason: Reason | None
+    codes: Sequence[AnnotationAnswer] = ()
+
+
+def blocks(
+    article: Classified,
+    titles: Mapping[str, str],
+    places: Mapping[str, int],
+    codes: Mapping[int, Sequence[AnnotationAnswer]],
+) -> list[Block]:
+    """Paragraphs and pieces set aside, in the order of the article; `codes` by paragraph."""
+    kept = [_paragraph(paragraph, titles, places, codes.get(paragraph.index, ())) for paragraph in article.paragraphs]
+    return sorted([*kept, *map(_skipped, article.skipped)], key=lambda block: block.start)
+
+
+def marks(frames: Mapping[str, Any], titles: Mapping[str, str], places: Mapping[str, int]) -> list[FrameMark]:
+    """The frames of a paragraph or an article, in the order of the codebook."""
+    found = [
+        FrameMark(key, titles.get(key, key), places.get(key, OTHER), frame.score, frame.decision)
+        for key, frame in frames.items()
+    ]
+    return sorted(found, key=lambda mark: mark.place if mark.place != OTHER else len(places))
+
+
+def cuts_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:
+    """(present from, absent below) of each frame at each operating point, for the page's own switch."""
+    return {
+        point: {frame: (cut.present_from, cut.absent_below) for frame, cut in card.cuts[point].items()}
+        for point in OPERATING_POINTS
+    }
+
+
+def _paragraph(
+    paragraph: ParagraphAnswer,
+    titles: Mapping[str, str],
+    places: Mapping[str, int],
+    codes: Sequence[AnnotationAnswer],
+) -> Block:
+    return Block(
+        index=paragraph.index,
+        start=paragraph.start,
+        pieces=_pieces(paragraph, titles, places),
+        marks=marks(paragraph.frames, titles, places),
+        reason=None,
+        codes=codes,
+    )
+
+
+def _skipped(piece: SkippedPiece) -> Block:
+    return Block(None, piece.start, (Piece(piece.text, None, "", ""),), (), piece.reason)
+
+
+def _pieces(paragraph: ParagraphAnswer, titles: Mapping[str, str], places: Mapping[str, int]) -> list[Piece]:
+    """The text cut wherever evidence for a frame begins or ends."""
+    spans = [
+        (key, span)
+        for key, frame in paragraph.frames.items()
+        for span in frame.evidence or ()
+        if span.weight > 0 and frame.decision != "absent"
+    ]
+    ends = {paragraph.start, paragraph.end, *(s.start for _, s in spans), *(s.end for _, s in spans)}
+    places_in_text = sorted(ends)
+    return [
+        _piece(
+            paragraph.text[start - paragraph.start : end - paragraph.start],
+            [(key, span) for key, span in spans if span.start <= start and end <= span.end],
+            titles,
+            places,
+        )
+        for start, end in itertools.pairwise(places_in_text)
+    ]
+
+
+def _piece(
+    text: str, spans: Sequence[tuple[str, EvidenceSpan]], titles: Mapping[str, str], places: Mapping[str, int]
+) -> Piece:
+    if not spans:
+        return Piece(text, None, "", "")
+    weightiest = sorted(spans, key=lambda found: -found[1].weight)
+    weights = ", ".join(f"{titles.get(key, key)} +{span.weight:.2f}" for key, span in weightiest)
+    key = weightiest[0][0]
+    return Piece(text, places.get(key, OTHER), key, weights)

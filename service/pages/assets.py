@@ -1,0 +1,79 @@
+"""Files that the pages load: our own, and charts and Vega as `charts` makes them once a codebook and version."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from labels.codebook import Codebook, codebook_to_toml
+from service.metrics import product_version
+from service.pages.names import BUNDLE, CHARTS, ChartsError
+
+_log = logging.getLogger("framing")
+
+_LONGEST_SECONDS = 60
+
+
+class ChartFiles:
+    """The Vega bundle and the charts of a codebook, in a folder of the cache; made by another process when missing."""
+
+    def __init__(self, codebook: Codebook, cache: Path) -> None:
+        self._codebook = codebook
+        content = json.dumps([version("vl-convert-python"), version("altair"), product_version(), _own_code()])
+        digest = hashlib.sha256((content + codebook_to_toml(codebook)).encode()).hexdigest()[:16]
+        self._folder = cache / f"charts-{digest}"
+        self._making = threading.Lock()
+
+    def make_soon(self) -> None:
+        """Has the files made while the page that needs them is read."""
+        if not self._folder.exists():
+            threading.Thread(target=self._make_and_log, name="charts", daemon=True).start()
+
+    def _make_and_log(self) -> None:
+        try:
+            self._make()
+        except ChartsError as error:
+            _log.error("%s", error)
+
+    def bundle(self) -> Path:
+        """The file of Vega; raises `ChartsError`."""
+        self._make()
+        return self._folder / BUNDLE
+
+    def chart(self, name: str) -> Any:
+        """A chart as Vega-Lite, None where there is none of that name; raises `ChartsError`."""
+        self._make()
+        return json.loads((self._folder / CHARTS).read_text(encoding="utf-8")).get(name)
+
+    def _make(self) -> None:
+        with self._making:
+            if self._folder.exists():
+                return
+            building = self._folder.with_name(f"{self._folder.name}.{os.getpid()}")
+            building.mkdir(parents=True, exist_ok=True)
+            codebook = building / "codebook.toml"
+            codebook.write_text(codebook_to_toml(self._codebook), encoding="utf-8")
+            try:
+                command = [sys.executable, "-m", "service.pages.charts", str(codebook), str(building)]
+                done = subprocess.run(  # noqa: S603 - this very program
+                    command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
+                )
+                if done.returncode:
+                    raise ChartsError(f"The charts could not be made: {done.stderr.strip().splitlines()[-1:]}")
+                if not self._folder.exists():
+                    building.replace(self._folder)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise ChartsError(f"The charts could not be made: {error}.") from error
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+
+
+def _own_code() -> str:
+    return hashlib.sha256(Path(__file__).with_name("charts.py").read_bytes()).hexdigest()

@@ -1,0 +1,140 @@
+"""The charts of the pages as Vega-Lite specifications, made with Altair.
+
+They name their data (`rows`), which the page fetches from the API; colours come from the codebook. Run as a program it
+writes the charts and the Vega bundle of the installed vl-convert into a folder, so that a server imports neither.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from labels.codebook import Codebook, read_codebook
+from service.pages.names import BUNDLE, CHARTS
+
+Chart = Any
+"""An Altair chart of whatever composition; Altair does not type their operators."""
+
+_ROWS = alt.NamedData("rows")
+_AUTOSIZE = alt.AutoSizeParams(type="fit-x", contains="padding")
+_SHARE = alt.Axis(format="%", title=None)
+
+
+def charts(codebook: Codebook) -> Mapping[str, Any]:
+    """All charts by name."""
+    titles = [frame.title for frame in codebook.frames]
+    colours = [frame.colour for frame in codebook.frames]
+    colour = alt.Color("title:N", scale=alt.Scale(domain=titles, range=colours), title=None)
+    colour = colour.legend(orient="bottom")
+    made = {
+        "prevalence": _prevalence(colour),
+        "outlets": _outlets(colour, titles),
+        "pairs": _pairs(titles),
+        "reliability": _reliability(colour),
+        "versions": _versions(),
+    }
+    return {name: _as_dict(chart) for name, chart in made.items()}
+
+
+def _as_dict(chart: Chart) -> dict[str, Any]:
+    found: dict[str, Any] = chart.to_dict()
+    found.pop("config", None)  # colours of axes and texts follow the page, light or dark
+    return found
+
+
+def _prevalence(colour: Any) -> Chart:
+    chosen = alt.selection_point(fields=["title"], bind="legend", name="chosen")
+    time = alt.X("period:T", axis=alt.Axis(title=None, labelOverlap=True, tickCount=8))
+    base = alt.Chart(_ROWS).encode(x=time, color=colour, opacity=alt.condition(chosen, alt.value(1), alt.value(0.12)))
+    band = base.mark_area(fillOpacity=0.18).encode(y=alt.Y("low:Q", axis=_SHARE), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("share:Q", axis=_SHARE))
+    point = base.mark_point(filled=True, size=36).encode(y="share:Q", tooltip=_tooltip("period:T"))
+    return (band + line + point).add_params(chosen).properties(width="container", height=300)
+
+
+def _outlets(colour: Any, titles: Sequence[str]) -> Chart:
+    offset = alt.YOffset("title:N", sort=list(titles))
+    base = alt.Chart(_ROWS).encode(y=alt.Y("outlet:N", title=None), yOffset=offset, color=colour)
+    interval = base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", axis=_SHARE), x2="high:Q")
+    point = base.mark_point(filled=True, size=60).encode(x=alt.X("share:Q", axis=_SHARE), tooltip=_tooltip("outlet:N"))
+    return (interval + point).properties(
+        width="container", autosize=_AUTOSIZE, height=alt.Step(max(6, 44 // max(1, len(titles))))
+    )
+
+
+def _tooltip(where: str) -> list[Any]:
+    shares = ("share", "low", "high", "raw_share")
+    return [
+        alt.Tooltip(where),
+        alt.Tooltip("title:N", title="frame"),
+        *(alt.Tooltip(f"{name}:Q", format=".1%", title=name.replace("_", " ")) for name in shares),
+        alt.Tooltip("total:Q", title="counted"),
+        alt.Tooltip("correction:N"),
+        alt.Tooltip("tier:N"),
+    ]
+
+
+def _pairs(titles: Sequence[str]) -> Chart:
+    base = alt.Chart(_ROWS).encode(
+        x=alt.X("other_title:N", title=None, sort=list(titles), axis=alt.Axis(labelAngle=-35)),
+        y=alt.Y("title:N", title=None, sort=list(titles)),
+    )
+    scale = alt.Scale(scheme="tealblues", domainMin=0)
+    heat = base.mark_rect(cornerRadius=3).encode(
+        color=alt.Color("share:Q", scale=scale, legend=None),
+        tooltip=[
+            alt.Tooltip("title:N", title="frame"),
+            alt.Tooltip("other_title:N", title="with"),
+            alt.Tooltip("paragraphs:Q"),
+            alt.Tooltip("share:Q", format=".1%"),
+            alt.Tooltip("lift:Q", format=".1f"),
+        ],
+    )
+    text = base.mark_text(fontSize=12, color="#111111").encode(
+        text=alt.Text("share:Q", format=".1%"),
+        color=alt.condition("datum.share > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")),
+    )
+    return (heat + text).properties(width="container", autosize=_AUTOSIZE, height=alt.Step(36))
+
+
+def _reliability(colour: Any) -> Chart:
+    score = alt.X("mean_score:Q", scale=alt.Scale(domain=[0, 1]), title="mean score")
+    share = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), title="share that carry the frame")
+    ends = alt.Chart(alt.InlineData(values=[{"a": 0}, {"a": 1}]))
+    diagonal = ends.mark_line(strokeDash=[4, 4], color="#888888").encode(x="a:Q", y="a:Q")
+    base = alt.Chart(_ROWS).encode(x=score, y=share, color=colour)
+    tooltip = [alt.Tooltip("title:N"), alt.Tooltip("mean_score:Q", format=".2f"), alt.Tooltip("share:Q", format=".2f")]
+    lines = base.mark_line() + base.mark_point(filled=True).encode(
+        size=alt.Size("paragraphs:Q", legend=None), tooltip=[*tooltip, alt.Tooltip("paragraphs:Q")]
+    )
+    return (diagonal + lines).properties(width="container", height=320)
+
+
+def _versions() -> Chart:
+    base = alt.Chart(_ROWS).encode(x=alt.X("version:N", sort=None, title=None, axis=alt.Axis(labelAngle=0)))
+    figure = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), title="macro F1")
+    how = alt.Color("how:N", title=None, legend=alt.Legend(orient="bottom"))
+    shift = alt.XOffset("how:N")
+    rule = base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q", color=how, xOffset=shift)
+    tooltip = [
+        alt.Tooltip("version:N"),
+        alt.Tooltip("how:N"),
+        *(alt.Tooltip(f"{n}:Q", format=".2f") for n in ("value", "low", "high")),
+    ]
+    point = base.mark_point(filled=True, size=70).encode(y=figure, color=how, xOffset=shift, tooltip=tooltip)
+    return (rule + point).properties(width="container", height=220)
+
+
+def main(codebook: Path, folder: Path) -> None:
+    import vl_convert  # noqa: PLC0415 - an engine of 130 MiB, wanted in this process alone
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CHARTS).write_text(json.dumps(charts(read_codebook(codebook))), encoding="utf-8")
+    (folder / BUNDLE).write_text(vl_convert.javascript_bundle(), encoding="utf-8")  # type: ignore[call-arg]  # its stub is too strict
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

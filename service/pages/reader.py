@@ -1,0 +1,98 @@
+"""/articles: what is stored, to search and to read, with scores and codes side by side."""
+
+from collections import defaultdict
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
+
+from labels.annotations import STANCES
+from service.answers import annotation_answer, listed_article, stored_article
+from service.pages.article_view import blocks, cuts_of, marks
+from service.pages.render import PageRoute, page, titles
+from service.problems import NotFoundError
+from service.routes.articles import explained, read_cursor, write_cursor
+from service.schemas.annotations import AnnotationAnswer
+from service.schemas.fields import WholeDay, end_of, start_of
+from service.state import State
+from service.store import annotations, articles, prevalence
+from training.operating_points import Decision
+
+router = APIRouter(prefix="/articles", include_in_schema=False, route_class=PageRoute)
+
+_A_PAGE = 25
+_MOST_CODES = 5000
+
+
+@router.get("")
+def listing(
+    request: Request,
+    state: State,
+    q: Annotated[str, Query(max_length=256)] = "",
+    outlet: Annotated[str, Query(max_length=256)] = "",
+    since: Annotated[WholeDay | Literal[""], Query(alias="from")] = "",
+    until: Annotated[WholeDay | Literal[""], Query(alias="to")] = "",
+    frame: Annotated[str, Query(max_length=64)] = "",
+    decision: Decision | Literal[""] = "",
+    cursor: Annotated[str, Query(pattern=r"^([0-9]{1,18}-[0-9]{1,18})?$")] = "",
+) -> HTMLResponse:
+    """Stored articles, newest first, by words, outlet, days and frames."""
+    filters = articles.Filters(
+        outlet=outlet or None,
+        since=start_of(since) if since else None,
+        until=end_of(until) if until else None,
+        frame=frame or None,
+        decision=decision or None,
+        words=q or None,
+    )
+    with state.database.read() as connection:
+        found, following = articles.listing(
+            connection, filters, read_cursor(cursor or None), _A_PAGE, state.champion.version()
+        )
+        outlets = prevalence.outlets(connection)
+    named, places = titles(state), {f.key: place for place, f in enumerate(state.codebook.frames)}
+    listed = [listed_article(article) for article in found]
+    asked = {"q": q, "outlet": outlet, "from": since, "to": until, "frame": frame, "decision": decision}
+    more = {**asked, "cursor": write_cursor(following)} if following else None
+    return page(
+        state,
+        "articles.html",
+        "/articles",
+        asked=asked,
+        filtered=any(asked.values()),
+        outlets=outlets,
+        listed=[{"article": a, "marks": marks(a.article.frames, named, places)} for a in listed],
+        titles=named,
+        later=f"{request.url.path}?{urlencode({k: v for k, v in more.items() if v})}" if more else None,
+        at_start=not cursor,
+    )
+
+
+@router.get("/{id:id}")
+def article(id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], state: State) -> HTMLResponse:
+    """One article: its framing, its codes, and a form to correct it in place."""
+    model = state.champion.model()
+    with state.database.read() as connection:
+        found = articles.get(connection, id, model.card.version)
+        given, _ = annotations.listing(connection, annotations.Filters(article_id=id), None, _MOST_CODES)
+    if found is None:
+        raise NotFoundError(f"No article is stored under the id {id}.")
+    answer = stored_article(explained(found, model), evidence_terms=state.settings.evidence_terms)
+    codes: dict[int, list[AnnotationAnswer]] = defaultdict(list)
+    for annotation in map(annotation_answer, reversed(given)):
+        codes[annotation.paragraph or 0].append(annotation)
+    named, places = titles(state), {f.key: place for place, f in enumerate(state.codebook.frames)}
+    known: dict[str, Any] = cuts_of(model.card) if answer.model.version == model.card.version else {}
+    return page(
+        state,
+        "article.html",
+        "/articles",
+        answer=answer,
+        blocks=blocks(answer, named, places, codes),
+        summary=marks(answer.article.frames, named, places),
+        cuts=known,
+        titles=named,
+        stances=STANCES,
+        exported=answer.model_dump(mode="json", exclude_none=True),
+    )

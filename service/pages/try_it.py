@@ -1,0 +1,88 @@
+"""/classify: paste or choose an article and see its framing. Nothing is stored."""
+
+from typing import Any, Literal
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from labels.errors import ArticleError, FramingError
+from service.answers import classified
+from service.intake import read_article
+from service.pages.article_view import blocks, cuts_of, marks
+from service.pages.render import PageRoute, page, status_of, titles
+from service.schemas.articles import ClassifyRequest
+from service.state import Services, State
+from training.operating_points import OPERATING_POINTS
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+Kind = Literal["text", "html"]
+_PARTS_MIB_FACTOR = 2
+
+
+@router.get("/classify")
+def form(state: State) -> HTMLResponse:
+    return _page(state, submitted=_Submitted("", "text", "balanced", ""))
+
+
+@router.post("/classify")
+async def classify(request: Request, state: State) -> HTMLResponse:
+    submitted = await _submitted(request, state)
+    return await to_thread.run_sync(_answer, state, submitted)
+
+
+class _Submitted:
+    """What the form held."""
+
+    def __init__(self, content: str, kind: Kind, operating_point: str, name: str) -> None:
+        self.content = content
+        self.kind = kind
+        self.operating_point = operating_point
+        self.name = name
+
+
+async def _submitted(request: Request, state: Services) -> _Submitted:
+    limit = state.settings.max_text_mib * 2**20 * _PARTS_MIB_FACTOR
+    async with request.form(max_files=1, max_fields=20, max_part_size=limit) as form:
+        kind: Kind = "html" if form.get("kind") == "html" else "text"
+        content, name, file = str(form.get("content") or ""), "", form.get("file")
+        if isinstance(file, UploadFile) and file.filename:
+            name = file.filename
+            data = await file.read(limit + 1)
+            kind = "html" if name.lower().endswith((".html", ".htm")) else "text"
+            content = data.decode("utf-8", errors="replace")
+        point = str(form.get("operating_point") or "balanced")
+    return _Submitted(content, kind, point if point in OPERATING_POINTS else "balanced", name)
+
+
+def _answer(state: Services, submitted: _Submitted) -> HTMLResponse:
+    model = state.champion.model()
+    try:
+        fields: dict[str, Any] = {submitted.kind: submitted.content, "operating_point": submitted.operating_point}
+        try:
+            request = ClassifyRequest(**fields)
+        except ValidationError as error:
+            raise ArticleError(f"The text {error.errors()[0]['msg'].removeprefix('Value error, ')}.", "text") from error
+        reading = read_article(request, model, state.settings)
+    except FramingError as error:
+        return _page(state, submitted, problem=str(error), status=status_of(error))
+    state.metrics.count(reading.classification)
+    answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
+    named, places = titles(state), {frame.key: place for place, frame in enumerate(state.codebook.frames)}
+    return _page(
+        state,
+        submitted,
+        answer=answer,
+        blocks=blocks(answer, named, places, {}),
+        summary=marks(answer.article.frames, named, places),
+        cuts=cuts_of(model.card),
+        exported=answer.model_dump(mode="json", exclude_none=True),
+    )
+
+
+def _page(state: Services, submitted: _Submitted, status: int = 200, **context: Any) -> HTMLResponse:
+    empty: dict[str, Any] = {"answer": None, "problem": "", "blocks": [], "summary": [], "cuts": {}, "exported": {}}
+    return page(state, "classify.html", "/classify", status, submitted=submitted, **{**empty, **context})
