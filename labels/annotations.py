@@ -12,6 +12,7 @@ from labels.errors import CorpusError
 Stance = Literal["advanced", "reported", "contested", "present"]
 """The voice of a frame; `present` where the coder did not say."""
 STANCES: tuple[Stance, ...] = get_args(Stance)
+UNSAID: Stance = "present"
 
 DEFAULT_CORPUS = Path(__file__).with_name("corpus")
 

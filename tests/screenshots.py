@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import chromium
-from conftest import _environment, running_server
+from conftest import _environment, running_server, wait_until
 from playwright.sync_api import Browser, Page
 
 from labels.codebook import read_codebook
@@ -53,7 +53,7 @@ def take(browser: Browser, base: str, folder: Path, pages: dict[str, str]) -> No
 def settle(page: Page) -> None:
     page.wait_for_load_state("networkidle")
     charts = page.locator(".chart").count()
-    page.wait_for_function(f"document.querySelectorAll('.chart[data-drawn]').length === {charts}")
+    wait_until(lambda: page.locator(".chart[data-drawn]").count() == charts, "the charts")
 
 
 def framing(data: Path, *arguments: str, **variables: str) -> None:

@@ -1,7 +1,8 @@
 """The charts of the pages as Vega-Lite specifications, made with Altair.
 
-They name their data (`rows`), which the page fetches from the API; colours come from the codebook. Run as a program it
-writes the charts and the Vega bundle of the installed vl-convert into a folder, so that a server imports neither.
+They name their data (`rows`), which the page fetches from the API, and the page sets what depends on it, such as a
+height. Colours come from the codebook. Run as a program it writes the charts and the Vega bundle of the installed
+vl-convert into a folder, so that a server imports neither.
 """
 
 import json
@@ -19,7 +20,6 @@ Chart = Any
 """An Altair chart of whatever composition; Altair does not type their operators."""
 
 _ROWS = alt.NamedData("rows")
-_AUTOSIZE = alt.AutoSizeParams(type="fit-x", contains="padding")
 _SHARE = alt.Axis(format="%", title=None)
 
 
@@ -60,9 +60,7 @@ def _outlets(colour: Any, titles: Sequence[str]) -> Chart:
     base = alt.Chart(_ROWS).encode(y=alt.Y("outlet:N", title=None), yOffset=offset, color=colour)
     interval = base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", axis=_SHARE), x2="high:Q")
     point = base.mark_point(filled=True, size=60).encode(x=alt.X("share:Q", axis=_SHARE), tooltip=_tooltip("outlet:N"))
-    return (interval + point).properties(
-        width="container", autosize=_AUTOSIZE, height=alt.Step(max(6, 44 // max(1, len(titles))))
-    )
+    return (interval + point).properties(width="container")
 
 
 def _tooltip(where: str) -> list[Any]:
@@ -97,7 +95,7 @@ def _pairs(titles: Sequence[str]) -> Chart:
         text=alt.Text("share:Q", format=".1%"),
         color=alt.condition("datum.share > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")),
     )
-    return (heat + text).properties(width="container", autosize=_AUTOSIZE, height=alt.Step(36))
+    return (heat + text).properties(width="container")
 
 
 def _reliability(colour: Any) -> Chart:

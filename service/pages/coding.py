@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from labels.annotations import STANCES
+from labels.annotations import STANCES, UNSAID
 from service.agreement import agreement_answer
 from service.pages.render import PageRoute, page
 from service.state import State
@@ -35,6 +35,6 @@ def coding(
         coder=name,
         coded=coded,
         pairs=[(next(c for c in pair.coders if c != name), pair.frames) for pair in pairs],
-        stances=STANCES,
+        stances=[stance for stance in STANCES if stance != UNSAID],
         guess=state.settings.coding_guess,
     )

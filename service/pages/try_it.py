@@ -55,6 +55,7 @@ async def _submitted(request: Request, state: Services) -> _Submitted:
             kind = "html" if name.lower().endswith((".html", ".htm")) else "text"
             content = data.decode("utf-8", errors="replace")
         point = str(form.get("operating_point") or "balanced")
+    content = content.replace("\r\n", "\n")  # forms send them so, and offsets count what was pasted
     return _Submitted(content, kind, point if point in OPERATING_POINTS else "balanced", name)
 
 

@@ -139,12 +139,21 @@ function trim(encoded, shown) {
   return Object.values(encoded).forEach((part) => trim(part, shown));
 }
 
+const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
+const HEIGHTS = {
+  outlets: (rows) => 20 + distinct(rows, "outlet") * (14 + 8 * distinct(rows, "title")),
+  pairs: (rows) => 36 * distinct(rows, "title"),
+};
+
 async function draw(figure, rows) {
   const plot = figure.querySelector(".plot");
   const name = figure.dataset.chart;
   const spec = await ask(`/assets/charts/${name}.json`);
   trim(spec.layer, new Set(rows.map((row) => row.title)));
   spec.datasets = { rows: rows.filter((row) => !("share" in row) || row.share !== null) };
+  if (HEIGHTS[name]) spec.height = HEIGHTS[name](rows);
+  const intervals = rows.some((row) => typeof row.low === "number");
+  if (!intervals) spec.layer = spec.layer.filter(({ encoding }) => !encoding?.x2 && !encoding?.y2);
   spec.description = figure.querySelector("h2").textContent;
   if (name === "pairs") delete spec.layer?.[1]?.mark?.color;
   const result = await window.vegaEmbed(plot, spec, {
