@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from zlib import crc32
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
@@ -71,6 +70,6 @@ def _sketch(text: str) -> MinHash:
 def _min_hash(text: str, permutations: int) -> MinHash:
     words = text.split()
     runs = {" ".join(words[n : n + _RUN]) for n in range(max(1, len(words) - _RUN + 1))}
-    sketch = MinHash(num_perm=permutations, hashfunc=crc32)
+    sketch = MinHash(num_perm=permutations)
     sketch.update_batch([run.encode() for run in runs])
     return sketch

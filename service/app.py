@@ -113,10 +113,20 @@ def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
     schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(services.codebook.keys)}
     for name in ("ClassifyRequest", "ArticleRequest"):
         schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": frames}
-    for parameter in document["paths"]["/v1/articles"]["get"]["parameters"]:
-        if parameter["name"] == "frame":
-            parameter["schema"] = {"type": "string", "enum": frames}
+    for path in document["paths"].values():
+        for parameter in path.get("get", {}).get("parameters", ()):
+            if parameter["name"] == "frame":
+                _name_frames(parameter["schema"], frames)
     return document
+
+
+def _name_frames(schema: dict[str, Any], frames: list[str]) -> None:
+    """Says which frames a parameter takes, be it one or a list."""
+    for kind in schema.get("anyOf", [schema]):
+        if kind.get("type") == "array":
+            kind["items"] = {"type": "string", "enum": frames}
+        elif kind.get("type") == "string":
+            kind["enum"] = frames
 
 
 def _summarise_by_description(document: dict[str, Any]) -> None:
