@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures retraining-curve latency screenshots lock wheel clean
+.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming a
 
 screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
 	$(BIN)/python tests/screenshots.py screenshots
+
+dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
+	$(BIN)/python -m benchmarks.dashboard_speed --write
 
 wheel: .venv/test  ## Build the source distribution and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

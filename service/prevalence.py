@@ -203,12 +203,12 @@ class _Estimates:
         )
 
     def _corrected(self, counted: _Counted, wider: tuple[Sums, Share, Codes] | None) -> Corrected:
-        of_cell = self._codes if counted.cell == (None, None) else self._codes_by_cell.get(counted.cell, [])
-        codes = self._codes_of(of_cell, counted)
         if not self._question.correct:
             return _without(0, None, asked=False)
         if self._question.unit == "article" or not counted.sums.size:
             return _without(0, None, asked=True)
+        of_cell = self._codes if counted.cell == (None, None) else self._codes_by_cell.get(counted.cell, [])
+        codes = self._codes_of(of_cell, counted)
         needed = codes_needed(counted.sums, codes, self._question.width)
         if codes.enough:
             return _with(corrected_share(counted.sums, codes), len(codes), needed, borrowed=False)

@@ -1,7 +1,7 @@
 """What prevalence is computed from: sums of scores by cell, and the coded paragraphs that correct them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
@@ -96,7 +96,7 @@ def sums(connection: Connection, selection: Selection, *, by_outlet: bool, perio
         CellSums(
             Cell(row.outlet if by_outlet else None, row.period if start is not None else None),
             row.frame,
-            {name: getattr(row, name) for name in SUMS},
+            dict(zip(SUMS, row[len(keys) :], strict=True)),
         )
         for row in connection.execute(query)
     ]
@@ -158,9 +158,14 @@ def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
     for row in connection.execute(_codes(selection)):
         given[row.unit].append(row)
     units = [unit for unit, rows in given.items() if unit in drawn and _taken(selection, rows[0])]
-    scores = _scores(connection, [given[unit][0] for unit in units], selection)
+    scores, means = _scores(connection, selection)
     return [
-        _coded_paragraph(given[unit], drawn[unit], *scores[given[unit][0].scoring_number, given[unit][0].paragraph])
+        _coded_paragraph(
+            given[unit],
+            drawn[unit],
+            scores[given[unit][0].scoring_number, given[unit][0].paragraph],
+            means[given[unit][0].scoring_number],
+        )
         for unit in units
     ]
 
@@ -234,34 +239,47 @@ def _draws(connection: Connection) -> dict[str, float]:
     return {row.unit: sizes[row.coder, row.drawn_at] / (max(row.pool, 1) * row.inclusion_probability) for row in rows}
 
 
-_AT_ONCE = 500
-
-
 def _scores(
-    connection: Connection, units: Sequence[Row[Any]], selection: Selection
-) -> dict[tuple[int, int], tuple[dict[str, float], dict[str, float]]]:
-    """Scores of paragraphs, and mean scores of their articles, by scoring and paragraph."""
-    wanted = {(unit.scoring_number, unit.paragraph) for unit in units}
-    means: dict[int, dict[str, float]] = defaultdict(dict)
+    connection: Connection, selection: Selection
+) -> tuple[dict[tuple[int, int], dict[str, float]], dict[int, dict[str, float]]]:
+    """Scores of coded paragraphs by scoring and paragraph, and mean scores of their articles by scoring."""
+    units = (
+        select(annotations.c.article_number, annotations.c.paragraph)
+        .where(annotations.c.replaced_at.is_(None), annotations.c.article_number.is_not(None))
+        .distinct()
+        .subquery()
+    )
+    of_model = and_(
+        scorings.c.article_number == units.c.article_number, scorings.c.model_version == selection.model_version
+    )
+    score = paragraph_scores.c
+    of_paragraphs = (
+        select(score.scoring_number, score.paragraph, score.frame, score.score)
+        .select_from(units)
+        .join(scorings, of_model)
+        .join(paragraph_scores, and_(score.scoring_number == scorings.c.number, score.paragraph == units.c.paragraph))
+        .where(score.frame.in_(selection.frames))
+    )
     found: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
-    for numbers in _chunks(sorted({number for number, _ in wanted})):
-        of_articles = select(article_scores).where(article_scores.c.scoring_number.in_(numbers))
-        for row in connection.execute(of_articles):
-            means[row.scoring_number][row.frame] = row.mean_score
-        of_paragraphs = select(
-            paragraph_scores.c.scoring_number,
-            paragraph_scores.c.paragraph,
-            paragraph_scores.c.frame,
-            paragraph_scores.c.score,
-        ).where(paragraph_scores.c.scoring_number.in_(numbers), paragraph_scores.c.frame.in_(selection.frames))
-        for row in connection.execute(of_paragraphs):
-            if (row.scoring_number, row.paragraph) in wanted:
-                found[row.scoring_number, row.paragraph][row.frame] = row.score
-    return {key: (found[key], means[key[0]]) for key in wanted}
-
-
-def _chunks(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))
+    for number, paragraph, frame, value in connection.execute(of_paragraphs):
+        found[number, paragraph][frame] = value
+    coded_articles = select(units.c.article_number).distinct().subquery()
+    of_articles = (
+        select(article_scores.c.scoring_number, article_scores.c.frame, article_scores.c.mean_score)
+        .select_from(coded_articles)
+        .join(
+            scorings,
+            and_(
+                scorings.c.article_number == coded_articles.c.article_number,
+                scorings.c.model_version == selection.model_version,
+            ),
+        )
+        .join(article_scores, article_scores.c.scoring_number == scorings.c.number)
+    )
+    means: dict[int, dict[str, float]] = defaultdict(dict)
+    for number, frame, value in connection.execute(of_articles):
+        means[number][frame] = value
+    return found, means
 
 
 def _conditions(table: Any, selection: Selection) -> list[ColumnElement[bool]]:
