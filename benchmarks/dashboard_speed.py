@@ -86,7 +86,7 @@ def _code(settings: Settings, length: int) -> None:
                 "selection": "random",
                 "inclusion_probability": CODES / (len(known) * length),
             }
-            drawn.append({**shared, "overlap": False, "pool": len(known) * length, "drawn_at": now})
+            drawn.append({**shared, "overlap": False, "whole": False, "pool": len(known) * length, "drawn_at": now})
             frames = {"foreign_hand": "reported"} if generator.random() < 0.2 else {}
             coded.append(
                 {

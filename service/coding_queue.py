@@ -14,16 +14,40 @@ _POOL = 3000
 
 
 def tasks_for(
-    connection: Connection, coder: str, count: int, model: FrameModel | None, generator: np.random.Generator
+    connection: Connection,
+    coder: str,
+    count: int,
+    model: FrameModel | None,
+    generator: np.random.Generator,
+    *,
+    whole: bool = False,
 ) -> list[draws.Task]:
-    """Up to `count` paragraphs for a coder: those given before and not coded yet, filled up with new draws."""
+    """Up to `count` paragraphs for a coder: those given before and not coded yet, filled up with new draws.
+
+    With `whole`, articles are drawn and all paragraphs of each are given, so that shares of articles can be corrected.
+    """
     waiting = draws.open_tasks(connection, coder, count)
     missing = count - len(waiting)
-    if missing > 0:
+    if missing > 0 and whole:
+        draws.add(connection, coder, _draw_articles(connection, missing))
+    elif missing > 0:
         overlap = draws.for_overlap(connection, coder, round(missing * OVERLAP_SHARE))
         fresh = _draw(connection, missing - len(overlap), model, generator)
         draws.add(connection, coder, [*fresh, *overlap])
     return draws.open_tasks(connection, coder, count)
+
+
+_ARTICLES_AT_ONCE = 10
+
+
+def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
+    """Ten articles, or as many as the missing paragraphs are if these are fewer; each has the same probability."""
+    found, total = draws.undrawn_articles(connection, min(missing, _ARTICLES_AT_ONCE))
+    return [
+        draws.NewDraw(paragraph, "random", len(found) / total, overlap=False, pool=total, whole=True)
+        for paragraphs in found
+        for paragraph in paragraphs
+    ]
 
 
 def _draw(

@@ -47,8 +47,9 @@ ESTIMATOR = Estimator(
     text=(
         "Scores of all paragraphs, plus the weighted mean difference between codes and scores of the paragraphs that "
         "the coding queue drew with known probability. Paragraphs that the model was trained on are left out. "
-        f"From {FEWEST_CODES} coded paragraphs of {FEWEST_ARTICLES} articles in a cell on. The cell's articles count "
-        "as a sample of what their outlets publish. `borrowed` takes for granted that a score means the same in all "
+        "Articles are corrected by articles that were drawn whole and coded to the last paragraph. Cells with fewer "
+        f"than {FEWEST_CODES} codes of {FEWEST_ARTICLES} articles are not corrected by themselves. The articles of a "
+        "cell count as a sample of what their outlets publish. `borrowed` takes for granted that a score means the same in all "
         "cells."
     ),
     literature=[
@@ -154,7 +155,7 @@ class _Estimates:
         by_outlet = question.by_outlet or question.weight == "outlet"
         self._sums = store.sums(connection, question.selection, by_outlet=by_outlet, period=question.period)
         known: list[CodedParagraph] = []
-        if question.correct and question.unit == "paragraph":
+        if question.correct:
             known = store.coded(connection, question.selection)
         self._codes = [coded for coded in known if not _trained_on(card, coded)]
         self.trained_on = len(known) - len(self._codes)
@@ -205,7 +206,7 @@ class _Estimates:
     def _corrected(self, counted: _Counted, wider: tuple[Sums, Share, Codes] | None) -> Corrected:
         if not self._question.correct:
             return _without(0, None, asked=False)
-        if self._question.unit == "article" or not counted.sums.size:
+        if not counted.sums.size:
             return _without(0, None, asked=True)
         of_cell = self._codes if counted.cell == (None, None) else self._codes_by_cell.get(counted.cell, [])
         codes = self._codes_of(of_cell, counted)
@@ -271,6 +272,8 @@ class _Estimates:
     def _codes_of(self, coded: Sequence[CodedParagraph], counted: _Counted) -> Codes:
         """The codes of a frame, each scaled as the units of its cell are."""
         known = [one for one in coded if counted.frame in one.scores]
+        if self._question.unit == "article":
+            return _codes_of_articles(known, counted)
         articles = {one.article_id: one for one in known}
         places = {article: place for place, article in enumerate(articles)}
         each = self._question.weight == "article"
@@ -289,6 +292,25 @@ class _Estimates:
     def _cell_of(self, coded: CodedParagraph) -> Cell:
         period = None if self._question.period is None else _period_start(coded.day, self._question.period)
         return Cell(coded.outlet if self._question.by_outlet else None, period)
+
+
+def _codes_of_articles(coded: Sequence[CodedParagraph], counted: _Counted) -> Codes:
+    """Codes of articles that were drawn whole and coded to the last paragraph: they carry what any of these does."""
+    by_article: dict[str, list[CodedParagraph]] = defaultdict(list)
+    for one in coded:
+        if one.whole:
+            by_article[one.article_id].append(one)
+    complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].paragraphs]
+    sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
+    scores = np.array([paragraphs[0].top_scores[counted.frame] for paragraphs in complete], dtype=float)
+    return Codes(
+        code=np.array([max(p.codes.get(counted.frame, 0.0) for p in ps) for ps in complete], dtype=float),
+        score=scores,
+        weight=sizes,
+        article=np.arange(len(complete)),
+        article_sizes=sizes,
+        article_scores=sizes * scores,
+    )
 
 
 def _trained_on(card: ModelCard, coded: CodedParagraph) -> bool:

@@ -30,6 +30,9 @@ def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tm
         "labels/corpus/regional-dailies.jsonl",
         "training/templates/report.html",
         "service/store/migrations/env.py",
+        "service/pages/templates/dashboard.html",
+        "service/pages/static/charts.js",
+        "service/demo.toml",
         "service/store/migrations/versions/0001_articles_and_scores.py",
     }
     assert needed <= names

@@ -28,10 +28,10 @@ def store(client, texts, outlet="Harbour Post", day=0, **more):
     return answer.json()
 
 
-def code_all(client, corpus, codebook, n, coder="mira"):
+def code_all(client, corpus, codebook, n, coder="mira", whole="false"):
     """Codes what the queue gives as the corpus has it."""
     gold = {p.text: p.annotations[0].frames for p in corpus}
-    tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": n}).json()["tasks"]
+    tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": n, "whole": whole}).json()["tasks"]
     codes = [
         {
             "coder": coder,
@@ -79,7 +79,30 @@ def test_articles_are_counted_by_what_they_carry_as_a_whole(filled):
     found = filled.get("/v1/articles", params={"frame": "foreign_hand", "limit": 200}).json()["articles"]
     assert (row["count"], row["total"]) == (len(found), 40)
     assert row["corrected_share"] is None
-    assert row["codes_needed"] is None
+
+
+def test_articles_drawn_whole_correct_shares_of_articles_and_of_paragraphs(filled, corpus, codebook):
+    drawn = set()
+    for _ in range(4):
+        tasks = code_all(filled, corpus, codebook, 100, coder="whole", whole="true")
+        articles = {task["article_id"] for task in tasks}
+        assert len(articles) == 10
+        assert len(tasks) == 4 * 10
+        assert not articles & drawn
+        drawn |= articles
+    for row in ask(filled, by="", unit="article")["rows"]:
+        carrying = [any(row["frame"] in p.annotations[0].frames for p in corpus[n * 4 : n * 4 + 4]) for n in range(40)]
+        assert (row["correction"], row["codes"]) == ("codes", 40)
+        assert row["corrected_share"] == pytest.approx(np.mean(carrying), abs=0.02)
+        assert row["low"] < row["corrected_share"] < row["high"]
+    assert {(row["correction"], row["codes"]) for row in ask(filled, by="")["rows"]} == {("codes", 160)}
+
+
+def test_an_article_that_is_not_coded_to_the_end_corrects_no_share_of_articles(filled, corpus, codebook):
+    tasks = code_all(filled, corpus, codebook, 2, coder="whole", whole="true")
+    assert len(tasks) == 2
+    assert {row["codes"] for row in ask(filled, by="", unit="article")["rows"]} == {0}
+    assert {row["codes"] for row in ask(filled, by="")["rows"]} == {2}
 
 
 def test_too_few_codes_are_said_and_so_is_how_many_more_are_needed(filled):

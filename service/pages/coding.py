@@ -18,6 +18,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 def coding(
     state: State,
     coder: Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")] = "",
+    whole: bool = False,
 ) -> HTMLResponse:
     """The coding queue of a coder; without a name, the question for it."""
     name = coder.strip()
@@ -33,6 +34,7 @@ def coding(
         "coding.html",
         "/coding",
         coder=name,
+        whole=whole,
         coded=coded,
         pairs=[(next(c for c in pair.coders if c != name), pair.frames) for pair in pairs],
         stances=[stance for stance in STANCES if stance != UNSAID],

@@ -152,6 +152,9 @@ def coding_queue(
     state: State,
     coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
     n: Annotated[int, Query(ge=1, le=200, description="How many paragraphs.")] = 20,
+    whole: Annotated[
+        bool, Query(description="Draw articles and give all their paragraphs, to correct shares of articles.")
+    ] = False,
 ) -> CodingQueue:
     """Paragraphs to code: half at random, half where the model is unsure, some that another coder has too.
 
@@ -160,7 +163,7 @@ def coding_queue(
     """
     model = None if state.champion.version() is None else state.champion.model()
     with state.database.write() as connection:
-        tasks = tasks_for(connection, coder, n, model, np.random.default_rng())
+        tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
     return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
 
 

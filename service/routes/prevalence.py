@@ -58,7 +58,9 @@ Outlets = Annotated[
 Dedup = Annotated[
     bool, Query(description="Count a story once, where its first copy was stored: wire copy counts in one outlet only.")
 ]
-UnitParameter = Annotated[Unit, Query(description="What is counted. Corrected shares are of paragraphs.")]
+UnitParameter = Annotated[
+    Unit, Query(description="What is counted; an article carries what any of its paragraphs carries.")
+]
 WeightParameter = Annotated[
     Weight,
     Query(description="`article`: each article counts alike, however long; `outlet`: each outlet, however prolific."),

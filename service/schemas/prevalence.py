@@ -25,10 +25,10 @@ class Corrected(BaseModel):
         "are not enough, see `codes_needed`; `off`: not asked for."
     )
     codes: int = Field(
-        description="Paragraphs of the cell that the queue drew, somebody coded and the model never saw."
+        description="Units of the cell that the queue drew (articles: whole), somebody coded and the model never saw."
     )
     codes_needed: int | None = Field(
-        description="How many more, drawn at random, give an interval of the `width` asked for; null for articles."
+        description="How many more, drawn at random, give an interval of the `width` asked for."
     )
 
 

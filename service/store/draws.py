@@ -48,6 +48,7 @@ class NewDraw:
     inclusion_probability: float
     overlap: bool
     pool: int
+    whole: bool = False
 
 
 def open_tasks(connection: Connection, coder: str, limit: int) -> list[Task]:
@@ -77,6 +78,23 @@ def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
     query = _candidates().where(~taken.exists(), ~coded.exists())
     total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
     return [_candidate(row) for row in connection.execute(query.order_by(func.random()).limit(limit))], total
+
+
+def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Candidate]], int]:
+    """The paragraphs of up to `limit` articles, at random, none of which was given or coded, and how many there are.
+
+    Copies of a story are left out: its first copy stands for it.
+    """
+    given = select(draws.c.number).where(draws.c.article_number == articles.c.number)
+    coded = select(annotations.c.number).where(annotations.c.article_number == articles.c.number)
+    free = select(articles.c.number).where(articles.c.story == articles.c.number, ~given.exists(), ~coded.exists())
+    total = connection.scalar(select(func.count()).select_from(free.subquery())) or 0
+    chosen = list(connection.scalars(free.order_by(func.random()).limit(limit)))
+    query = _candidates().where(articles.c.number.in_(chosen)).order_by(articles.c.number, paragraphs.c.paragraph)
+    found: dict[int, list[Candidate]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.number, []).append(_candidate(row))
+    return list(found.values()), total
 
 
 def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]:
@@ -131,6 +149,7 @@ def add(connection: Connection, coder: str, new: Sequence[NewDraw]) -> None:
             "selection": one.selection,
             "inclusion_probability": one.inclusion_probability,
             "overlap": one.overlap,
+            "whole": one.whole,
             "pool": one.pool,
             "drawn_at": now,
         }

@@ -63,8 +63,10 @@ class CellSums:
 class CodedParagraph:
     """A paragraph coded with a known probability, and its scores.
 
-    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw. `codes` has the share of
-    coders who gave each frame that anybody gave. `mean_scores` are of the whole article, of `paragraphs` paragraphs.
+    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw; `whole` says that
+    the article was drawn, with all its paragraphs. `codes` has the share of coders who gave each
+    frame that anybody gave.
+    `mean_scores` and `top_scores` are of the whole article, of `paragraphs` paragraphs.
     """
 
     article_id: str
@@ -73,10 +75,12 @@ class CodedParagraph:
     first_copy: bool
     first_coded_at: datetime
     weight: float
+    whole: bool
     codes: Mapping[str, float]
     scores: Mapping[str, float]
     paragraphs: int
     mean_scores: Mapping[str, float]
+    top_scores: Mapping[str, float]
 
 
 def sums(connection: Connection, selection: Selection, *, by_outlet: bool, period: Period | None) -> list[CellSums]:
@@ -158,13 +162,13 @@ def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
     for row in connection.execute(_codes(selection)):
         given[row.unit].append(row)
     units = [unit for unit, rows in given.items() if unit in drawn and _taken(selection, rows[0])]
-    scores, means = _scores(connection, selection)
+    scores, of_articles = _scores(connection, selection)
     return [
         _coded_paragraph(
             given[unit],
-            drawn[unit],
+            *drawn[unit],
             scores[given[unit][0].scoring_number, given[unit][0].paragraph],
-            means[given[unit][0].scoring_number],
+            of_articles[given[unit][0].scoring_number],
         )
         for unit in units
     ]
@@ -175,7 +179,11 @@ def _taken(selection: Selection, row: Row[Any]) -> bool:
 
 
 def _coded_paragraph(
-    rows: Sequence[Row[Any]], weight: float, scores: Mapping[str, float], mean_scores: Mapping[str, float]
+    rows: Sequence[Row[Any]],
+    weight: float,
+    whole: bool,
+    scores: Mapping[str, float],
+    of_article: Mapping[str, tuple[float, float]],
 ) -> CodedParagraph:
     in_force = [row for row in rows if row.replaced_at is None]
     settled = [row for row in in_force if row.role == "adjudicator"]
@@ -188,12 +196,14 @@ def _coded_paragraph(
         first_copy=first.article_number == first.story,
         first_coded_at=min(row.created_at for row in rows),
         weight=weight,
+        whole=whole,
         codes={
             f: sum(f in row.frames for row in counted) / len(counted) for f in {f for r in counted for f in r.frames}
         },
         scores=scores,
         paragraphs=first.paragraphs,
-        mean_scores=mean_scores,
+        mean_scores={frame: mean for frame, (mean, _) in of_article.items()},
+        top_scores={frame: top for frame, (_, top) in of_article.items()},
     )
 
 
@@ -225,24 +235,30 @@ def _codes(selection: Selection) -> Any:
     )
 
 
-def _draws(connection: Connection) -> dict[str, float]:
-    """The weight of each unit by the draw that first gave it to anybody.
+def _draws(connection: Connection) -> dict[str, tuple[float, bool]]:
+    """Weight and kind of each unit by the draw that first gave it to anybody.
 
-    1 / inclusion probability, scaled by the size of the draw over that of its pool: draws of different sizes, made as
-    the store grew, then count by how many paragraphs they gave.
+    The weight is 1 / inclusion probability, scaled by the size of the draw over that of its pool: draws of different
+    sizes, made as the store grew, then count by how many units they gave. Articles drawn whole are alike likely.
     """
     first = select(func.min(draws.c.number)).group_by(draws.c.unit)
     rows = connection.execute(select(draws).where(draws.c.number.in_(first))).all()
     sizes: dict[tuple[str, datetime], int] = defaultdict(int)
     for row in rows:
         sizes[row.coder, row.drawn_at] += 1
-    return {row.unit: sizes[row.coder, row.drawn_at] / (max(row.pool, 1) * row.inclusion_probability) for row in rows}
+    return {
+        row.unit: (
+            1.0 if row.whole else sizes[row.coder, row.drawn_at] / (max(row.pool, 1) * row.inclusion_probability),
+            row.whole,
+        )
+        for row in rows
+    }
 
 
 def _scores(
     connection: Connection, selection: Selection
-) -> tuple[dict[tuple[int, int], dict[str, float]], dict[int, dict[str, float]]]:
-    """Scores of coded paragraphs by scoring and paragraph, and mean scores of their articles by scoring."""
+) -> tuple[dict[tuple[int, int], dict[str, float]], dict[int, dict[str, tuple[float, float]]]]:
+    """Scores of coded paragraphs by scoring and paragraph; mean and highest score of their articles by scoring."""
     units = (
         select(annotations.c.article_number, annotations.c.paragraph)
         .where(annotations.c.replaced_at.is_(None), annotations.c.article_number.is_not(None))
@@ -265,7 +281,9 @@ def _scores(
         found[number, paragraph][frame] = value
     coded_articles = select(units.c.article_number).distinct().subquery()
     of_articles = (
-        select(article_scores.c.scoring_number, article_scores.c.frame, article_scores.c.mean_score)
+        select(
+            article_scores.c.scoring_number, article_scores.c.frame, article_scores.c.mean_score, article_scores.c.score
+        )
         .select_from(coded_articles)
         .join(
             scorings,
@@ -276,10 +294,10 @@ def _scores(
         )
         .join(article_scores, article_scores.c.scoring_number == scorings.c.number)
     )
-    means: dict[int, dict[str, float]] = defaultdict(dict)
-    for number, frame, value in connection.execute(of_articles):
-        means[number][frame] = value
-    return found, means
+    rolled: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
+    for number, frame, mean, top in connection.execute(of_articles):
+        rolled[number][frame] = (mean, top)
+    return found, rolled
 
 
 def _conditions(table: Any, selection: Selection) -> list[ColumnElement[bool]]:

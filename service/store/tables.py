@@ -254,6 +254,8 @@ draws = Table(
     Column("inclusion_probability", Float, nullable=False),
     # A second coder gets it so that agreement can be measured; its probability is that of the first draw.
     Column("overlap", Boolean, nullable=False),
+    # The article was drawn, not the paragraph: all of its paragraphs were given with it.
+    Column("whole", Boolean, nullable=False),
     Column("pool", Integer, nullable=False),
     Column("drawn_at", UtcDateTime, nullable=False),
     UniqueConstraint("coder", "unit"),

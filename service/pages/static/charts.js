@@ -46,7 +46,7 @@ function note(answer, rows, shares, first) {
     const needed = Math.max(0, ...missing.map((row) => row.codes_needed || 0));
     if (missing.length) {
       notes.push(`${missing.length} of ${answer.rows.length} points have too few codes and are not drawn; up to ` +
-        `${needed} more coded paragraphs each would give them an interval of ${100 * answer.width} points.`);
+        `${needed} more coded ${answer.unit}s each would give them an interval of ${100 * answer.width} points.`);
     }
     if (borrowed) {
       notes.push(`${borrowed} of ${answer.rows.length} points have too few codes of their own and borrow those of the ` +

@@ -63,7 +63,7 @@ async function send() {
 async function fill() {
   const waiting = new Set(outbox.all().map((code) => code.key));
   try {
-    const { tasks } = await ask(`/v1/coding-queue?n=20&coder=${encodeURIComponent(coder)}`);
+    const { tasks } = await ask(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&coder=${encodeURIComponent(coder)}`);
     const here = new Set(queue.map(keyOf));
     queue.push(...tasks.filter((task) => !here.has(keyOf(task)) && !waiting.has(keyOf(task))));
   } catch (error) {

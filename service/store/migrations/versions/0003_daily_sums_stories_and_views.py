@@ -112,6 +112,7 @@ def upgrade() -> None:
     op.add_column("scorings", sa.Column("paragraphs", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("article_scores", sa.Column("uncertain", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("article_scores", sa.Column("mean_score", sa.Float(), nullable=False, server_default="0"))
+    op.add_column("draws", sa.Column("whole", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "champion",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -156,6 +157,7 @@ def downgrade() -> None:
         op.execute(f"DROP VIEW {name}")
     for table in ("daily_pairs", "daily_frames", "sketch_bands", "sketches", "champion"):
         op.drop_table(table)
+    op.drop_column("draws", "whole")
     op.drop_column("article_scores", "mean_score")
     op.drop_column("article_scores", "uncertain")
     op.drop_column("scorings", "paragraphs")
