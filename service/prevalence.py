@@ -49,8 +49,8 @@ ESTIMATOR = Estimator(
         "the coding queue drew with known probability. Paragraphs that the model was trained on are left out. "
         "Articles are corrected by articles that were drawn whole and coded to the last paragraph. Cells with fewer "
         f"than {FEWEST_CODES} codes of {FEWEST_ARTICLES} articles are not corrected by themselves. The articles of a "
-        "cell count as a sample of what their outlets publish. `borrowed` takes for granted that a score means the same in all "
-        "cells."
+        "cell count as a sample of what their outlets publish. `borrowed` takes for granted that a score means the "
+        "same in all cells."
     ),
     literature=[
         "Angelopoulos, Duchi and Zrnic 2023, PPI++: Efficient Prediction-Powered Inference, arXiv:2311.01453",
