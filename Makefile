@@ -51,7 +51,7 @@ lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming a
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
-	$(BIN)/python tests/screenshots.py screenshots
+	$(BIN)/python tests/take_screenshots.py screenshots
 
 dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
 	$(BIN)/python -m benchmarks.dashboard_speed --write

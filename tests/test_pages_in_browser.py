@@ -11,8 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import CHROMIUM, chromium
 from conftest import THREE_PARAGRAPHS, _environment, running_server, wait_until
-
-from screenshots import fifty_frames, settle
+from take_screenshots import fifty_frames, settle
 
 if CHROMIUM is None and os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"):
     pytest.fail("Chromium is needed for the tests of the pages.", pytrace=False)
@@ -140,6 +139,15 @@ def test_the_dashboard_draws_its_charts_and_gives_their_data(page, site):
         with page.expect_download() as download:
             figure.locator(f"[data-save={kind}]").click()
         assert download.value.path().read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    "address", ["/?shares=raw", "/?unit=article&shares=raw", "/?frame=foreign_hand&period=day", "/models"]
+)
+def test_every_chart_of_every_choice_is_drawn(page, address):
+    page.goto(address)
+    settle(page)
+    assert {chart.get_attribute("data-drawn") for chart in page.locator(".chart").all()} == {"true"}
 
 
 def test_filters_of_the_dashboard_stand_in_its_address(page):

@@ -50,9 +50,9 @@ def _prevalence(colour: Any) -> Chart:
     time = alt.X("period:T", axis=alt.Axis(title=None, labelOverlap=True, tickCount=8))
     base = alt.Chart(_ROWS).encode(x=time, color=colour, opacity=alt.condition(chosen, alt.value(1), alt.value(0.12)))
     band = base.mark_area(fillOpacity=0.18).encode(y=alt.Y("low:Q", axis=_SHARE), y2="high:Q")
-    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("share:Q", axis=_SHARE))
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("share:Q", axis=_SHARE)).add_params(chosen)
     point = base.mark_point(filled=True, size=36).encode(y="share:Q", tooltip=_tooltip("period:T"))
-    return (band + line + point).add_params(chosen).properties(width="container", height=300)
+    return (band + line + point).properties(width="container", height=300)
 
 
 def _outlets(colour: Any, titles: Sequence[str]) -> Chart:

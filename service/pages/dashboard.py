@@ -35,7 +35,7 @@ class _Filters:
     shares: Literal["corrected", "raw"]
     dedup: bool
 
-    def query(self, **more: str) -> str:
+    def query(self, *, every_frame: bool = False, **more: str) -> str:
         """The parameters of the API for a chart; `more` overrules them."""
         corrected = self.shares == "corrected"
         single: dict[str, Any] = {
@@ -48,7 +48,9 @@ class _Filters:
             **more,
         }
         pairs = [(name, value) for name, value in single.items() if value not in (None, "")]
-        pairs += [("outlet", outlet) for outlet in self.outlet] + [("frame", frame) for frame in self.frame]
+        pairs += [("outlet", outlet) for outlet in self.outlet] + [
+            ("frame", frame) for frame in self.frame if not every_frame
+        ]
         return urlencode(pairs)
 
 

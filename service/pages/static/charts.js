@@ -104,16 +104,15 @@ function colours() {
   return found;
 }
 
-const NARROW = 600;
-
 function config(width) {
   const { ink, faint, line } = colours();
+  const columns = width < 420 ? 1 : width < 760 ? 2 : 4;
   return {
     background: "transparent",
     font: "system-ui, sans-serif",
     view: { stroke: "transparent" },
-    axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, gridOpacity: 0.6, labelLimit: Math.max(90, width / 5) },
-    legend: { labelColor: ink, titleColor: faint, labelFontSize: 12, columns: width < NARROW ? 1 : 4, labelLimit: Math.min(240, width / 3) },
+    axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, gridOpacity: 0.6, labelLimit: Math.max(90, width / 4) },
+    legend: { labelColor: ink, titleColor: faint, labelFontSize: 12, columns, labelLimit: (0.8 * width) / columns },
     style: { cell: { stroke: "transparent" } },
   };
 }

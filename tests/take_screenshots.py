@@ -1,6 +1,6 @@
 """Takes a picture of every page, light, dark and narrow, of a demonstration, an empty store and a large codebook.
 
-python tests/screenshots.py screenshots
+python tests/take_screenshots.py screenshots
 """
 
 import os
