@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 
 from labels.normalise import normalise
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
 
 ALIKE = 0.8
 """Share of their word runs that two paragraphs have in common to count as the same."""
@@ -27,6 +30,8 @@ _RUN = 3
 
 def representatives(texts: Sequence[str]) -> list[int]:
     """Positions of the texts that are no near-duplicate of an earlier one."""
+    from datasketch import MinHashLSH  # noqa: PLC0415 - it brings SciPy, which one who only classifies need not load
+
     index = MinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS)
     kept = []
     for place, text in enumerate(texts):
@@ -63,11 +68,13 @@ def sketch_article(text: str) -> ArticleSketch:
 
 
 @lru_cache(maxsize=20_000)
-def _sketch(text: str) -> MinHash:
+def _sketch(text: str) -> "MinHash":
     return _min_hash(text, _PERMUTATIONS)
 
 
-def _min_hash(text: str, permutations: int) -> MinHash:
+def _min_hash(text: str, permutations: int) -> "MinHash":
+    from datasketch import MinHash  # noqa: PLC0415
+
     words = text.split()
     runs = {" ".join(words[n : n + _RUN]) for n in range(max(1, len(words) - _RUN + 1))}
     sketch = MinHash(num_perm=permutations)

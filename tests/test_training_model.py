@@ -25,7 +25,7 @@ from training.report_markdown import report_to_markdown
 
 @pytest.fixture(scope="module")
 def model(challenger):
-    return FrameModel(challenger.pipeline, challenger.card)
+    return FrameModel.of(challenger.pipeline, challenger.card)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_nothing_of_a_held_out_article_reaches_the_fitted_model(corpus, codebook
     training = [p for p in corpus if p.article not in _held_out(corpus)]
     again = train_challenger(training, codebook)
     texts = [p.text for p in corpus[:50]]
-    found = FrameModel(challenger.pipeline, challenger.card).score(texts)
-    assert (FrameModel(again.pipeline, again.card).score(texts) == found).all()
+    found = FrameModel.of(challenger.pipeline, challenger.card).score(texts)
+    assert (FrameModel.of(again.pipeline, again.card).score(texts) == found).all()
 
 
 def _trained_again(corpus, codebook):
@@ -63,8 +63,8 @@ def _held_out(corpus):
 def test_same_data_and_seed_give_the_same_scores_whatever_the_number_of_processes(corpus, codebook, challenger, model):
     again = train_challenger(corpus, codebook, jobs=1)
     texts = [p.text for p in corpus[:200]]
-    assert np.abs(FrameModel(again.pipeline, again.card).score(texts) - model.score(texts)).max() < 1e-12
-    assert (FrameModel(*_trained_again(corpus, codebook)).score(texts) == model.score(texts)).all()
+    assert np.abs(FrameModel.of(again.pipeline, again.card).score(texts) - model.score(texts)).max() < 1e-12
+    assert (FrameModel.of(*_trained_again(corpus, codebook)).score(texts) == model.score(texts)).all()
 
 
 def test_scores_are_the_probabilities_of_the_stored_pipeline(corpus, challenger, model):
@@ -151,7 +151,7 @@ def test_a_threshold_of_the_caller_decides_without_uncertainty(model, corpus):
 
 
 def test_a_card_survives_its_file_and_a_damaged_one_is_refused(challenger):
-    card = challenger.card.registered("v7", "0" * 64)
+    card = challenger.card.registered("v7", "0" * 64, "1" * 64)
     assert card_from_json(card_to_json(card)) == card
     for damaged in ("", "[]", "{}", "null", '{"format": 1}', card_to_json(card).replace('"format": 1', '"format": 99')):
         with pytest.raises(ModelFileError):
@@ -159,7 +159,7 @@ def test_a_card_survives_its_file_and_a_damaged_one_is_refused(challenger):
 
 
 def test_the_card_to_read_states_use_limits_data_figures_and_every_operating_point(challenger):
-    text = card_to_markdown(challenger.card.registered("v7", "0" * 64))
+    text = card_to_markdown(challenger.card.registered("v7", "0" * 64, "1" * 64))
     for heading in ("Intended use", "Limits", "Data", "Baselines", "Calibration", "Operating points", "Made with"):
         assert f"## {heading}" in text
     assert text.count("| high_precision |") == 4
@@ -205,7 +205,7 @@ def test_another_codebook_trains_and_scores_without_a_change_of_code(tmp_path):
     path = tmp_path / "weather.toml"
     path.write_text(WEATHER, encoding="utf-8")
     challenger = train_challenger(weather(), read_codebook(path))
-    model = FrameModel(challenger.pipeline, challenger.card)
+    model = FrameModel.of(challenger.pipeline, challenger.card)
     assert model.card.frame_keys == ("rain", "sun", "storm")
     found = classify(
         model,
@@ -223,7 +223,7 @@ def test_a_codebook_of_two_frames_and_longer_terms_works_too(tmp_path):
     path.write_text(WEATHER[: WEATHER.index('[[frames]]\nkey = "storm"')], encoding="utf-8")
     rows = [p for p in weather() if p.index != 2]
     challenger = train_challenger(rows, read_codebook(path), hyperparameters=Hyperparameters(ngrams=2))
-    _assert_exact(FrameModel(challenger.pipeline, challenger.card), ["A wet drizzle all day, a wet drizzle."])
+    _assert_exact(FrameModel.of(challenger.pipeline, challenger.card), ["A wet drizzle all day, a wet drizzle."])
 
 
 def test_annotations_that_do_not_suffice_are_refused_before_anything_is_fitted(codebook, corpus):

@@ -84,7 +84,7 @@ def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challen
     from training.pipeline import Hyperparameters
 
     other = train_challenger(corpus, codebook, hyperparameters=Hyperparameters(regularisation=0.3))
-    models = [FrameModel(c.pipeline, c.card) for c in (challenger, other)]
+    models = [FrameModel.of(c.pipeline, c.card) for c in (challenger, other)]
     texts = [p.text for p in corpus[:300]]
     places = [{"article_id": p.article, "paragraph": p.index} for p in corpus[:300]]
     diff = LabelDiff(*models)

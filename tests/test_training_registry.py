@@ -38,7 +38,7 @@ def test_a_registered_model_scores_as_it_did_before(registry, challenger, corpus
     from training.frame_model import FrameModel
 
     texts = [p.text for p in corpus[:20]]
-    before = FrameModel(challenger.pipeline, challenger.card).score(texts)
+    before = FrameModel.of(challenger.pipeline, challenger.card).score(texts)
     assert (registry.load("v1").score(texts) == before).all()
 
 
@@ -115,14 +115,17 @@ def test_a_file_of_the_right_digest_that_is_no_pipeline_is_refused(registry):
     import hashlib
 
     joblib.dump({"not": "a pipeline"}, pipeline_file(registry))
-    change_card(registry, pipeline_sha256=hashlib.sha256(pipeline_file(registry).read_bytes()).hexdigest())
+    digest = hashlib.sha256(pipeline_file(registry).read_bytes()).hexdigest()
+    change_card(registry, pipeline_sha256=digest, scorer_sha256="")
     with pytest.raises(ModelFileError, match="holds no pipeline"):
         registry.load("v1")
 
 
-def test_a_model_of_another_scikit_learn_is_refused_with_both_versions(registry):
+def test_a_model_of_another_scikit_learn_is_served_compiled_and_refused_as_a_pickle(registry):
     libraries = json.loads(card_file(registry).read_text(encoding="utf-8"))["libraries"]
     change_card(registry, libraries={**libraries, "scikit-learn": "1.2.0"})
+    assert registry.load("v1").score(["The army"]).shape == (1, 4)
+    change_card(registry, scorer_sha256="")
     with pytest.raises(ModelFileError, match=r"trained with scikit-learn 1\.2\.0 and 1\."):
         registry.load("v1")
 

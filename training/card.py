@@ -65,13 +65,15 @@ class ModelCard:
     libraries: Mapping[str, str] = field(default_factory=current_libraries)
     version: str = ""
     pipeline_sha256: str = ""
+    scorer_sha256: str = ""
+    """Of the compiled form that services score with; empty where they unpickle the pipeline."""
 
     @property
     def frame_keys(self) -> tuple[str, ...]:
         return tuple(self.frames)
 
-    def registered(self, version: str, pipeline_sha256: str) -> "ModelCard":
-        return replace(self, version=version, pipeline_sha256=pipeline_sha256)
+    def registered(self, version: str, pipeline_sha256: str, scorer_sha256: str) -> "ModelCard":
+        return replace(self, version=version, pipeline_sha256=pipeline_sha256, scorer_sha256=scorer_sha256)
 
 
 def card_to_json(card: ModelCard) -> str:

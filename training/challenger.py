@@ -87,7 +87,7 @@ def train_challenger(
     progress("evaluate", 1.0)
     if not len(judged):
         return Challenger(fitted.pipeline, card)
-    model = FrameModel(fitted.pipeline, card)
+    model = FrameModel.of(fitted.pipeline, card)
     return Challenger(fitted.pipeline, replace(card, held_out=evaluate_held_out(model, judged)))
 
 
@@ -128,7 +128,7 @@ def judge(challenger: Challenger, champion: FrameModel | None, judged: Dataset) 
         both,
         judged.targets[:, columns],
         _decisions(champion, texts, both),
-        _decisions(FrameModel(challenger.pipeline, challenger.card), texts, both),
+        _decisions(FrameModel.of(challenger.pipeline, challenger.card), texts, both),
         judged.articles,
         left_out_frames=sorted(changed),
     )

@@ -1,101 +1,79 @@
-"""`FrameModel`: a fitted pipeline with its card; scores paragraphs and says which words carried a score."""
+"""`FrameModel`: a scorer with its card; scores paragraphs and says which words carried a score."""
 
-import re
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.special import expit
-from sklearn.pipeline import Pipeline
 
-from labels.normalise import NormalText, normalise, normalise_with_offsets
 from training.card import ModelCard
+from training.scorer import Evidence, FrameExplanation, Scorer, scorer_of, sigmoid
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Words at `text[start:end]` of the scored paragraph and the log-odds that they add to a frame."""
+__all__ = ["Evidence", "FrameExplanation", "FrameModel"]
 
-    start: int
-    end: int
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class FrameExplanation:
-    """Why a paragraph scored as it did for one frame: intercept + all evidence weights = logit."""
-
-    logit: float
-    intercept: float
-    evidence: tuple[Evidence, ...]
-
-    def strongest(self, count: int) -> tuple[Evidence, ...]:
-        """The `count` weightiest words, for and against, the weightiest first."""
-        return tuple(sorted(self.evidence, key=lambda e: (-abs(e.weight), e.start))[:count])
+_REMEMBERED = 20_000
 
 
 class FrameModel:
-    """Scores paragraphs with a calibrated linear pipeline."""
+    """Scores paragraphs with a calibrated model; repeated paragraphs (wire copy) from a bounded memory."""
 
-    def __init__(self, pipeline: Pipeline, card: ModelCard) -> None:
+    def __init__(self, scorer: Scorer, card: ModelCard) -> None:
         self.card = card
-        self._features = pipeline.named_steps["features"]
-        self._token = re.compile(self._features.token_pattern)
-        self._longest = self._features.ngram_range[1]
-        estimators = pipeline.named_steps["frames"].estimators_
-        # One stacked product in place of a call a frame, each of which would validate the input anew.
-        self._coefficients = np.vstack([estimator.coef_ for estimator in estimators]).T
-        self._intercepts = np.concatenate([estimator.intercept_ for estimator in estimators])
+        self._scorer = scorer
+        self._known = _Memory(_REMEMBERED)
+
+    @classmethod
+    def of(cls, pipeline: "Pipeline", card: ModelCard) -> "FrameModel":
+        """The model of a fitted pipeline."""
+        return cls(scorer_of(pipeline), card)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Calibrated scores, shape (n, k), of paragraphs as they were submitted."""
-        return np.asarray(expit(self._logits(self._weights(texts))))
+        keys = [_key(text) for text in texts]
+        scores = np.empty((len(texts), len(self.card.frames)))
+        missing = []
+        for row, found in enumerate(self._known.find(keys)):
+            if found is None:
+                missing.append(row)
+            else:
+                scores[row] = found
+        if missing:
+            computed = sigmoid(self._scorer.logits([texts[row] for row in missing]))
+            scores[missing] = computed
+            self._known.keep([keys[row] for row in missing], computed)
+        return scores
 
     def score_and_explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Scores (n, k) and, for each paragraph, the explanation of each frame."""
-        weights = self._weights(texts)
-        found = self._logits(weights)
-        explanations = [self._explain(text, weights[row], found[row]) for row, text in enumerate(texts)]
-        return np.asarray(expit(found)), explanations
+        logits, explanations = self._scorer.explain(texts)
+        return sigmoid(logits), explanations
 
-    def _weights(self, texts: Sequence[str]) -> csr_matrix:
-        return self._features.transform([normalise(text) for text in texts])
 
-    def _logits(self, weights: csr_matrix) -> NDArray[np.float64]:
-        return np.asarray(weights @ self._coefficients + self._intercepts)
+def _key(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
-    def _explain(self, text: str, weights: csr_matrix, logit: NDArray[np.float64]) -> tuple[FrameExplanation, ...]:
-        spans, columns = self._terms(normalise_with_offsets(text))
-        if not columns:
-            return tuple(FrameExplanation(float(z), float(b), ()) for z, b in zip(logit, self._intercepts, strict=True))
-        places = np.array(columns)
-        _, inverse, counts = np.unique(places, return_inverse=True, return_counts=True)
-        value = np.asarray(weights[:, places].todense())[0]
-        # A term that occurs n times adds its weight once: each place carries an n-th.
-        shares = (value / counts[inverse])[:, None] * self._coefficients[places]
-        return tuple(
-            FrameExplanation(
-                logit=float(logit[k]),
-                intercept=float(self._intercepts[k]),
-                evidence=tuple(
-                    Evidence(start, end, float(share)) for (start, end), share in zip(spans, shares[:, k], strict=True)
-                ),
-            )
-            for k in range(len(logit))
-        )
 
-    def _terms(self, normal: NormalText) -> tuple[list[tuple[int, int]], list[int]]:
-        """Spans in the submitted text, and feature columns, of every known term of a paragraph."""
-        vocabulary = self._features.vocabulary_
-        tokens = [(match.start(), match.end(), match.group()) for match in self._token.finditer(normal.text)]
-        spans, columns = [], []
-        for length in range(1, self._longest + 1):
-            for first in range(len(tokens) - length + 1):
-                words = tokens[first : first + length]
-                column = vocabulary.get(" ".join(word for _, _, word in words))
-                if column is not None:
-                    spans.append(normal.original_span(words[0][0], words[-1][1]))
-                    columns.append(column)
-        return spans, columns
+class _Memory:
+    """The scores of the paragraphs seen last, by a digest of their text."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._scores: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, keys: Sequence[bytes]) -> list[NDArray[np.float64] | None]:
+        with self._lock:
+            return [self._scores.get(key) for key in keys]
+
+    def keep(self, keys: Sequence[bytes], scores: NDArray[np.float64]) -> None:
+        with self._lock:
+            for key, row in zip(keys, scores, strict=True):
+                self._scores[key] = row.copy()
+            while len(self._scores) > self._most:
+                self._scores.popitem(last=False)

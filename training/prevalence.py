@@ -18,7 +18,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 FEWEST_CODES = 30
@@ -205,6 +204,8 @@ def _variance(
 
 @lru_cache(maxsize=10_000)
 def _quantile(freedom: int) -> float:
+    from scipy.special import stdtrit  # noqa: PLC0415 - 25 MiB that only corrected shares need
+
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 

@@ -1,8 +1,8 @@
 """The registry: model versions on disk, which of them is champion, and who promoted it when and why.
 
     models/
-    ├── versions/v1/{pipeline.joblib, card.json}    immutable once there
-    └── promotions/000001.json                      append-only; the highest number names the champion
+    ├── versions/v1/{pipeline.joblib, scorer.npz, card.json}    immutable once there
+    └── promotions/000001.json                                  append-only; the highest number names the champion
 
 A version appears by renaming a finished folder, a promotion by linking a finished file under the next free number.
 Both are atomic, so a reader sees the old state or the new one, whoever is killed when, and of two promoters at once
@@ -23,17 +23,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
-
-import joblib
-from sklearn.exceptions import InconsistentVersionWarning
+from typing import TYPE_CHECKING, Literal
 
 from training.card import ModelCard, card_from_json, card_to_json, current_libraries
-from training.challenger import Challenger
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
 from training.frame_model import FrameModel
+from training.scorer import TOLERANCE, CompiledScorer, PipelineScorer, agrees, compile_pipeline
 
-PIPELINE_FILE, CARD_FILE = "pipeline.joblib", "card.json"
+if TYPE_CHECKING:
+    from training.challenger import Challenger
+
+PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.json"
 
 _VERSION = re.compile(r"v[1-9]\d{0,8}")
 _UNFINISHED = ".unfinished-"
@@ -78,18 +78,26 @@ class Registry:
         """The card of a version; raises `NoSuchVersionError` or `ModelFileError`."""
         return card_from_json(self._read(version, CARD_FILE))
 
-    def register(self, challenger: Challenger) -> ModelCard:
-        """Stores a challenger as the next version and returns its card."""
+    def register(self, challenger: "Challenger") -> ModelCard:
+        """Stores a challenger, with its compiled form where it has one, as the next version and returns its card.
+
+        Raises `RegistryError` where the compiled form scores otherwise than the pipeline.
+        """
+        import joblib  # noqa: PLC0415 - servers never register
+
         buffer = BytesIO()
         joblib.dump(challenger.pipeline, buffer, compress=3)
         pipeline = buffer.getvalue()
-        digest = hashlib.sha256(pipeline).hexdigest()
+        digest, scorer = hashlib.sha256(pipeline).hexdigest(), _compiled(challenger)
+        scorer_digest = hashlib.sha256(scorer).hexdigest() if scorer else ""
         self._versions.mkdir(parents=True, exist_ok=True)
         with self._unfinished_folder() as folder:
             _write_durably(folder / PIPELINE_FILE, pipeline)
+            if scorer:
+                _write_durably(folder / SCORER_FILE, scorer)
             while True:
                 version = f"v{int((self.versions() or ['v0'])[-1][1:]) + 1}"
-                card = challenger.card.registered(version, digest)
+                card = challenger.card.registered(version, digest, scorer_digest)
                 _write_durably(folder / CARD_FILE, card_to_json(card).encode())
                 _sync(folder)
                 try:
@@ -102,28 +110,26 @@ class Registry:
                 return card
 
     def load(self, version: str) -> FrameModel:
-        """The model of a version; nothing is unpickled unless its digest is the one on the card.
+        """The model of a version: its compiled form, else its pipeline, unpickled if its digest is the one on the card.
 
         Raises `NoSuchVersionError`, or `ModelFileError` for a damaged, tampered or foreign file or other libraries.
         """
         card = self.card(version)
-        pipeline = self._read(version, PIPELINE_FILE)
-        if hashlib.sha256(pipeline).hexdigest() != card.pipeline_sha256:
-            raise ModelFileError(
-                f"The file of model '{version}' is not the one that was registered (its SHA-256 differs from the "
-                "card's), so it was not opened."
-            )
         if card.version != version:
             raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
-        _require_libraries(card)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", InconsistentVersionWarning)
-                return FrameModel(joblib.load(BytesIO(pipeline)), card)
-        except InconsistentVersionWarning as error:
-            raise ModelFileError(f"Model '{version}' was stored by another version of scikit-learn.") from error
-        except Exception as error:  # whatever unpickling a file of another kind may raise
-            raise ModelFileError(f"The file of model '{version}' holds no pipeline that can be read.") from error
+        pipeline = self._vouched(version, PIPELINE_FILE, card.pipeline_sha256)
+        scorer = self._vouched(version, SCORER_FILE, card.scorer_sha256) if card.scorer_sha256 else b""
+        return FrameModel(CompiledScorer.from_bytes(scorer) if scorer else _unpickled(pipeline, card), card)
+
+    def _vouched(self, version: str, name: str, digest: str) -> bytes:
+        """The content of a file whose digest is the one on the card."""
+        content = self._read(version, name)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ModelFileError(
+                f"The file {name} of model '{version}' is not the one that was registered (its SHA-256 differs from "
+                "the card's), so it was not opened."
+            )
+        return content
 
     def _read(self, version: str, name: str) -> bytes:
         if not _VERSION.fullmatch(version):
@@ -262,6 +268,38 @@ def _previous(history: list[Promotion], action: str, version: str) -> str | None
         return history[-1].version if history[-1].version != version else history[-1].previous
     reached = [promotion for promotion in history if promotion.version == version]
     return reached[0].previous if reached else None
+
+
+def _compiled(challenger: "Challenger") -> bytes:
+    """The file of the compiled form; empty where there is none."""
+    scorer = compile_pipeline(challenger.pipeline)
+    if scorer is None:
+        return b""
+    content = scorer.to_bytes()
+    if not agrees(CompiledScorer.from_bytes(content), challenger.pipeline):
+        raise RegistryError(
+            f"The compiled form of this model scores otherwise than its pipeline by more than {TOLERANCE:g}, so it was "
+            "not registered."
+        )
+    return content
+
+
+def _unpickled(content: bytes, card: ModelCard) -> PipelineScorer:
+    """The pipeline of a file whose digest was found right."""
+    import joblib  # noqa: PLC0415 - only models without a compiled form need it
+    from sklearn.exceptions import InconsistentVersionWarning  # noqa: PLC0415
+
+    _require_libraries(card)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            pipeline = joblib.load(BytesIO(content))
+            _ = pipeline.predict_proba
+            return PipelineScorer(pipeline)
+    except InconsistentVersionWarning as error:
+        raise ModelFileError(f"Model '{card.version}' was stored by another version of scikit-learn.") from error
+    except Exception as error:  # whatever unpickling a file of another kind may raise
+        raise ModelFileError(f"The file of model '{card.version}' holds no pipeline that can be read.") from error
 
 
 def _require_libraries(card: ModelCard) -> None:

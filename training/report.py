@@ -117,7 +117,7 @@ def _learning_curve(
             if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
                 continue
             fitted = fit_calibrated(part, hyperparameters, seed, jobs=1)
-            model = FrameModel(fitted.pipeline, replace(card, cuts=fitted.cuts))
+            model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts))
             macro = evaluate_held_out(model, judged).macro.f1.value
             if macro is not None:
                 sizes.append(len(part))

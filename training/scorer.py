@@ -1,0 +1,307 @@
+"""The compiled scorer: a fitted linear pipeline as plain arrays, which score and explain with numpy alone.
+
+Nothing is unpickled and scikit-learn is not imported: that is most of a server's memory, start-up and time a paragraph.
+The pipeline stays the record: registration refuses a scorer whose scores differ from `predict_proba` (see `agrees`).
+"""
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.normalise import NormalText, normalise, normalise_with_offsets
+from training.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+TOLERANCE = 1e-9
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Words at `text[start:end]` of the scored paragraph and the log-odds that they add to a frame."""
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the known terms of a paragraph stand, (m, 2) in its normal form; the way back is sought when asked for."""
+
+    text: str
+    spans: NDArray[np.int64]
+
+    @cached_property
+    def _normal(self) -> NormalText:
+        return normalise_with_offsets(self.text)
+
+    def evidence(self, place: int, weight: float) -> Evidence:
+        start, end = self._normal.original_span(int(self.spans[place, 0]), int(self.spans[place, 1]))
+        return Evidence(start, end, weight)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameExplanation:
+    """Why a paragraph scored as it did for one frame: intercept + all evidence weights = logit.
+
+    `weights`, (m,), are those of the terms at `places`.
+    """
+
+    logit: float
+    intercept: float
+    places: Places
+    weights: NDArray[np.float64]
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All words, for and against, as they stand in the text."""
+        return tuple(self.places.evidence(place, float(weight)) for place, weight in enumerate(self.weights))
+
+    def strongest(self, count: int) -> tuple[Evidence, ...]:
+        """The `count` weightiest words, for and against, the weightiest first."""
+        order = np.lexsort((self.places.spans[:, 0], -np.abs(self.weights)))[:count]
+        return tuple(self.places.evidence(int(place), float(self.weights[place])) for place in order)
+
+
+class Scorer(Protocol):
+    """What a model scores with."""
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
+
+    def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
+        """Log-odds (n, k) and the explanation of each paragraph and frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weighted:
+    """The terms of n paragraphs: one entry an occurrence (m,), and one a paragraph and term (u,), by paragraph."""
+
+    lengths: NDArray[np.int64]
+    terms: NDArray[np.int64]
+    inverse: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledScorer:
+    """TF-IDF of words and a logistic regression a frame: t terms, k frames.
+
+    idf: (t,); coefficients: (t, k) and intercepts: (k,), calibrated.
+    """
+
+    vocabulary: dict[str, int]
+    idf: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    token: re.Pattern[str]
+    longest: int
+    sublinear: bool
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
+        found = []
+        for text in texts:
+            words = self.token.findall(normalise(text))
+            found.append(self._columns(words))
+        return self._sums(self._weigh(found))
+
+    def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
+        """Log-odds (n, k) and the explanation of each paragraph and frame."""
+        found, places = [], []
+        for text in texts:
+            columns, spans = self._columns_and_spans(normalise(text))
+            found.append(columns)
+            places.append(Places(text, np.array(spans, dtype=np.int64).reshape(-1, 2)))
+        weighted = self._weigh(found)
+        logits = self._sums(weighted)
+        # A term that occurs n times adds its weight once: each place carries an n-th.
+        shares = (weighted.weights / weighted.counts)[weighted.inverse][:, None] * self.coefficients[weighted.terms]
+        ends = np.cumsum(weighted.lengths)
+        explanations = [
+            tuple(
+                FrameExplanation(float(z), float(b), places[row], shares[end - length : end, k])
+                for k, (z, b) in enumerate(zip(logits[row], self.intercepts, strict=True))
+            )
+            for row, (end, length) in enumerate(zip(ends, weighted.lengths, strict=True))
+        ]
+        return logits, explanations
+
+    def _columns(self, words: Sequence[str]) -> list[int]:
+        """The columns of the known terms."""
+        known = map(self.vocabulary.get, words)
+        columns = [column for column in known if column is not None]
+        for length in range(2, self.longest + 1):
+            terms = (" ".join(words[first : first + length]) for first in range(len(words) - length + 1))
+            columns += [column for column in map(self.vocabulary.get, terms) if column is not None]
+        return columns
+
+    def _columns_and_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        matches = [(match.group(), match.start(), match.end()) for match in self.token.finditer(text)]
+        get = self.vocabulary.get
+        columns, spans = [], []
+        for length in range(1, self.longest + 1):
+            for first in range(len(matches) - length + 1):
+                last = matches[first + length - 1]
+                term = matches[first][0]
+                if length > 1:
+                    term = " ".join(word for word, _, _ in matches[first : first + length])
+                column = get(term)
+                if column is not None:
+                    columns.append(column)
+                    spans.append((matches[first][1], last[2]))
+        return columns, spans
+
+    def _weigh(self, found: Sequence[list[int]]) -> _Weighted:
+        """The TF-IDF weights of n paragraphs, given the columns of their terms."""
+        lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+        terms = np.fromiter((c for columns in found for c in columns), dtype=np.int64, count=int(lengths.sum()))
+        keys = np.repeat(np.arange(len(found)), lengths) * len(self.idf) + terms
+        unique, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        rows, columns = np.divmod(unique, len(self.idf))
+        frequency = 1 + np.log(counts) if self.sublinear else counts.astype(np.float64)
+        weights = frequency * self.idf[columns]
+        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=len(found)))
+        return _Weighted(lengths, terms, inverse, counts, rows, columns, weights / norms[rows])
+
+    def _sums(self, weighted: _Weighted) -> NDArray[np.float64]:
+        logits = np.tile(self.intercepts, (len(weighted.lengths), 1))
+        if len(weighted.rows):
+            starts = np.flatnonzero(np.diff(weighted.rows, prepend=-1))
+            added = np.add.reduceat(weighted.weights[:, None] * self.coefficients[weighted.columns], starts, axis=0)
+            logits[weighted.rows[starts]] += added
+        return logits
+
+    def to_bytes(self) -> bytes:
+        """The scorer as an npz file, which holds no pickle."""
+        facts = {
+            "format": _FORMAT,
+            "token": self.token.pattern,
+            "longest": self.longest,
+            "sublinear": self.sublinear,
+            "terms": sorted(self.vocabulary, key=self.vocabulary.__getitem__),
+        }
+        out = io.BytesIO()
+        np.savez_compressed(
+            out,
+            facts=np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
+            idf=self.idf,
+            coefficients=self.coefficients,
+            intercepts=self.intercepts,
+        )
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "CompiledScorer":
+        """Reads `to_bytes`; raises `ModelFileError` for anything else."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                facts: dict[str, Any] = json.loads(arrays["facts"].tobytes())
+                if facts["format"] != _FORMAT:
+                    raise ModelFileError("The compiled model has another format than this version reads.")
+                return cls(
+                    vocabulary={term: place for place, term in enumerate(facts["terms"])},
+                    idf=arrays["idf"],
+                    coefficients=arrays["coefficients"],
+                    intercepts=arrays["intercepts"],
+                    token=re.compile(facts["token"]),
+                    longest=facts["longest"],
+                    sublinear=facts["sublinear"],
+                )
+        except ModelFileError:
+            raise
+        except Exception as error:  # whatever reading a file of another kind may raise
+            raise ModelFileError("The compiled model cannot be read.") from error
+
+
+class PipelineScorer:
+    """A pipeline that cannot be compiled, such as a user's own: scored by scikit-learn, without evidence."""
+
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self._pipeline = pipeline
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Log-odds (n, k) of what `predict_proba` answers."""
+        scores = np.clip(self._pipeline.predict_proba([normalise(text) for text in texts]), 1e-15, 1 - 1e-15)
+        return np.asarray(np.log(scores) - np.log1p(-scores), dtype=np.float64)
+
+    def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
+        """Log-odds (n, k), all of them unexplained."""
+        logits, nothing = self.logits(texts), np.zeros(0)
+        nowhere = Places("", np.zeros((0, 2), dtype=np.int64))
+        return logits, [tuple(FrameExplanation(float(z), float(z), nowhere, nothing) for z in row) for row in logits]
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of log-odds, without overflow at either end."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -logits)))
+
+
+def compile_pipeline(pipeline: "Pipeline") -> CompiledScorer | None:
+    """The compiled form of a fitted pipeline; None where it is of a kind that has none."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - servers never compile
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.multiclass import OneVsRestClassifier  # noqa: PLC0415
+
+    steps = list(pipeline.named_steps.values())
+    if [type(step) for step in steps] != [TfidfVectorizer, OneVsRestClassifier]:
+        return None
+    features, frames = steps
+    if not _plain_words(features) or {type(e) for e in frames.estimators_} != {LogisticRegression}:
+        return None
+    return CompiledScorer(
+        vocabulary={term: int(place) for term, place in features.vocabulary_.items()},
+        idf=np.asarray(features.idf_, dtype=np.float64),
+        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in frames.estimators_]).T, dtype=np.float64),
+        intercepts=np.concatenate([e.intercept_ for e in frames.estimators_]).astype(np.float64),
+        token=re.compile(features.token_pattern),
+        longest=features.ngram_range[1],
+        sublinear=features.sublinear_tf,
+    )
+
+
+def _plain_words(features: Any) -> bool:
+    """Whether the vectoriser does what the compiled scorer does, and nothing else."""
+    expected = {
+        "analyzer": "word",
+        "binary": False,
+        "lowercase": True,
+        "norm": "l2",
+        "preprocessor": None,
+        "stop_words": None,
+        "strip_accents": None,
+        "tokenizer": None,
+        "use_idf": True,
+    }
+    found = features.get_params()
+    return features.ngram_range[0] == 1 and all(found[name] == value for name, value in expected.items())
+
+
+def scorer_of(pipeline: "Pipeline") -> Scorer:
+    """The compiled scorer of a pipeline where there is one, else the pipeline itself."""
+    return compile_pipeline(pipeline) or PipelineScorer(pipeline)
+
+
+def agrees(scorer: CompiledScorer, pipeline: "Pipeline") -> bool:
+    """Whether both score alike on texts made of the model's own terms and on odd ones."""
+    terms = sorted(scorer.vocabulary)
+    generator = np.random.default_rng(0)
+    texts = (
+        [" ".join(generator.choice(terms, size)) for size in (1, 2, 5, 20, 80, 300) for _ in range(20)] if terms else []
+    )
+    texts += ["", "a", "İstanbul ﬁre Σίσυφος", "x" * 5000, f"{' '.join(terms[:50])} " * 40, "\u200b\ud800\0 1\u0301"]
+    expected = pipeline.predict_proba([normalise(text) for text in texts])
+    return bool(np.abs(sigmoid(scorer.logits(texts)) - expected).max() <= TOLERANCE)
