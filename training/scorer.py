@@ -7,10 +7,11 @@ The pipeline stays the record: registration refuses a scorer whose scores differ
 import io
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-9
 _FORMAT = 1
+_LONGEST_CHUNK, _MOST_CHUNKS = 40, 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Words at `text[start:end]` of the scored paragraph and the log-odds that they add to a frame."""
 
     start: int
@@ -36,17 +37,22 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the known terms of a paragraph stand, (m, 2) in its normal form; the way back is sought when asked for."""
+    """Where the known terms of a paragraph stand; sought when first asked for, as only a few of them are ever shown."""
 
     text: str
-    spans: NDArray[np.int64]
+    find: Callable[[str], Sequence[tuple[int, int]]]
+    """Spans of the known terms of a normal text, in the order of their weights."""
 
     @cached_property
     def _normal(self) -> NormalText:
         return normalise_with_offsets(self.text)
 
+    @cached_property
+    def _spans(self) -> Sequence[tuple[int, int]]:
+        return self.find(self._normal.text)
+
     def evidence(self, place: int, weight: float) -> Evidence:
-        start, end = self._normal.original_span(int(self.spans[place, 0]), int(self.spans[place, 1]))
+        start, end = self._normal.original_span(*self._spans[place])
         return Evidence(start, end, weight)
 
 
@@ -69,8 +75,8 @@ class FrameExplanation:
 
     def strongest(self, count: int) -> tuple[Evidence, ...]:
         """The `count` weightiest words, for and against, the weightiest first."""
-        order = np.lexsort((self.places.spans[:, 0], -np.abs(self.weights)))[:count]
-        return tuple(self.places.evidence(int(place), float(self.weights[place])) for place in order)
+        order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
+        return tuple(map(self.places.evidence, order.tolist(), self.weights[order].tolist()))
 
 
 class Scorer(Protocol):
@@ -96,6 +102,25 @@ class _Weighted:
     weights: NDArray[np.float64]
 
 
+class _Chunks(dict[str, tuple[int, ...]]):
+    """The columns of each run of characters between white space, worked out when first met; bounded.
+
+    Exact, because no word crosses white space; most runs of a text were met before.
+    """
+
+    def __init__(self, token: re.Pattern[str], vocabulary: Mapping[str, int]) -> None:
+        super().__init__()
+        self._find = token.findall
+        self._vocabulary = vocabulary
+
+    def __missing__(self, chunk: str) -> tuple[int, ...]:
+        known = map(self._vocabulary.get, self._find(chunk))
+        columns = tuple(column for column in known if column is not None)
+        if len(chunk) <= _LONGEST_CHUNK and len(self) < _MOST_CHUNKS:
+            self[chunk] = columns
+        return columns
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledScorer:
     """TF-IDF of words and a logistic regression a frame: t terms, k frames.
@@ -110,65 +135,60 @@ class CompiledScorer:
     token: re.Pattern[str]
     longest: int
     sublinear: bool
+    _chunks: _Chunks = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_chunks", _Chunks(self.token, self.vocabulary))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
-        found = []
-        for text in texts:
-            words = self.token.findall(normalise(text))
-            found.append(self._columns(words))
-        return self._sums(self._weigh(found))
+        return self._sums(self._weigh([self._columns(normalise(text)) for text in texts]))
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k) and the explanation of each paragraph and frame."""
-        found, places = [], []
-        for text in texts:
-            columns, spans = self._columns_and_spans(normalise(text))
-            found.append(columns)
-            places.append(Places(text, np.array(spans, dtype=np.int64).reshape(-1, 2)))
-        weighted = self._weigh(found)
+        weighted = self._weigh([self._columns(normalise(text)) for text in texts])
         logits = self._sums(weighted)
         # A term that occurs n times adds its weight once: each place carries an n-th.
         shares = (weighted.weights / weighted.counts)[weighted.inverse][:, None] * self.coefficients[weighted.terms]
-        ends = np.cumsum(weighted.lengths)
-        explanations = [
-            tuple(
-                FrameExplanation(float(z), float(b), places[row], shares[end - length : end, k])
-                for k, (z, b) in enumerate(zip(logits[row], self.intercepts, strict=True))
+        ends, intercepts = np.cumsum(weighted.lengths).tolist(), self.intercepts.tolist()
+        starts = [0, *ends]
+        columns = np.ascontiguousarray(shares.T)
+        explanations = []
+        for text, row, start, end in zip(texts, logits.tolist(), starts, ends, strict=False):
+            places = Places(text, self._spans)
+            explanations.append(
+                tuple(FrameExplanation(z, intercepts[k], places, columns[k, start:end]) for k, z in enumerate(row))
             )
-            for row, (end, length) in enumerate(zip(ends, weighted.lengths, strict=True))
-        ]
         return logits, explanations
 
-    def _columns(self, words: Sequence[str]) -> list[int]:
-        """The columns of the known terms."""
-        known = map(self.vocabulary.get, words)
-        columns = [column for column in known if column is not None]
-        for length in range(2, self.longest + 1):
-            terms = (" ".join(words[first : first + length]) for first in range(len(words) - length + 1))
-            columns += [column for column in map(self.vocabulary.get, terms) if column is not None]
-        return columns
+    def _columns(self, text: str) -> list[int]:
+        """The columns of the known terms of a normal text: single words first, then pairs, each in their order."""
+        if self.longest == 1:
+            return list(chain.from_iterable(map(self._chunks.__getitem__, text.split())))
+        words = self.token.findall(text)
+        return [column for _, column in self._known(words)]
 
-    def _columns_and_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        matches = [(match.group(), match.start(), match.end()) for match in self.token.finditer(text)]
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """The spans of the known terms of a normal text, in the order of `_columns`."""
+        if self.longest == 1:
+            return [match.span() for match in self.token.finditer(text) if match.group() in self.vocabulary]
+        matches = list(self.token.finditer(text))
+        known = self._known([match.group() for match in matches])
+        return [(matches[first].start(), matches[last].end()) for (first, last), _ in known]
+
+    def _known(self, words: Sequence[str]) -> Iterator[tuple[tuple[int, int], int]]:
+        """First and last word, and column, of every known term."""
         get = self.vocabulary.get
-        columns, spans = [], []
         for length in range(1, self.longest + 1):
-            for first in range(len(matches) - length + 1):
-                last = matches[first + length - 1]
-                term = matches[first][0]
-                if length > 1:
-                    term = " ".join(word for word, _, _ in matches[first : first + length])
-                column = get(term)
+            for first in range(len(words) - length + 1):
+                column = get(words[first] if length == 1 else " ".join(words[first : first + length]))
                 if column is not None:
-                    columns.append(column)
-                    spans.append((matches[first][1], last[2]))
-        return columns, spans
+                    yield (first, first + length - 1), column
 
     def _weigh(self, found: Sequence[list[int]]) -> _Weighted:
         """The TF-IDF weights of n paragraphs, given the columns of their terms."""
         lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
-        terms = np.fromiter((c for columns in found for c in columns), dtype=np.int64, count=int(lengths.sum()))
+        terms = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(lengths.sum()))
         keys = np.repeat(np.arange(len(found)), lengths) * len(self.idf) + terms
         unique, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
         rows, columns = np.divmod(unique, len(self.idf))
@@ -241,7 +261,7 @@ class PipelineScorer:
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k), all of them unexplained."""
         logits, nothing = self.logits(texts), np.zeros(0)
-        nowhere = Places("", np.zeros((0, 2), dtype=np.int64))
+        nowhere = Places("", lambda _text: ())
         return logits, [tuple(FrameExplanation(float(z), float(z), nowhere, nothing) for z in row) for row in logits]
 
 

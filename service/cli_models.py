@@ -1,0 +1,59 @@
+"""Commands about model versions."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from service.command import AsJson, command, print_json
+from service.settings import Settings
+
+
+@command("framing models", rich_help_panel="Models")
+def models(as_json: AsJson = False) -> None:
+    """List the model versions, their figures, and who promoted which when and why."""
+    from service import console
+    from service.answers import model_list
+    from training.registry import Registry
+
+    registry = Registry(Settings().models_dir)
+    found, history = model_list(registry), registry.history()
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
+    else:
+        console.show_models(found, history)
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+By = Annotated[str, typer.Option(help="Who; kept in the history.")]
+
+
+@command("framing promote v2 --reason 'better on foreign_hand' --by mira", rich_help_panel="Models")
+def promote(
+    version: str,
+    reason: Reason,
+    by: By = "command line",
+    force: Annotated[bool, typer.Option(help="Overrule a verdict against it; kept in the history.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version champion; running services take it up within seconds."""
+    from training.registry import Registry
+
+    _show_promotion(
+        asdict(Registry(Settings().models_dir).promote(version, by=by, reason=reason, force=force)), as_json
+    )
+
+
+@command("framing rollback --reason 'misses denials' --by mira", rich_help_panel="Models")
+def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
+    """Make the champion before the present one champion again."""
+    from training.registry import Registry
+
+    _show_promotion(asdict(Registry(Settings().models_dir).roll_back(by=by, reason=reason)), as_json)
+
+
+def _show_promotion(promotion: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(promotion)
+    else:
+        typer.echo(f"{promotion['version']} is champion now; before it was {promotion['previous'] or 'none'}.")
