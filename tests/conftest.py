@@ -144,7 +144,7 @@ def answers(client: httpx2.Client, path: str) -> bool:
 
 
 def wait_until(
-    holds: Callable[[], bool], what: str, seconds: float = 30, process: subprocess.Popen[bytes] | None = None
+    holds: Callable[[], bool], what: str, seconds: float = 90, process: subprocess.Popen[bytes] | None = None
 ) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
