@@ -127,10 +127,13 @@ def test_a_text_that_cannot_be_scored_is_answered_in_the_form(client, data, stat
     assert 'role="alert"' in answer.text
 
 
-def test_a_form_that_is_too_large_is_refused_with_a_page(client):
-    answer = client.post("/classify", files={"content": (None, "x" * (3 * 2**20))})
-    assert 400 <= answer.status_code < 500
-    assert answer.headers["content-type"].startswith("text/html")
+@pytest.mark.parametrize(("mib", "message"), [(2, "longer than 1 MiB"), (9, "larger than 8 MiB")])
+def test_a_form_that_is_too_large_is_refused_with_a_page(client, mib, message):
+    for files in ({"content": (None, "x" * (mib * 2**20))}, {"file": ("a.txt", b"x" * (mib * 2**20))}):
+        answer = client.post("/classify", files=files)
+        assert answer.status_code == 413
+        assert answer.headers["content-type"].startswith("text/html")
+        assert message in answer.text
 
 
 def test_the_codes_of_an_article_stand_beside_its_scores(client, stored):

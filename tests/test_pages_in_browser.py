@@ -150,6 +150,23 @@ def test_every_chart_of_every_choice_is_drawn(page, address):
     assert {chart.get_attribute("data-drawn") for chart in page.locator(".chart").all()} == {"true"}
 
 
+def test_every_chart_gives_its_rows_as_csv(page, site):
+    page.goto("/")
+    settle(page)
+    figure = page.locator('[data-chart="pairs"]')
+    with page.expect_download() as download:
+        figure.locator("[data-save=csv]").click()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    pairs = site.get(figure.get_attribute("data-source")).json()["pairs"]
+    assert lines[0] == '"Frame","With","Paragraphs","Share"'
+    assert len(lines) == 1 + 2 * len(pairs)
+    page.goto("/models")
+    settle(page)
+    with page.expect_download() as download:
+        page.locator('[data-chart="versions"] [data-save=csv]').click()
+    assert '"v1","held-out articles"' in download.value.path().read_text(encoding="utf-8")
+
+
 def test_filters_of_the_dashboard_stand_in_its_address(page):
     page.goto("/")
     page.select_option("select[name=period]", "month")

@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 
 from labels.errors import ArticleError, FramingError
 from service.answers import classified
+from service.body import StrictJsonRequest
 from service.intake import read_article
 from service.pages.article_view import blocks, cuts_of, marks
 from service.pages.render import PageRoute, page, status_of, titles
@@ -20,7 +21,6 @@ from training.operating_points import OPERATING_POINTS
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 Kind = Literal["text", "html"]
-_PARTS_MIB_FACTOR = 2
 
 
 @router.get("/classify")
@@ -45,13 +45,15 @@ class _Submitted:
 
 
 async def _submitted(request: Request, state: Services) -> _Submitted:
-    limit = state.settings.max_text_mib * 2**20 * _PARTS_MIB_FACTOR
-    async with request.form(max_files=1, max_fields=20, max_part_size=limit) as form:
+    bounded = StrictJsonRequest(request.scope, request.receive)
+    await bounded.body()  # refuses what is too large before any of it is kept
+    limit = state.settings.max_body_mib * 2**20
+    async with bounded.form(max_files=1, max_fields=20, max_part_size=limit) as form:
         kind: Kind = "html" if form.get("kind") == "html" else "text"
         content, name, file = str(form.get("content") or ""), "", form.get("file")
         if isinstance(file, UploadFile) and file.filename:
             name = file.filename
-            data = await file.read(limit + 1)
+            data = await file.read()
             kind = "html" if name.lower().endswith((".html", ".htm")) else "text"
             content = data.decode("utf-8", errors="replace")
         point = str(form.get("operating_point") or "balanced")

@@ -138,6 +138,14 @@ function trim(encoded, shown) {
   return Object.values(encoded).forEach((part) => trim(part, shown));
 }
 
+// Charts whose rows are no table of the API give the table that is shown.
+function tableAsCsv(figure) {
+  const lines = [...figure.querySelectorAll(".chart-table tr")].map((line) =>
+    [...line.cells].map((cell) => `"${cell.textContent.replaceAll('"', '""').replace(/^([=+\-@])/, "'$1")}"`).join(","),
+  );
+  return `${lines.join("\r\n")}\r\n`;
+}
+
 const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
 const HEIGHTS = {
   outlets: (rows) => 20 + distinct(rows, "outlet") * (14 + 8 * distinct(rows, "title")),
@@ -166,7 +174,8 @@ async function draw(figure, rows) {
   for (const button of figure.querySelectorAll("[data-save]")) {
     button.onclick = async () => {
       const { view } = result;
-      if (button.dataset.save === "png") save(`${name}.png`, await view.toImageURL("png", 2));
+      if (button.dataset.save === "csv") save(`${name}.csv`, tableAsCsv(figure), "text/csv");
+      else if (button.dataset.save === "png") save(`${name}.png`, await view.toImageURL("png", 2));
       else save(`${name}.svg`, await view.toSVG(), "image/svg+xml");
     };
   }
