@@ -1,7 +1,7 @@
 """The scikit-learn pipeline: TF-IDF of plain words and one logistic regression a frame.
 
 Chosen by leaving whole sources out: bigrams and character n-grams look better inside a corpus and transfer worse to
-articles written elsewhere (docs/model.md has the command).
+articles written elsewhere (`framing evaluate` prints the figures).
 """
 
 from collections.abc import Sequence
