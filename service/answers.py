@@ -1,6 +1,6 @@
 """From what the domain found to what travels over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from labels.codebook import Codebook
@@ -191,15 +191,21 @@ def codebook_answer(codebook: Codebook) -> CodebookAnswer:
     )
 
 
-def model_list(registry: Registry) -> ModelList:
-    """All versions, the newest first; those whose card cannot be read apart."""
-    champion = champion_version(registry)
-    models, damaged = [], []
+def model_cards(registry: Registry) -> tuple[list[ModelCard], list[DamagedModel]]:
+    """The cards of all versions, the newest first; those that cannot be read apart."""
+    cards, damaged = [], []
     for version in reversed(registry.versions()):
         try:
-            models.append(_model_answer(registry.card(version), champion=version == champion))
+            cards.append(registry.card(version))
         except ModelFileError as error:
             damaged.append(DamagedModel(version=version, fault=str(error)))
+    return cards, damaged
+
+
+def model_list(registry: Registry, cards: Sequence[ModelCard], damaged: list[DamagedModel]) -> ModelList:
+    """What `model_cards` found, with the champion marked."""
+    champion = champion_version(registry)
+    models = [_model_answer(card, champion=card.version == champion) for card in cards]
     return ModelList(champion=champion, models=models, damaged=damaged)
 
 

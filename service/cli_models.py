@@ -13,11 +13,11 @@ from service.settings import Settings
 def models(as_json: AsJson = False) -> None:
     """List the model versions, their figures, and who promoted which when and why."""
     from service import console
-    from service.answers import model_list
+    from service.answers import model_cards, model_list
     from training.registry import Registry
 
     registry = Registry(Settings().models_dir)
-    found, history = model_list(registry), registry.history()
+    found, history = model_list(registry, *model_cards(registry)), registry.history()
     if as_json:
         print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
     else:

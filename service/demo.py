@@ -19,7 +19,9 @@ from labels.codebook import Codebook
 from labels.duplicates import sketch_article
 from labels.errors import FramingError
 from labels.paragraphs import split_paragraphs
+from service.coding import new_annotation
 from service.coding_queue import tasks_for
+from service.schemas.annotations import AnnotationRequest
 from service.store import annotations, articles, champion, training_runs
 from service.store.database import Database
 from service.store.tables import articles as articles_table
@@ -95,26 +97,13 @@ def _code(
 ) -> int:
     tasks = tasks_for(connection, coder, wanted, model, np.random.default_rng(_SEED))
     for task in tasks:
-        unit = annotations.article_unit(connection, task.article_id, task.paragraph)
-        if unit is None:
-            continue
+        carried = truth[f"{task.article_id}:{task.paragraph}"]
         frames: dict[str, Stance] = {}
         for frame in codebook.keys:
-            if (frame in truth[unit.key]) != (chance.random() < _ERROR):
+            if (frame in carried) != (chance.random() < _ERROR):
                 frames[frame] = chance.choices(("advanced", "reported", "contested"), (4, 5, 1))[0]
-        annotations.add(
-            connection,
-            annotations.NewAnnotation(
-                coder=coder,
-                role="coder",
-                unit=unit,
-                frames=frames,
-                note="",
-                codebook_version=codebook.version,
-                selection=task.selection,
-                inclusion_probability=task.inclusion_probability,
-            ),
-        )
+        code = AnnotationRequest(coder=coder, article_id=task.article_id, paragraph=task.paragraph, frames=frames)
+        annotations.add(connection, new_annotation(connection, code, codebook, None))
     return len(tasks)
 
 

@@ -3,11 +3,11 @@
 python tests/take_screenshots.py screenshots
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from labels.codebook import read_codebook
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
     "narrow": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
@@ -33,7 +33,7 @@ TEXT = (
 
 def take(browser: Browser, base: str, folder: Path, pages: dict[str, str]) -> None:
     for look, options in LOOKS.items():
-        context = browser.new_context(base_url=base, **options)  # type: ignore[arg-type]
+        context = browser.new_context(base_url=base, **options)
         page = context.new_page()
         for name, address in pages.items():
             page.goto(address)
@@ -164,5 +164,4 @@ def fifty_frames(data: Path) -> tuple[Path, Path]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONPATH", str(Path(__file__).parents[1]))
     main(Path(sys.argv[1]))

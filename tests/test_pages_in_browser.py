@@ -395,7 +395,7 @@ def test_a_challenger_is_trained_promoted_and_rolled_back(browser, trained_folde
         assert [c.get_attribute("data-drawn") for c in page.locator(".chart").all()] == ["true", "true"]
 
 
-def test_a_promotion_against_the_verdict_is_refused_until_it_is_forced(page, site):
+def test_a_page_cannot_promote_a_version_that_is_not_there(page, site):
     page.goto("/models")
     page.expected = ["404"]
     problem = page.evaluate(

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.frame_model import FrameExplanation, FrameModel
+from training.frame_model import FrameModel
 from training.operating_points import Cut, Decision, OperatingPoint, fixed_cut
+from training.scorer import FrameExplanation
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 

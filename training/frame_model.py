@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.card import ModelCard
-from training.scorer import Evidence, FrameExplanation, Scorer, scorer_of, sigmoid
+from training.scorer import FrameExplanation, Scorer, scorer_of, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-__all__ = ["Evidence", "FrameExplanation", "FrameModel"]
 
 _REMEMBERED = 20_000
 
@@ -60,7 +58,7 @@ def _key(text: str) -> bytes:
 
 
 class _Memory:
-    """The scores of the paragraphs seen last, by a digest of their text."""
+    """The scores of the paragraphs scored last, by a digest of their text."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from service.answers import listed_article
 from service.pages.article_view import marks
-from service.pages.render import PageRoute, page, titles
+from service.pages.render import PageRoute, page, places, titles
 from service.schemas.fields import WholeDay, end_of, start_of
 from service.state import Services, State
 from service.store import articles, prevalence
@@ -108,13 +108,12 @@ def _latest(state: Services, connection: Any, filters: _Filters) -> list[dict[st
         frame=filters.frame[0] if len(filters.frame) == 1 else None,
     )
     found, _ = articles.listing(connection, asked, None, _LATEST, state.champion.version())
-    places = {frame.key: place for place, frame in enumerate(state.codebook.frames)}
-    named = titles(state)
+    named, placed = titles(state), places(state)
     listed = [listed_article(article) for article in found]
     return [
         {
             "article": article,
-            "marks": [m for m in marks(article.article.frames, named, places) if m.decision == "present"],
+            "marks": [m for m in marks(article.article.frames, named, placed) if m.decision == "present"],
         }
         for article in listed
     ]

@@ -5,12 +5,11 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from service.answers import model_list, promotion_answer, training_run_answer
+from service.answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, page, titles
-from service.state import Services, State
+from service.state import State
 from service.store import annotations, training_runs
 from training.card import ModelCard
-from training.errors import ModelFileError
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -25,8 +24,9 @@ def models(state: State) -> HTMLResponse:
         runs, _ = training_runs.listing(connection, None, _RUNS)
         newest = training_runs.newest(connection)
         new_codes = annotations.count_since(connection, newest.created_at if newest else None)
-    found = model_list(state.registry)
-    cards = {model.version: card for model in found.models if (card := _card(state, model.version))}
+    known, damaged = model_cards(state.registry)
+    found = model_list(state.registry, known, damaged)
+    cards = {card.version: card for card in known}
     named = titles(state)
     return page(
         state,
@@ -42,13 +42,6 @@ def models(state: State) -> HTMLResponse:
         reliability=_reliability(cards.get(found.champion or ""), named),
         policy=state.settings.promotion,
     )
-
-
-def _card(state: Services, version: str) -> ModelCard | None:
-    try:
-        return state.registry.card(version)
-    except ModelFileError:
-        return None
 
 
 def _figures(cards: dict[str, ModelCard]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from labels.annotations import STANCES
 from service.answers import annotation_answer, listed_article, stored_article
 from service.pages.article_view import blocks, cuts_of, marks
-from service.pages.render import PageRoute, page, titles
+from service.pages.render import PageRoute, page, places, titles
 from service.problems import NotFoundError
 from service.routes.articles import explained, read_cursor, write_cursor
 from service.schemas.annotations import AnnotationAnswer
@@ -51,7 +51,7 @@ def listing(
             connection, filters, read_cursor(cursor or None), _A_PAGE, state.champion.version()
         )
         outlets = prevalence.outlets(connection)
-    named, places = titles(state), {f.key: place for place, f in enumerate(state.codebook.frames)}
+    named, placed = titles(state), places(state)
     listed = [listed_article(article) for article in found]
     asked = {"q": q, "outlet": outlet, "from": since, "to": until, "frame": frame, "decision": decision}
     more = {**asked, "cursor": write_cursor(following)} if following else None
@@ -62,7 +62,7 @@ def listing(
         asked=asked,
         filtered=any(asked.values()),
         outlets=outlets,
-        listed=[{"article": a, "marks": marks(a.article.frames, named, places)} for a in listed],
+        listed=[{"article": a, "marks": marks(a.article.frames, named, placed)} for a in listed],
         titles=named,
         later=f"{request.url.path}?{urlencode({k: v for k, v in more.items() if v})}" if more else None,
         at_start=not cursor,
@@ -82,15 +82,15 @@ def article(id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], state: State) -
     codes: dict[int, list[AnnotationAnswer]] = defaultdict(list)
     for annotation in map(annotation_answer, reversed(given)):
         codes[annotation.paragraph or 0].append(annotation)
-    named, places = titles(state), {f.key: place for place, f in enumerate(state.codebook.frames)}
+    named, placed = titles(state), places(state)
     known: dict[str, Any] = cuts_of(model.card) if answer.model.version == model.card.version else {}
     return page(
         state,
         "article.html",
         "/articles",
         answer=answer,
-        blocks=blocks(answer, named, places, codes),
-        summary=marks(answer.article.frames, named, places),
+        blocks=blocks(answer, named, placed, codes),
+        summary=marks(answer.article.frames, named, placed),
         cuts=known,
         titles=named,
         stances=STANCES,

@@ -77,7 +77,7 @@ def page(state: Services, template: str, here: str, status: int = 200, **context
         product_version=product_version(),
         champion=state.champion.version(),
         frames=state.codebook.frames,
-        places={frame.key: place for place, frame in enumerate(state.codebook.frames)},
+        places=places(state),
         **context,
     )
     return HTMLResponse(content, status, SECURITY_HEADERS)
@@ -86,6 +86,11 @@ def page(state: Services, template: str, here: str, status: int = 200, **context
 def frame_styles(colours: Sequence[str]) -> str:
     """A style sheet that gives each frame of the codebook its colour."""
     return "".join(f".frame-{place}{{--frame:{colour}}}\n" for place, colour in enumerate(colours))
+
+
+def places(state: Services) -> Mapping[str, int]:
+    """Place of each frame in the codebook, by which style sheets know its colour."""
+    return {key: place for place, key in enumerate(state.codebook.keys)}
 
 
 def titles(state: Services) -> Mapping[str, str]:

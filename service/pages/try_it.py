@@ -1,5 +1,6 @@
 """/classify: paste or choose an article and see its framing. Nothing is stored."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from anyio import to_thread
@@ -13,7 +14,7 @@ from service.answers import classified
 from service.body import StrictJsonRequest
 from service.intake import read_article
 from service.pages.article_view import blocks, cuts_of, marks
-from service.pages.render import PageRoute, page, status_of, titles
+from service.pages.render import PageRoute, page, places, status_of, titles
 from service.schemas.articles import ClassifyRequest
 from service.state import Services, State
 from training.operating_points import OPERATING_POINTS
@@ -25,7 +26,7 @@ Kind = Literal["text", "html"]
 
 @router.get("/classify")
 def form(state: State) -> HTMLResponse:
-    return _page(state, submitted=_Submitted("", "text", "balanced", ""))
+    return _page(state, _Submitted())
 
 
 @router.post("/classify")
@@ -34,14 +35,13 @@ async def classify(request: Request, state: State) -> HTMLResponse:
     return await to_thread.run_sync(_answer, state, submitted)
 
 
+@dataclass(frozen=True, slots=True)
 class _Submitted:
     """What the form held."""
 
-    def __init__(self, content: str, kind: Kind, operating_point: str, name: str) -> None:
-        self.content = content
-        self.kind = kind
-        self.operating_point = operating_point
-        self.name = name
+    content: str = ""
+    kind: Kind = "text"
+    operating_point: str = "balanced"
 
 
 async def _submitted(request: Request, state: Services) -> _Submitted:
@@ -50,15 +50,14 @@ async def _submitted(request: Request, state: Services) -> _Submitted:
     limit = state.settings.max_body_mib * 2**20
     async with bounded.form(max_files=1, max_fields=20, max_part_size=limit) as form:
         kind: Kind = "html" if form.get("kind") == "html" else "text"
-        content, name, file = str(form.get("content") or ""), "", form.get("file")
+        content, file = str(form.get("content") or ""), form.get("file")
         if isinstance(file, UploadFile) and file.filename:
-            name = file.filename
             data = await file.read()
-            kind = "html" if name.lower().endswith((".html", ".htm")) else "text"
+            kind = "html" if file.filename.lower().endswith((".html", ".htm")) else "text"
             content = data.decode("utf-8", errors="replace")
         point = str(form.get("operating_point") or "balanced")
     content = content.replace("\r\n", "\n")  # forms send them so, and offsets count what was pasted
-    return _Submitted(content, kind, point if point in OPERATING_POINTS else "balanced", name)
+    return _Submitted(content, kind, point if point in OPERATING_POINTS else "balanced")
 
 
 def _answer(state: Services, submitted: _Submitted) -> HTMLResponse:
@@ -74,13 +73,13 @@ def _answer(state: Services, submitted: _Submitted) -> HTMLResponse:
         return _page(state, submitted, problem=str(error), status=status_of(error))
     state.metrics.count(reading.classification)
     answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
-    named, places = titles(state), {frame.key: place for place, frame in enumerate(state.codebook.frames)}
+    named, placed = titles(state), places(state)
     return _page(
         state,
         submitted,
         answer=answer,
-        blocks=blocks(answer, named, places, {}),
-        summary=marks(answer.article.frames, named, places),
+        blocks=blocks(answer, named, placed, {}),
+        summary=marks(answer.article.frames, named, placed),
         cuts=cuts_of(model.card),
         exported=answer.model_dump(mode="json", exclude_none=True),
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from service.answers import champion_version, model_list, promotion_answer
+from service.answers import champion_version, model_cards, model_list, promotion_answer
 from service.body import StrictJsonRoute
 from service.routes import Responses, problems
 from service.schemas.fields import Moment
@@ -37,7 +37,7 @@ _CARD: Responses = {
 @router.get("")
 def listing(state: State) -> ModelList:
     """All model versions with their figures, the newest first."""
-    return model_list(state.registry)
+    return model_list(state.registry, *model_cards(state.registry))
 
 
 @router.get("/history", responses=problems(422, 503))

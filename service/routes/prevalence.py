@@ -11,15 +11,15 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service import prevalence as answers
+from service.estimates import Question
 from service.metrics import product_version
-from service.prevalence import Question
 from service.problems import OverlapError, UnknownFrameError
 from service.routes import Responses, problems
 from service.schemas.fields import WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, ProfileAnswer, Unit, Weight
 from service.state import State
 from service.store import prevalence as store
-from service.store.prevalence import Period, Selection
+from service.store.prevalence import PERIODS, Selection
 from service.tabular import MEDIA_TYPES, Column, Format, stream
 from training.card import ModelCard
 from training.prevalence import WANTED_WIDTH
@@ -66,7 +66,7 @@ WeightParameter = Annotated[
     Query(description="`article`: each article counts alike, however long; `outlet`: each outlet, however prolific."),
 ]
 WidthParameter = Annotated[float, Query(ge=0.01, le=1, description="Width of interval that codes are planned for.")]
-_PERIOD = "(day|week|month|year)"
+_PERIOD = f"({'|'.join(PERIODS)})"
 
 
 def _require_frames(frames: Sequence[str] | None, card: ModelCard) -> tuple[str, ...]:
@@ -138,12 +138,11 @@ def prevalence(
     The corrected share has a 95% interval from paragraphs that the coding queue drew. Where there are too few, the row
     says how many more are needed.
     """
-    parts = by.split(",") if by else []
-    periods: list[Period] = [part for part in parts if part != "outlet"]  # type: ignore[misc]
+    parts = by.split(",")
     question = Question(
         selection=about.selection,
         by_outlet="outlet" in parts,
-        period=periods[0] if periods else None,
+        period=next((period for period in PERIODS if period in parts), None),
         unit=unit,
         weight=weight,
         correct=correct,

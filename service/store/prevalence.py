@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, and_, cast, func, select, type_coerce
 
+from service.schemas.fields import end_of, start_of
 from service.store.daily import SUMS
 from service.store.tables import (
     annotations,
@@ -21,6 +22,7 @@ from service.store.tables import (
 )
 
 Period = Literal["day", "week", "month", "year"]
+PERIODS: tuple[Period, ...] = get_args(Period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,6 @@ class Selection:
     until: date | None = None
     outlets: Sequence[str] | None = None
     first_copies: bool = False
-
-    def takes(self, day: date, outlet: str, *, first_copy: bool) -> bool:
-        return (
-            (self.since is None or day >= self.since)
-            and (self.until is None or day <= self.until)
-            and (self.outlets is None or outlet in self.outlets)
-            and (first_copy or not self.first_copies)
-        )
 
 
 class Cell(NamedTuple):
@@ -72,7 +66,6 @@ class CodedParagraph:
     article_id: str
     outlet: str
     day: date
-    first_copy: bool
     first_coded_at: datetime
     weight: float
     whole: bool
@@ -161,7 +154,7 @@ def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
     given: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(_codes(selection)):
         given[row.unit].append(row)
-    units = [unit for unit, rows in given.items() if unit in drawn and _taken(selection, rows[0])]
+    units = [unit for unit in given if unit in drawn]
     scores, of_articles = _scores(connection, selection)
     return [
         _coded_paragraph(
@@ -172,10 +165,6 @@ def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
         )
         for unit in units
     ]
-
-
-def _taken(selection: Selection, row: Row[Any]) -> bool:
-    return selection.takes(row.dated_at.date(), row.outlet or "", first_copy=row.article_number == row.story)
 
 
 def _coded_paragraph(
@@ -193,7 +182,6 @@ def _coded_paragraph(
         article_id=first.article_id,
         outlet=first.outlet or "",
         day=first.dated_at.date(),
-        first_copy=first.article_number == first.story,
         first_coded_at=min(row.created_at for row in rows),
         weight=weight,
         whole=whole,
@@ -216,7 +204,6 @@ def _codes(selection: Selection) -> Any:
             articles.c.id.label("article_id"),
             articles.c.outlet,
             articles.c.dated_at,
-            articles.c.story,
             scorings.c.number.label("scoring_number"),
             scorings.c.paragraphs,
         )
@@ -229,7 +216,8 @@ def _codes(selection: Selection) -> Any:
             select(in_force.c.number)
             .where(in_force.c.unit == annotations.c.unit, in_force.c.replaced_at.is_(None))
             .correlate(annotations)
-            .exists()
+            .exists(),
+            *selected(selection),
         )
         .order_by(annotations.c.number)
     )
@@ -298,6 +286,20 @@ def _scores(
     for number, frame, mean, top in connection.execute(of_articles):
         rolled[number][frame] = (mean, top)
     return found, rolled
+
+
+def selected(selection: Selection) -> list[ColumnElement[bool]]:
+    """The conditions by which a query of articles keeps those of a selection."""
+    conditions: list[ColumnElement[bool]] = []
+    if selection.since is not None:
+        conditions.append(articles.c.dated_at >= start_of(selection.since))
+    if selection.until is not None:
+        conditions.append(articles.c.dated_at < end_of(selection.until))
+    if selection.outlets is not None:
+        conditions.append(func.coalesce(articles.c.outlet, "").in_(selection.outlets))
+    if selection.first_copies:
+        conditions.append(articles.c.story == articles.c.number)
+    return conditions
 
 
 def _conditions(table: Any, selection: Selection) -> list[ColumnElement[bool]]:

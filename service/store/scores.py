@@ -5,9 +5,8 @@ from typing import Any
 
 from sqlalchemy import select, tuple_
 
-from service.schemas.fields import end_of, start_of
 from service.store.database import Database
-from service.store.prevalence import Selection
+from service.store.prevalence import Selection, selected
 from service.store.tables import articles, paragraph_scores, scorings
 from service.tabular import Column
 
@@ -55,7 +54,7 @@ def batches(database: Database, selection: Selection) -> Iterator[Sequence[Seque
 
 
 def _articles(selection: Selection) -> Any:
-    query = (
+    return (
         select(
             articles.c.number,
             articles.c.id,
@@ -69,18 +68,9 @@ def _articles(selection: Selection) -> Any:
             scorings.c.number.label("scoring_number"),
         )
         .join(scorings, scorings.c.article_number == articles.c.number)
-        .where(scorings.c.model_version == selection.model_version)
+        .where(scorings.c.model_version == selection.model_version, *selected(selection))
         .order_by(articles.c.dated_at, articles.c.number)
     )
-    if selection.since is not None:
-        query = query.where(articles.c.dated_at >= start_of(selection.since))
-    if selection.until is not None:
-        query = query.where(articles.c.dated_at < end_of(selection.until))
-    if selection.outlets is not None:
-        query = query.where(articles.c.outlet.in_(selection.outlets))
-    if selection.first_copies:
-        query = query.where(articles.c.story == articles.c.number)
-    return query
 
 
 def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:

@@ -60,15 +60,18 @@ async function send() {
   return undefined;
 }
 
+// Asks for more; where nothing was left to show, shows what came.
 async function fill() {
   const waiting = new Set(outbox.all().map((code) => code.key));
   try {
     const { tasks } = await ask(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&coder=${encodeURIComponent(coder)}`);
+    const wasEmpty = !queue.length;
     const here = new Set(queue.map(keyOf));
     queue.push(...tasks.filter((task) => !here.has(keyOf(task)) && !waiting.has(keyOf(task))));
+    if (wasEmpty) show();
   } catch (error) {
     if (!queue.length) find("text").textContent = `The queue cannot be reached: ${error.message}`;
-    setTimeout(async () => { await fill(); if (queue.length === 1) show(); }, RETRY_MS);
+    setTimeout(fill, RETRY_MS);
   }
 }
 
@@ -127,7 +130,7 @@ function code(frames) {
   count(1);
   send();
   if (root.dataset.guess === "after") guessOf(task);
-  if (queue.length < 3) fill().then(() => { if (!find("text").dataset.task) return; });
+  if (queue.length < 3) fill();
   show();
   find("text").focus();
 }
@@ -192,4 +195,3 @@ document.addEventListener("keydown", (event) => {
 addEventListener("online", send);
 await send();
 await fill();
-show();
