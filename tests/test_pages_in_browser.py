@@ -192,10 +192,16 @@ def test_a_chart_without_its_data_says_so(page):
     assert note.inner_text() == "This chart cannot be shown: The database is away."
 
 
+def follow(page, act):
+    """Does what leads to another page and waits until that one is loaded and its modules have run."""
+    with page.expect_navigation():
+        act()
+
+
 def classify(page, text):
     page.goto("/classify")
     page.fill("textarea", text)
-    page.click("button.primary")
+    follow(page, lambda: page.click("button.primary"))
 
 
 def decisions(page):
@@ -239,10 +245,9 @@ def test_a_file_is_classified_and_an_empty_form_is_answered_beside_the_field(pag
     path.write_text("".join(f"<p>{p}</p>" for p in THREE_PARAGRAPHS.split("\n\n")), encoding="utf-8")
     page.goto("/classify")
     page.set_input_files("input[type=file]", path)
-    page.click("button.primary")
+    follow(page, lambda: page.click("button.primary"))
     assert page.locator(".paragraph").count() == 3
-    page.goto("/classify")
-    page.click("button.primary")
+    classify(page, "")
     assert page.locator("[role=alert]").inner_text() == "The text is empty."
     assert page.locator("textarea").get_attribute("aria-invalid") == "true"
 
@@ -252,8 +257,8 @@ def test_an_article_is_found_read_and_corrected_in_place(page, site):
     page.goto("/articles")
     page.fill("input[name=q]", article["title"].split()[0])
     page.select_option("select[name=outlet]", article["outlet"])
-    page.press("input[name=q]", "Enter")
-    page.locator(f"a[href='/articles/{article['id']}']").click()
+    follow(page, lambda: page.press("input[name=q]", "Enter"))
+    follow(page, lambda: page.locator(f"a[href='/articles/{article['id']}']").click())
     assert page.locator("h1").inner_text() == article["title"]
     section = page.locator("#paragraph-1")
     section.locator("summary").click()
@@ -305,7 +310,7 @@ def test_paragraphs_are_coded_with_the_keyboard_alone(page, site):
     assert codes_of(site, "kay")[1]["frames"] == {}
     page.keyboard.press("u")
     wait_until(lambda: len(codes_of(site, "kay")) == 1, "the code to be undone")
-    assert page.locator("[data-coded]").inner_text() == "1"
+    wait_until(lambda: page.locator("[data-coded]").inner_text() == "1", "the count to follow")
     page.keyboard.press("?")
     assert page.locator("dialog[open]").count() == 1
     page.keyboard.press("Escape")
@@ -326,7 +331,7 @@ def test_no_code_is_lost_when_the_network_drops_in_the_middle(page, context, sit
     open_queue(page, "nomad")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    wait_until(lambda: len(codes_of(site, "nomad")) == 1, "the first code")
+    wait_until(lambda: page.evaluate("localStorage['framing-outbox-nomad']") == "[]", "the first code to be answered")
     context.set_offline(True)
     for _ in range(3):
         page.keyboard.press("n")
@@ -335,6 +340,18 @@ def test_no_code_is_lost_when_the_network_drops_in_the_middle(page, context, sit
     context.set_offline(False)
     wait_until(lambda: len(codes_of(site, "nomad")) == 4, "the codes to be sent again")
     wait_until(lambda: page.locator("[data-network]").inner_text() == "", "the warning to go")
+
+
+def test_a_code_given_while_another_is_under_way_is_sent_too(page, context, site):
+    open_queue(page, "hasty")
+    held = []
+    page.route("**/v1/annotations", lambda route: held.append(route) if not held else route.continue_())
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    wait_until(lambda: page.wait_for_timeout(20) or held, "the first code to be under way")
+    page.keyboard.press("n")
+    held[0].continue_()
+    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "hasty")) == 2, "both codes")
 
 
 def test_codes_that_could_not_be_sent_survive_the_closing_of_the_page(page, context, site):

@@ -29,10 +29,11 @@ function showNetwork(error) {
   find("network").textContent = error && waiting ? `The server cannot be reached; ${codes} here and will be sent again.` : "";
 }
 
+// One at a time until the outbox is empty: also what was coded while another was under way.
 async function send() {
   if (sending) return sending;
   sending = (async () => {
-    for (const code of outbox.all()) {
+    for (let [code] = outbox.all(); code; [code] = outbox.all()) {
       const { key, ...body } = code;
       try {
         const { annotations } = await post("/v1/annotations", body);
