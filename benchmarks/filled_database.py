@@ -1,7 +1,8 @@
 """A database filled with seeded articles as fast as it goes: scores are drawn, not computed.
 
 The rows are what storing the articles one by one would have made of them, the rolled-up sums computed at the end by the
-plain queries. Texts are short, so the size of the database is that of the scores.
+plain queries. Texts are short, so the size of the database is that of the scores. Only the first articles are drawn in
+Python; the database copies the rows of the others from them, each with its own number, day and outlet.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, literal, select
 
 from service.settings import Settings
 from service.store import daily
@@ -20,7 +21,8 @@ from training.registry import Registry
 OUTLETS = 20
 DAYS = 365
 _FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-_AT_ONCE = 500
+_DRAWN = 500
+_AT_ONCE = 20_000
 
 
 def fill(
@@ -31,34 +33,67 @@ def fill(
     database = Database(settings.store_url)
     database.migrate()
     generator = np.random.default_rng(seed)
-    with database.read() as connection:
-        first = (connection.scalar(select(func.max(_ARTICLES.c.number))) or 0) + 1
-    for start in range(0, articles, _AT_ONCE):
+    with database.write() as connection:
+        first, drawn = _next(connection, _ARTICLES), min(_DRAWN, articles)
+        scoring = _next(connection, scorings)
+        texts = _texts(paragraphs)
+        _add_articles(connection, range(first, first + drawn), texts, card.version, generator, scoring)
+        _add_scores(connection, first, scoring, drawn, texts, card.frame_keys, generator)
+    progress(drawn)
+    for start in range(drawn, articles, _AT_ONCE):
         numbers = range(first + start, first + min(start + _AT_ONCE, articles))
         with database.write() as connection:
-            _add(connection, numbers, paragraphs, card.version, card.frame_keys, generator)
+            _add_articles(connection, numbers, texts, card.version, generator, scoring + start)
+            _copy(connection, _PARAGRAPHS, "article_number", _ARTICLES, first, drawn, numbers)
+            for table in (paragraph_scores, article_scores):
+                new = range(scoring + start, scoring + start + len(numbers))
+                _copy(connection, table, "scoring_number", scorings, scoring, drawn, new)
         progress(min(start + _AT_ONCE, articles))
     with database.write() as connection:
         daily.rebuild(connection)
+        if not database.is_sqlite:
+            for table in (_ARTICLES, scorings):
+                connection.exec_driver_sql(
+                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'number'), max(number)) FROM {table.name}"  # noqa: S608
+                )
         connection.exec_driver_sql("ANALYZE")
     database.close()
 
 
 _ARTICLES = articles
+_PARAGRAPHS = paragraphs
 
 
-def _add(
+def _next(connection: Connection, table: Table) -> int:
+    return (connection.scalar(select(func.max(table.c.number))) or 0) + 1
+
+
+def _copy(
+    connection: Connection, table: Table, key: str, owner: Table, first: int, drawn: int, numbers: Sequence[int]
+) -> None:
+    """Gives each of `numbers` the rows of a drawn one."""
+    others = [column for column in table.columns if column.name != key]
+    like = table.alias("drawn")
+    query = (
+        select(owner.c.number, *(like.c[column.name] for column in others))
+        .join(like, like.c[key] == first + (owner.c.number - literal(first)) % drawn)
+        .where(owner.c.number.between(numbers[0], numbers[-1]))
+    )
+    connection.execute(insert(table).from_select([key, *(column.name for column in others)], query))
+
+
+def _texts(length: int) -> list[str]:
+    return [f"Paragraph {n} of a made-up article." for n in range(length)]
+
+
+def _add_articles(
     connection: Connection,
     numbers: Sequence[int],
-    length: int,
+    texts: Sequence[str],
     version: str,
-    frames: Sequence[str],
     generator: np.random.Generator,
+    scoring: int,
 ) -> None:
-    scores = np.clip(generator.beta(0.4, 1.6, (len(numbers), length, len(frames))), 0.001, 0.999)
-    decisions = np.where(scores > 0.5, "present", np.where(scores > 0.3, "uncertain", "absent"))
-    text = "\n\n".join(f"Paragraph {n} of a made-up article." for n in range(length))
-    places = [(text.index(line), text.index(line) + len(line)) for line in text.split("\n\n")]
     published = [_FIRST_DAY + timedelta(minutes=int(m)) for m in generator.integers(0, DAYS * 1440, len(numbers))]
     connection.execute(
         insert(articles),
@@ -73,38 +108,52 @@ def _add(
                 "created_at": moment,
                 "dated_at": moment,
                 "language": "en",
-                "text": text,
+                "text": "\n\n".join(texts),
                 "story": number,
             }
             for number, moment in zip(numbers, published, strict=True)
         ],
     )
     connection.execute(
-        insert(paragraphs),
-        [
-            {"article_number": number, "paragraph": p, "start_offset": start, "end_offset": end}
-            for number in numbers
-            for p, (start, end) in enumerate(places)
-        ],
-    )
-    first = (connection.scalar(select(func.max(scorings.c.number))) or 0) + 1
-    connection.execute(
         insert(scorings),
         [
             {
-                "number": first + place,
+                "number": scoring + place,
                 "article_number": number,
                 "model_version": version,
                 "codebook_version": 1,
                 "operating_point": "balanced",
                 "scored_at": moment,
-                "paragraphs": length,
+                "paragraphs": len(texts),
             }
             for place, (number, moment) in enumerate(zip(numbers, published, strict=True))
         ],
     )
-    connection.execute(insert(paragraph_scores), _paragraph_rows(first, frames, scores, decisions))
-    connection.execute(insert(article_scores), _article_rows(first, frames, scores, decisions))
+
+
+def _add_scores(
+    connection: Connection,
+    article: int,
+    scoring: int,
+    count: int,
+    texts: Sequence[str],
+    frames: Sequence[str],
+    generator: np.random.Generator,
+) -> None:
+    scores = np.clip(generator.beta(0.4, 1.6, (count, len(texts), len(frames))), 0.001, 0.999)
+    decisions = np.where(scores > 0.5, "present", np.where(scores > 0.3, "uncertain", "absent"))
+    whole = "\n\n".join(texts)
+    places = [(whole.index(text), whole.index(text) + len(text)) for text in texts]
+    connection.execute(
+        insert(paragraphs),
+        [
+            {"article_number": article + a, "paragraph": p, "start_offset": start, "end_offset": end}
+            for a in range(count)
+            for p, (start, end) in enumerate(places)
+        ],
+    )
+    connection.execute(insert(paragraph_scores), _paragraph_rows(scoring, frames, scores, decisions))
+    connection.execute(insert(article_scores), _article_rows(scoring, frames, scores, decisions))
 
 
 def _paragraph_rows(first: int, frames: Sequence[str], scores: Any, decisions: Any) -> list[dict[str, Any]]:

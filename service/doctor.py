@@ -60,11 +60,11 @@ def _corpus(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     database = Database(settings.store_url)
     path = database.url.database
-    if database.url.get_backend_name() == "sqlite" and not (path and Path(path).is_file()):
+    if database.is_sqlite and not (path and Path(path).is_file()):
         return "not made yet; the first start makes it"
     try:
         database.ping()
-        if database.url.get_backend_name() == "sqlite":
+        if database.is_sqlite:
             with database.read() as connection:
                 verdict = connection.execute(text("PRAGMA integrity_check")).scalar_one()
             if verdict != "ok":

@@ -1,17 +1,15 @@
 """The worker: does training runs as durable DBOS workflows, and scores stored articles anew after a promotion.
 
-One worker is at work at a time; others wait for its lock, which the operating system frees when it dies. The workflow
-of a run is started under the run's id, so DBOS resumes it after the last finished step and never starts it twice.
+One worker is at work at a time (see service/worker_lock.py). The workflow of a run is started under the run's id, so
+DBOS resumes it after the last finished step and never starts it twice.
 """
 
-import fcntl
 import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from croniter import croniter
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -25,6 +23,7 @@ from service.settings import Settings
 from service.store import annotations, training_runs
 from service.store.database import Database
 from service.training_run import STEPS, RunCancelledError, TrainingRunner, failure
+from service.worker_lock import only_worker
 from training.registry import Registry
 
 _log = logging.getLogger("framing")
@@ -73,11 +72,11 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
         signal.signal(number, lambda _number, _frame: stop.set())
     _yield_to_others()
     codebook = read_codebook(settings.codebook)
-    with _only_worker(settings, stop, parent) as alone:
+    database, registry = Database(settings.store_url), Registry(settings.models_dir)
+    database.migrate()
+    with only_worker(database, settings.data_dir, stop, partial(_told_to_stop, stop, parent)) as alone:
         if not alone:
             return
-        database, registry = Database(settings.store_url), Registry(settings.models_dir)
-        database.migrate()
         registry.sweep()
         _runner = TrainingRunner(settings, database, registry, codebook)
         rescoring = Rescoring(settings, database, registry)
@@ -157,22 +156,6 @@ def _schedule(settings: Settings, database: Database) -> None:
 
 
 _STARTED = datetime.now(UTC)
-
-
-@contextmanager
-def _only_worker(settings: Settings, stop: threading.Event, parent: int | None) -> Iterator[bool]:
-    """Waits until no other worker is at work; False where it was told to stop before."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.data_dir / "worker.lock").open("w") as lock:
-        while not _told_to_stop(stop, parent):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stop.wait(_IDLE_SECONDS)
-                continue
-            yield True
-            return
-        yield False
 
 
 def _told_to_stop(stop: threading.Event, parent: int | None) -> bool:

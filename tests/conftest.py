@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from postgresql import PROGRAMS, postgresql
+from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
@@ -21,6 +24,8 @@ from labels.codebook import Codebook, read_codebook
 from service.app import create_app
 from service.pages.assets import ChartFiles
 from service.settings import Settings
+from service.store.database import Database
+from service.store.database import database_url as with_driver
 from training.challenger import Challenger, train_challenger
 from training.registry import Registry
 
@@ -58,10 +63,55 @@ def trained_folder(challenger: Challenger, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `databases` run on SQLite and on PostgreSQL, or those that the mark names; all others on SQLite."""
+    marker = metafunc.definition.get_closest_marker("databases")
+    if "database_url" in metafunc.fixturenames and marker is not None:
+        metafunc.parametrize("database_url", marker.args or ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """URL of a PostgreSQL server with a migrated database `template`; `{name}` stands for that of a database."""
+    if PROGRAMS is None:
+        if os.environ.get("FRAMING_TESTS_REQUIRE_POSTGRESQL"):
+            pytest.fail("PostgreSQL is needed for these tests.")
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with postgresql() as url:
+        _administer(url, "CREATE DATABASE template")
+        template = Database(url.format(name="template"))
+        template.migrate()
+        template.close()
+        yield url
+
+
+def _administer(url: str, statement: str) -> None:
+    engine = create_engine(with_driver(url.format(name="postgres")), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 @pytest.fixture
-def models_folder(trained_folder: Path, tmp_path: Path) -> Path:
-    """A registry with v1 as champion, one's own to spoil."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The setting `database_url` of this test: empty for SQLite, else that of a fresh PostgreSQL database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"test_{uuid.uuid4().hex}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE template")
+    yield server.format(name=name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def models_folder(trained_folder: Path, tmp_path: Path, database_url: str) -> Path:
+    """A registry with v1 as champion, one's own to spoil; processes started beside it find the test's database."""
     shutil.copytree(trained_folder.parent / "cache", tmp_path / "data" / "cache")
+    if database_url:
+        for folder in (tmp_path, tmp_path / "data"):
+            (folder / ".env").write_text(f"FRAMING_DATABASE_URL={database_url}\n", encoding="utf-8")
     return Path(shutil.copytree(trained_folder, tmp_path / "data" / "models"))
 
 
@@ -71,8 +121,8 @@ def registry(models_folder: Path) -> Registry:
 
 
 @pytest.fixture
-def settings(models_folder: Path) -> Settings:
-    return Settings(data_dir=models_folder.parent, champion_poll_seconds=0.05)
+def settings(models_folder: Path, database_url: str) -> Settings:
+    return Settings(data_dir=models_folder.parent, database_url=database_url, champion_poll_seconds=0.05)
 
 
 @pytest.fixture

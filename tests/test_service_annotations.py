@@ -3,6 +3,8 @@ import json
 import pytest
 from conftest import THREE_PARAGRAPHS, pointers
 
+pytestmark = pytest.mark.databases
+
 
 @pytest.fixture
 def article(client):

@@ -10,6 +10,8 @@ from service.app import create_app
 from service.store.database import Database
 from service.store.tables import metadata
 
+pytestmark = pytest.mark.databases
+
 
 def store(client, number=1, headers=None, **fields):
     body = {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor said.", **fields}
@@ -109,6 +111,7 @@ def test_deleting_removes_an_article_everywhere(client, settings):
     assert set(left.values()) == {0}
 
 
+@pytest.mark.databases("sqlite")
 def test_nothing_of_a_deleted_text_is_left_in_the_database_file(client, settings):
     word = "quetzalcoatlus"
     location = store(client, text=f"The army accused the {word} of arming gunmen.").headers["location"]

@@ -16,6 +16,8 @@ from service.store.database import Database
 from service.store.tables import daily_frames, daily_pairs
 from training.classification import ArticleFrame, Classification, FrameDecision
 
+pytestmark = pytest.mark.databases
+
 FRAMES = ("foreign_hand", "grievance_driven", "militarized_response")
 STORIES = [
     " ".join(f"{word}{n}" for n in range(30)) + " said the mayor of the harbour town."

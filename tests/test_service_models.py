@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.settings import Settings
 
+pytestmark = pytest.mark.databases
+
 
 def version_in_use(client):
     return client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).json()["model"]["version"]
@@ -93,6 +95,7 @@ def test_without_a_champion_the_service_lives_but_is_not_ready(tmp_path):
         assert client.get("/v1/models/champion").status_code == 503
 
 
+@pytest.mark.databases("sqlite")
 def test_the_service_is_ready_with_champion_and_database_and_not_when_the_database_is_gone(client, settings):
     assert client.get("/readyz").json() == {"status": "ok"}
     client.app.state.services.database.engine.dispose()

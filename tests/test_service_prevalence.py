@@ -8,6 +8,8 @@ import pyarrow.parquet
 import pytest
 from conftest import wait_until
 
+pytestmark = pytest.mark.databases
+
 MONDAY = date(2026, 3, 2)
 
 

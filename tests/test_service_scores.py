@@ -8,7 +8,8 @@ import pytest
 from conftest import THREE_PARAGRAPHS, running_server
 
 from benchmarks.filled_database import fill
-from service.settings import Settings
+
+pytestmark = pytest.mark.databases
 
 ROWS = 1_000_000
 MOST_GROWTH_MIB = 50
@@ -75,9 +76,10 @@ def test_exports_select_days_outlets_and_frames(client):
     assert client.get("/v1/scores?frame=nothing").status_code == 422
 
 
-def test_a_million_scores_are_exported_in_constant_memory(models_folder, tmp_path):
-    data = models_folder.parent
-    fill(Settings(data_dir=data), articles=ROWS // 60, paragraphs=15, progress=lambda _done: None)
+@pytest.mark.databases("sqlite")
+def test_a_million_scores_are_exported_in_constant_memory(settings):
+    data = settings.data_dir
+    fill(settings, articles=ROWS // 60, paragraphs=15, progress=lambda _done: None)
     with running_server(data) as (client, process):
         # What any request needs is loaded, the detector of languages too.
         assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200

@@ -28,6 +28,8 @@ from training.dataset import build_dataset, is_held_out
 from training.errors import TrainingDataError
 from training.registry import Registry
 
+pytestmark = pytest.mark.databases
+
 
 @pytest.fixture
 def data_dir(models_folder):
@@ -190,6 +192,7 @@ def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir,
     database.close()
 
 
+@pytest.mark.databases("sqlite")
 def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir, api):
     run = start(api, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir):
@@ -212,6 +215,7 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir
     assert api.post("/v1/models/v2/promote", json={}).status_code == 422
 
 
+@pytest.mark.databases("sqlite")
 def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_one_is_not(data_dir, api):
     good, bad = start(api, seed=5), start(api, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):
@@ -272,6 +276,7 @@ def test_whatever_step_the_worker_is_killed_in_the_run_ends_well_and_registers_o
     assert [p.version for p in registry.history()] == ["v1", ended["version"]]
 
 
+@pytest.mark.databases("sqlite")
 def test_a_killed_server_takes_its_worker_along_and_the_next_one_finishes_the_run(data_dir):
     with running_server(data_dir, worker="true") as (client, process):
         run = start(client)
@@ -295,6 +300,7 @@ def test_of_two_workers_one_works_and_the_other_takes_over_when_it_dies(data_dir
     assert Registry(data_dir / "models").versions() == ["v1", "v2"]
 
 
+@pytest.mark.databases("sqlite")
 def test_a_dead_worker_is_started_again_by_its_server(data_dir):
     with running_server(data_dir, worker="true") as (client, process):
         run = start(client)
@@ -306,6 +312,7 @@ def test_a_dead_worker_is_started_again_by_its_server(data_dir):
         assert wait_for_end(client, run)["state"] == "succeeded"
 
 
+@pytest.mark.databases("sqlite")
 def test_a_server_that_is_told_to_stop_stops_its_worker_first(data_dir):
     with running_server(data_dir, worker="true") as (_client, process):
         wait_until(lambda: _children(process.pid), "the worker")
@@ -325,6 +332,7 @@ def _children(pid):
     return found
 
 
+@pytest.mark.databases("sqlite")
 def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
     data_dir, api, settings, codebook, monkeypatch
 ):
@@ -350,6 +358,7 @@ def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
     database.close()
 
 
+@pytest.mark.databases("sqlite")
 def test_after_enough_new_codes_a_run_is_queued_by_itself(data_dir, api):
     rows = [{"coder": "m", "text": f"Text {n}.", "source": "radio", "frames": {}} for n in range(5)]
     with running_worker(data_dir, retrain_every="5"):
@@ -368,6 +377,7 @@ def test_a_cron_expression_is_checked_at_the_start():
         Settings(retrain_cron="every monday")
 
 
+@pytest.mark.databases("sqlite")
 def test_the_model_gets_better_with_codes_given_over_http(data_dir, api, corpus, codebook):
     """From 200 to 800 coded paragraphs of the corpus, judged on the same held-out articles."""
     dataset = build_dataset(corpus, codebook)
@@ -389,6 +399,7 @@ def test_the_model_gets_better_with_codes_given_over_http(data_dir, api, corpus,
     assert figures[1] > figures[0] + 0.03
 
 
+@pytest.mark.databases("sqlite")
 def test_the_script_of_the_documentation_does_the_whole_loop(data_dir, tmp_path):
     text = (ROOT / "docs" / "retraining.md").read_text(encoding="utf-8")
     [script] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)

@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from service.store.database import Database
 
+pytestmark = pytest.mark.databases
+
 DASHBOARD = json.loads((ROOT / "docs/dashboards/framing.json").read_text(encoding="utf-8"))
 QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/sql-views.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -62,7 +64,7 @@ def test_article_frames_and_prevalence_daily_are_what_the_api_says(filled, setti
         )
         assert row["paragraphs"] == 4
     cells = filled.get("/v1/prevalence?by=outlet,day").json()["rows"]
-    daily = {(r["day"], r["outlet"], r["frame"]): r for r in query(settings, "SELECT * FROM prevalence_daily")}
+    daily = {(str(r["day"]), r["outlet"], r["frame"]): r for r in query(settings, "SELECT * FROM prevalence_daily")}
     assert len(cells) == len(daily) == 3 * 4
     for cell in cells:
         row = daily[cell["period"], cell["outlet"], cell["frame"]]
@@ -84,6 +86,7 @@ def test_the_examples_of_the_document_run(filled, settings, number):
     assert query(settings, QUERIES[number])
 
 
+@pytest.mark.databases("sqlite")
 def test_datasette_opens_the_database_while_the_service_runs_and_shows_the_views(filled, settings):
     port = free_port()
     process = subprocess.Popen(

@@ -10,7 +10,7 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select
+from sqlalchemy import Connection, Table, case, delete, func, insert, literal, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
@@ -182,6 +182,6 @@ def _place() -> tuple[Any, ...]:
     return (
         scorings.c.model_version,
         func.date(articles.c.dated_at),
-        func.coalesce(articles.c.outlet, literal("")),
+        func.coalesce(articles.c.outlet, literal_column("''")),
         articles.c.number == articles.c.story,
     )

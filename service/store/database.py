@@ -1,52 +1,61 @@
-"""One database, SQLite or PostgreSQL: connections, transactions and migrations.
-
-SQLite runs in WAL mode with `synchronous=FULL`, so that what was acknowledged survives a power cut, and through
-pysqlite3, because SQLite before 3.51.3 can corrupt a WAL file that two connections write (the WAL-reset bug).
-"""
+"""One database, SQLite or PostgreSQL: transactions and migrations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from labels.errors import FramingError
+from service.store import engines
+from service.store.engines import DatabaseError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+__all__ = ["NEWEST_REVISION", "Database", "DatabaseError", "alembic_config", "database_url"]
+
 NEWEST_REVISION = "0003"
 """The migration that this program needs; a test holds it to the newest in the folder."""
 
-_OLDEST_SAFE_SQLITE = (3, 51, 3)
-_BUSY_SECONDS = 15.0
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-class DatabaseError(FramingError):
-    """The database cannot be used."""
+def database_url(url: str) -> URL:
+    """The URL with the driver that this program uses; raises `DatabaseError` for another kind of database."""
+    try:
+        found = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseError("The database URL cannot be read; write postgresql://user:password@host/name.") from error
+    backend = found.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return found.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise DatabaseError(f"The database must be SQLite or PostgreSQL, not {backend}.")
+    return found
 
 
 class Database:
     """Opens connections; `read` and `write` are the only ways to a transaction."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self._sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine: Engine = _sqlite_engine(url) if self._sqlite else create_engine(url, pool_pre_ping=True)
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = (engines.sqlite_engine if self.is_sqlite else engines.postgresql_engine)(self.url)
+        # SQLite gives one state to a transaction by itself.
+        self._read_options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection in a read transaction: one state of the database throughout."""
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect().execution_options(**self._read_options) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction, committed at the end and rolled back on any error."""
-        with self.engine.connect().execution_options(framing_write=True) as connection, connection.begin():
+        """A connection in a write transaction, committed at the end and rolled back on any error; one at a time."""
+        with self.engine.connect().execution_options(**{engines.WRITES: True}) as connection, connection.begin():
             yield connection
 
     def ping(self) -> None:
@@ -61,28 +70,18 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the tables up to date; a database that is newer than this program is refused untouched."""
-        if self._sqlite and self.url.database:
+        if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
             with self.write() as connection:
                 if _revision(connection) != NEWEST_REVISION:
                     _upgrade(connection)
         except DBAPIError as error:
-            raise DatabaseError(f"The database cannot be opened: {error.orig}.") from error
+            raise DatabaseError(f"The database cannot be opened: {str(error.orig).strip()}.") from error
 
     def separate_engine(self) -> Engine:
         """An engine for a library that begins its transactions itself, on the same database."""
-        if not self._sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
-        engine = _bare_sqlite_engine(self.url)
-
-        @event.listens_for(engine, "connect")
-        def _configure(connection: Any, _record: Any) -> None:
-            connection.isolation_level = "IMMEDIATE"
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
-                connection.execute(f"PRAGMA {pragma}").close()
-
-        return engine
+        return (engines.plain_sqlite_engine if self.is_sqlite else engines.plain_postgresql_engine)(self.url)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -113,32 +112,3 @@ def alembic_config(connection: Connection) -> "Config":
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
-
-
-def _sqlite_engine(url: str) -> Engine:
-    engine = _bare_sqlite_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver would begin transactions late and read-only
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "mmap_size=0"):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that will write takes the lock at once: upgrading a read lock later can fail at any moment.
-        immediate = connection.get_execution_options().get("framing_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
-
-
-def _bare_sqlite_engine(url: str | URL) -> Engine:
-    from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
-
-    if dbapi2.sqlite_version_info < _OLDEST_SAFE_SQLITE:
-        raise DatabaseError(
-            f"SQLite {dbapi2.sqlite_version} can corrupt the database (WAL-reset bug); 3.51.3 or newer is needed: "
-            "reinstall pysqlite3."
-        )
-    return create_engine(url, module=dbapi2, connect_args={"timeout": _BUSY_SECONDS})
