@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed lock wheel clean
+.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed bench lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ screenshots: .venv/test  ## Take pictures of every page into screenshots/, with 
 
 dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
 	$(BIN)/python -m benchmarks.dashboard_speed --write
+
+bench: .venv/test  ## Write docs/performance.md: articles a second over HTTP, beside what people build with the same model
+	$(BIN)/python -m benchmarks.http_speed --write
 
 wheel: .venv/test  ## Build the source distribution and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

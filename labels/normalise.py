@@ -56,6 +56,8 @@ def normalise_with_offsets(text: str) -> NormalText:
     """The normal form of a text, with the way back to the original."""
     if text.isascii():
         return NormalText(text.lower(), None)
+    if all(len(_TABLE[ord(character)]) == 1 for character in set(text)):
+        return NormalText(text.translate(_TABLE), None)
     forms = [_TABLE[ord(character)] for character in text]
     offsets = [place for place, form in enumerate(forms) for _ in form]
     return NormalText("".join(forms), offsets)

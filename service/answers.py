@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
@@ -13,7 +14,6 @@ from service.schemas.articles import (
     ArticleSummary,
     Classified,
     ClassifyRequest,
-    EvidenceSpan,
     ListedArticle,
     ModelUsed,
     ParagraphAnswer,
@@ -45,18 +45,20 @@ from training.registry import Promotion, Registry
 
 def classified(request: ClassifyRequest, reading: Reading, card: ModelCard, *, evidence_terms: int) -> Classified:
     """The answer to a classification, with the text where offsets count in one that the caller does not have."""
-    return _classified(
-        reading.article,
-        reading.language,
-        reading.classification,
-        model=ModelUsed(version=card.version, codebook_version=card.codebook_version),
-        operating_point=request.operating_point,
-        evidence_terms=evidence_terms,
-        with_text=request.text is None,
+    return Classified.model_construct(
+        **_framing(
+            reading.article,
+            reading.language,
+            reading.classification,
+            model=ModelUsed(version=card.version, codebook_version=card.codebook_version),
+            operating_point=request.operating_point,
+            evidence_terms=evidence_terms,
+            with_text=request.text is None,
+        )
     )
 
 
-def _classified(
+def _framing(
     split: SplitArticle,
     language: str,
     classification: Classification,
@@ -65,45 +67,38 @@ def _classified(
     operating_point: OperatingPoint,
     evidence_terms: int,
     with_text: bool,
-) -> Classified:
-    return Classified(
-        model=model,
-        language=language,
-        operating_point=operating_point,
-        article=article_summary(classification.article),
-        paragraphs=[
-            ParagraphAnswer(
-                index=paragraph.index,
-                start=paragraph.start,
-                end=paragraph.end,
-                text=paragraph.text,
-                frames={
-                    frame: _paragraph_frame(paragraph, decision, evidence_terms) for frame, decision in frames.items()
-                },
-            )
+) -> dict[str, Any]:
+    """The fields of `Classified`, which were checked when they were computed."""
+    return {
+        "model": model,
+        "language": language,
+        "operating_point": operating_point,
+        "article": article_summary(classification.article),
+        "paragraphs": [
+            _paragraph(paragraph, frames, evidence_terms)
             for paragraph, frames in zip(split.paragraphs, classification.paragraphs, strict=True)
         ],
-        skipped=[
+        "skipped": [
             SkippedPiece(start=piece.start, end=piece.end, text=piece.text, reason=piece.reason)
             for piece in split.skipped
         ],
-        text=split.text if with_text else None,
+        "text": split.text if with_text else None,
+    }
+
+
+def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], evidence_terms: int) -> ParagraphAnswer:
+    text, offset = paragraph.text, paragraph.start
+    answers: dict[str, ParagraphFrame] = {}
+    for frame, found in frames.items():
+        answers[frame] = answer = ParagraphFrame(score=found.score, decision=found.decision)
+        if found.explanation is not None:
+            answer["evidence"] = [
+                {"start": offset + start, "end": offset + end, "text": text[start:end], "weight": weight}
+                for start, end, weight in found.explanation.strongest(evidence_terms)
+            ]
+    return ParagraphAnswer(
+        index=paragraph.index, start=paragraph.start, end=paragraph.end, text=paragraph.text, frames=answers
     )
-
-
-def _paragraph_frame(paragraph: Paragraph, found: FrameDecision, evidence_terms: int) -> ParagraphFrame:
-    evidence = None
-    if found.explanation is not None:
-        evidence = [
-            EvidenceSpan(
-                start=paragraph.start + e.start,
-                end=paragraph.start + e.end,
-                text=paragraph.text[e.start : e.end],
-                weight=e.weight,
-            )
-            for e in found.explanation.strongest(evidence_terms)
-        ]
-    return ParagraphFrame(score=found.score, decision=found.decision, evidence=evidence)
 
 
 def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
@@ -120,7 +115,7 @@ def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
 
 def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:
     scoring = article.scoring
-    answer = _classified(
+    framing = _framing(
         article.split,
         article.language,
         scoring.classification,
@@ -129,7 +124,7 @@ def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> Sto
         evidence_terms=evidence_terms,
         with_text=True,
     )
-    return StoredArticleAnswer(**_facts(article).__dict__, **answer.__dict__)
+    return StoredArticleAnswer.model_construct(**_facts(article).__dict__, **framing)
 
 
 def listed_article(article: stored.ListedArticle) -> ListedArticle:

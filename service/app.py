@@ -21,6 +21,7 @@ from service.pages.assets import ChartFiles
 from service.routes import (
     annotations,
     articles,
+    batches,
     classify,
     codebook,
     docs,
@@ -86,7 +87,19 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (classify, articles, annotations, training_runs, codebook, models, prevalence, scores, health, docs):
+    for module in (
+        classify,
+        batches,
+        articles,
+        annotations,
+        training_runs,
+        codebook,
+        models,
+        prevalence,
+        scores,
+        health,
+        docs,
+    ):
         app.include_router(module.router)
     for module in (dashboard, try_it, reader, coding, pages_of_models, pages_of_codebook, files):
         app.include_router(module.router)

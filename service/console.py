@@ -81,24 +81,25 @@ def show_classified(name: str, answer: Classified, titles: dict[str, str]) -> No
     for paragraph in answer.paragraphs:
         out.print(_paragraph(paragraph, titles))
     for piece in answer.skipped:
-        out.print(Text(f"   set aside ({piece.reason}): {piece.text}", "dim"))
+        out.print(Text(f"   set aside ({piece['reason']}): {piece['text']}", "dim"))
     out.print()
 
 
 def _paragraph(paragraph: ParagraphAnswer, titles: dict[str, str]) -> Text:
-    text = Text(f"{paragraph.index:>3} ")
-    body = Text(paragraph.text)
-    for found in paragraph.frames.values():
-        if found.decision == "present":
-            for span in (found.evidence or [])[:_SHOWN_EVIDENCE]:
-                if span.weight > 0:
-                    body.stylize("underline bold", span.start - paragraph.start, span.end - paragraph.start)
+    text = Text(f"{paragraph['index']:>3} ")
+    body = Text(paragraph["text"])
+    for found in paragraph["frames"].values():
+        if found["decision"] == "present":
+            for span in found.get("evidence", [])[:_SHOWN_EVIDENCE]:
+                if span["weight"] > 0:
+                    start, end = span["start"] - paragraph["start"], span["end"] - paragraph["start"]
+                    body.stylize("underline bold", start, end)
     text.append_text(body)
-    for frame, found in paragraph.frames.items():
-        if found.decision != "absent":
+    for frame, found in paragraph["frames"].items():
+        if found["decision"] != "absent":
             text.append(f"\n     {titles.get(frame, frame)}: ", "bold")
-            text.append(f"{found.decision} {found.score:.2f}", _STYLE[found.decision])
-            words = [f"{span.text} {span.weight:+.2f}" for span in (found.evidence or [])[:_SHOWN_EVIDENCE]]
+            text.append(f"{found['decision']} {found['score']:.2f}", _STYLE[found["decision"]])
+            words = [f"{span['text']} {span['weight']:+.2f}" for span in found.get("evidence", [])[:_SHOWN_EVIDENCE]]
             text.append(f"  {', '.join(words)}", "dim")
     return text
 

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -110,14 +111,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
-def problem(
-    path: str,
-    kind: Kind,
-    detail: str,
-    errors: list[FieldError] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    content = Problem(
+def _problem(path: str, kind: Kind, detail: str, errors: list[FieldError] | None = None) -> Problem:
+    return Problem(
         type=f"urn:framing:problem:{kind.slug}",
         title=kind.title,
         status=kind.status,
@@ -125,11 +120,14 @@ def problem(
         instance=path,
         errors=errors,
     )
-    return Response(content.model_dump_json(exclude_none=True), kind.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-async def answer_known(request: Request, error: Exception) -> Response:
-    """The answer to an error of the table."""
+def _answer(found: Problem, headers: dict[str, str] | None = None) -> Response:
+    return Response(found.model_dump_json(exclude_none=True), found.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def describe(path: str, error: Exception) -> Problem:
+    """What is said of an error of the table."""
     kind = next(kind for known, kind in TABLE.items() if isinstance(error, known))
     if isinstance(error, OperationalError):
         _log.error("Database error: %s", error)
@@ -140,8 +138,32 @@ async def answer_known(request: Request, error: Exception) -> Response:
     errors = None if field is None else [FieldError(pointer=_pointer(field), detail=detail)]
     if isinstance(error, ExchangeError):
         errors = [FieldError(pointer="", detail=row) for row in error.rows[:_MOST_ROWS]]
-    headers = {"Retry-After": "1"} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(request.url.path, kind, detail, errors, headers)
+    return _problem(path, kind, detail, errors)
+
+
+def describe_invalid(path: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
+    """What is said of a request that is not as documented, given what pydantic found."""
+    errors = [_field_error(fault) for fault in faults[:20]]
+    if errors and errors[0].pointer == "" and faults[0]["type"] == "json_invalid":
+        return _problem(path, TABLE[BodyError], "The body is not valid JSON.", errors)
+    where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
+    kind = Kind(422, "invalid-request", "The request is not as documented")
+    return _problem(path, kind, f"These parts of the request are wrong: {where}.", errors)
+
+
+def describe_unexpected(path: str, error: Exception) -> Problem:
+    """What is said of an error that nobody foresaw: an id under which it is logged, and nothing of its inside."""
+    identifier = uuid.uuid4().hex
+    _log.error("Unexpected error %s at %s", identifier, path, exc_info=error)
+    kind = Kind(500, "unexpected", "Something unexpected went wrong")
+    return _problem(path, kind, f"It is logged under the id {identifier}; nothing else was changed.")
+
+
+async def answer_known(request: Request, error: Exception) -> Response:
+    """The answer to an error of the table."""
+    found = describe(request.url.path, error)
+    headers = {"Retry-After": "1"} if found.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return _answer(found, headers)
 
 
 def _pointer(field: str) -> str:
@@ -149,15 +171,10 @@ def _pointer(field: str) -> str:
 
 
 async def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
-    errors = [_field_error(fault) for fault in error.errors()[:20]]
-    if errors and errors[0].pointer == "" and error.errors()[0]["type"] == "json_invalid":
-        return problem(request.url.path, TABLE[BodyError], "The body is not valid JSON.", errors)
-    where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
-    kind = Kind(422, "invalid-request", "The request is not as documented")
-    return problem(request.url.path, kind, f"These parts of the request are wrong: {where}.", errors)
+    return _answer(describe_invalid(request.url.path, error.errors()))
 
 
-def _field_error(fault: dict[str, Any]) -> FieldError:
+def _field_error(fault: Mapping[str, Any]) -> FieldError:
     place, *path = fault["loc"]
     path = [step for step in path if step not in UNION_TAGS]
     if fault["type"] == "json_invalid":
@@ -181,7 +198,7 @@ async def _answer_http(request: Request, error: HTTPException) -> Response:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed_methods(request))
     detail = details.get(status, status.description or status.phrase)
-    return problem(request.url.path, kind, detail, None, headers)
+    return _answer(_problem(request.url.path, kind, detail), headers)
 
 
 def _allowed_methods(request: Request) -> list[str]:
@@ -193,7 +210,4 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    identifier = uuid.uuid4().hex
-    _log.error("Unexpected error %s at %s", identifier, request.url.path, exc_info=error)
-    kind = Kind(500, "unexpected", "Something unexpected went wrong")
-    return problem(request.url.path, kind, f"It is logged under the id {identifier}; nothing else was changed.")
+    return _answer(describe_unexpected(request.url.path, error))

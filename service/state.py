@@ -27,7 +27,7 @@ class Services:
     charts: ChartFiles
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # a plain one would be sent to a thread of its own
     return cast(Services, request.app.state.services)
 
 

@@ -59,8 +59,12 @@ def test_scores_of_any_text_are_those_of_the_pipeline(scorer, challenger, texts)
     assert np.abs(sigmoid(scorer.logits(texts)) - expected).max() < 1e-9
     assert np.abs(sigmoid(logits) - expected).max() < 1e-9
     for row, frames in enumerate(explanations):
+        spans = [e[:2] for e in frames[0].evidence]
+        assert [normalise(texts[row][start:end]) for start, end in spans] == [
+            word for word in scorer.token.findall(normalise(texts[row])) if word in scorer.vocabulary
+        ]
         for k, found in enumerate(frames):
-            assert found.intercept + found.weights.sum() == pytest.approx(logits[row, k], abs=1e-9)
+            assert found.intercept + sum(e.weight for e in found.evidence) == pytest.approx(logits[row, k], abs=1e-9)
 
 
 def test_lower_case_of_normal_text_is_itself_so_that_spans_need_no_second_map():

@@ -7,16 +7,16 @@ The pipeline stays the record: registration refuses a scorer whose scores differ
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.normalise import NormalText, normalise, normalise_with_offsets
+from labels.normalise import normalise, normalise_with_offsets
 from training.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 _FORMAT = 1
 _LONGEST_CHUNK, _MOST_CHUNKS = 40, 50_000
+_CHUNK = re.compile(r"\S+")
 
 
 class Evidence(NamedTuple):
@@ -36,47 +37,52 @@ class Evidence(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
-    """Where the known terms of a paragraph stand; sought when first asked for, as only a few of them are ever shown."""
+class Terms:
+    """The known terms of a paragraph: what they add to k frames, `weights` (m, k), and where they stand.
+
+    Places are sought when first asked for, as only a few of them are ever shown.
+    """
 
     text: str
+    weights: NDArray[np.float64]
     find: Callable[[str], Sequence[tuple[int, int]]]
     """Spans of the known terms of a normal text, in the order of their weights."""
 
     @cached_property
-    def _normal(self) -> NormalText:
-        return normalise_with_offsets(self.text)
+    def spans(self) -> Sequence[tuple[int, int]]:
+        """(m,) spans of `text`."""
+        normal = normalise_with_offsets(self.text)
+        found = self.find(normal.text)
+        return found if normal.offsets is None else [normal.original_span(start, end) for start, end in found]
 
     @cached_property
-    def _spans(self) -> Sequence[tuple[int, int]]:
-        return self.find(self._normal.text)
-
-    def evidence(self, place: int, weight: float) -> Evidence:
-        start, end = self._normal.original_span(*self._spans[place])
-        return Evidence(start, end, weight)
+    def ranks(self) -> NDArray[np.int64]:
+        """(m, k): for each frame the terms by the size of their weight, the weightiest first."""
+        return np.argsort(-np.abs(self.weights), axis=0, kind="stable")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameExplanation:
-    """Why a paragraph scored as it did for one frame: intercept + all evidence weights = logit.
-
-    `weights`, (m,), are those of the terms at `places`.
-    """
+    """Why a paragraph scored as it did for frame number `frame`: intercept + all evidence weights = logit."""
 
     logit: float
     intercept: float
-    places: Places
-    weights: NDArray[np.float64]
+    terms: Terms
+    frame: int
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """All words, for and against, as they stand in the text."""
-        return tuple(self.places.evidence(place, float(weight)) for place, weight in enumerate(self.weights))
+        weights = self.terms.weights[:, self.frame].tolist()
+        return tuple(Evidence(start, end, w) for (start, end), w in zip(self.terms.spans, weights, strict=True))
 
     def strongest(self, count: int) -> tuple[Evidence, ...]:
         """The `count` weightiest words, for and against, the weightiest first."""
-        order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
-        return tuple(map(self.places.evidence, order.tolist(), self.weights[order].tolist()))
+        places = self.terms.ranks[:count, self.frame]
+        weights, spans = self.terms.weights[places, self.frame].tolist(), self.terms.spans
+        return tuple(
+            [Evidence(spans[place][0], spans[place][1], w) for place, w in zip(places.tolist(), weights, strict=True)]
+        )
 
 
 class Scorer(Protocol):
@@ -102,23 +108,24 @@ class _Weighted:
     weights: NDArray[np.float64]
 
 
-class _Chunks(dict[str, tuple[int, ...]]):
-    """The columns of each run of characters between white space, worked out when first met; bounded.
+_Found = TypeVar("_Found")
+
+
+class _Chunks(dict[str, tuple[_Found, ...]]):
+    """What is found in each run of characters between white space, worked out when first met; bounded.
 
     Exact, because no word crosses white space; most runs of a text were met before.
     """
 
-    def __init__(self, token: re.Pattern[str], vocabulary: Mapping[str, int]) -> None:
+    def __init__(self, find: Callable[[str], Iterable[_Found]]) -> None:
         super().__init__()
-        self._find = token.findall
-        self._vocabulary = vocabulary
+        self._find = find
 
-    def __missing__(self, chunk: str) -> tuple[int, ...]:
-        known = map(self._vocabulary.get, self._find(chunk))
-        columns = tuple(column for column in known if column is not None)
+    def __missing__(self, chunk: str) -> tuple[_Found, ...]:
+        found = tuple(self._find(chunk))
         if len(chunk) <= _LONGEST_CHUNK and len(self) < _MOST_CHUNKS:
-            self[chunk] = columns
-        return columns
+            self[chunk] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,10 +142,18 @@ class CompiledScorer:
     token: re.Pattern[str]
     longest: int
     sublinear: bool
-    _chunks: _Chunks = field(init=False, repr=False)
+    _chunks: _Chunks[int] = field(init=False, repr=False)
+    _places: _Chunks[tuple[int, int]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunks", _Chunks(self.token, self.vocabulary))
+        object.__setattr__(self, "_chunks", _Chunks(self._columns_of))
+        object.__setattr__(self, "_places", _Chunks(self._spans_of))
+
+    def _columns_of(self, chunk: str) -> Iterator[int]:
+        return (column for column in map(self.vocabulary.get, self.token.findall(chunk)) if column is not None)
+
+    def _spans_of(self, chunk: str) -> Iterator[tuple[int, int]]:
+        return (match.span() for match in self.token.finditer(chunk) if match.group() in self.vocabulary)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
@@ -151,13 +166,14 @@ class CompiledScorer:
         # A term that occurs n times adds its weight once: each place carries an n-th.
         shares = (weighted.weights / weighted.counts)[weighted.inverse][:, None] * self.coefficients[weighted.terms]
         ends, intercepts = np.cumsum(weighted.lengths).tolist(), self.intercepts.tolist()
-        starts = [0, *ends]
-        columns = np.ascontiguousarray(shares.T)
         explanations = []
-        for text, row, start, end in zip(texts, logits.tolist(), starts, ends, strict=False):
-            places = Places(text, self._spans)
+        for text, row, start, end in zip(texts, logits.tolist(), [0, *ends], ends, strict=False):
+            terms = Terms(text, shares[start:end], self._spans)
             explanations.append(
-                tuple(FrameExplanation(z, intercepts[k], places, columns[k, start:end]) for k, z in enumerate(row))
+                tuple(
+                    FrameExplanation(z, intercept, terms, k)
+                    for k, (z, intercept) in enumerate(zip(row, intercepts, strict=True))
+                )
             )
         return logits, explanations
 
@@ -171,7 +187,14 @@ class CompiledScorer:
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The spans of the known terms of a normal text, in the order of `_columns`."""
         if self.longest == 1:
-            return [match.span() for match in self.token.finditer(text) if match.group() in self.vocabulary]
+            chunks, places = text.split(), self._places
+            if " ".join(chunks) == text:
+                starts: Iterable[int] = accumulate(map((1).__add__, map(len, chunks)), initial=0)
+            else:
+                starts = (match.start() for match in _CHUNK.finditer(text))
+            return [
+                (o + start, o + end) for chunk, o in zip(chunks, starts, strict=False) for start, end in places[chunk]
+            ]
         matches = list(self.token.finditer(text))
         known = self._known([match.group() for match in matches])
         return [(matches[first].start(), matches[last].end()) for (first, last), _ in known]
@@ -260,9 +283,11 @@ class PipelineScorer:
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k), all of them unexplained."""
-        logits, nothing = self.logits(texts), np.zeros(0)
-        nowhere = Places("", lambda _text: ())
-        return logits, [tuple(FrameExplanation(float(z), float(z), nowhere, nothing) for z in row) for row in logits]
+        logits = self.logits(texts)
+        nothing = Terms("", np.zeros((0, logits.shape[1])), lambda _text: ())
+        return logits, [
+            tuple(FrameExplanation(float(z), float(z), nothing, k) for k, z in enumerate(row)) for row in logits
+        ]
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

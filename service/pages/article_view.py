@@ -3,11 +3,17 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from labels.boilerplate import Reason
 from service.schemas.annotations import AnnotationAnswer
-from service.schemas.articles import Classified, EvidenceSpan, ParagraphAnswer, SkippedPiece
+from service.schemas.articles import (
+    ArticleFrameAnswer,
+    Classified,
+    EvidenceSpan,
+    ParagraphAnswer,
+    ParagraphFrame,
+    SkippedPiece,
+)
 from training.card import ModelCard
 from training.operating_points import OPERATING_POINTS, Decision
 
@@ -55,15 +61,32 @@ def blocks(
     codes: Mapping[int, Sequence[AnnotationAnswer]],
 ) -> list[Block]:
     """Paragraphs and pieces set aside, in the order of the article; `codes` by paragraph."""
-    kept = [_paragraph(paragraph, titles, places, codes.get(paragraph.index, ())) for paragraph in article.paragraphs]
+    kept = [
+        _paragraph(paragraph, titles, places, codes.get(paragraph["index"], ())) for paragraph in article.paragraphs
+    ]
     return sorted([*kept, *map(_skipped, article.skipped)], key=lambda block: block.start)
 
 
-def marks(frames: Mapping[str, Any], titles: Mapping[str, str], places: Mapping[str, int]) -> list[FrameMark]:
-    """The frames of a paragraph or an article, in the order of the codebook."""
+def paragraph_marks(
+    frames: Mapping[str, ParagraphFrame], titles: Mapping[str, str], places: Mapping[str, int]
+) -> list[FrameMark]:
+    """The frames of a paragraph, in the order of the codebook."""
+    return _marks({key: (frame["score"], frame["decision"]) for key, frame in frames.items()}, titles, places)
+
+
+def marks(
+    frames: Mapping[str, ArticleFrameAnswer], titles: Mapping[str, str], places: Mapping[str, int]
+) -> list[FrameMark]:
+    """The frames of an article, in the order of the codebook."""
+    return _marks({key: (frame.score, frame.decision) for key, frame in frames.items()}, titles, places)
+
+
+def _marks(
+    frames: Mapping[str, tuple[float, Decision]], titles: Mapping[str, str], places: Mapping[str, int]
+) -> list[FrameMark]:
     found = [
-        FrameMark(key, titles.get(key, key), places.get(key, OTHER), frame.score, frame.decision)
-        for key, frame in frames.items()
+        FrameMark(key, titles.get(key, key), places.get(key, OTHER), score, decision)
+        for key, (score, decision) in frames.items()
     ]
     return sorted(found, key=lambda mark: mark.place if mark.place != OTHER else len(places))
 
@@ -83,33 +106,34 @@ def _paragraph(
     codes: Sequence[AnnotationAnswer],
 ) -> Block:
     return Block(
-        index=paragraph.index,
-        start=paragraph.start,
+        index=paragraph["index"],
+        start=paragraph["start"],
         pieces=_pieces(paragraph, titles, places),
-        marks=marks(paragraph.frames, titles, places),
+        marks=paragraph_marks(paragraph["frames"], titles, places),
         reason=None,
         codes=codes,
     )
 
 
 def _skipped(piece: SkippedPiece) -> Block:
-    return Block(None, piece.start, (Piece(piece.text, None, "", ""),), (), piece.reason)
+    return Block(None, piece["start"], (Piece(piece["text"], None, "", ""),), (), piece["reason"])
 
 
 def _pieces(paragraph: ParagraphAnswer, titles: Mapping[str, str], places: Mapping[str, int]) -> list[Piece]:
     """The text cut wherever evidence for a frame begins or ends."""
     spans = [
         (key, span)
-        for key, frame in paragraph.frames.items()
-        for span in frame.evidence or ()
-        if span.weight > 0 and frame.decision != "absent"
+        for key, frame in paragraph["frames"].items()
+        for span in frame.get("evidence", ())
+        if span["weight"] > 0 and frame["decision"] != "absent"
     ]
-    ends = {paragraph.start, paragraph.end, *(s.start for _, s in spans), *(s.end for _, s in spans)}
+    first = paragraph["start"]
+    ends = {first, paragraph["end"], *(s["start"] for _, s in spans), *(s["end"] for _, s in spans)}
     places_in_text = sorted(ends)
     return [
         _piece(
-            paragraph.text[start - paragraph.start : end - paragraph.start],
-            [(key, span) for key, span in spans if span.start <= start and end <= span.end],
+            paragraph["text"][start - first : end - first],
+            [(key, span) for key, span in spans if span["start"] <= start and end <= span["end"]],
             titles,
             places,
         )
@@ -122,7 +146,7 @@ def _piece(
 ) -> Piece:
     if not spans:
         return Piece(text, None, "", "")
-    weightiest = sorted(spans, key=lambda found: -found[1].weight)
-    weights = ", ".join(f"{titles.get(key, key)} +{span.weight:.2f}" for key, span in weightiest)
+    weightiest = sorted(spans, key=lambda found: -found[1]["weight"])
+    weights = ", ".join(f"{titles.get(key, key)} +{span['weight']:.2f}" for key, span in weightiest)
     key = weightiest[0][0]
     return Piece(text, places.get(key, OTHER), key, weights)

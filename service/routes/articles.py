@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from sqlalchemy.exc import IntegrityError
 
-from labels.duplicates import sketch_article
+from service import ingest
 from service.answers import listed_article, stored_article
 from service.body import StrictJsonRoute
-from service.intake import read_article
 from service.problems import NotFoundError, UnknownFrameError
 from service.routes import Responses, problems
 from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
@@ -65,39 +63,23 @@ def create(
             remembered = idempotency.remembered(connection, idempotency_key, digest)
         if remembered is not None:
             return _answer(*remembered, 201)
-    model = state.champion.model()
-    reading = read_article(request, model, state.settings)
-    scoring = store.Scoring(
-        model.card.version, model.card.codebook_version, request.operating_point, reading.classification
-    )
-    metadata = _metadata(request)
-    content = store.content_digest(metadata.outlet, reading.article)
-    sketch = sketch_article(reading.article.text)
-    same = None
-    try:
-        with state.database.write() as connection:
+    prepared = ingest.prepare(request, state.champion.model(), state.settings)
+    with state.database.write() as connection:
+        if idempotency_key is not None:
+            remembered = idempotency.remembered(connection, idempotency_key, digest)
+            if remembered is not None:
+                return _answer(*remembered, 201)
+        added = ingest.add(connection, prepared)
+        if not isinstance(added, str):
+            answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
+            body = answer.model_dump_json(exclude_none=True)
             if idempotency_key is not None:
-                remembered = idempotency.remembered(connection, idempotency_key, digest)
-                if remembered is not None:
-                    return _answer(*remembered, 201)
-            same = store.find_same(connection, metadata, content)
-            if same is None:
-                added = store.add(connection, metadata, reading.language, reading.article, scoring, sketch)
-                answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
-                body = answer.model_dump_json(exclude_none=True)
-                if idempotency_key is not None:
-                    idempotency.remember(
-                        connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
-                    )
-    except IntegrityError:
-        # Another request stored the same article between our look and our insert; PostgreSQL allows that.
-        with state.database.read() as connection:
-            same = store.find_same(connection, metadata, content)
-        if same is None:
-            raise
-    if same is not None:
-        return _answer(same, _read(state, same, explain=request.explain), 200)
-    state.metrics.count(reading.classification)
+                idempotency.remember(
+                    connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
+                )
+    if isinstance(added, str):
+        return _answer(added, read_stored(state, added, explain=request.explain), 200)
+    state.metrics.count(prepared.reading.classification)
     return _answer(added.id, body, 201)
 
 
@@ -149,7 +131,7 @@ def get(
     explain: Annotated[bool, Query(description="Whether to answer with evidence.")] = True,
 ) -> Response:
     """One stored article with its framing. Evidence is given while the model that scored it is in use."""
-    return _answer(id, _read(state, id, explain=explain), 200)
+    return _answer(id, read_stored(state, id, explain=explain), 200)
 
 
 @router.delete("/{id:id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
@@ -160,7 +142,7 @@ def delete(id: ArticleId, state: State) -> None:
             raise NotFoundError(f"No article is stored under the id {id}.")
 
 
-def _read(state: Services, identifier: str, *, explain: bool) -> str:
+def read_stored(state: Services, identifier: str, *, explain: bool) -> str:
     with state.database.read() as connection:
         article = store.get(connection, identifier, state.champion.version())
     if article is None:
@@ -183,17 +165,6 @@ def explained(article: store.StoredArticle, model: FrameModel) -> store.StoredAr
         for paragraph, explanation in zip(found.paragraphs, explanations, strict=True)
     )
     return replace(article, scoring=replace(article.scoring, classification=Classification(explained, found.article)))
-
-
-def _metadata(request: ArticleRequest) -> store.Metadata:
-    return store.Metadata(
-        title=request.title,
-        url=request.url,
-        outlet=request.outlet,
-        author=request.author,
-        published_at=request.published_at,
-        external_id=request.external_id,
-    )
 
 
 def _answer(identifier: str, body: str, status: int) -> Response:

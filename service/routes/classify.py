@@ -1,6 +1,6 @@
 """POST /v1/classify: the framing of an article, with nothing stored."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from service.answers import classified
 from service.body import StrictJsonRoute
@@ -12,10 +12,11 @@ from service.state import State
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)
 
 
-@router.post("/classify", response_model_exclude_none=True, responses=problems(400, 413, 422, 503))
-def classify_article(request: ClassifyRequest, state: State) -> Classified:
+@router.post("/classify", response_model=Classified, responses=problems(400, 413, 422, 503))
+def classify_article(request: ClassifyRequest, state: State) -> Response:
     """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing."""
     model = state.champion.model()
     reading = read_article(request, model, state.settings)
     state.metrics.count(reading.classification)
-    return classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
+    answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")

@@ -1,9 +1,14 @@
 """Articles over HTTP: what is sent, and the framing that is answered."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,  # pydantic asks for these before Python 3.12
+)
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from labels.boilerplate import Reason
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
@@ -64,36 +69,41 @@ class ModelUsed(BaseModel):
     codebook_version: int
 
 
-class EvidenceSpan(BaseModel):
+# Hundreds of these are in one answer: dictionaries with a type, as models of their own would cost more than the scores.
+
+
+class EvidenceSpan(TypedDict):
     """Words that moved a score. Weights are log-odds: positive for the frame, negative against it."""
 
-    start: int = Field(description="Code point offset into the article's text.")
+    start: Annotated[int, Field(description="Code point offset into the article's text.")]
     end: int
     text: str
     weight: float
 
 
-class ParagraphFrame(BaseModel):
+class ParagraphFrame(TypedDict):
     """One frame of one paragraph."""
 
-    score: float = Field(ge=0, le=1, description="Calibrated: of paragraphs scored 0.8, four in five carry the frame.")
+    score: Annotated[
+        float, Field(ge=0, le=1, description="Calibrated: of paragraphs scored 0.8, four in five carry the frame.")
+    ]
     decision: Decision
-    evidence: list[EvidenceSpan] | None = Field(
-        None, description="The weightiest words first; absent without `explain`."
-    )
+    evidence: NotRequired[
+        Annotated[list[EvidenceSpan], Field(description="The weightiest words first; absent without `explain`.")]
+    ]
 
 
-class ParagraphAnswer(BaseModel):
+class ParagraphAnswer(TypedDict):
     """A paragraph and its frames. `index` is its number, or its place in the list of paragraphs that you sent."""
 
     index: int
-    start: int = Field(description="Code point offset into the article's text.")
+    start: Annotated[int, Field(description="Code point offset into the article's text.")]
     end: int
     text: str
     frames: dict[str, ParagraphFrame]
 
 
-class SkippedPiece(BaseModel):
+class SkippedPiece(TypedDict):
     """A piece of the article that was set aside and not scored."""
 
     start: int

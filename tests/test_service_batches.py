@@ -1,0 +1,183 @@
+"""Many articles in one request, as JSON Lines."""
+
+import contextlib
+import http.client
+import json
+import re
+from pathlib import Path
+
+import anyio
+import pytest
+from conftest import THREE_PARAGRAPHS, running_server
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from service.lines import Line, read_lines
+
+pytestmark = pytest.mark.databases
+
+
+def send(client, path, *bodies):
+    lines = "".join(f"{body if isinstance(body, str) else json.dumps(body)}\n" for body in bodies)
+    response = client.post(path, content=lines.encode(), headers={"Content-Type": "application/x-ndjson"})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def article(number, **fields):
+    return {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor said.", **fields}
+
+
+@pytest.mark.databases("sqlite")
+def test_each_line_is_answered_as_the_article_alone_would_be(client):
+    bodies = [article(number, external_id=f"a{number}") for number in range(70)]
+    answers = send(client, "/v1/classify:batch", *bodies)
+    assert [(a["line"], a["external_id"], a["status"]) for a in answers] == [(n + 1, f"a{n}", 200) for n in range(70)]
+    for body, answer in list(zip(bodies, answers, strict=True))[::30]:
+        alone = {name: value for name, value in body.items() if name != "external_id"}
+        assert answer["answer"] == client.post("/v1/classify", json=alone).json()
+
+
+BAD = [
+    ("{", 400, ""),
+    ("5", 422, ""),
+    ('{"text": ""}', 422, "/text"),
+    ('{"text": 5}', 422, "/text"),
+    ('{"text": "The army.", "colour": "red"}', 422, "/colour"),
+    ('{"text": "The army.", "text": "The navy."}', 400, None),
+    ('{"text": NaN}', 400, None),
+    ("\xff".encode("latin-1"), 400, None),
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/classify:batch", "/v1/articles:batch"])
+@pytest.mark.databases("sqlite")
+def test_a_line_at_fault_says_why_and_the_others_go_on(client, path):
+    lines = [
+        json.dumps(article(0)).encode(),
+        b"",
+        *(bad if isinstance(bad, bytes) else bad.encode() for bad, *_ in BAD),
+    ]
+    response = client.post(path, content=b"\r\n".join([*lines, json.dumps(article(1)).encode()]))
+    answers = [json.loads(line) for line in response.text.splitlines()]
+    assert [a["line"] for a in answers] == [1, *range(3, len(BAD) + 4)]
+    assert [a["status"] for a in answers] == [answers[0]["status"], *(s for _, s, _ in BAD), answers[0]["status"]]
+    for answer, (_, _, pointer) in zip(answers[1:-1], BAD, strict=True):
+        problem = answer["problem"]
+        assert problem["type"].startswith("urn:framing:problem:")
+        assert pointer is None or problem["errors"][0]["pointer"] == pointer
+
+
+def test_what_is_answered_is_stored_and_sent_again_is_passed_over(client):
+    bodies = [article(number, external_id=f"a{number}", outlet="Courier") for number in range(40)]
+    first = send(client, "/v1/articles:batch", *bodies[:25], article(3, outlet="Courier"))
+    assert [a["status"] for a in first] == [201] * 25 + [200]
+    assert first[-1]["id"] == first[3]["id"]
+    again = send(client, "/v1/articles:batch", *bodies)
+    assert [(a["status"], a["external_id"]) for a in again] == [
+        (200 if number < 25 else 201, f"a{number}") for number in range(40)
+    ]
+    assert [a["id"] for a in again[:25]] == [a["id"] for a in first[:25]]
+    for line in (first[7], again[30]):
+        stored = client.get(f"/v1/articles/{line['id']}").json()
+        assert stored == line["answer"]
+    assert len(client.get("/v1/articles?limit=200").json()["articles"]) == 40
+
+
+@pytest.mark.parametrize("path", ["/v1/classify:batch", "/v1/articles:batch"])
+@pytest.mark.databases("sqlite")
+def test_whatever_is_sent_every_line_gets_an_answer_and_none_is_the_services_fault(client, path):
+    @hypothesis_settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(
+            st.one_of(
+                st.binary(max_size=40),
+                st.recursive(
+                    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+                    lambda inner: (
+                        st.lists(inner, max_size=3)
+                        | st.dictionaries(
+                            st.sampled_from(["text", "paragraphs", "thresholds", "url", "x"]), inner, max_size=4
+                        )
+                    ),
+                ).map(lambda value: json.dumps(value).encode()),
+            ),
+            max_size=5,
+        )
+    )
+    def answers_all(lines):
+        body = b"\n".join(lines)
+        answers = client.post(path, content=body).text.splitlines()
+        assert len(answers) == sum(bool(line.strip()) for line in body.split(b"\n"))
+        assert all(json.loads(answer)["status"] < 500 for answer in answers)
+
+    answers_all()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_line_that_is_too_long_is_refused_and_the_next_is_not(client):
+    answers = send(client, "/v1/classify:batch", {"text": "x" * 9 * 2**20}, article(1))
+    assert [a["status"] for a in answers] == [413, 200]
+
+
+@pytest.mark.databases("sqlite")
+def test_without_a_model_a_batch_is_refused_before_it_is_read(tmp_path):
+    from starlette.testclient import TestClient
+
+    from service.app import create_app
+    from service.settings import Settings
+
+    with TestClient(create_app(Settings(data_dir=tmp_path / "empty"))) as client:
+        for path in ("/v1/classify:batch", "/v1/articles:batch"):
+            assert client.post(path, content=b"{}\n").status_code == 503
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_lines_are_the_same_however_the_bytes_arrive(size):
+    content = b'{"a": 1}\n\n  \r\n{"b": "\xc3\xa9"}\nlonger than the limit of it\n{"c": 3}'
+
+    async def chunks():
+        for start in range(0, len(content), size):
+            yield content[start : start + size]
+
+    async def collect():
+        return [line async for lines in read_lines(chunks(), 20) for line in lines]
+
+    expected = [Line(1, b'{"a": 1}'), Line(4, b'{"b": "\xc3\xa9"}'), Line(5, None), Line(6, b'{"c": 3}')]
+    assert anyio.run(collect) == expected
+
+
+@pytest.mark.databases("sqlite")
+def test_results_come_while_lines_are_still_sent_and_memory_stays_flat(settings):
+    """A client that reads and writes in turn gets each answer before it sends the next line."""
+    line = json.dumps({"paragraphs": ["The army moved into the valley." * 20] * 15, "explain": False}).encode() + b"\n"
+    with running_server(settings.data_dir) as (client, process), contextlib.ExitStack() as closing:
+        connection = closing.enter_context(
+            contextlib.closing(http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=30))
+        )
+        connection.putrequest("POST", "/v1/classify:batch")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+
+        def put(content):
+            connection.send(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+
+        put(line)
+        response = closing.enter_context(connection.getresponse())
+        assert json.loads(response.readline())["line"] == 1
+        before = 0.0
+        for number in range(2, 1502):
+            put(line)
+            assert json.loads(response.readline())["status"] == 200
+            if number == 300:
+                before = resident_mib(process)
+        assert resident_mib(process) - before < 10
+        connection.send(b"0\r\n\r\n")
+        assert response.read() == b""
+
+
+def resident_mib(process):
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
