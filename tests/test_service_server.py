@@ -132,7 +132,7 @@ def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir,
 
 def test_the_curl_of_the_readme_stores_an_article_with_all_four_frames(data_dir):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [command] = re.findall(r"^curl .*$", readme, re.MULTILINE)
+    [command] = re.findall(r"^curl .*example\.json$", readme, re.MULTILINE)
     with running_server(data_dir) as (client, _process):
         own = command.replace("http://127.0.0.1:8000", str(client.base_url).rstrip("/"))
         done = subprocess.run(["bash", "-c", own], cwd=ROOT, capture_output=True, text=True, check=True)
