@@ -29,7 +29,7 @@ def fill(
     settings: Settings, articles: int, paragraphs: int, progress: Callable[[int], None], seed: int = 20261121
 ) -> None:
     """Adds so many articles of so many paragraphs, scored by the champion's frames, over a year and twenty outlets."""
-    card = Registry(settings.models_dir).load_champion()[0].card
+    card = Registry(settings.models_location).load_champion()[0].card
     database = Database(settings.store_url)
     database.migrate()
     generator = np.random.default_rng(seed)

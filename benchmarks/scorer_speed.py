@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    model, _ = Registry(Settings().models_dir).load_champion()
+    model, _ = Registry(Settings().models_location).load_champion()
     texts = paragraphs(_ARTICLES * PARAGRAPHS)
     articles = [texts[start : start + PARAGRAPHS] for start in range(0, len(texts), PARAGRAPHS)]
     for article in articles[:200]:

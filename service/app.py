@@ -48,7 +48,7 @@ _DESCRIPTION = (
 def create_app(settings: Settings) -> FastAPI:
     """Builds the application. Nothing is opened before it starts."""
     metrics = Metrics()
-    registry = Registry(settings.models_dir)
+    registry = Registry(settings.models_location)
     database = Database(settings.store_url)
     codebook_ = read_codebook(settings.codebook)
 

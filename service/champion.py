@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from service.metrics import Metrics
-from training.errors import ModelFileError, NoChampionError
+from training.errors import ModelFileError, NoChampionError, StorageError
 from training.frame_model import FrameModel
 from training.registry import Promotion, Registry
 
@@ -68,6 +68,10 @@ class Champion:
             self._refused = promotion.number
             self._loaded = self._registry.load_champion()
         except NoChampionError:
+            return
+        except StorageError as error:
+            self._refused = None
+            _log.error("Looking for the champion failed; the model in use stays: %s", error)
             return
         except ModelFileError as error:
             self._metrics.model_refusals.inc()

@@ -1,7 +1,6 @@
 """The commands. Thin: each reads its options, calls the house and shows what it got."""
 
 import json
-import signal
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -19,36 +18,16 @@ from training.operating_points import OperatingPoint
 __all__ = ["app", "cli_codes", "cli_models"]
 
 
-@command("FRAMING_PORT=8080 framing serve")
+@command("framing serve --port 8080 --workers 2")
 def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; else FRAMING_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes; else FRAMING_SERVER_PROCESSES.")] = None,
 ) -> None:
     """Serve the REST API on http://127.0.0.1:8000 (see the settings in the documentation)."""
-    import uvicorn
+    from service.server import run
 
-    from service.app import create_app
-    from service.supervisor import Supervisor
-
-    settings = Settings() if port is None else Settings(port=port)
-    # A thread at work gives way to one with a short request after half a millisecond, not after five.
-    sys.setswitchinterval(0.0005)
-    supervisor = Supervisor()
-    app_ = create_app(settings)
-    # uvicorn raises SIGTERM again when it is done; unhandled, that would end us before the worker is stopped.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-    if settings.worker:
-        supervisor.start()
-    try:
-        uvicorn.run(
-            app_,
-            host=settings.host,
-            port=settings.port,
-            log_level=settings.log_level,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-    finally:
-        supervisor.stop()
+    asked = {"port": port, "server_processes": workers}
+    run(Settings.model_validate({name: value for name, value in asked.items() if value is not None}))
 
 
 @command("framing worker")
@@ -80,7 +59,7 @@ def train(
     from training.registry import Registry
 
     settings = Settings()
-    registry = Registry(settings.models_dir)
+    registry = Registry(settings.models_location)
     if if_no_champion and registry.history():
         return
     codebook = read_codebook(settings.codebook)
@@ -152,7 +131,7 @@ def score(
     from training.registry import Registry
 
     settings = Settings()
-    registry = Registry(settings.models_dir)
+    registry = Registry(settings.models_location)
     model = registry.load_champion()[0] if version == "champion" else registry.load(version)
     titles = dict(model.card.frames)
     options = {"operating_point": operating_point, "force_language": force_language}
@@ -186,7 +165,7 @@ def demo(as_json: AsJson = False) -> None:
     from training.registry import Registry
 
     settings = Settings()
-    model, promotion = Registry(settings.models_dir).load_champion()
+    model, promotion = Registry(settings.models_location).load_champion()
     with open_database(settings) as (database, codebook), console.progress_bar() as progress:
         articles, codes = demonstration.fill(
             database, codebook, model, promotion, lambda share: progress("made-up articles", share)

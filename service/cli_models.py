@@ -16,7 +16,7 @@ def models(as_json: AsJson = False) -> None:
     from service.answers import model_cards, model_list
     from training.registry import Registry
 
-    registry = Registry(Settings().models_dir)
+    registry = Registry(Settings().models_location)
     found, history = model_list(registry, *model_cards(registry)), registry.history()
     if as_json:
         print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
@@ -40,7 +40,7 @@ def promote(
     from training.registry import Registry
 
     _show_promotion(
-        asdict(Registry(Settings().models_dir).promote(version, by=by, reason=reason, force=force)), as_json
+        asdict(Registry(Settings().models_location).promote(version, by=by, reason=reason, force=force)), as_json
     )
 
 
@@ -49,7 +49,7 @@ def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -
     """Make the champion before the present one champion again."""
     from training.registry import Registry
 
-    _show_promotion(asdict(Registry(Settings().models_dir).roll_back(by=by, reason=reason)), as_json)
+    _show_promotion(asdict(Registry(Settings().models_location).roll_back(by=by, reason=reason)), as_json)
 
 
 def _show_promotion(promotion: dict[str, Any], as_json: bool) -> None:

@@ -26,7 +26,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Looks at everything, changes nothing, stops at nothing."""
-    registry = Registry(settings.models_dir)
+    registry = Registry(settings.models_location)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("codebook", lambda: _codebook(settings)),
         ("corpus", lambda: _corpus(settings)),
@@ -97,7 +97,8 @@ def _leftovers(registry: Registry) -> str:
     unfinished = registry.unfinished()
     if unfinished:
         raise FramingError(
-            f"{len(unfinished)} unfinished folders of killed processes; delete {unfinished[0]} and others."
+            f"Killed processes left {len(unfinished)} things unfinished where the models are; when nothing trains, "
+            f"delete {', '.join(unfinished[:5])}."
         )
     return "none"
 

@@ -1,10 +1,18 @@
-"""Prometheus metrics, named by its rules; no label takes more values than there are routes or frames."""
+"""Prometheus metrics, named by its rules; no label takes more values than there are routes or frames.
 
+Server processes of one `framing serve` add theirs up through files in the folder that PROMETHEUS_MULTIPROC_DIR names,
+so that it does not matter which of them is asked.
+"""
+
+import os
+import re
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from training.classification import Classification
@@ -22,14 +30,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        """What the processes of one server add up."""
+        self.own = CollectorRegistry()
+        """What is of this process alone."""
+        ProcessCollector(registry=self.own)
         self.requests = Counter(
             "framing_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
         self.duration = Histogram(
             "framing_http_request_duration_seconds", "Time to answer.", ["method", "route"], registry=self.registry
         )
-        self.in_progress = Gauge("framing_http_requests_in_progress", "Requests at work.", registry=self.registry)
+        self.in_progress = Gauge(
+            "framing_http_requests_in_progress",
+            "Requests at work.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.paragraphs = Counter("framing_paragraphs_scored", "Paragraphs scored.", registry=self.registry)
         self.decisions = Counter(
             "framing_decisions", "Decisions on paragraphs.", ["frame", "decision"], registry=self.registry
@@ -37,8 +53,8 @@ class Metrics:
         self.model_refusals = Counter(
             "framing_model_refusals", "Champions that could not be loaded.", registry=self.registry
         )
-        self.champion = Info("framing_champion", "The model in use.", registry=self.registry)
-        Info("framing_build", "This program.", registry=self.registry).info({"version": product_version()})
+        self.champion = Info("framing_champion", "The model in use.", registry=self.own)
+        Info("framing_build", "This program.", registry=self.own).info({"version": product_version()})
 
     def count(self, classification: Classification) -> None:
         self.paragraphs.inc(len(classification.paragraphs))
@@ -50,7 +66,21 @@ class Metrics:
             self.decisions.labels(frame, decision).inc(count)
 
     def exposition(self) -> bytes:
-        return generate_latest(self.registry)
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        registry = self.registry
+        if folder:
+            _forget_dead_processes(Path(folder))
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(self.own) + generate_latest(registry)
+
+
+def _forget_dead_processes(folder: Path) -> None:
+    """A request that its process did not live to answer is not at work any more."""
+    for file in folder.glob("gauge_live*.db"):
+        process = int(re.sub(r"\D", "", file.stem))
+        if not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
+            mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
 
 
 class MeasureRequests:

@@ -20,7 +20,7 @@ from service.pages.names import ChartsError
 from service.schemas.problems import FieldError, Problem
 from service.store.database import DatabaseError
 from service.store.idempotency import IdempotencyKeyReusedError
-from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, StorageError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -94,6 +94,7 @@ TABLE: dict[type[Exception], Kind] = {
     NoChampionError: Kind(503, "no-model", "No model is ready"),
     ChartsError: Kind(503, "no-charts", "The charts cannot be shown"),
     ModelFileError: Kind(503, "model-refused", "The model cannot be used"),
+    StorageError: Kind(503, "storage-unavailable", "The place of the models cannot be used"),
     DatabaseError: Kind(503, "database-unavailable", "The database cannot be used"),
     OperationalError: Kind(503, "database-unavailable", "The database cannot be used"),
     ExchangeError: Kind(422, "unusable-file", "The file cannot be imported"),

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="SQLAlchemy URL of the database; empty: `framing.sqlite3` in the data folder."
     )
+    models_url: str = Field(
+        "",
+        description="Where the models are: a folder, or any URL that fsspec knows, such as s3://bucket/models (install "
+        "s3fs for it); empty: `models` in the data folder.",
+    )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) that new models are trained by.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
     host: str = Field(
@@ -38,6 +43,7 @@ class Settings(BaseSettings):
     max_paragraphs: int = Field(2000, ge=1, description="Most paragraphs of an article.")
     evidence_terms: int = Field(8, ge=1, le=100, description="Words shown as evidence for each frame of a paragraph.")
     champion_poll_seconds: float = Field(1.0, gt=0, description="How often a process looks for a new champion.")
+    server_processes: int = Field(1, ge=1, le=256, description="Processes of `framing serve` that answer requests.")
     threads: int = Field(8, ge=2, description="Requests that one process works on at once; others wait their turn.")
     worker: bool = Field(
         True, description="Whether `framing serve` starts a worker; else run `framing worker` yourself."
@@ -77,8 +83,8 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def models_dir(self) -> Path:
-        return self.data_dir / "models"
+    def models_location(self) -> Path | str:
+        return self.models_url or self.data_dir / "models"
 
     @property
     def cache_dir(self) -> Path:

@@ -5,12 +5,11 @@ finished is done over: the snapshot is one file, written whole; a model is looke
 registered; promoting twice is noticed in the history.
 """
 
-import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from labels.agreement import agreement
@@ -34,6 +33,7 @@ _REPORT_SECONDS = 0.25
 _DIFF_ARTICLES = 2000
 _DIFF_BATCH = 50
 _SHARED_FOR_AGREEMENT = 30
+_SNAPSHOT = "snapshot.jsonl"
 
 
 class RunCancelledError(FramingError):
@@ -69,7 +69,7 @@ class TrainingRunner:
         """Ends a run and forgets its snapshot, which holds text."""
         with self._database.write() as connection:
             training_runs.finish(connection, run, state, line=line, error=error)
-        shutil.rmtree(self._folder(run), ignore_errors=True)
+        self._registry.storage.delete(f"runs/{run}")
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -217,17 +217,18 @@ class TrainingRunner:
         if self._run(run).cancel_requested:
             raise RunCancelledError
 
-    def _folder(self, run: str) -> Path:
-        return self._settings.data_dir / "runs" / run
-
     def _write_snapshot(self, run: str, paragraphs: tuple[CodedParagraph, ...]) -> None:
-        self._folder(run).mkdir(parents=True, exist_ok=True)
-        unfinished = self._folder(run) / "snapshot.unfinished"
-        write_corpus(paragraphs, unfinished)
-        os.replace(unfinished, self._folder(run) / "snapshot.jsonl")
+        """Beside the models, where a worker of another host finds it too."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / _SNAPSHOT
+            write_corpus(paragraphs, file)
+            self._registry.storage.write(f"runs/{run}/{_SNAPSHOT}", file.read_bytes())
 
     def _read_snapshot(self, run: str) -> tuple[CodedParagraph, ...]:
-        return read_corpus(self._folder(run) / "snapshot.jsonl", self._codebook)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / _SNAPSHOT
+            file.write_bytes(self._registry.storage.read(f"runs/{run}/{_SNAPSHOT}"))
+            return read_corpus(file, self._codebook)
 
 
 def _only(paragraph: CodedParagraph, coders: list[str]) -> CodedParagraph:

@@ -72,12 +72,12 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
         signal.signal(number, lambda _number, _frame: stop.set())
     _yield_to_others()
     codebook = read_codebook(settings.codebook)
-    database, registry = Database(settings.store_url), Registry(settings.models_dir)
+    database, registry = Database(settings.store_url), Registry(settings.models_location)
     database.migrate()
     with only_worker(database, settings.data_dir, stop, partial(_told_to_stop, stop, parent)) as alone:
         if not alone:
             return
-        registry.sweep()
+        registry.storage.sweep()
         _runner = TrainingRunner(settings, database, registry, codebook)
         rescoring = Rescoring(settings, database, registry)
         _launch(database.separate_engine())

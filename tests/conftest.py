@@ -92,6 +92,15 @@ def _administer(url: str, statement: str) -> None:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[None]:
+    """An S3 server, which processes started by the test find too."""
+    from s3 import s3_server
+
+    with s3_server():
+        yield
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The setting `database_url` of this test: empty for SQLite, else that of a fresh PostgreSQL database."""

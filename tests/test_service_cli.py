@@ -151,9 +151,9 @@ def test_the_doctor_finds_nothing_in_a_sound_installation(framing, data):
 
 def test_the_doctor_names_each_planted_fault(framing, data, registry, challenger, tmp_path):
     registry.register(challenger)
-    (registry.folder / "versions" / "v2" / "pipeline.joblib").write_bytes(b"x")
-    (registry.folder / ".unfinished-abc").mkdir()
-    (registry.folder / "promotions" / "000001.json").write_text("{", encoding="utf-8")
+    (registry.storage.folder / "versions" / "v2" / "pipeline.joblib").write_bytes(b"x")
+    (registry.storage.folder / ".unfinished-abc").mkdir()
+    (registry.storage.folder / "promotions" / "000001.json").write_text("{", encoding="utf-8")
     (data["data_dir"] / "framing.sqlite3").write_bytes(b"no database" * 100)
     done = framing("doctor", "--json", corpus=tmp_path / "nowhere", codebook=tmp_path / "none.toml", **data)
     assert done.returncode == 1

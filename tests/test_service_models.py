@@ -28,7 +28,7 @@ def test_models_are_listed_with_their_figures_and_the_champion_marked(client, re
 
 def test_a_damaged_model_is_listed_apart(client, registry, challenger):
     registry.register(challenger)
-    (registry.folder / "versions" / "v2" / "card.json").write_text("{", encoding="utf-8")
+    (registry.storage.folder / "versions" / "v2" / "card.json").write_text("{", encoding="utf-8")
     answer = client.get("/v1/models").json()
     assert [model["version"] for model in answer["models"]] == ["v1"]
     assert answer["damaged"][0]["version"] == "v2"
@@ -75,8 +75,10 @@ def test_a_champion_that_cannot_be_loaded_is_refused_and_the_old_one_stays(clien
     registry.register(challenger)
     registry.promote("v3", by="mira", reason="better still")
     wait_until(lambda: version_in_use(client) == "v3", "v3", seconds=5)
-    (registry.folder / "versions" / "v1" / "pipeline.joblib").write_bytes(b"spoiled")
-    shutil.copy(registry.folder / "promotions" / "000001.json", registry.folder / "promotions" / "000004.json")
+    (registry.storage.folder / "versions" / "v1" / "pipeline.joblib").write_bytes(b"spoiled")
+    shutil.copy(
+        registry.storage.folder / "promotions" / "000001.json", registry.storage.folder / "promotions" / "000004.json"
+    )
     with caplog.at_level(logging.ERROR):
         wait_until(lambda: "framing_model_refusals_total 1.0" in client.get("/metrics").text, "the refusal", seconds=5)
     assert version_in_use(client) == "v3"

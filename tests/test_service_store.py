@@ -7,11 +7,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import insert, inspect, select, text
 
+from benchmarks import filled_database
 from service.store import engines as module
 from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
-from service.store.tables import idempotency_keys, metadata
+from service.store.tables import (
+    articles,
+    daily_frames,
+    daily_pairs,
+    idempotency_keys,
+    metadata,
+    paragraph_scores,
+    paragraphs,
+)
 
 pytestmark = pytest.mark.databases
 
@@ -37,6 +46,29 @@ def test_migrations_go_down_and_up_again(database):
         assert inspect(connection).get_table_names() == ["alembic_version"]
     database.migrate()
     database.ping()
+
+
+@pytest.mark.parametrize("revision", ["0002", "0001"])
+def test_a_filled_database_goes_down_and_up_again_and_keeps_articles_scores_and_sums(settings, revision):
+    filled_database.fill(settings, 300, 4, lambda _stored: None)
+    database = Database(settings.store_url)
+    kept = (articles, paragraphs, paragraph_scores, daily_frames, daily_pairs)
+    before = [_rows(database, table) for table in kept]
+    assert all(before)
+    with database.write() as connection:
+        command.downgrade(alembic_config(connection), revision)
+        assert not inspect(connection).has_table("daily_frames")
+    database.migrate()
+    assert [_rows(database, table) for table in kept] == before
+    database.close()
+
+
+def _rows(database, table):
+    """All rows, sums rounded: they may be added up in another order; the sketch is of the newest tables."""
+    columns = [column for column in table.c if column.name != "sketch"]
+    with database.read() as connection:
+        rows = connection.execute(select(*columns)).all()
+    return sorted(tuple(round(v, 6) if isinstance(v, float) else str(v) for v in row) for row in rows)
 
 
 def test_migrating_twice_changes_nothing(database):

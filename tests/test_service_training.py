@@ -22,10 +22,10 @@ from service.settings import Settings
 from service.store import training_runs
 from service.store.database import Database
 from service.training_run import STEPS, TrainingRunner
-from training import registry as registry_module
+from training import storage as storage_module
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset, is_held_out
-from training.errors import TrainingDataError
+from training.errors import StorageError, TrainingDataError
 from training.registry import Registry
 
 pytestmark = pytest.mark.databases
@@ -92,7 +92,7 @@ def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir):
     assert any("registered as v2" in line for line in last["log"])
     card = Registry(data_dir / "models").card("v2")
     assert (card.run, card.note) == (run, "first round")
-    assert not (data_dir / "runs" / run).exists()
+    assert not (data_dir / "models" / "runs" / run).exists()
 
 
 def test_runs_wait_for_each_other_and_one_key_is_one_run(data_dir, api):
@@ -185,7 +185,9 @@ def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir,
     database = Database(settings.store_url)
     runner = TrainingRunner(settings, database, Registry(data_dir / "models"), codebook)
     runner.perform("snapshot", run)
-    rows = [json.loads(line) for line in (data_dir / "runs" / run / "snapshot.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (data_dir / "models" / "runs" / run / "snapshot.jsonl").read_text().splitlines()
+    ]
     [own] = [row for row in rows if row["text"] == text]
     assert own["annotations"] == [{"coder": "c", "frames": {"foreign_hand": "present"}}]
     assert state_of(api, run)["annotations"] == 2107
@@ -346,8 +348,8 @@ def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(registry_module, "_write_durably", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(storage_module.os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left"):
             runner.perform("train", run)
     assert registry.versions() == ["v1"]
     assert registry.unfinished() == []
@@ -442,3 +444,17 @@ def test_a_cron_expression_queues_one_run_when_its_time_has_come(api, settings, 
     worker._schedule(every_minute, database)
     assert len(api.get("/v1/training-runs").json()["training_runs"]) == 1
     database.close()
+
+
+@pytest.mark.databases("postgresql")
+def test_workers_of_other_hosts_wait_for_the_lock_in_the_database(data_dir, api, tmp_path):
+    """Two hosts share the database and the models, but no folder to lock a file in."""
+    start(api)
+    other = tmp_path / "other-host"
+    other.mkdir()
+    (other / ".env").write_text((data_dir / ".env").read_text())
+    shared = {"models_url": str(data_dir / "models")}
+    with running_worker(data_dir) as first, running_worker(other, **shared) as second:
+        wait_until(lambda: len(Registry(data_dir / "models").versions()) == 2, "the run to register")
+        assert (first.poll(), second.poll()) == (None, None)
+    assert Registry(data_dir / "models").versions() == ["v1", "v2"]

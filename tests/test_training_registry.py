@@ -22,11 +22,11 @@ from training.registry import Registry
 
 
 def pipeline_file(registry, version="v1"):
-    return registry.folder / "versions" / version / "pipeline.joblib"
+    return registry.storage.folder / "versions" / version / "pipeline.joblib"
 
 
 def card_file(registry, version="v1"):
-    return registry.folder / "versions" / version / "card.json"
+    return registry.storage.folder / "versions" / version / "card.json"
 
 
 def change_card(registry, **changes):
@@ -45,8 +45,8 @@ def test_a_registered_model_scores_as_it_did_before(registry, challenger, corpus
 def test_versions_count_up_and_the_list_is_in_their_order(registry, challenger):
     for expected in ["v2", "v3"]:
         assert registry.register(challenger).version == expected
-    shutil.copytree(registry.folder / "versions" / "v2", registry.folder / "versions" / "v10")
-    (registry.folder / "versions" / "notes").mkdir()
+    shutil.copytree(registry.storage.folder / "versions" / "v2", registry.storage.folder / "versions" / "v10")
+    (registry.storage.folder / "versions" / "notes").mkdir()
     assert registry.versions() == ["v1", "v2", "v3", "v10"]
 
 
@@ -179,13 +179,13 @@ def _register(folder):
     model = registry.load("v1")
     from training.challenger import Challenger
 
-    pipeline = joblib.load(registry.folder / "versions" / "v1" / "pipeline.joblib")
+    pipeline = joblib.load(registry.storage.folder / "versions" / "v1" / "pipeline.joblib")
     return registry.register(Challenger(pipeline, model.card)).version
 
 
 def test_processes_that_register_at_once_get_a_version_each(registry):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        versions = pool.map(_register, [str(registry.folder)] * 4)
+        versions = pool.map(_register, [str(registry.storage.folder)] * 4)
     assert sorted(versions) == ["v2", "v3", "v4", "v5"]
     for version in versions:
         registry.load(version)
@@ -197,7 +197,8 @@ from pathlib import Path
 from training.challenger import Challenger
 from training.registry import Registry
 registry = Registry(Path(sys.argv[1]))
-challenger = Challenger(joblib.load(registry.folder / "versions" / "v1" / "pipeline.joblib"), registry.card("v1"))
+pipeline = joblib.load(registry.storage.folder / "versions" / "v1" / "pipeline.joblib")
+challenger = Challenger(pipeline, registry.card("v1"))
 while True:
     registry.promote(registry.register(challenger).version, by="busy", reason="again")
     print("promoted", flush=True)
@@ -208,7 +209,7 @@ def test_whoever_is_killed_while_registering_or_promoting_every_version_and_the_
     generator = random.Random(7)
     for _ in range(6):
         process = subprocess.Popen(
-            [sys.executable, "-c", BUSY, str(registry.folder)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+            [sys.executable, "-c", BUSY, str(registry.storage.folder)], stdout=subprocess.PIPE, cwd=ROOT, text=True
         )
         assert process.stdout.readline() == "promoted\n"
         time.sleep(generator.uniform(0.05, 0.4))

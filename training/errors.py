@@ -6,7 +6,8 @@ FramingError
 │   ├── NoSuchVersionError     no model version of that name
 │   ├── NoChampionError        no version was ever promoted
 │   └── VerdictError           a version's verdict is against promoting it
-└── ModelFileError         a stored model is damaged, tampered with, foreign or of other libraries
+├── ModelFileError         a stored model is damaged, tampered with, foreign or of other libraries
+└── StorageError           the place of the models does not answer
 """
 
 from labels.errors import FramingError
@@ -43,3 +44,7 @@ class VerdictError(RegistryError):
 
 class ModelFileError(FramingError):
     """A stored model cannot be trusted or read."""
+
+
+class StorageError(FramingError):
+    """The folder or URL where files are kept cannot be used."""

@@ -1,24 +1,20 @@
-"""The registry: model versions on disk, which of them is champion, and who promoted it when and why.
+"""The registry: stored model versions, which of them is champion, and who promoted it when and why.
 
     models/
     ├── versions/v1/{pipeline.joblib, scorer.npz, card.json}    immutable once there
     └── promotions/000001.json                                  append-only; the highest number names the champion
 
-A version appears by renaming a finished folder, a promotion by linking a finished file under the next free number.
-Both are atomic, so a reader sees the old state or the new one, whoever is killed when, and of two promoters at once
-both are in the history and the later number has won.
+Whoever creates the pipeline of a version has its number; the version is there once its card is, which is written last.
+A promotion is one file, created under the next free number. Both are atomic, in a folder and in an object store, so a
+reader sees the old state or the new one, whoever is killed when, and of two promoters at once both are in the history
+and the later number has won.
 """
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import tempfile
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -29,15 +25,16 @@ from training.card import ModelCard, card_from_json, card_to_json, current_libra
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
 from training.frame_model import FrameModel
 from training.scorer import TOLERANCE, CompiledScorer, PipelineScorer, agrees, compile_pipeline
+from training.storage import storage_at
 
 if TYPE_CHECKING:
     from training.challenger import Challenger
 
 PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.json"
 
+_VERSIONS, _PROMOTIONS = "versions", "promotions"
 _VERSION = re.compile(r"v[1-9]\d{0,8}")
-_UNFINISHED = ".unfinished-"
-_ABANDONED_SECONDS = 3600
+_PROMOTION = re.compile(r"(\d{6,})\.json")
 _MUST_MATCH = ("scikit-learn", "numpy")
 
 
@@ -58,21 +55,21 @@ class Promotion:
 
 
 class Registry:
-    """Model versions in a folder, which is made when first written to."""
+    """Model versions in a folder, which is made when first written to, or at a URL that fsspec knows.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._versions = folder / "versions"
-        self._promotions = folder / "promotions"
+    All methods raise `StorageError` where that place does not answer.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        self.storage = storage_at(location)
 
     # -- versions ---------------------------------------------------------------------------------------------------
 
     def versions(self) -> list[str]:
         """All versions, the oldest first."""
-        if not self._versions.is_dir():
-            return []
-        names = [entry.name for entry in self._versions.iterdir() if _VERSION.fullmatch(entry.name)]
-        return sorted(names, key=lambda name: int(name[1:]))
+        paths = [path.split("/") for path in self.storage.files(_VERSIONS)]
+        names = [path[1] for path in paths if path[2:] == [CARD_FILE] and _VERSION.fullmatch(path[1])]
+        return sorted(names, key=_number)
 
     def card(self, version: str) -> ModelCard:
         """The card of a version; raises `NoSuchVersionError` or `ModelFileError`."""
@@ -90,24 +87,20 @@ class Registry:
         pipeline = buffer.getvalue()
         digest, scorer = hashlib.sha256(pipeline).hexdigest(), _compiled(challenger)
         scorer_digest = hashlib.sha256(scorer).hexdigest() if scorer else ""
-        self._versions.mkdir(parents=True, exist_ok=True)
-        with self._unfinished_folder() as folder:
-            _write_durably(folder / PIPELINE_FILE, pipeline)
-            if scorer:
-                _write_durably(folder / SCORER_FILE, scorer)
-            while True:
-                version = f"v{int((self.versions() or ['v0'])[-1][1:]) + 1}"
-                card = challenger.card.registered(version, digest, scorer_digest)
-                _write_durably(folder / CARD_FILE, card_to_json(card).encode())
-                _sync(folder)
-                try:
-                    folder.rename(self._versions / version)
-                except OSError:
-                    if not (self._versions / version).exists():
-                        raise
-                    continue  # another process took the number first
-                _sync(self._versions)
-                return card
+        version = self._claim(pipeline)
+        if scorer:
+            self.storage.write(f"{_VERSIONS}/{version}/{SCORER_FILE}", scorer)
+        card = challenger.card.registered(version, digest, scorer_digest)
+        self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(card).encode())
+        return card
+
+    def _claim(self, pipeline: bytes) -> str:
+        """Stores a pipeline as that of the next version, which nobody else can then have."""
+        taken = [_number(name) for name in self.storage.names(_VERSIONS) if _VERSION.fullmatch(name)]
+        number = max(taken, default=0) + 1
+        while not self.storage.create(f"{_VERSIONS}/v{number}/{PIPELINE_FILE}", pipeline):
+            number += 1
+        return f"v{number}"
 
     def load(self, version: str) -> FrameModel:
         """The model of a version: its compiled form, else its pipeline, unpickled if its digest is the one on the card.
@@ -134,12 +127,11 @@ class Registry:
     def _read(self, version: str, name: str) -> bytes:
         if not _VERSION.fullmatch(version):
             raise NoSuchVersionError(version)
-        folder = self._versions / version
-        if not folder.is_dir():
-            raise NoSuchVersionError(version)
         try:
-            return (folder / name).read_bytes()
-        except OSError as error:
+            return self.storage.read(f"{_VERSIONS}/{version}/{name}")
+        except FileNotFoundError as error:
+            if name == CARD_FILE:
+                raise NoSuchVersionError(version) from error
             raise ModelFileError(f"Model '{version}' has no readable {name}.") from error
 
     # -- champion ---------------------------------------------------------------------------------------------------
@@ -196,7 +188,6 @@ class Registry:
     def _append(
         self, action: Literal["promote", "rollback"], version: str, by: str, reason: str, *, forced: bool = False
     ) -> Promotion:
-        self._promotions.mkdir(parents=True, exist_ok=True)
         while True:
             history = self.history()
             promotion = Promotion(
@@ -210,54 +201,38 @@ class Registry:
                 card_sha256=self._card_digest(version),
                 forced=forced,
             )
-            if self._link(promotion):
+            content = json.dumps(asdict(promotion), ensure_ascii=False) + "\n"
+            if self.storage.create(_promotion_file(promotion.number), content.encode()):
                 return promotion
 
-    def _link(self, promotion: Promotion) -> bool:
-        """Publishes a promotion under its number; False where another promoter took the number first."""
-        with self._unfinished_folder() as folder:
-            finished = folder / "promotion.json"
-            _write_durably(finished, (json.dumps(asdict(promotion), ensure_ascii=False) + "\n").encode())
-            try:
-                os.link(finished, self._promotions / f"{promotion.number:06d}.json")
-            except FileExistsError:
-                return False
-            _sync(self._promotions)
-            return True
-
     def _promotion_numbers(self) -> list[int]:
-        if not self._promotions.is_dir():
-            return []
-        return sorted(int(entry.stem) for entry in self._promotions.glob("[0-9]*.json"))
+        found = (_PROMOTION.fullmatch(name) for name in self.storage.names(_PROMOTIONS))
+        return sorted(int(match[1]) for match in found if match)
 
     def _promotion(self, number: int) -> Promotion:
         try:
-            return Promotion(**json.loads((self._promotions / f"{number:06d}.json").read_bytes()))
+            return Promotion(**json.loads(self.storage.read(_promotion_file(number))))
         except (OSError, ValueError, TypeError) as error:
             raise ModelFileError(f"Promotion {number} in the history cannot be read.") from error
 
     def _card_digest(self, version: str) -> str:
         return hashlib.sha256(self._read(version, CARD_FILE)).hexdigest()
 
-    @contextmanager
-    def _unfinished_folder(self) -> Iterator[Path]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    # -- leftovers --------------------------------------------------------------------------------------------------
 
-    def sweep(self) -> None:
-        """Deletes what killed processes left behind an hour ago or longer."""
-        for folder in self.unfinished():
-            with suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def unfinished(self) -> list[str]:
+        """Versions and files that a killed process did not finish, or another one is writing at the moment."""
+        finished = set(self.versions())
+        begun = [name for name in self.storage.names(_VERSIONS) if _VERSION.fullmatch(name) and name not in finished]
+        return [*(f"{_VERSIONS}/{name}" for name in sorted(begun, key=_number)), *self.storage.unfinished()]
 
-    def unfinished(self) -> list[Path]:
-        """Folders that a killed process left behind; safe to delete when no other process writes."""
-        return sorted(self.folder.glob(f"{_UNFINISHED}*")) if self.folder.is_dir() else []
+
+def _number(version: str) -> int:
+    return int(version[1:])
+
+
+def _promotion_file(number: int) -> str:
+    return f"{_PROMOTIONS}/{number:06d}.json"
 
 
 def _previous(history: list[Promotion], action: str, version: str) -> str | None:
@@ -312,18 +287,3 @@ def _require_libraries(card: ModelCard) -> None:
                 f"Model '{card.version}' was trained with {name} {stored} and {installed} is installed: "
                 "train it again or install that version."
             )
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
