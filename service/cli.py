@@ -1,7 +1,5 @@
 """The commands. Thin: each reads its options, calls the house and shows what it got."""
 
-import json
-import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from labels.errors import FramingError
-from service import cli_codes, cli_models
+from service import cli_codes, cli_models, cli_score
 from service.command import AsJson, app, command, open_database, print_json
 from service.settings import Settings
-from training.operating_points import OperatingPoint
 
-__all__ = ["app", "cli_codes", "cli_models"]
+OnCluster = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
+]
+
+__all__ = ["app", "cli_codes", "cli_models", "cli_score"]
 
 
 @command("framing serve --port 8080 --workers 2")
@@ -49,12 +49,14 @@ def train(
     note: Annotated[str, typer.Option(help="Kept on the model's card.")] = "",
     seed: Annotated[int | None, typer.Option(help="Same data, code and seed give the same scores.")] = None,
     if_no_champion: Annotated[bool, typer.Option(help="Do nothing where a champion exists.")] = False,
+    cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the corpus and register it; the first one becomes champion."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service import console
+    from service.cluster import folds_on
     from training.challenger import DEFAULT_SEED, train_challenger
     from training.registry import Registry
 
@@ -64,7 +66,7 @@ def train(
         return
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
-    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
         challenger = train_challenger(
             paragraphs, codebook, seed=DEFAULT_SEED if seed is None else seed, note=note, progress=progress
         )
@@ -90,12 +92,14 @@ def _silent(_step: str, _share: float) -> None:
 def evaluate(
     html: Annotated[Path | None, typer.Option(help="Also write an HTML report with plots here.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
+    cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the pipeline on the corpus: sources left out, held-out articles, baselines, learning curve."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service import console
+    from service.cluster import folds_on
     from training.report import evaluate_pipeline
     from training.report_html import report_to_html
     from training.report_markdown import report_to_markdown
@@ -103,7 +107,7 @@ def evaluate(
     settings = Settings()
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
-    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
         report = evaluate_pipeline(paragraphs, codebook, progress=progress)
     for path, render in ((html, report_to_html), (markdown, report_to_markdown)):
         if path is not None:
@@ -113,48 +117,6 @@ def evaluate(
         print_json(asdict(report))
     else:
         console.show_report(report)
-
-
-@command("framing score article.txt page.html articles.jsonl folder/ --json")
-def score(
-    files: Annotated[list[str], typer.Argument(help="Text, HTML, JSON, JSON Lines, folders of them, or - for stdin.")],
-    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
-    version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
-    force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Find the frames of articles in files; with --json one answer a line."""
-    from service import console
-    from service.answers import classified
-    from service.intake import read_article
-    from service.submissions import read_submissions
-    from training.registry import Registry
-
-    settings = Settings()
-    registry = Registry(settings.models_location)
-    model = registry.load_champion()[0] if version == "champion" else registry.load(version)
-    titles = dict(model.card.frames)
-    options = {"operating_point": operating_point, "force_language": force_language}
-    failed = False
-    with console.counter("articles", shown=as_json) as count:
-        for name, submitted in read_submissions(files):
-            count()
-            try:
-                request = submitted.model_copy(update=options)
-                reading = read_article(request, model, settings)
-            except FramingError as error:
-                failed = True
-                typer.secho(f"{name}: {error}", err=True, fg="red")
-                continue
-            answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
-            if as_json:
-                sys.stdout.write(
-                    json.dumps({"source": name, **answer.model_dump(mode="json", exclude_none=True)}) + "\n"
-                )
-            else:
-                console.show_classified(name, answer, titles)
-    if failed:
-        raise typer.Exit(1)
 
 
 @command("FRAMING_DATA_DIR=demo-data framing demo")

@@ -58,12 +58,12 @@ def import_(
 
 
 def bytes_of(file: Path) -> bytes:
-    from service.submissions import SubmissionError
+    from service.bulk.inputs import InputError
 
     try:
         return file.read_bytes()
     except OSError as error:
-        raise SubmissionError(f"{file} cannot be read: {error.strerror}.") from error
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 @command("framing codebook --from-qdc codes.qdc > codebook.toml", rich_help_panel="Codes")

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from labels.agreement import FrameAgreement
 from labels.codebook import Codebook
+from service.bulk.job import Done, Summary
 from service.doctor import Finding
 from service.schemas.annotations import AgreementAnswer
 from service.schemas.articles import Classified, ParagraphAnswer
@@ -53,6 +54,31 @@ def progress_bar() -> Iterator[Report]:
             bar.update(tasks[step], completed=share)
 
         yield report
+
+
+@contextmanager
+def bulk_progress() -> Iterator[Callable[[Done, float], None]]:
+    """A progress bar on standard error, with the paragraphs scored so far and the time that is left."""
+    columns = (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[paragraphs]:,} paragraphs"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("", total=1.0, paragraphs=0)
+        yield lambda done, share: bar.update(task, completed=share, paragraphs=done.paragraphs)
+
+
+def show_bulk(summary: Summary) -> None:
+    found = f" {summary.files_found:,} files were there from an earlier run." if summary.files_found else ""
+    out.print(
+        f"Scored {summary.paragraphs:,} paragraphs of {summary.articles:,} articles into {summary.output}; "
+        f"{summary.problems:,} articles could not be scored (see the column problem).{found}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @contextmanager

@@ -99,15 +99,16 @@ def test_score_goes_on_after_an_article_that_cannot_be_scored_and_exits_with_1(f
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", "a.jsonl line 1 is not JSON"),
-        (b'{"text": 5}', "a.jsonl line 1 is not an article: text:"),
-        (b"\xff", "a.jsonl is not UTF-8"),
+        (b"{", "a.jsonl line 1: It is not JSON"),
+        (b'{"text": 5}', "a.jsonl line 1: It is not an article: text:"),
+        (b"[]", "a.jsonl line 1: It is not an article: it is no JSON object"),
+        (b"\xff", "a.jsonl line 1: It is not UTF-8"),
     ],
 )
-def test_a_file_that_holds_no_articles_is_named(framing, data, tmp_path, content, sentence):
+def test_a_line_that_holds_no_article_is_named(framing, data, tmp_path, content, sentence):
     (tmp_path / "a.jsonl").write_bytes(content)
     done = framing("score", "a.jsonl", **data)
-    assert (done.returncode, done.stderr.startswith(f"Error: {sentence}")) == (1, True)
+    assert (done.returncode, done.stderr.startswith(sentence)) == (1, True), done.stderr
     assert framing("score", "missing.txt", **data).stderr.startswith("Error: missing.txt cannot be read")
 
 

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ class FrameModel:
         self.card = card
         self._scorer = scorer
         self._known = _Memory(_REMEMBERED)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process without what it remembers."""
+        return FrameModel, (self._scorer, self.card)
 
     @classmethod
     def of(cls, pipeline: "Pipeline", card: ModelCard) -> "FrameModel":

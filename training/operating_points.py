@@ -52,6 +52,14 @@ class Cut:
         return "absent" if score < self.absent_below else "uncertain"
 
 
+def decide(scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
+    """The decision on each of n scores (n,)."""
+    words = np.where(scores < cut.absent_below, "absent", "uncertain")
+    if cut.present_from is not None:
+        words[scores >= cut.present_from] = "present"
+    return words.tolist()  # type: ignore[no-any-return]
+
+
 def fixed_cut(threshold: float) -> Cut:
     """A caller's own threshold: nothing is uncertain, and no bound is claimed."""
     return Cut(threshold, threshold, threshold, 1.0, 1.0, None, None)

@@ -228,6 +228,9 @@ class CompiledScorer:
             logits[weighted.rows[starts]] += added
         return logits
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledScorer.from_bytes, (self.to_bytes(),)
+
     def to_bytes(self) -> bytes:
         """The scorer as an npz file, which holds no pickle."""
         facts = {

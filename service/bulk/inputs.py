@@ -1,0 +1,215 @@
+"""What `framing score` is given: files, folders, patterns and URLs, and the parts in which they are worked on.
+
+The parts depend on the input alone, never on who works on them, so that the output is always the same.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import IO, Any, Literal
+
+from labels.errors import FramingError
+
+Kind = Literal["stdin", "documents", "lines", "csv", "parquet"]
+
+STDIN = "-"
+HTML = (".html", ".htm", ".xhtml")
+_SUFFIXES: dict[str, Kind] = {
+    **dict.fromkeys((".txt", ".text", ".md", ".json", *HTML), "documents"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".parquet": "parquet",
+}
+_PART_BYTES = 8 * 2**20
+_DOCUMENTS_A_PART = 500
+_MOST_STRIDES = 8
+_BLOCK = 2**20
+_LONGEST_CELL = 2**30
+
+
+class InputError(FramingError):
+    """An input cannot be read as articles."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file at a URL or path; `name` is what its user calls it. `version` changes when its content does."""
+
+    url: str
+    name: str
+    size: int
+    version: str
+
+    @property
+    def suffix(self) -> str:
+        """The ending that says what it holds, without that of a compression."""
+        name = self.name.lower().removesuffix(".gz")
+        return name[name.rfind(".") :] if "." in name.rsplit("/", 1)[-1] else ""
+
+    @property
+    def compressed(self) -> bool:
+        return self.name.lower().endswith(".gz")
+
+    def open(self) -> IO[bytes]:
+        """The content, decompressed; raises `InputError`."""
+        import fsspec  # noqa: PLC0415
+
+        try:
+            return fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None).open()  # type: ignore[no-any-return]
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read: {_reason(error)}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the input: some documents, a range of bytes, or every `strides`-th piece of a file from `piece` on.
+
+    `first` numbers its first record within the file, from 1. Only compressed lines and Parquet come in several pieces.
+    """
+
+    number: int
+    kind: Kind
+    files: tuple[File, ...]
+    start: int = 0
+    stop: int | None = None
+    first: int = 1
+    header: tuple[str, ...] = ()
+    piece: int = 0
+    strides: int = 1
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of input it is."""
+        if self.stop is not None:
+            return self.stop - self.start
+        return sum(file.size for file in self.files) // self.strides
+
+
+def find_files(inputs: Sequence[str]) -> list[File]:
+    """The files of paths, folders, patterns and URLs, in order; raises `InputError` where there is none."""
+    return [file for given in inputs if given != STDIN for file in _found(given)]
+
+
+def plan(files: Sequence[File]) -> Iterator[Part]:
+    """The parts of the files."""
+    return (Part(number, *part) for number, part in enumerate(_parts(files)))
+
+
+def _found(given: str) -> Iterator[File]:
+    import fsspec  # noqa: PLC0415
+
+    try:
+        filesystem, root = fsspec.url_to_fs(given)
+        if filesystem.isdir(root):
+            found, base = filesystem.find(root, detail=True), given.rstrip("/")
+            for path in sorted(found):
+                file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], found[path])
+                if file.suffix in _SUFFIXES:
+                    yield file
+        elif any(character in given for character in "*?[") and not filesystem.exists(root):
+            found = filesystem.glob(root, detail=True)
+            if not found:
+                raise InputError(f"{given} matches no file.")
+            for path in sorted(found):
+                yield _file(filesystem, path, path, found[path])
+        else:
+            yield _file(filesystem, root, given, filesystem.info(root))
+    except (ImportError, ValueError, OSError) as error:
+        raise InputError(f"{given} cannot be read: {_reason(error)}.") from error
+
+
+def _file(filesystem: Any, path: str, name: str, info: dict[str, Any]) -> File:
+    changed = next((str(info[key]) for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified") if key in info), "")
+    return File(filesystem.unstrip_protocol(path), name, int(info["size"] or 0), changed)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def kind_of(file: File) -> Kind:
+    """What a file holds, by its ending; text where that says nothing."""
+    return _SUFFIXES.get(file.suffix, "documents")
+
+
+def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
+    waiting: list[File] = []
+    for file in files:
+        kind = kind_of(file)
+        if kind == "documents":
+            waiting.append(file)
+            if len(waiting) == _DOCUMENTS_A_PART or sum(one.size for one in waiting) >= _PART_BYTES:
+                yield "documents", tuple(waiting)
+                waiting = []
+            continue
+        if waiting:
+            yield "documents", tuple(waiting)
+            waiting = []
+        if kind == "parquet":
+            local = file.url.startswith("file://")
+            strides = max(1, min(_MOST_STRIDES, file.size // _PART_BYTES)) if local else 1
+            yield from ((kind, (file,), 0, None, 1, (), piece, strides) for piece in range(strides))
+        elif file.compressed:
+            yield kind, (file,)
+        else:
+            yield from _ranges(file, kind)
+    if waiting:
+        yield "documents", tuple(waiting)
+
+
+def _ranges(file: File, kind: Kind) -> Iterator[tuple[Any, ...]]:
+    """Ranges of whole records. A line break between quotation marks, of which a cell has an even number, ends none."""
+    with file.open() as content:
+        header: tuple[str, ...] = ()
+        if kind == "csv":
+            header = read_header(file, content)
+        start = place = content.tell()
+        first = record = 1
+        open_quote = False
+        while block := content.read(_BLOCK):
+            if place + len(block) - start < _PART_BYTES:
+                record, open_quote = _count(block, record, open_quote, kind)
+                place += len(block)
+                continue
+            for line in io.BytesIO(block + content.readline()):
+                record, open_quote = _count(line, record, open_quote, kind)
+                place += len(line)
+                if place - start >= _PART_BYTES and line.endswith(b"\n") and not open_quote:
+                    yield kind, (file,), start, place, first, header
+                    start, first = place, record
+        if place > start:
+            yield kind, (file,), start, place, first, header
+
+
+def _count(block: bytes, record: int, open_quote: bool, kind: Kind) -> tuple[int, bool]:
+    """The number of the next record after a block, and whether a quotation mark is open there."""
+    if kind != "csv" or b'"' not in block:
+        return record + (0 if open_quote and kind == "csv" else block.count(b"\n")), open_quote
+    for place, piece in enumerate(block.split(b'"')):
+        open_quote = open_quote ^ (place > 0)
+        if not open_quote:
+            record += piece.count(b"\n")
+    return record, open_quote
+
+
+@cache
+def _dialect(suffix: str) -> str:
+    return "excel-tab" if suffix == ".tsv" else "excel"
+
+
+def read_header(file: File, content: IO[bytes]) -> tuple[str, ...]:
+    """The first row of a table, after which `content` stands; raises `InputError`."""
+    try:
+        line = content.readline().removeprefix(b"\xef\xbb\xbf").decode()
+        [row] = csv.reader([line], dialect=_dialect(file.suffix))
+    except (UnicodeDecodeError, csv.Error, ValueError):
+        raise InputError(f"{file.name} does not begin with a row of column names in UTF-8.") from None
+    return tuple(name.strip() for name in row)
+
+
+def read_rows(file: File, lines: Iterator[str]) -> Iterator[list[str]]:
+    """The rows of a table; a cell may hold an article as long as any."""
+    csv.field_size_limit(_LONGEST_CELL)
+    return csv.reader(lines, dialect=_dialect(file.suffix))

@@ -1,0 +1,145 @@
+"""A bulk job: every part of the input scored once, into files that appear whole or not at all.
+
+A job that was ended goes on with the files that are missing; the same input, model and options make the same files on
+any number of workers.
+"""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from service.bulk.inputs import File, Part, find_files, plan
+from service.bulk.outputs import SUCCESS_FILE, OutputFormat, claim, file_name, finished
+from service.bulk.records import pieces
+from service.bulk.scoring import Count, Options, columns_of, rows_of
+from service.metrics import product_version
+from service.settings import Settings
+from service.tabular import Format, stream
+from training.frame_model import FrameModel
+from training.storage import storage_at
+
+_STREAMED: Mapping[OutputFormat, Format] = {"parquet": "parquet", "jsonl": "ndjson", "csv": "csv"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to do with each part; sent once to every process that works on it."""
+
+    output: str
+    file_format: OutputFormat
+    columns: Mapping[str, str]
+    options: Options
+    settings: Settings
+    model: FrameModel
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part, and those of its pieces whose files are there already."""
+
+    part: Part
+    finished: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker has done, and of how many bytes of the input."""
+
+    articles: int = 0
+    paragraphs: int = 0
+    problems: int = 0
+    size: int = 0
+
+    def __add__(self, other: "Done") -> "Done":
+        return Done(
+            self.articles + other.articles,
+            self.paragraphs + other.paragraphs,
+            self.problems + other.problems,
+            self.size + other.size,
+        )
+
+
+class Engine(Protocol):
+    """Who works on the tasks of a job."""
+
+    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Done]:
+        """Does all tasks, in any order, and tells of each file; raises what a worker raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run of a job did, and how many of the files an earlier one had made."""
+
+    output: str
+    articles: int
+    paragraphs: int
+    problems: int
+    files_found: int
+
+
+def run(job: Job, inputs: Sequence[str], engine: Engine, progress: Callable[[Done, float], None]) -> Summary:
+    """Scores the inputs into the job's output folder, or what is missing there.
+
+    Raises `InputError` for an input that cannot be read and `OutputError` for a folder of another job.
+    """
+    files = find_files(inputs)
+    storage = storage_at(job.output)
+    claim(storage, job.output, _about(job, files))
+    found = finished(storage)
+    tasks = [Task(part, frozenset(found.get(part.number, ()))) for part in plan(files)]
+    total, done = sum(task.part.size for task in tasks), Done()
+    waiting = [task for task in tasks if not _is_done(task)]
+    done = replace(done, size=total - sum(task.part.size for task in waiting))
+    progress(done, done.size / max(total, 1))
+    for one in engine.run(job, waiting):
+        done += one
+        progress(done, done.size / max(total, 1))
+    storage.write(SUCCESS_FILE, b"")
+    return Summary(job.output, done.articles, done.paragraphs, done.problems, sum(map(len, found.values())))
+
+
+def score_task(job: Job, task: Task) -> Iterator[Done]:
+    """Makes the missing files of a part, telling of each once it is in place."""
+    storage, part = storage_at(job.output), task.part
+    columns = columns_of(job.model.card.frame_keys, job.options)
+    for piece in pieces(part, job.columns):
+        if piece.number in task.finished:
+            deque(piece.records, maxlen=0)
+            continue
+        count = Count()
+        rows = list(rows_of(piece.records, job.model, job.settings, job.options, count))
+        content = b"".join(stream(columns, rows, _STREAMED[job.file_format]))
+        storage.write(file_name(part.number, piece.number, job.file_format), content)
+        yield Done(count.articles, count.paragraphs, count.problems)
+    yield Done(size=part.size)
+
+
+def _is_done(task: Task) -> bool:
+    """Whether nothing is left of a part; of one that comes in several pieces only its worker knows."""
+    several = task.part.kind == "parquet" or (task.part.kind != "documents" and task.part.stop is None)
+    return bool(task.finished) and not several
+
+
+def _about(job: Job, files: Sequence[File]) -> dict[str, Any]:
+    """Everything that the output depends on."""
+    return {
+        "version": product_version(),
+        "model": job.model.card.version,
+        "model_sha256": job.model.card.pipeline_sha256,
+        "format": job.file_format,
+        "columns": dict(job.columns),
+        "options": asdict(job.options),
+        "limits": {name: getattr(job.settings, name) for name in ("max_text_mib", "max_paragraphs")},
+        "files": len(files),
+        "input_sha256": _digest(files),
+    }
+
+
+def _digest(files: Sequence[File]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(json.dumps([file.name, file.size, file.version]).encode())
+    return digest.hexdigest()

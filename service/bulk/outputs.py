@@ -1,0 +1,50 @@
+"""The output folder of a bulk job.
+
+`_plan.json` says what the files were made of, `part-*` are the files, `_SUCCESS` is there when all of them are; readers
+of Parquet folders pass over names that begin with an underscore.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from labels.errors import FramingError
+from training.storage import Storage
+
+OutputFormat = Literal["parquet", "jsonl", "csv"]
+
+PLAN_FILE, SUCCESS_FILE = "_plan.json", "_SUCCESS"
+_FILE = re.compile(r"part-(\d+)-(\d+)\.\w+")
+
+
+class OutputError(FramingError):
+    """The output folder belongs to another job."""
+
+
+def file_name(part: int, piece: int, file_format: OutputFormat) -> str:
+    """The file of a piece of a part of the input; names sort in the order of the input."""
+    return f"part-{part:05d}-{piece:05d}.{file_format}"
+
+
+def finished(storage: Storage) -> dict[int, set[int]]:
+    """The pieces of each part whose files are there."""
+    found: dict[int, set[int]] = {}
+    for name in storage.names(""):
+        match = _FILE.fullmatch(name)
+        if match:
+            found.setdefault(int(match[1]), set()).add(int(match[2]))
+    return found
+
+
+def claim(storage: Storage, output: str, about: Mapping[str, Any]) -> None:
+    """Makes a folder that of the job `about`; raises `OutputError` where it holds files of another."""
+    content = (json.dumps(about, indent=1) + "\n").encode()
+    if storage.create(PLAN_FILE, content) or storage.read(PLAN_FILE) == content:
+        return
+    if finished(storage):
+        raise OutputError(
+            f"{output} holds the output of another job: its input, model, options or version of this program differ "
+            f"(see {PLAN_FILE} there). Name another folder, or delete it."
+        )
+    storage.write(PLAN_FILE, content)

@@ -1,0 +1,199 @@
+"""The articles of a part of the input, each as the fields that its file gives or the fault that it has."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import Any
+
+from service.bulk.inputs import HTML, STDIN, File, InputError, Part, find_files, plan, read_header, read_rows
+
+TEXTS = ("text", "html", "paragraphs")
+FACTS = ("external_id", "url", "title", "outlet", "author", "published_at")
+_FIELDS = (*TEXTS, *FACTS, "force_language")
+_RECORDS_A_PIECE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An article as it was given: `fields` may be anything; where `fault` says why it cannot be read, they are none."""
+
+    source: str
+    number: int
+    name: str
+    fields: Any
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Records that become one file of the output, which is named by part and number."""
+
+    number: int
+    records: Iterable[Record]
+
+
+Columns = Mapping[str, str]
+"""What the input calls a field, where that is not the field's own name."""
+
+
+def read_records(inputs: Sequence[str], columns: Columns | None = None) -> Iterator[Record]:
+    """Every article of some inputs, in order; raises `InputError` for a file that cannot be read."""
+    for given in inputs:
+        if given == STDIN:
+            yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
+            continue
+        for part in plan(find_files([given])):
+            for piece in pieces(part, columns or {}):
+                yield from piece.records
+
+
+def pieces(part: Part, columns: Columns) -> Iterator[Piece]:
+    """The records of a part, in the pieces of its output. Each piece is read to its end before the next is begun."""
+    if part.kind == "documents":
+        yield Piece(0, chain.from_iterable(_documents(file) for file in part.files))
+        return
+    file = part.files[0]
+    if part.kind == "parquet":
+        yield from _parquet(part, file, columns)
+        return
+    records = _lines(part, file, columns) if part.kind == "lines" else _rows(part, file, columns)
+    if part.stop is not None:
+        yield Piece(0, records)
+        return
+    for number, first in enumerate(records):
+        yield Piece(number, chain([first], islice(records, _RECORDS_A_PIECE - 1)))
+
+
+def _documents(file: File) -> Iterator[Record]:
+    with file.open() as content:
+        whole = content.read()
+    try:
+        text = whole.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        yield Record(file.name, 1, file.name, {}, "It is not UTF-8 text.")
+        return
+    if file.suffix == ".json":
+        yield _json(file.name, 1, file.name, text)
+    else:
+        yield Record(file.name, 1, file.name, {"html" if file.suffix in HTML else "text": text})
+
+
+def _lines(part: Part, file: File, columns: Columns) -> Iterator[Record]:
+    with file.open() as content:
+        for number, line in enumerate(_range(part, content), part.first):
+            if not line.strip():
+                continue
+            name = f"{file.name} line {number}"
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                yield Record(file.name, number, name, {}, "It is not UTF-8 text.")
+                continue
+            record = _json(file.name, number, name, text)
+            yield _renamed(record, columns) if columns else record
+
+
+def _range(part: Part, content: Any) -> Iterable[bytes]:
+    if part.stop is None:
+        return content  # type: ignore[no-any-return]
+    content.seek(part.start)
+    return io.BytesIO(content.read(part.stop - part.start))
+
+
+def _json(source: str, number: int, name: str, text: str) -> Record:
+    try:
+        return Record(source, number, name, json.loads(text))
+    except (ValueError, RecursionError):
+        return Record(source, number, name, {}, "It is not JSON.")
+
+
+def _rows(part: Part, file: File, columns: Columns) -> Iterator[Record]:
+    with file.open() as content:
+        header = part.header or read_header(file, content)
+        used = _used(file, header, columns)
+        text = io.TextIOWrapper(io.BufferedReader(_Raw(_range(part, content))), encoding="utf-8", newline="")
+        try:
+            for number, row in enumerate(read_rows(file, text), part.first):
+                if row:
+                    fields = {field: row[place] for field, place in used if place < len(row) and row[place]}
+                    yield Record(file.name, number, f"{file.name} row {number}", fields)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{file.name} is not a table in UTF-8: {error}.") from error
+
+
+class _Raw(io.RawIOBase):
+    """Lines of bytes as a file."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._rest or next(self._lines, b"")
+        size = min(len(buffer), len(chunk))
+        buffer[:size], self._rest = chunk[:size], chunk[size:]
+        return size
+
+
+def _used(file: File, header: Sequence[str], columns: Columns) -> list[tuple[str, int]]:
+    """Field and place of the columns that are read; raises `InputError` where none holds text."""
+    places = {name: place for place, name in enumerate(header)}
+    used = [(field, places[columns.get(field, field)]) for field in _FIELDS if columns.get(field, field) in places]
+    if not any(field in TEXTS for field, _ in used):
+        raise InputError(
+            f"{file.name} has no column named text, html or paragraphs (its columns are {', '.join(header[:20])}); "
+            "say which is the text, as in --column text=body."
+        )
+    return used
+
+
+def _parquet(part: Part, file: File, columns: Columns) -> Iterator[Piece]:
+    from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
+
+    with file.open() as content:
+        with _parquet_faults(file):
+            batches = read_parquet(content, batch_size=_RECORDS_A_PIECE)
+        used = _used(file, batches.schema.names, columns)
+        first = 1
+        for number in count():
+            with _parquet_faults(file):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            if number % part.strides == part.piece:
+                cells = {field: batch.column(place).to_pylist() for field, place in used}
+                yield Piece(number, _table(file, first, batch.num_rows, cells))
+            first += batch.num_rows
+
+
+@contextmanager
+def _parquet_faults(file: File) -> Iterator[None]:
+    """The library may also panic, which is no `Exception`."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise InputError(f"{file.name} is not a Parquet file that can be read.") from error
+        raise
+
+
+def _table(file: File, first: int, count: int, cells: Mapping[str, Any]) -> Iterator[Record]:
+    for place in range(count):
+        fields = {field: values[place] for field, values in cells.items() if values[place] is not None}
+        yield Record(file.name, first + place, f"{file.name} row {first + place}", fields)
+
+
+def _renamed(record: Record, columns: Columns) -> Record:
+    if not isinstance(record.fields, dict):
+        return record
+    own = {name: field for field, name in columns.items()}
+    fields = {own.get(name, name): value for name, value in record.fields.items()}
+    return Record(record.source, record.number, record.name, fields, record.fault)

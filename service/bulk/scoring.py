@@ -1,0 +1,148 @@
+"""From records to rows: a row a paragraph with its scores and decisions, and a row for what could not be scored."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+
+from labels.errors import FramingError
+from service.bulk.records import FACTS, TEXTS, Record
+from service.intake import language_of, split_article
+from service.schemas.articles import ClassifyRequest
+from service.settings import Settings
+from service.tabular import Column
+from training.frame_model import FrameModel
+from training.operating_points import OperatingPoint, decide
+
+_ARTICLES_AT_ONCE = 64
+_SCORED = (*TEXTS, "force_language")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the articles of a job are scored."""
+
+    operating_point: OperatingPoint = "balanced"
+    force_language: str | None = None
+    with_text: bool = False
+
+
+@dataclass(slots=True)
+class Count:
+    """What was done."""
+
+    articles: int = 0
+    paragraphs: int = 0
+    problems: int = 0
+
+
+def columns_of(frames: Sequence[str], options: Options) -> list[Column]:
+    """The columns of the output. `record` numbers the article within its source, from 1; offsets are code points."""
+    found = [
+        Column("source", "text"),
+        Column("record", "whole"),
+        *(Column(fact, "text") for fact in FACTS),
+        Column("language", "text"),
+        Column("paragraph", "whole"),
+        Column("start", "whole"),
+        Column("end", "whole"),
+    ]
+    if options.with_text:
+        found.append(Column("text", "text"))
+    for frame in frames:
+        found += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
+    return [*found, Column("model_version", "text"), Column("problem", "text")]
+
+
+def rows_of(
+    records: Iterable[Record], model: FrameModel, settings: Settings, options: Options, count: Count
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Batches of rows, in the order of the records; adds to `count`."""
+    waiting = iter(records)
+    while some := list(islice(waiting, _ARTICLES_AT_ONCE)):
+        yield _rows(some, model, settings, options, count)
+
+
+def _rows(
+    records: Sequence[Record], model: FrameModel, settings: Settings, options: Options, count: Count
+) -> list[tuple[Any, ...]]:
+    heads: list[tuple[Any, ...]] = []
+    texts: list[str] = []
+    failed: dict[int, tuple[Any, ...]] = {}
+    for record in records:
+        about = (record.source, record.number, *_facts(record.fields))
+        try:
+            language, paragraphs = _read(record, model, settings, options)
+        except FramingError as error:
+            failed[len(heads)] = (*about, None, None, None, None), str(error)
+            heads.append(())
+            continue
+        count.articles += 1
+        for paragraph in paragraphs:
+            heads.append((*about, language, paragraph.index, paragraph.start, paragraph.end))
+            texts.append(paragraph.text)
+    count.paragraphs += len(texts)
+    count.problems += len(failed)
+    tails = iter(_tails(texts, model, options))
+    version, nothing = model.card.version, (None,) * (2 * len(model.card.frames) + options.with_text)
+    rows = []
+    for place, head in enumerate(heads):
+        if place in failed:
+            known, problem = failed[place]
+            rows.append((*known, *nothing, version, problem))
+        else:
+            rows.append((*head, *next(tails), version, None))
+    return rows
+
+
+def _read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, Any]:
+    request = request_of(record, options)
+    article = split_article(request, settings)
+    return language_of(article, request, model.card), article.paragraphs
+
+
+class RecordError(FramingError):
+    """A record is no article."""
+
+
+def request_of(record: Record, options: Options) -> ClassifyRequest:
+    """What a record asks to be classified; raises `RecordError`. What the facts of an article are is not looked at."""
+    if record.fault is not None:
+        raise RecordError(record.fault)
+    if not isinstance(record.fields, dict):
+        raise RecordError("It is not an article: it is no JSON object.")
+    fields = {name: record.fields[name] for name in _SCORED if record.fields.get(name) is not None}
+    if options.force_language:
+        fields["force_language"] = options.force_language
+    try:
+        return ClassifyRequest(operating_point=options.operating_point, explain=False, **fields)
+    except ValidationError as error:
+        faults = "; ".join(f"{'/'.join(map(str, e['loc'])) or 'the record'}: {e['msg']}" for e in error.errors()[:3])
+        raise RecordError(f"It is not an article: {faults}.") from error
+
+
+def _facts(fields: Any) -> tuple[str | None, ...]:
+    """What the input says of an article, as it says it."""
+    if not isinstance(fields, Mapping):
+        return (None,) * len(FACTS)
+    return tuple(_as_text(fields.get(fact)) for fact in FACTS)
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterable[tuple[Any, ...]]:
+    """The cells of scores and decisions of each paragraph, after its text where that is asked for."""
+    if not texts:
+        return ()
+    scores = model.score(texts)
+    cells: list[Sequence[Any]] = [texts] if options.with_text else []
+    for k, frame in enumerate(model.card.frame_keys):
+        cells += [scores[:, k].tolist(), decide(scores[:, k], model.card.cuts[options.operating_point][frame])]
+    return zip(*cells, strict=True)

@@ -1,0 +1,296 @@
+"""`framing score --to`: the same files whoever works on them, nothing twice, nothing lost."""
+
+import csv
+import gzip
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, THREE_PARAGRAPHS, wait_until, write_lines
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bulk import inputs as module
+from service.bulk.engines import Cluster, Processes, ThisProcess
+from service.bulk.inputs import InputError, find_files, plan
+from service.bulk.job import Job, run
+from service.bulk.outputs import OutputError
+from service.bulk.records import pieces, read_records
+from service.bulk.scoring import Options
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(module, "_PART_BYTES", 3000)
+    monkeypatch.setattr(module, "_BLOCK", 700)
+
+
+@pytest.fixture
+def articles(corpus):
+    """Forty articles, the eighth of which cannot be scored."""
+    found = [
+        {
+            "external_id": f"a{n}",
+            "outlet": 'The "Ilara" Post, weekly',
+            "published_at": "2026-03-01",
+            "text": f"{corpus[n].text}\n\n{corpus[n + 40].text}",
+        }
+        for n in range(40)
+    ]
+    found[7]["text"] = "Share this on"
+    return found
+
+
+@pytest.fixture
+def job(registry, settings, tmp_path):
+    def make(to="out", file_format="jsonl", columns=None, **options):
+        model = registry.load("v1")
+        return Job(str(tmp_path / to), file_format, columns or {}, Options(**options), settings, model)
+
+    return make
+
+
+def done(job, *given, engine=None):
+    """What a job makes of some inputs: its summary, its files, and their rows."""
+    summary = run(job, [str(one) for one in given], engine or ThisProcess(), lambda _done, _share: None)
+    files = {path.name: path.read_bytes() for path in sorted(Path(job.output).glob("part-*"))}
+    if job.file_format == "parquet":
+        rows = [row for content in files.values() for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+    else:
+        rows = [json.loads(line) for content in files.values() for line in content.splitlines()]
+    return summary, files, rows
+
+
+def test_scores_are_those_of_the_api_and_what_cannot_be_scored_says_why(job, articles, tmp_path, client):
+    write_lines(tmp_path / "a.jsonl", articles)
+    summary, _, rows = done(job(), tmp_path / "a.jsonl")
+    assert (summary.articles, summary.problems) == (39, 1)
+    assert summary.paragraphs == len([row for row in rows if row["problem"] is None])
+    for number, article in enumerate(articles, 1):
+        own = [row for row in rows if row["record"] == number]
+        answer = client.post("/v1/classify", json={"text": article["text"]})
+        if answer.status_code != 200:
+            [row] = own
+            assert row["problem"] == answer.json()["detail"]
+            assert (row["external_id"], row["paragraph"], row["foreign_hand_score"]) == ("a7", None, None)
+            continue
+        for row, paragraph in zip(own, answer.json()["paragraphs"], strict=True):
+            assert (row["outlet"], row["published_at"]) == ('The "Ilara" Post, weekly', "2026-03-01")
+            assert (row["paragraph"], row["start"], row["end"]) == tuple(
+                paragraph[name] for name in ("index", "start", "end")
+            )
+            for frame, found in paragraph["frames"].items():
+                assert row[f"{frame}_score"] == pytest.approx(found["score"], abs=1e-12)
+                assert row[f"{frame}_decision"] == found["decision"]
+
+
+def test_lines_tables_parquet_and_compressed_files_give_the_same_rows(job, articles, tmp_path, small_parts):
+    lines = write_lines(tmp_path / "a.jsonl", articles)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.read_bytes()))
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        table = csv.writer(file)
+        table.writerow(["external_id", "outlet", "published_at", "body", "colour"])
+        table.writerows([*article.values(), "red"] for article in articles)
+    pq.write_table(pa.Table.from_pylist(articles), tmp_path / "a.parquet", row_group_size=7)
+    found = {}
+    for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
+        columns = {"text": "body"} if name == "a.csv" else None
+        _, files, rows = done(job(name.replace(".", "-"), "parquet", columns, with_text=True), tmp_path / name)
+        found[name] = [{**row, "source": None} for row in rows]
+        assert {row["source"] for row in rows} == {str(tmp_path / name)}
+        assert len(files) > (5 if name in ("a.jsonl", "a.csv") else 0)
+    assert found["a.jsonl"] == found["a.jsonl.gz"] == found["a.csv"] == found["a.parquet"]
+    assert any(row["text"] for row in found["a.csv"])
+
+
+def test_several_processes_make_the_same_files_as_one(job, articles, tmp_path, small_parts):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_lines(folder / "a.jsonl", articles)
+    (folder / "b.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
+    (folder / "c.html").write_text(f"<p>{THREE_PARAGRAPHS}</p>", encoding="utf-8")
+    (folder / "d.png").write_bytes(b"\x89PNG")
+    alone, together = done(job("one", "parquet"), folder), done(job("two", "parquet"), folder, engine=Processes(2))
+    assert alone[1] == together[1]
+    assert len(alone[1]) > 5
+    assert (Path(job("two").output) / "_SUCCESS").exists()
+    assert pq.read_table(job("two").output).num_rows == alone[0].paragraphs + 1
+
+
+class StopsEarly(ThisProcess):
+    def run(self, job, tasks):
+        for number, one in enumerate(super().run(job, tasks)):
+            if number == 5:
+                raise KeyboardInterrupt
+            yield one
+
+
+def test_a_job_that_was_ended_goes_on_with_what_is_missing(job, articles, tmp_path, small_parts):
+    source = write_lines(tmp_path / "a.jsonl", articles)
+    whole = done(job("whole"), source)
+    with pytest.raises(KeyboardInterrupt):
+        done(job("broken"), source, engine=StopsEarly())
+    output = Path(job("broken").output)
+    before = {path: path.stat().st_mtime_ns for path in output.glob("part-*")}
+    assert 0 < len(before) < len(whole[1])
+    assert not (output / "_SUCCESS").exists()
+    resumed = done(job("broken"), source)
+    assert resumed[1] == whole[1]
+    assert resumed[0].files_found == len(before)
+    assert resumed[0].articles < whole[0].articles
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_folder_with_the_output_of_another_job_is_refused(job, articles, tmp_path):
+    source = write_lines(tmp_path / "a.jsonl", articles)
+    done(job(), source)
+    with pytest.raises(OutputError, match="another job"):
+        done(job(operating_point="high_recall"), source)
+    write_lines(tmp_path / "a.jsonl", articles[:5])
+    with pytest.raises(OutputError, match="another job"):
+        done(job(), source)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.csv", b"id,body\n1,x\n", "no column named text"),
+        ("a.csv", b"\xff\xfe\n", "does not begin with a row of column names"),
+        ("a.csv", b"text\n\xff\n", "not a table in UTF-8"),
+        ("a.parquet", b"PAR1 not really", "not a Parquet file"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_and_the_folder_can_be_used_again(job, tmp_path, name, content, sentence):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        done(job(), tmp_path / name)
+    (tmp_path / "b.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
+    assert done(job(), tmp_path / "b.txt")[0].articles == 1
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        done(job("other"), tmp_path / "missing.csv")
+    with pytest.raises(InputError, match="matches no file"):
+        done(job("other"), tmp_path / "*.nothing")
+
+
+_CELL = st.text(st.sampled_from('a,"\n\r é'), max_size=8)
+
+
+@given(st.lists(st.tuples(_CELL, _CELL), max_size=30), st.integers(1, 60), st.integers(1, 40))
+def test_the_ranges_of_a_table_are_whole_rows_wherever_it_is_cut(tmp_path_factory, rows, part_bytes, block):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "outlet"), *rows])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_PART_BYTES", part_bytes)
+        patched.setattr(module, "_BLOCK", block)
+        parts = list(plan(find_files([str(path)])))
+        found = [record for part in parts for piece in pieces(part, {}) for record in piece.records]
+    assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in found] == rows
+    assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
+
+
+def test_a_bucket_is_read_from_and_written_to(job, articles, tmp_path, s3, settings):
+    from dataclasses import replace
+
+    from s3 import new_bucket
+
+    from training.storage import storage_at
+
+    url = new_bucket()
+    local = write_lines(tmp_path / "a.jsonl", articles)
+    storage_at(url).write("in/a.jsonl", local.read_bytes())
+    run(replace(job(), output=f"{url}/out"), [f"{url}/in"], ThisProcess(), lambda _done, _share: None)
+    _, files, _ = done(job("local"), local)
+    remote = storage_at(f"{url}/out")
+    assert remote.files("") == {"_SUCCESS", "_plan.json", *files}
+    rows = [json.loads(line) for name in files for line in remote.read(name).splitlines()]
+    expected = [json.loads(line) for content in files.values() for line in content.splitlines()]
+    assert [{**row, "source": ""} for row in rows] == [{**row, "source": ""} for row in expected]
+    assert rows[0]["source"] == f"{url}/in/a.jsonl"
+
+
+def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
+    job, articles, tmp_path, small_parts, corpus, codebook
+):
+    import joblib
+
+    from service.cluster import cluster
+    from training.cross_validation import leave_out
+    from training.dataset import build_dataset
+    from training.pipeline import Hyperparameters
+
+    source = write_lines(tmp_path / "a.jsonl", articles * 12)
+    place = tmp_path / "scheduler.json"
+    scheduler = _dask("scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", place)
+    wait_until(place.exists, "the scheduler", process=scheduler)
+    workers = [_dask("worker", "--scheduler-file", place, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+    address = json.loads(place.read_text())["address"]
+    try:
+        with cluster(address) as client:
+            client.wait_for_workers(2)
+            engine = KillsOne(client, workers[0])
+            together = done(job("cluster"), source, engine=engine)
+            assert engine.killed
+            dataset = build_dataset(corpus, codebook)
+            with joblib.parallel_config("dask"):
+                folds = leave_out(dataset, Hyperparameters(), 1)
+    finally:
+        for process in [*workers, scheduler]:
+            process.kill()
+            process.wait()
+    alone = done(job("alone"), source)
+    assert (together[1], together[0].articles) == (alone[1], alone[0].articles)
+    assert (folds.logits == leave_out(dataset, Hyperparameters(), 1).logits).all()
+
+
+class KillsOne(Cluster):
+    """Kills a worker, the hard way, when a few files are there."""
+
+    def __init__(self, client, victim):
+        super().__init__(client)
+        self.victim, self.killed = victim, False
+
+    def run(self, job, tasks):
+        for number, one in enumerate(super().run(job, tasks)):
+            if number == 3:
+                self.victim.send_signal(signal.SIGKILL)
+                self.killed = self.victim.wait() == -signal.SIGKILL
+            yield one
+
+
+def _dask(kind, *options):
+    command = [sys.executable, "-m", "distributed.cli.dask_" + kind, "--no-dashboard", *map(str, options)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_the_command_says_what_it_did_and_goes_on_when_asked_again(framing, models_folder, tmp_path, articles):
+    write_lines(tmp_path / "a.jsonl", articles)
+    place = {"data_dir": models_folder.parent}
+    command = ("score", "a.jsonl", "--to", "scores", "--format", "csv", "--workers", "2")
+    first = framing(*command, **place)
+    assert first.returncode == 0, first.stderr
+    assert "paragraphs of 39 articles into scores; 1 articles could not be scored" in first.stdout
+    again = json.loads(framing(*command, "--json", **place).stdout)
+    assert (again["articles"], again["files_found"]) == (0, 1)
+    assert framing("score", "a.jsonl", "--column", "body", **place).returncode == 2
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(monkeypatch):
+    from service import cluster as module
+
+    monkeypatch.setattr(module, "_CONNECT_SECONDS", 0.2)
+    with pytest.raises(module.ClusterError, match="No Dask scheduler answers"), module.cluster("tcp://127.0.0.1:9"):
+        pass
+
+
+def test_every_record_is_read_with_its_name_from_several_inputs(tmp_path, articles):
+    write_lines(tmp_path / "a.jsonl", articles[:2])
+    (tmp_path / "b.txt").write_text("x", encoding="utf-8")
+    names = [record.name.rsplit("/")[-1] for record in read_records([str(tmp_path), str(tmp_path / "b.txt")])]
+    assert names == ["a.jsonl line 1", "a.jsonl line 2", "b.txt", "b.txt"]
