@@ -2,8 +2,10 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /opt/framing
-COPY requirements.lock ./
-RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+# requirements-all.lock adds the clients of S3 and of Dask.
+ARG LOCK=requirements.lock
+COPY requirements.lock requirements-all.lock ./
+RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY labels labels
 COPY training training
@@ -12,7 +14,7 @@ RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --no
  && FRAMING_DATA_DIR=/data /opt/framing/bin/framing train --if-no-champion
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /data framing
+RUN useradd --system --uid 10001 --home-dir /data framing && install --directory --owner framing /models
 COPY --from=build /opt/framing /opt/framing
 COPY --from=build --chown=framing:framing /data /data
 ENV FRAMING_DATA_DIR=/data \

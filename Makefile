@@ -48,6 +48,7 @@ latency: .venv/test  ## Write docs/latency-during-training.md: what a training r
 
 lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --group build -c requirements.lock -o requirements-all.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --group dev -c requirements.lock -o requirements-dev.lock
 
 screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium

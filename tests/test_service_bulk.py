@@ -4,9 +4,11 @@ import csv
 import gzip
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -249,6 +251,52 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
     assert (folds.logits == leave_out(dataset, Hyperparameters(), 1).logits).all()
 
 
+@pytest.fixture
+def other_network(tmp_path):
+    """An address of this machine and the beginning of commands that run in another network, which reaches it."""
+    name, here, there = f"framing{os.getpid()}", f"fra{os.getpid()}", f"frb{os.getpid()}"
+    net = f"10.213.{os.getpid() % 250}"
+    commands = [
+        f"ip netns add {name}",
+        f"ip link add {here} type veth peer name {there} netns {name}",
+        f"ip addr add {net}.1/30 dev {here}",
+        f"ip link set {here} up",
+        f"ip -n {name} addr add {net}.2/30 dev {there}",
+        f"ip -n {name} link set {there} up",
+        f"ip -n {name} link set lo up",
+    ]
+    try:
+        for command in commands:
+            try:
+                subprocess.run(command.split(), check=True, capture_output=True)
+            except (OSError, subprocess.CalledProcessError):
+                pytest.skip("This machine does not allow networks of one's own.")
+        yield f"{net}.1", ["ip", "netns", "exec", name]
+    finally:
+        with suppress(OSError):
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def test_a_worker_in_another_network_scores_what_this_one_would(job, articles, tmp_path, small_parts, other_network):
+    from service.cluster import cluster
+
+    host, inside = other_network
+    source, place = write_lines(tmp_path / "a.jsonl", articles), tmp_path / "scheduler.json"
+    processes = [_dask("scheduler", "--port", "0", "--host", host, "--scheduler-file", place)]
+    wait_until(place.exists, "the scheduler", process=processes[0])
+    processes.append(_dask("worker", "--scheduler-file", place, "--nthreads", "1", "--no-nanny", inside=inside))
+    try:
+        with cluster(json.loads(place.read_text())["address"]) as client:
+            client.wait_for_workers(1)
+            [worker] = client.scheduler_info()["workers"]
+            assert f"//{host[:-2]}.2:" in worker
+            assert done(job("there"), source, engine=Cluster(client))[1] == done(job("here"), source)[1]
+    finally:
+        for process in processes[::-1]:
+            process.kill()
+            process.wait()
+
+
 class KillsOne(Cluster):
     """Kills a worker, the hard way, when a few files are there."""
 
@@ -264,8 +312,8 @@ class KillsOne(Cluster):
             yield one
 
 
-def _dask(kind, *options):
-    command = [sys.executable, "-m", "distributed.cli.dask_" + kind, "--no-dashboard", *map(str, options)]
+def _dask(kind, *options, inside=()):
+    command = [*inside, sys.executable, "-m", "distributed.cli.dask_" + kind, "--no-dashboard", *map(str, options)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -1,0 +1,120 @@
+"""The Compose file and the Kubernetes manifests: held by their linters, and run as processes."""
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+import kubernetes_validate
+import pytest
+import yaml
+from compose_spec import PyCompose
+from conftest import ROOT, THREE_PARAGRAPHS, _environment, answers, free_port, wait_until
+
+from service.app import create_app
+from service.metrics import Metrics
+from service.settings import Settings
+
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+PROGRAM = "/opt/framing/bin/framing"
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def objects():
+    found = [one for path in MANIFESTS for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    return [one for one in found if one["kind"] != "Kustomization"]
+
+
+def test_the_compose_file_holds_to_its_specification_and_to_its_linter(compose):
+    assert set(PyCompose.from_json(json.dumps(compose)).service_names()) == {
+        "postgres",
+        "first-model",
+        "server",
+        "worker",
+    }
+    linted = subprocess.run(
+        [Path(sys.executable).with_name("compose-lint"), COMPOSE], capture_output=True, text=True, check=False
+    )
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_every_manifest_holds_to_the_schema_of_kubernetes_and_is_applied(objects):
+    for one in objects:
+        kubernetes_validate.validate(one, "1.37", strict=True)
+    kustomization = yaml.safe_load((MANIFESTS[0].parent / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert {*kustomization["resources"], "kustomization.yaml"} == {path.name for path in MANIFESTS}
+
+
+def test_settings_images_and_commands_are_the_same_in_compose_and_kubernetes(compose, objects):
+    ours = {name: one for name, one in compose["services"].items() if "build" in one}
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]
+        for one in objects
+        if one["kind"] in ("Deployment", "StatefulSet", "Job")
+    }
+    [settings] = [one["data"] for one in objects if one["kind"] == "ConfigMap"]
+    for name, service in ours.items():
+        [container] = pods[name]["containers"]
+        assert container["command"] == service["command"]
+        assert container["image"] == service["image"].split(":")[0]
+        known = {f"FRAMING_{field.upper()}" for field in Settings.model_fields}
+        assert set(service["environment"]) <= known
+        assert settings.items() <= service["environment"].items()
+    [postgres] = pods["postgres"]["containers"]
+    assert postgres["image"] == compose["services"]["postgres"]["image"]
+
+
+def test_probes_ask_paths_that_there_are_and_the_autoscaler_a_metric_that_there_is(objects):
+    [server] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"] == "server"]
+    [container] = server["spec"]["template"]["spec"]["containers"]
+    paths = set(create_app(Settings()).openapi()["paths"])
+    probes = [container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {*probes, server["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"]} <= paths
+    [scaler] = [one for one in objects if one["kind"] == "HorizontalPodAutoscaler"]
+    [metric] = scaler["spec"]["metrics"]
+    assert metric["pods"]["metric"]["name"] in Metrics().exposition().decode()
+
+
+@contextmanager
+def as_process(service, folder, values):
+    """A service of the Compose file as a process, with what stands for its network and volumes."""
+    folder.mkdir(exist_ok=True)
+    variables = {name.removeprefix("FRAMING_").lower(): value for name, value in service["environment"].items()}
+    assert service["command"][0] == PROGRAM
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", *service["command"][1:]],
+        cwd=folder,
+        env=_environment(**{**variables, **values, "data_dir": folder, "log_level": "warning"}),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.mark.databases("postgresql")
+def test_the_topology_of_the_compose_file_trains_serves_and_retrains(compose, database_url, tmp_path):
+    services = compose["services"]
+    values = {"database_url": database_url, "models_url": str(tmp_path / "models")}
+    with as_process(services["first-model"], tmp_path / "first", values) as first:
+        assert first.wait(timeout=90) == 0
+    with ExitStack() as stack:
+        port = free_port()
+        stack.enter_context(as_process(services["server"], tmp_path / "server", {**values, "port": str(port)}))
+        stack.enter_context(as_process(services["worker"], tmp_path / "worker", values))
+        client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        wait_until(lambda: answers(client, "/readyz"), "the server to be ready")
+        assert client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).status_code == 201
+        run = client.post("/v1/training-runs", json={"note": "as composed"}).json()["id"]
+        wait_until(lambda: client.get(f"/v1/training-runs/{run}").json()["state"] == "succeeded", "the run to succeed")
+        assert client.get("/v1/models").json()["models"][0]["version"] == "v2"
