@@ -100,7 +100,7 @@ _BULLET = re.compile(r"(?:[-*•▪►»>–—]|\d{1,2}[.)])\s+")
 
 def furniture(piece: str) -> Reason | None:
     """The reason why a piece is certainly not a paragraph, whoever submitted it; None if it may be one."""
-    words = len(piece.split())
+    words = _words(piece, _MAX_FURNITURE_WORDS)
     if words > _MAX_FURNITURE_WORDS:
         return None
     if _RELATED_LIST.fullmatch(piece):
@@ -120,7 +120,7 @@ def furniture(piece: str) -> Reason | None:
 
 def is_heading(piece: str) -> bool:
     """A short piece that does not end as a sentence does, a short question standing alone, a rule or a number."""
-    words = len(piece.split())
+    words = _words(piece, _MAX_HEADING_WORDS)
     if not any(character.isalpha() for character in piece):
         return True
     if _MARKDOWN_HEADING.match(piece):
@@ -130,6 +130,11 @@ def is_heading(piece: str) -> bool:
     if words <= _MAX_HEADING_WORDS and piece.isupper():
         return True
     return words <= _MAX_HEADING_WORDS and not _SENTENCE_END.search(piece)
+
+
+def _words(piece: str, most: int) -> int:
+    """How many words a piece has; `most` + 1 where it has more."""
+    return len(piece.split(None, most))
 
 
 def in_related_list(piece: str) -> bool:

@@ -6,8 +6,12 @@ whole-text normalisation would lose.
 """
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
 
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "＇": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "ς": "σ"}
 
@@ -38,13 +42,13 @@ class NormalText:
     """Normalised `text`; `offsets[i]` is the place in the original of its i-th character, None if all are the same."""
 
     text: str
-    offsets: Sequence[int] | None
+    offsets: Indices | None
 
-    def original_span(self, start: int, end: int) -> tuple[int, int]:
-        """The span of the original text that `text[start:end]` came from; the span must not be empty."""
+    def original_spans(self, starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
+        """The spans of the original text that spans of `text` came from; none may be empty."""
         if self.offsets is None:
-            return start, end
-        return self.offsets[start], self.offsets[end - 1] + 1
+            return starts, ends
+        return self.offsets[starts], self.offsets[ends - 1] + 1
 
 
 def normalise(text: str) -> str:
@@ -59,5 +63,4 @@ def normalise_with_offsets(text: str) -> NormalText:
     if all(len(_TABLE[ord(character)]) == 1 for character in set(text)):
         return NormalText(text.translate(_TABLE), None)
     forms = [_TABLE[ord(character)] for character in text]
-    offsets = [place for place, form in enumerate(forms) for _ in form]
-    return NormalText("".join(forms), offsets)
+    return NormalText("".join(forms), np.repeat(np.arange(len(forms)), list(map(len, forms))))

@@ -14,7 +14,7 @@ from labels.boilerplate import Reason, furniture, in_related_list, is_heading
 from labels.errors import ArticleError
 from labels.extraction import Block, extract_blocks
 
-_LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # a set first, which is searched for faster
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 _NARROWEST_WRAP, _WIDEST_WRAP = 40, 120
 _PARAGRAPH_GAP = "\n\n"

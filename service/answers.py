@@ -88,14 +88,14 @@ def _framing(
 
 def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], evidence_terms: int) -> ParagraphAnswer:
     text, offset = paragraph.text, paragraph.start
-    answers: dict[str, ParagraphFrame] = {}
-    for frame, found in frames.items():
-        answers[frame] = answer = ParagraphFrame(score=found.score, decision=found.decision)
-        if found.explanation is not None:
-            answer["evidence"] = [
-                {"start": offset + start, "end": offset + end, "text": text[start:end], "weight": weight}
-                for start, end, weight in found.explanation.strongest(evidence_terms)
-            ]
+    answers = {frame: ParagraphFrame(score=found.score, decision=found.decision) for frame, found in frames.items()}
+    explained = [(frame, found.explanation) for frame, found in frames.items() if found.explanation is not None]
+    strongest = explained[0][1].terms.strongest(evidence_terms) if explained else []
+    for frame, explanation in explained:
+        answers[frame]["evidence"] = [
+            {"start": offset + start, "end": offset + end, "text": text[start:end], "weight": weight}
+            for start, end, weight in strongest[explanation.frame]
+        ]
     return ParagraphAnswer(
         index=paragraph.index, start=paragraph.start, end=paragraph.end, text=paragraph.text, frames=answers
     )

@@ -1,6 +1,5 @@
 """The application: settings in, a wired FastAPI application out. Wiring only."""
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from labels.codebook import read_codebook
-from labels.language import detect_language
 from service import problems
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
@@ -72,8 +70,6 @@ def create_app(settings: Settings) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = settings.threads
         services.database.migrate()
         services.champion.start()
-        # The language detector takes most of a second to load: do that beside the first requests, not before them.
-        threading.Thread(target=detect_language, args=("ready",), daemon=True).start()
         yield
         services.champion.stop()
         services.database.close()

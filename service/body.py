@@ -4,6 +4,7 @@ FastAPI's own `max_body_size` would do the bounding, but answers in plain text w
 """
 
 import json
+import re
 from typing import Any
 
 from fastapi import Request
@@ -13,6 +14,8 @@ from starlette.types import Scope
 from labels.errors import FramingError
 
 _DEEPEST = 32
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""The escape of a half of a character."""
 _LINES = "framing.json_lines"
 _LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 
@@ -94,7 +97,7 @@ def parse_json(body: bytes) -> Any:
         raise
     except ValueError as error:
         raise BodyError(f"The body is not valid JSON: {error}.") from error
-    if "\\u" in text and not _is_unicode(content):
+    if _SURROGATE.search(text) and not _is_unicode(content):
         raise BodyError("The body escapes half of a character (a lone surrogate).")
     return content
 

@@ -1,5 +1,6 @@
 """`framing serve`: one server process, or several on one port, and the worker beside them."""
 
+import gc
 import os
 import signal
 import sys
@@ -43,11 +44,15 @@ def child() -> FastAPI:
 
 
 def _app(settings: Settings) -> FastAPI:
+    gc.disable()  # until all is there that stays: looking it through again and again is a tenth of the start
     from service.app import create_app  # noqa: PLC0415 - the process above the servers does not need it
 
+    app = create_app(settings)
+    gc.freeze()
+    gc.enable()
     # A thread at work gives way to one with a short request after half a millisecond, not after five.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    return create_app(settings)
+    return app
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def test_offsets_lead_back_to_the_original_characters(text):
     normal = normalise_with_offsets(text)
     assert normal.text == normalise(text)
     for place in range(len(normal.text)):
-        start, end = normal.original_span(place, place + 1)
+        [start], [end] = normal.original_spans(np.array([place]), np.array([place + 1]))
         assert end == start + 1
         assert normal.text[place] in normalise(text[start:end])
 

@@ -7,19 +7,19 @@ present. A long article has more chances to carry a frame, so compare articles b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.frame_model import FrameModel
-from training.operating_points import Cut, Decision, OperatingPoint, fixed_cut
+from training.operating_points import Cut, Decision, OperatingPoint, decide, fixed_cut
 from training.scorer import FrameExplanation
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
 
-@dataclass(frozen=True, slots=True)
-class FrameDecision:
+class FrameDecision(NamedTuple):
     """One frame of one paragraph."""
 
     score: float
@@ -57,33 +57,27 @@ def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapp
 
 def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool) -> Classification:
     """Scores and decides each paragraph and rolls them up."""
-    explanations: Sequence[tuple[FrameExplanation, ...] | None]
+    explanations: Sequence[Sequence[FrameExplanation | None]]
+    frames = model.card.frame_keys
     if explain:
         scores, explanations = model.score_and_explain(texts)
     else:
-        scores, explanations = model.score(texts), [None] * len(texts)
-    frames = model.card.frame_keys
+        scores, explanations = model.score(texts), [(None,) * len(frames)] * len(texts)
+    decisions = [decide(scores[:, k], cuts[frame]) for k, frame in enumerate(frames)]
     paragraphs = tuple(
-        {
-            frame: FrameDecision(
-                score=float(row[k]),
-                decision=cuts[frame].decide(float(row[k])),
-                explanation=explanation[k] if explanation else None,
-            )
-            for k, frame in enumerate(frames)
-        }
-        for row, explanation in zip(scores, explanations, strict=True)
+        dict(zip(frames, map(FrameDecision, row, decided, explained), strict=True))
+        for row, decided, explained in zip(scores.tolist(), zip(*decisions, strict=True), explanations, strict=True)
     )
-    return Classification(paragraphs, _roll_up(frames, scores, paragraphs))
+    return Classification(paragraphs, _roll_up(frames, scores, decisions))
 
 
 def _roll_up(
-    frames: Sequence[str], scores: NDArray[np.float64], paragraphs: Sequence[Mapping[str, FrameDecision]]
+    frames: Sequence[str], scores: NDArray[np.float64], of_frames: Sequence[Sequence[Decision]]
 ) -> dict[str, ArticleFrame]:
     highest, mean = scores.max(axis=0), scores.mean(axis=0)
     rolled = {}
     for k, frame in enumerate(frames):
-        decisions = [paragraph[frame].decision for paragraph in paragraphs]
+        decisions = of_frames[k]
         present = decisions.count("present")
         decision: Decision = "present" if present else "uncertain" if "uncertain" in decisions else "absent"
         rolled[frame] = ArticleFrame(

@@ -56,6 +56,10 @@ class FrameModel:
         logits, explanations = self._scorer.explain(texts)
         return sigmoid(logits), explanations
 
+    def known_share(self, text: str) -> float:
+        """Which share of the words of a text occurred in training; 0 where that cannot be told."""
+        return self._scorer.known_share(text)
+
 
 def _key(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

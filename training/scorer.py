@@ -7,25 +7,23 @@ The pipeline stays the record: registration refuses a scorer whose scores differ
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise, normalise_with_offsets
 from training.errors import ModelFileError
+from training.terms import Finder, Found, finder_of
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 TOLERANCE = 1e-9
 _FORMAT = 1
-_LONGEST_CHUNK, _MOST_CHUNKS = 40, 50_000
-_CHUNK = re.compile(r"\S+")
 
 
 class Evidence(NamedTuple):
@@ -38,27 +36,27 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The known terms of a paragraph: what they add to k frames, `weights` (m, k), and where they stand.
+    """The m known terms of a paragraph: their spans, and what they add to k frames: `weights` (m, k)."""
 
-    Places are sought when first asked for, as only a few of them are ever shown.
-    """
-
-    text: str
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     weights: NDArray[np.float64]
-    find: Callable[[str], Sequence[tuple[int, int]]]
-    """Spans of the known terms of a normal text, in the order of their weights."""
 
     @cached_property
-    def spans(self) -> Sequence[tuple[int, int]]:
-        """(m,) spans of `text`."""
-        normal = normalise_with_offsets(self.text)
-        found = self.find(normal.text)
-        return found if normal.offsets is None else [normal.original_span(start, end) for start, end in found]
+    def _ranks(self) -> NDArray[np.int64]:
+        """(k, m): for each frame the terms by the size of their weight, the weightiest first."""
+        return np.argsort(-np.abs(np.ascontiguousarray(self.weights.T)), axis=1, kind="stable")
 
-    @cached_property
-    def ranks(self) -> NDArray[np.int64]:
-        """(m, k): for each frame the terms by the size of their weight, the weightiest first."""
-        return np.argsort(-np.abs(self.weights), axis=0, kind="stable")
+    def of_frame(self, frame: int) -> tuple[Evidence, ...]:
+        """All terms in their order."""
+        return tuple(map(Evidence, self.starts.tolist(), self.ends.tolist(), self.weights[:, frame].tolist()))
+
+    def strongest(self, count: int) -> list[list[tuple[int, int, float]]]:
+        """For each frame start, end and weight of its `count` weightiest terms, the weightiest first."""
+        places = self._ranks[:, :count]
+        weights = self.weights[places, np.arange(len(places))[:, None]]
+        rows = zip(self.starts[places].tolist(), self.ends[places].tolist(), weights.tolist(), strict=True)
+        return [list(zip(starts, ends, row, strict=True)) for starts, ends, row in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,16 +71,7 @@ class FrameExplanation:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """All words, for and against, as they stand in the text."""
-        weights = self.terms.weights[:, self.frame].tolist()
-        return tuple(Evidence(start, end, w) for (start, end), w in zip(self.terms.spans, weights, strict=True))
-
-    def strongest(self, count: int) -> tuple[Evidence, ...]:
-        """The `count` weightiest words, for and against, the weightiest first."""
-        places = self.terms.ranks[:count, self.frame]
-        weights, spans = self.terms.weights[places, self.frame].tolist(), self.terms.spans
-        return tuple(
-            [Evidence(spans[place][0], spans[place][1], w) for place, w in zip(places.tolist(), weights, strict=True)]
-        )
+        return self.terms.of_frame(self.frame)
 
 
 class Scorer(Protocol):
@@ -94,38 +83,18 @@ class Scorer(Protocol):
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k) and the explanation of each paragraph and frame."""
 
+    def known_share(self, text: str) -> float:
+        """Which share of the words of a text the model knows; 0 where that cannot be told."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weighted:
-    """The terms of n paragraphs: one entry an occurrence (m,), and one a paragraph and term (u,), by paragraph."""
+    """The u different terms of n paragraphs, by paragraph: their TF-IDF weights (u,) and how often each occurs (u,)."""
 
-    lengths: NDArray[np.int64]
-    terms: NDArray[np.int64]
-    inverse: NDArray[np.int64]
-    counts: NDArray[np.int64]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
+    counts: NDArray[np.int64]
     weights: NDArray[np.float64]
-
-
-_Found = TypeVar("_Found")
-
-
-class _Chunks(dict[str, tuple[_Found, ...]]):
-    """What is found in each run of characters between white space, worked out when first met; bounded.
-
-    Exact, because no word crosses white space; most runs of a text were met before.
-    """
-
-    def __init__(self, find: Callable[[str], Iterable[_Found]]) -> None:
-        super().__init__()
-        self._find = find
-
-    def __missing__(self, chunk: str) -> tuple[_Found, ...]:
-        found = tuple(self._find(chunk))
-        if len(chunk) <= _LONGEST_CHUNK and len(self) < _MOST_CHUNKS:
-            self[chunk] = found
-        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,33 +111,35 @@ class CompiledScorer:
     token: re.Pattern[str]
     longest: int
     sublinear: bool
-    _chunks: _Chunks[int] = field(init=False, repr=False)
-    _places: _Chunks[tuple[int, int]] = field(init=False, repr=False)
+    _finder: Finder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunks", _Chunks(self._columns_of))
-        object.__setattr__(self, "_places", _Chunks(self._spans_of))
-
-    def _columns_of(self, chunk: str) -> Iterator[int]:
-        return (column for column in map(self.vocabulary.get, self.token.findall(chunk)) if column is not None)
-
-    def _spans_of(self, chunk: str) -> Iterator[tuple[int, int]]:
-        return (match.span() for match in self.token.finditer(chunk) if match.group() in self.vocabulary)
+        object.__setattr__(self, "_finder", finder_of(self.vocabulary, self.token, self.longest))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
-        return self._sums(self._weigh([self._columns(normalise(text)) for text in texts]))
+        found = self._finder.find([normalise(text) for text in texts])
+        keys = self._keys(found)
+        keys.sort()
+        return self._sums(self._weigh(keys, len(texts)), len(texts))
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k) and the explanation of each paragraph and frame."""
-        weighted = self._weigh([self._columns(normalise(text)) for text in texts])
-        logits = self._sums(weighted)
+        normal = [normalise_with_offsets(text) for text in texts]
+        found = self._finder.place([one.text for one in normal])
+        keys = self._keys(found)
+        order = np.argsort(keys)
+        weighted = self._weigh(keys[order], len(texts))
+        logits = self._sums(weighted, len(texts))
         # A term that occurs n times adds its weight once: each place carries an n-th.
-        shares = (weighted.weights / weighted.counts)[weighted.inverse][:, None] * self.coefficients[weighted.terms]
-        ends, intercepts = np.cumsum(weighted.lengths).tolist(), self.intercepts.tolist()
+        shares = np.empty(len(keys))
+        shares[order] = np.repeat(weighted.weights / weighted.counts, weighted.counts)
+        added = shares[:, None] * self.coefficients[found.columns]
+        ends, intercepts = np.cumsum(found.lengths).tolist(), self.intercepts.tolist()
         explanations = []
-        for text, row, start, end in zip(texts, logits.tolist(), [0, *ends], ends, strict=False):
-            terms = Terms(text, shares[start:end], self._spans)
+        for one, row, start, end in zip(normal, logits.tolist(), [0, *ends], ends, strict=False):
+            spans = one.original_spans(found.starts[start:end], found.ends[start:end])
+            terms = Terms(*spans, added[start:end])
             explanations.append(
                 tuple(
                     FrameExplanation(z, intercept, terms, k)
@@ -177,51 +148,28 @@ class CompiledScorer:
             )
         return logits, explanations
 
-    def _columns(self, text: str) -> list[int]:
-        """The columns of the known terms of a normal text: single words first, then pairs, each in their order."""
-        if self.longest == 1:
-            return list(chain.from_iterable(map(self._chunks.__getitem__, text.split())))
-        words = self.token.findall(text)
-        return [column for _, column in self._known(words)]
+    def known_share(self, text: str) -> float:
+        """Which share of the words of a text the model knows; 0 for a model of longer terms."""
+        normal = normalise(text)
+        words = sum(1 for _ in self.token.finditer(normal))
+        return len(self._finder.find([normal]).columns) / words if words and self.longest == 1 else 0.0
 
-    def _spans(self, text: str) -> list[tuple[int, int]]:
-        """The spans of the known terms of a normal text, in the order of `_columns`."""
-        if self.longest == 1:
-            chunks, places = text.split(), self._places
-            if " ".join(chunks) == text:
-                starts: Iterable[int] = accumulate(map((1).__add__, map(len, chunks)), initial=0)
-            else:
-                starts = (match.start() for match in _CHUNK.finditer(text))
-            return [
-                (o + start, o + end) for chunk, o in zip(chunks, starts, strict=False) for start, end in places[chunk]
-            ]
-        matches = list(self.token.finditer(text))
-        known = self._known([match.group() for match in matches])
-        return [(matches[first].start(), matches[last].end()) for (first, last), _ in known]
+    def _keys(self, found: Found) -> NDArray[np.int64]:
+        """A number for the paragraph and term of each term found, (m,), in the order of the paragraphs."""
+        return np.repeat(np.arange(len(found.lengths)) * len(self.idf), found.lengths) + found.columns
 
-    def _known(self, words: Sequence[str]) -> Iterator[tuple[tuple[int, int], int]]:
-        """First and last word, and column, of every known term."""
-        get = self.vocabulary.get
-        for length in range(1, self.longest + 1):
-            for first in range(len(words) - length + 1):
-                column = get(words[first] if length == 1 else " ".join(words[first : first + length]))
-                if column is not None:
-                    yield (first, first + length - 1), column
-
-    def _weigh(self, found: Sequence[list[int]]) -> _Weighted:
-        """The TF-IDF weights of n paragraphs, given the columns of their terms."""
-        lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
-        terms = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(lengths.sum()))
-        keys = np.repeat(np.arange(len(found)), lengths) * len(self.idf) + terms
-        unique, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        rows, columns = np.divmod(unique, len(self.idf))
+    def _weigh(self, keys: NDArray[np.int64], texts: int) -> _Weighted:
+        """The TF-IDF weights of paragraphs, given the sorted keys of their terms."""
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        counts = np.diff(first, append=len(keys))
+        rows, columns = np.divmod(keys[first], len(self.idf))
         frequency = 1 + np.log(counts) if self.sublinear else counts.astype(np.float64)
         weights = frequency * self.idf[columns]
-        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=len(found)))
-        return _Weighted(lengths, terms, inverse, counts, rows, columns, weights / norms[rows])
+        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=texts))
+        return _Weighted(rows, columns, counts, weights / norms[rows])
 
-    def _sums(self, weighted: _Weighted) -> NDArray[np.float64]:
-        logits = np.tile(self.intercepts, (len(weighted.lengths), 1))
+    def _sums(self, weighted: _Weighted, texts: int) -> NDArray[np.float64]:
+        logits = np.tile(self.intercepts, (texts, 1))
         if len(weighted.rows):
             starts = np.flatnonzero(np.diff(weighted.rows, prepend=-1))
             added = np.add.reduceat(weighted.weights[:, None] * self.coefficients[weighted.columns], starts, axis=0)
@@ -287,10 +235,15 @@ class PipelineScorer:
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Log-odds (n, k), all of them unexplained."""
         logits = self.logits(texts)
-        nothing = Terms("", np.zeros((0, logits.shape[1])), lambda _text: ())
+        none = np.zeros(0, dtype=np.int64)
+        nothing = Terms(none, none, np.zeros((0, logits.shape[1])))
         return logits, [
             tuple(FrameExplanation(float(z), float(z), nothing, k) for k, z in enumerate(row)) for row in logits
         ]
+
+    def known_share(self, _text: str) -> float:
+        """Not known of a pipeline of any kind."""
+        return 0.0
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ def _rows(
 def _read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, Any]:
     request = request_of(record, options)
     article = split_article(request, settings)
-    return language_of(article, request, model.card), article.paragraphs
+    return language_of(article, request, model), article.paragraphs
 
 
 class RecordError(FramingError):

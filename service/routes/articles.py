@@ -161,7 +161,7 @@ def explained(article: store.StoredArticle, model: FrameModel) -> store.StoredAr
     frames = model.card.frame_keys
     found = article.scoring.classification
     explained = tuple(
-        {frame: replace(paragraph[frame], explanation=explanation[k]) for k, frame in enumerate(frames)}
+        {frame: paragraph[frame]._replace(explanation=explanation[k]) for k, frame in enumerate(frames)}
         for paragraph, explanation in zip(found.paragraphs, explanations, strict=True)
     )
     return replace(article, scoring=replace(article.scoring, classification=Classification(explained, found.article)))
