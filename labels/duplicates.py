@@ -6,9 +6,10 @@ MinHash over runs of three words (Broder 1997), by datasketch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -73,10 +74,16 @@ def _sketch(text: str) -> "MinHash":
 
 
 def _min_hash(text: str, permutations: int) -> "MinHash":
-    from datasketch import MinHash  # noqa: PLC0415
-
     words = text.split()
-    runs = {" ".join(words[n : n + _RUN]) for n in range(max(1, len(words) - _RUN + 1))}
-    sketch = MinHash(num_perm=permutations)
+    runs = set(map(" ".join, zip(*(words[n:] for n in range(_RUN)), strict=False))) or {" ".join(words)}
+    sketch = _empty(permutations).copy()
     sketch.update_batch([run.encode() for run in runs])
     return sketch
+
+
+@cache
+def _empty(permutations: int) -> "MinHash":
+    """Drawing the permutations takes longer than hashing a paragraph; so would SHA-1, the library's own choice."""
+    from datasketch import MinHash  # noqa: PLC0415
+
+    return MinHash(num_perm=permutations, hashfunc=crc32)

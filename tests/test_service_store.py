@@ -1,5 +1,9 @@
 import multiprocessing
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from alembic import command
@@ -7,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2
-from sqlalchemy import insert, inspect, select, text
+from sqlalchemy import event, insert, inspect, select, text
 
 from benchmarks import filled_database
 from service.store import engines as module
@@ -158,10 +162,56 @@ def test_a_read_sees_one_state_throughout(database):
 
 
 def test_rows_of_an_article_cannot_exist_without_it(database):
-    from datetime import UTC, datetime
 
     from sqlalchemy.exc import IntegrityError
 
     orphan = {"key": "k", "request_sha256": "0", "article_id": "0", "response": "", "created_at": datetime.now(UTC)}
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(insert(idempotency_keys), orphan)
+
+
+def test_what_threads_write_at_once_shares_transactions_and_each_is_whole_or_not_there(database):
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE notes (number integer)"))
+    commits, started = [], threading.Barrier(9)
+    event.listen(database.engine, "commit", commits.append)
+
+    def note(connection, number):
+        connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
+        if number % 4 == 3:
+            raise ValueError(f"number {number}")
+        return number
+
+    def write(number):
+        started.wait()
+        try:
+            return database.together.run(partial(note, number=number))
+        except ValueError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        with database.write() as connection:
+            found = [pool.submit(write, number) for number in range(8)]
+            started.wait()
+            time.sleep(0.3)
+            note(connection, 8)
+        answers = [one.result() for one in found]
+    assert answers == [0, 1, 2, "number 3", 4, 5, 6, "number 7"]
+    assert len(commits) <= 4
+    with database.read() as connection:
+        assert set(connection.scalars(text("SELECT number FROM notes"))) == {0, 1, 2, 4, 5, 6, 8}
+
+
+def test_where_the_transaction_fails_all_that_shared_it_are_told(database, monkeypatch):
+    class LostError(Exception):
+        pass
+
+    @contextmanager
+    def write():
+        raise LostError
+        yield
+
+    monkeypatch.setattr(database.together, "_write", write)
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(database.together.run, lambda _connection: 1) for _ in range(4)]
+    assert all(isinstance(one.exception(), LostError) for one in found)

@@ -77,12 +77,12 @@ class _ChunkTable(dict[str, int]):
         return len(self) > _MOST_CHUNKS or self._used > _MOST_WORDS
 
     def __missing__(self, chunk: str) -> int:
-        get = self._vocabulary.get
-        known = [(c, m.span()) for m in self._token.finditer(chunk) if (c := get(m.group())) is not None]
-        if not known:
+        if self._vocabulary.keys().isdisjoint(self._token.findall(chunk)):  # most that are new
             if len(chunk) <= _LONGEST_KEPT:
                 self[chunk] = _NOTHING
             return _NOTHING
+        get = self._vocabulary.get
+        known = [(c, m.span()) for m in self._token.finditer(chunk) if (c := get(m.group())) is not None]
         with self._growing:
             number, place = self._numbers, self._used
             self._numbers, self._used = number + 1, place + len(known)

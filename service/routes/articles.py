@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from sqlalchemy import Connection
 
 from service import ingest
 from service.answers import listed_article, stored_article
@@ -64,23 +65,30 @@ def create(
         if remembered is not None:
             return _answer(*remembered, 201)
     prepared = ingest.prepare(request, state.champion.model(), state.settings)
-    with state.database.write() as connection:
+
+    def store_or_find(connection: Connection) -> tuple[str, str | None, bool]:
+        """Id, body where it is known, and whether it was stored."""
         if idempotency_key is not None:
             remembered = idempotency.remembered(connection, idempotency_key, digest)
             if remembered is not None:
-                return _answer(*remembered, 201)
+                return *remembered, False
         added = ingest.add(connection, prepared)
-        if not isinstance(added, str):
-            answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
-            body = answer.model_dump_json(exclude_none=True)
-            if idempotency_key is not None:
-                idempotency.remember(
-                    connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
-                )
-    if isinstance(added, str):
-        return _answer(added, read_stored(state, added, explain=request.explain), 200)
-    state.metrics.count(prepared.reading.classification)
-    return _answer(added.id, body, 201)
+        if isinstance(added, str):
+            return added, None, False
+        answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
+        body = answer.model_dump_json(exclude_none=True)
+        if idempotency_key is not None:
+            idempotency.remember(
+                connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
+            )
+        return added.id, body, True
+
+    identifier, body, stored = state.database.together.run(store_or_find)
+    if body is None:
+        return _answer(identifier, read_stored(state, identifier, explain=request.explain), 200)
+    if stored:
+        state.metrics.count(prepared.reading.classification)
+    return _answer(identifier, body, 201)
 
 
 @router.get("", response_model_exclude_none=True, responses=problems(422, 503))

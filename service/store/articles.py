@@ -151,11 +151,15 @@ def add(
                 for s in split.skipped
             ],
         )
-    _add_scoring(connection, number, split, scoring, now)
+    day = (metadata.published_at or now).astimezone(UTC).date()
+    place = daily.Place(scoring.model_version, day, metadata.outlet or "", story is None)
+    _add_scoring(connection, number, split, scoring, now, place)
     return StoredArticle(identifier, now, metadata, language, split, scoring)
 
 
-def _add_scoring(connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime) -> None:
+def _add_scoring(
+    connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime, place: daily.Place
+) -> None:
     scoring_number = connection.execute(
         insert(scorings).returning(scorings.c.number),
         {
@@ -197,7 +201,9 @@ def _add_scoring(connection: Connection, number: int, split: SplitArticle, scori
             for frame, found in scoring.classification.article.items()
         ],
     )
-    daily.count(connection, number, scoring_number)
+    found = scoring.classification
+    together = [[f for f, one in frames.items() if one.decision == "present"] for frames in found.paragraphs]
+    daily.count_scoring(connection, place, len(split.paragraphs), found.article, together)
 
 
 def get(connection: Connection, identifier: str, model_version: str | None = None) -> StoredArticle | None:
@@ -262,14 +268,18 @@ def count_scored(connection: Connection, model_version: str) -> tuple[int, int]:
 
 def add_scoring(connection: Connection, pending: PendingArticle, scoring: Scoring) -> None:
     """Adds a model's scoring to an article, unless it was deleted or scored by that model meanwhile."""
-    there = connection.scalar(select(articles.c.number).where(articles.c.number == pending.number))
+    there = connection.execute(
+        select(articles.c.dated_at, articles.c.outlet, articles.c.story).where(articles.c.number == pending.number)
+    ).first()
     scored = connection.scalar(
         select(scorings.c.number).where(
             scorings.c.article_number == pending.number, scorings.c.model_version == scoring.model_version
         )
     )
     if there is not None and scored is None:
-        _add_scoring(connection, pending.number, pending.split, scoring, datetime.now(UTC))
+        first_copy = there.story == pending.number
+        place = daily.Place(scoring.model_version, there.dated_at.date(), there.outlet or "", first_copy)
+        _add_scoring(connection, pending.number, pending.split, scoring, datetime.now(UTC), place)
 
 
 def newest_ids(connection: Connection, limit: int) -> list[str]:

@@ -4,9 +4,10 @@ A scoring adds what it contributes and takes the same away when it goes; `rebuil
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -38,15 +39,13 @@ class Place:
         }
 
 
-def count(connection: Connection, article_number: int, scoring_number: int | None = None, *, sign: int = 1) -> None:
-    """Adds the scorings of an article, or one of them, to the sums; `sign` -1 takes them away."""
+def count(connection: Connection, article_number: int, *, sign: int = 1) -> None:
+    """Adds the stored scorings of an article to the sums; `sign` -1 takes them away."""
     query = (
         select(scorings, articles.c.dated_at, articles.c.outlet, articles.c.story)
         .join(articles, articles.c.number == scorings.c.article_number)
         .where(scorings.c.article_number == article_number)
     )
-    if scoring_number is not None:
-        query = query.where(scorings.c.number == scoring_number)
     for scoring in connection.execute(query).all():
         place = Place(
             scoring.model_version,
@@ -54,18 +53,39 @@ def count(connection: Connection, article_number: int, scoring_number: int | Non
             scoring.outlet or "",
             scoring.story == article_number,
         )
-        _add(connection, daily_frames, _frame_rows(connection, scoring, place, sign))
-        _add(connection, daily_pairs, _pair_rows(connection, scoring.number, place, sign))
+        rows = connection.execute(
+            select(article_scores)
+            .where(article_scores.c.scoring_number == scoring.number)
+            .order_by(article_scores.c.frame)
+        )
+        rolled = {row.frame: row for row in rows}
+        together = _present_together(connection, scoring.number)
+        count_scoring(connection, place, scoring.paragraphs, rolled, together, sign=sign)
         if sign < 0:
             _sweep(connection, place)
 
 
-def _frame_rows(connection: Connection, scoring: Any, place: Place, sign: int) -> list[dict[str, Any]]:
-    query = select(article_scores).where(article_scores.c.scoring_number == scoring.number)
-    return [
-        place.row(frame=row.frame, **{name: sign * value for name, value in _contribution(scoring.paragraphs, row)})
-        for row in connection.execute(query.order_by(article_scores.c.frame))
+def count_scoring(
+    connection: Connection,
+    place: Place,
+    paragraphs: int,
+    rolled: Mapping[str, Any],
+    together: Iterable[Sequence[str]],
+    *,
+    sign: int = 1,
+) -> None:
+    """Adds a scoring to the sums, given its rolled-up frames and the frames present in each paragraph."""
+    frame_rows = [
+        place.row(frame=frame, **{name: sign * value for name, value in _contribution(paragraphs, rolled[frame])})
+        for frame in sorted(rolled)
     ]
+    pairs = Counter(pair for frames in together for pair in combinations(sorted(frames), 2))
+    pair_rows = [
+        place.row(frame=frame, other=other, paragraphs=sign * number)
+        for (frame, other), number in sorted(pairs.items())
+    ]
+    _add(connection, daily_frames, frame_rows)
+    _add(connection, daily_pairs, pair_rows)
 
 
 def _contribution(paragraphs: int, row: Any) -> Iterable[tuple[str, float]]:
@@ -87,31 +107,28 @@ def _contribution(paragraphs: int, row: Any) -> Iterable[tuple[str, float]]:
     yield "top_score_squared", row.score**2
 
 
-def _pair_rows(connection: Connection, scoring_number: int, place: Place, sign: int) -> list[dict[str, Any]]:
-    query = (
-        select(paragraph_scores.c.paragraph, paragraph_scores.c.frame)
-        .where(paragraph_scores.c.scoring_number == scoring_number, paragraph_scores.c.decision == "present")
-        .order_by(paragraph_scores.c.paragraph, paragraph_scores.c.frame)
+def _present_together(connection: Connection, scoring_number: int) -> Iterable[Sequence[str]]:
+    query = select(paragraph_scores.c.paragraph, paragraph_scores.c.frame).where(
+        paragraph_scores.c.scoring_number == scoring_number, paragraph_scores.c.decision == "present"
     )
     together: dict[int, list[str]] = {}
     for row in connection.execute(query):
         together.setdefault(row.paragraph, []).append(row.frame)
-    pairs = Counter(pair for frames in together.values() for pair in combinations(frames, 2))
-    return [
-        place.row(frame=frame, other=other, paragraphs=sign * number)
-        for (frame, other), number in sorted(pairs.items())
-    ]
+    return together.values()
 
 
 def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Adds to the rows that are there, in the order of their keys, so that writers cannot deadlock."""
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    new = dialect.insert(table)
+    if rows:
+        connection.execute(_upsert(table, connection.dialect.name), rows)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> Any:
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     key = [column.name for column in table.primary_key]
     sums = {c.name: c + new.excluded[c.name] for c in table.columns if c.name not in key}
-    connection.execute(new.on_conflict_do_update(index_elements=key, set_=sums), rows)
+    return new.on_conflict_do_update(index_elements=key, set_=sums)
 
 
 def _sweep(connection: Connection, place: Place) -> None:
