@@ -57,8 +57,8 @@ screenshots: .venv/test  ## Take pictures of every page into screenshots/, with 
 dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
 	$(BIN)/python -m benchmarks.dashboard_speed --write
 
-bench: .venv/test  ## Write docs/performance.md: articles a second over HTTP, beside what people build with the same model
-	$(BIN)/python -m benchmarks.http_speed --write
+bench: .venv/test  ## Write docs/performance.md: speed and size beside what people build with the same model
+	$(BIN)/python -m benchmarks.performance --write
 
 wheel: .venv/test  ## Build the source distribution and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

@@ -5,6 +5,7 @@ Each paragraph gets a number of its own, so that nothing is answered from a memo
 
 import json
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,41 @@ from labels.codebook import read_codebook
 
 PARAGRAPHS, WORDS = 15, 90
 
+Body = Callable[[list[str]], dict[str, Any]]
+"""What is sent of the paragraphs of an article."""
 
-def paragraphs(count: int, seed: int = 20261121) -> list[str]:
+
+def paragraphs(count: int, seed: int = 20261121) -> Iterator[str]:
     """So many distinct paragraphs of about ninety words, like the corpus in their words."""
     texts = [paragraph.text for paragraph in read_corpus(DEFAULT_CORPUS, read_codebook())]
+    words = [text.split() for text in texts]
     chance = random.Random(seed)  # noqa: S311 - a benchmark keeps no secret
-    made = []
     for number in range(count):
-        words: list[str] = []
-        while len(words) < WORDS:
-            words += chance.choice(texts).split()
-        made.append(f"{' '.join(words[:WORDS])} in case {number}.")
-    return made
+        made: list[str] = []
+        while len(made) < WORDS:
+            made += chance.choice(words)
+        yield f"{' '.join(made[:WORDS])} in case {number}."
 
 
-def write_bodies(path: Path, count: int, *, as_text: bool, seed: int, **more: Any) -> Path:
-    """Writes request bodies, one a line: articles as one text, or as paragraphs that were cut before."""
+def articles(count: int, seed: int = 20261121) -> Iterator[list[str]]:
+    """So many articles, as their paragraphs."""
     texts = paragraphs(count * PARAGRAPHS, seed)
+    return (list(cut) for cut in zip(*[texts] * PARAGRAPHS, strict=True))
+
+
+def write_bodies(path: Path, count: int, body: Body, seed: int = 20261121) -> Path:
+    """Writes request bodies, one a line."""
     with path.open("w", encoding="utf-8") as file:
-        for start in range(0, len(texts), PARAGRAPHS):
-            cut = texts[start : start + PARAGRAPHS]
-            body = {"text": "\n\n".join(cut)} if as_text else {"paragraphs": cut}
-            file.write(json.dumps({**body, **more}) + "\n")
+        for cut in articles(count, seed):
+            file.write(json.dumps(body(cut)) + "\n")
     return path
+
+
+def as_text(**more: Any) -> Body:
+    """The article as one text."""
+    return lambda cut: {"text": "\n\n".join(cut), **more}
+
+
+def as_paragraphs(**more: Any) -> Body:
+    """The paragraphs as they were cut before."""
+    return lambda cut: {"paragraphs": cut, **more}

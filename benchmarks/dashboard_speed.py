@@ -7,8 +7,6 @@ so nothing is answered from a cache of the browser's.
 
 import argparse
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -20,7 +18,7 @@ from rich.progress import Progress
 from sqlalchemy import insert, select
 
 from benchmarks.filled_database import fill
-from benchmarks.server import ROOT, serve
+from benchmarks.server import ROOT, product, running, train
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import annotations, articles, draws
@@ -46,25 +44,14 @@ def measure(count: int, length: int, rounds: int) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         settings = Settings(data_dir=folder)
-        _train(folder)
+        train(folder)
         with Progress(transient=True) as bar:
             task = bar.add_task("filling", total=count)
             fill(settings, count, length, lambda done: bar.update(task, completed=done))
         _code(settings, length)
-        server, address = serve(folder)
-        try:
-            with httpx2.Client(base_url=address, timeout=120) as client:
-                client.get("/")
-                return [_row(client, name, path, rounds) for name, path in PAGES.items()]
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _train(folder: Path) -> None:
-    command = [sys.executable, "-m", "service.cli", "train", "--json"]
-    environment = {"FRAMING_DATA_DIR": str(folder), "PATH": "/usr/bin:/bin"}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=120) as client:
+            client.get("/")
+            return [_row(client, name, path, rounds) for name, path in PAGES.items()]
 
 
 def _code(settings: Settings, length: int) -> None:

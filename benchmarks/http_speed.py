@@ -1,43 +1,36 @@
 """How many articles a second the service classifies over HTTP, beside what people build with the same model.
 
 Every server runs on core 0, the load on core 1. An article has 15 paragraphs, about 1,350 words; none is sent twice.
-The peers get paragraphs that were cut before and only score them; the service cuts the article itself, tells its
-language, decides, rolls up and, where asked, finds the evidence. Rounds are interleaved; medians are printed.
+All get paragraphs that were cut before. The peers only score them; the service also looks for boilerplate, tells the
+language, decides, rolls up and, where asked, finds the evidence; it is measured with an uncut text as well. MLServer
+and BentoML run with their batching, which is their best.
 """
 
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
-
-from benchmarks.articles import PARAGRAPHS, write_bodies
-from benchmarks.server import ROOT
+from benchmarks.articles import PARAGRAPHS, as_paragraphs, as_text, write_bodies
+from benchmarks.peers.environments import programs_of
+from benchmarks.server import LOAD_CORE, PORT, ROOT, SERVER_CORE, Command, memory, pinned, product, running, train
 from training.card_markdown import table
 
 ARTICLES = 3000
-DOCUMENT = ROOT / "docs" / "performance.md"
-_SERVER_CORE, _LOAD_CORE = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A server to measure: how it starts, where it is ready, and what is sent where."""
+    """A server to measure, and what is sent where."""
 
     name: str
-    command: Sequence[str]
-    environment: dict[str, str]
-    ready: str
+    command: Command
     path: str
     bodies: Path
 
@@ -65,7 +58,7 @@ def measure(rounds: int, seconds: float) -> tuple[dict[str, Found], float]:
             for subject in subjects:
                 found[subject.name].append(_round(subject, seconds))
                 print(f"round {number + 1} of {rounds}: {subject.name}", file=sys.stderr)
-            scorer.append(_in_process(Path(place)))
+            scorer.append(in_process(Path(place)))
         return {name: _median(results) for name, results in found.items()}, statistics.median(scorer)
 
 
@@ -75,85 +68,92 @@ def _median(results: Sequence[Found]) -> Found:
 
 
 def _subjects(place: Path) -> list[Subject]:
-    environment = {**os.environ, "FRAMING_DATA_DIR": str(place)}
-    train = [sys.executable, "-m", "service.cli", "train", "--json"]
-    subprocess.run(train, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    cut = write_bodies(place / "cut.jsonl", ARTICLES, as_text=False, seed=1)
-    silent = write_bodies(place / "silent.jsonl", ARTICLES, as_text=True, seed=2, explain=False)
-    explained = write_bodies(place / "explained.jsonl", ARTICLES, as_text=True, seed=3)
-    product = [sys.executable, "-m", "service.cli", "serve"]
-    own = {"FRAMING_DATA_DIR": str(place), "FRAMING_WORKER": "false", "FRAMING_LOG_LEVEL": "warning"}
-    plain = [sys.executable, "-m", "uvicorn", "benchmarks.peers.plain_fastapi:app", "--log-level", "warning", "--port"]
-    pipeline = {"PIPELINE": str(place / "models" / "versions" / "v1" / "pipeline.joblib")}
+    train(place)
+    pipeline = place / "models" / "versions" / "v1" / "pipeline.joblib"
+    cut = write_bodies(place / "cut.jsonl", ARTICLES, as_paragraphs())
+    silent = write_bodies(place / "silent.jsonl", ARTICLES, as_paragraphs(explain=False))
+    text = write_bodies(place / "text.jsonl", ARTICLES, as_text(explain=False))
+    infer = write_bodies(place / "infer.jsonl", ARTICLES, _as_inference)
+    uvicorn = [sys.executable, "-m", "uvicorn", "benchmarks.peers.plain_fastapi:app"]
+    plain = [*uvicorn, "--log-level", "warning", "--port", PORT]
+    found = {"PIPELINE": str(pipeline)}
+    own = product(place)
     return [
-        Subject("this service, without evidence", product, own, "/readyz", "/v1/classify", silent),
-        Subject("this service, with evidence", product, own, "/readyz", "/v1/classify", explained),
-        Subject("plain FastAPI and `predict_proba`", plain, pipeline, "/ready", "/predict", cut),
-        Subject("FastAPI echo, no model", plain, {}, "/ready", "/echo", cut),
+        Subject("this service, without evidence", own, "/v1/classify", silent),
+        Subject("this service, with evidence", own, "/v1/classify", cut),
+        Subject("plain FastAPI and `predict_proba`", Command(plain, "/ready", found), "/predict", cut),
+        Subject("FastAPI echo, no model", Command(plain, "/ready"), "/echo", cut),
+        Subject("MLServer, scikit-learn runtime", _mlserver(place / "mlserver", pipeline), _INFER, infer),
+        Subject("BentoML", _bentoml(found), "/predict", cut),
+        Subject("this service, from an uncut text", own, "/v1/classify", text),
     ]
 
 
+_INFER = "/v2/models/frames/infer"
+
+
+def _as_inference(cut: list[str]) -> dict[str, object]:
+    """A request of the Open Inference Protocol."""
+    inputs = [{"name": "text", "shape": [len(cut)], "datatype": "BYTES", "data": cut}]
+    return {"parameters": {"content_type": "str"}, "inputs": inputs, "outputs": [{"name": "predict_proba"}]}
+
+
+def _mlserver(folder: Path, pipeline: Path) -> Command:
+    folder.mkdir()
+    model = {
+        "name": "frames",
+        "implementation": "mlserver_sklearn.SKLearnModel",
+        "max_batch_size": 8,
+        "max_batch_time": 0.005,
+        "parameters": {"uri": str(pipeline)},
+    }
+    (folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
+    settings = {
+        "MLSERVER_HTTP_PORT": PORT,
+        "MLSERVER_HOST": "127.0.0.1",
+        "MLSERVER_GRPC_PORT": "0",
+        "MLSERVER_PARALLEL_WORKERS": "0",
+        "MLSERVER_METRICS_ENDPOINT": "",
+    }
+    return Command(
+        [str(programs_of("mlserver") / "mlserver"), "start", str(folder)], "/v2/models/frames/ready", settings, folder
+    )
+
+
+def _bentoml(found: dict[str, str]) -> Command:
+    programs = programs_of("bentoml")
+    serve = [str(programs / "bentoml"), "serve", "benchmarks.peers.bentoml_service:Frames", "--port", PORT]
+    return Command(serve, "/readyz", {**found, "BENTOML_DO_NOT_TRACK": "True"})
+
+
 def _round(subject: Subject, seconds: float) -> Found:
-    with _running(subject) as (address, process, start):
-        url = f"{address}{subject.path}"
-        _load(url, subject.bodies, 1.0, 8)  # whatever is loaded with the first requests
-        peak, single = _load(url, subject.bodies, seconds, 8), _load(url, subject.bodies, seconds, 1)
-        half = _load(url, subject.bodies, seconds, 8, rate=peak["per_second"] / 2)
+    with running(subject.command, SERVER_CORE) as server:
+        url = f"{server.address}{subject.path}"
+        load(url, subject.bodies, 1.0, 8)  # whatever is loaded with the first requests
+        peak, single = load(url, subject.bodies, seconds, 8), load(url, subject.bodies, seconds, 1)
+        half = load(url, subject.bodies, seconds, 8, rate=peak["per_second"] / 2)
         return Found(
-            peak["per_second"], single["p50"], single["p99"], half["p99"], half["p50"], start, _memory(process.pid)
+            peak["per_second"],
+            single["p50"],
+            single["p99"],
+            half["p99"],
+            half["p50"],
+            server.start,
+            memory(server.process.pid),
         )
 
 
-@contextmanager
-def _running(subject: Subject) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    """The subject on a core of its own, with its address and the seconds until it was ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [*subject.command, str(port)] if subject.command[-1] == "--port" else list(subject.command)
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "FRAMING_PORT": str(port), **subject.environment},
-        preexec_fn=_pinned(_SERVER_CORE),  # noqa: PLW1509 - there are no threads here
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                if httpx2.get(f"{address}{subject.ready}").status_code == 200:
-                    break
-            except httpx2.TransportError:
-                time.sleep(0.01)
-        yield address, process, time.perf_counter() - began
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _pinned(core: int) -> Callable[[], None]:
-    cores = sorted(os.sched_getaffinity(0))
-    return lambda: os.sched_setaffinity(0, {cores[core % len(cores)]})
-
-
-def _load(url: str, bodies: Path, seconds: float, connections: int, rate: float | None = None) -> dict[str, float]:
+def load(url: str, bodies: Path, seconds: float, connections: int, rate: float | None = None) -> dict[str, float]:
+    """What `benchmarks.load` finds, from a process on the other core."""
     command = [sys.executable, "-m", "benchmarks.load", url, str(bodies), "--json"]
     command += ["--seconds", str(seconds), "--connections", str(connections)]
     command += ["--rate", str(rate)] if rate else []
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, preexec_fn=_pinned(_LOAD_CORE))
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, preexec_fn=pinned(LOAD_CORE))
     answer: dict[str, float] = json.loads(done.stdout)
     return answer
 
 
-def _memory(process: int) -> float:
-    for line in Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("The kernel does not tell the memory of processes.")
-
-
-def _in_process(place: Path) -> float:
+def in_process(place: Path) -> float:
     """Paragraphs a second of the scorer alone, an article at a time, on the server's core."""
     command = [sys.executable, "-m", "benchmarks.scorer_speed", "--json"]
     done = subprocess.run(
@@ -162,18 +162,24 @@ def _in_process(place: Path) -> float:
         env={**os.environ, "FRAMING_DATA_DIR": str(place)},
         check=True,
         capture_output=True,
-        preexec_fn=_pinned(_SERVER_CORE),
+        preexec_fn=pinned(SERVER_CORE),
     )
     return float(json.loads(done.stdout)["per_second"])
 
 
 def report(found: dict[str, Found], scorer: float) -> str:
     """Ratios first, then what each server did."""
-    silent, explained, plain, echo = found.values()
+    silent, explained, plain, echo, mlserver, bentoml, text = found.values()
+
+    def times(one: Found, other: Found) -> str:
+        return f"{one.per_second / other.per_second:.1f}×"
+
     ratios = [
-        ["requests a second, against plain FastAPI", f"{silent.per_second / plain.per_second:.1f}×", "6×"],
-        ["the same with evidence", f"{explained.per_second / plain.per_second:.1f}×", "4×"],
-        ["requests a second, of an echo without a model", f"{silent.per_second / echo.per_second:.0%}", "35%"],
+        ["requests a second without evidence, against plain FastAPI", times(silent, plain), "6×"],
+        ["against MLServer", times(silent, mlserver), "5×"],
+        ["against BentoML", times(silent, bentoml), "6×"],
+        ["with evidence, against plain FastAPI without", times(explained, plain), "4×"],
+        ["of an echo without a model", f"{silent.per_second / echo.per_second:.0%}", "35%"],
         [
             "paragraphs a second over HTTP, of the scorer's own",
             f"{silent.per_second * PARAGRAPHS / scorer:.0%}",
@@ -182,6 +188,7 @@ def report(found: dict[str, Found], scorer: float) -> str:
         ["p99 over the median at half of peak load", f"{silent.p99_at_half / silent.p50_at_half:.1f}", "under 3"],
         ["start to ready", f"{silent.start:.2f} s", "under 0.7 s"],
         ["memory of a server that has classified", f"{silent.memory:.0f} MiB", "under 110 MiB"],
+        ["from an uncut text, of that from cut paragraphs", f"{text.per_second / silent.per_second:.0%}", ""],
     ]
     rows = [
         [
@@ -204,24 +211,12 @@ def report(found: dict[str, Found], scorer: float) -> str:
 
 
 def main() -> None:
-    """Prints the tables, or writes the document."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)}")
     asked = parser.parse_args()
-    text = report(*measure(asked.rounds, asked.seconds))
-    print(text)
-    if asked.write:
-        DOCUMENT.write_text(f"{_head(asked.rounds)}\n\n{text}", encoding="utf-8")
-
-
-def _head(rounds: int) -> str:
-    what = (__doc__ or "").strip().replace("\n\n", "\n").replace("\n", " ")
-    return (
-        f"# Performance\n\nMade by `make bench`, medians of {rounds} interleaved rounds. {what} Absolute figures "
-        "belong to the machine; the ratios are what counts."
-    )
+    print(report(*measure(asked.rounds, asked.seconds)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.server import ROOT, serve
+from benchmarks.server import ROOT, product, running, train
 from training.card_markdown import table
 
 IDLE_SECONDS = 5.0
@@ -28,20 +27,15 @@ def measure(rounds: int) -> list[list[str]]:
     article = {"text": json.loads((ROOT / "docs" / "example.json").read_text(encoding="utf-8"))["text"]}
     idle, training = [], []
     with tempfile.TemporaryDirectory() as folder, httpx2.Client(timeout=60) as client:
-        environment = {"FRAMING_DATA_DIR": folder}
-        train = [sys.executable, "-m", "service.cli", "train", "--json"]
-        subprocess.run(train, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
-        server, client.base_url = serve(Path(folder))
-        try:
+        train(Path(folder))
+        with running(product(Path(folder), worker="true")) as server:
+            client.base_url = server.address
             _load(client, article, _for_seconds(2))
             for number in range(rounds):
                 idle.append(_load(client, article, _for_seconds(IDLE_SECONDS)))
                 location = client.post("/v1/training-runs", json={"seed": number}).headers["location"]
                 training.append(_load(client, article, _while_running(client, location)))
                 print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        finally:
-            server.terminate()
-            server.wait()
     rows = [_row("idle", idle), _row("during a training run", training)]
     ratios = [
         statistics.median(t) / statistics.median(i)

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.server import ROOT, serve
+from benchmarks.server import ROOT, product, running
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from training.card_markdown import figure_text, table
@@ -37,25 +37,25 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
     coded = [p for p in corpus if p.article not in held_out]
     coded.sort(key=lambda p: hashlib.sha256(p.text.encode()).digest())
     rows, done = [], 0
-    with tempfile.TemporaryDirectory() as folder, httpx2.Client(timeout=60) as client:
-        server, client.base_url = serve(Path(folder))
-        try:
-            for size in sizes:
-                client.post("/v1/annotations", json=[_code(p) for p in coded[done:size]]).raise_for_status()
-                done = size
-                run = _train(client)
-                if run["state"] != "succeeded":
-                    raise SystemExit(f"With {size} codes the run {run['state']}: {run['error']}")
-                model = Registry(Path(folder) / "models").load(run["version"])
-                figure = evaluate_held_out(model, judged).macro.f1
-                rows.append([f"{size:,}", figure_text(figure), run["verdict"]["reason"]])
-                print(" | ".join(rows[-1]), file=sys.stderr)
-                if run["verdict"]["promote"]:
-                    reason = {"reason": run["verdict"]["reason"], "by": "curve"}
-                    client.post(f"/v1/models/{run['version']}/promote", json=reason).raise_for_status()
-        finally:
-            server.terminate()
-            server.wait()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(product(Path(folder), worker="true")) as server,
+        httpx2.Client(timeout=60) as client,
+    ):
+        client.base_url = server.address
+        for size in sizes:
+            client.post("/v1/annotations", json=[_code(p) for p in coded[done:size]]).raise_for_status()
+            done = size
+            run = _train(client)
+            if run["state"] != "succeeded":
+                raise SystemExit(f"With {size} codes the run {run['state']}: {run['error']}")
+            model = Registry(Path(folder) / "models").load(run["version"])
+            figure = evaluate_held_out(model, judged).macro.f1
+            rows.append([f"{size:,}", figure_text(figure), run["verdict"]["reason"]])
+            print(" | ".join(rows[-1]), file=sys.stderr)
+            if run["verdict"]["promote"]:
+                reason = {"reason": run["verdict"]["reason"], "by": "curve"}
+                client.post(f"/v1/models/{run['version']}/promote", json=reason).raise_for_status()
     return rows
 
 

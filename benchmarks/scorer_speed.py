@@ -7,7 +7,7 @@ import argparse
 import json
 import time
 
-from benchmarks.articles import PARAGRAPHS, paragraphs
+from benchmarks.articles import PARAGRAPHS, articles
 from service.settings import Settings
 from training.registry import Registry
 
@@ -20,14 +20,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     model, _ = Registry(Settings().models_location).load_champion()
-    texts = paragraphs(_ARTICLES * PARAGRAPHS)
-    articles = [texts[start : start + PARAGRAPHS] for start in range(0, len(texts), PARAGRAPHS)]
-    for article in articles[:200]:
+    cut = list(articles(_ARTICLES))
+    for article in cut[:200]:
         model.score(article)
     began = time.perf_counter()
-    for article in articles[200:]:
+    for article in cut[200:]:
         model.score(article)
-    speed = (len(articles) - 200) * PARAGRAPHS / (time.perf_counter() - began)
+    speed = (len(cut) - 200) * PARAGRAPHS / (time.perf_counter() - began)
     print(json.dumps({"per_second": speed}) if asked.json else f"{speed:,.0f} paragraphs a second")
 
 

@@ -1,30 +1,104 @@
-"""A server of one's own to measure, on loopback and an empty folder."""
+"""Servers to measure, each on loopback and an own folder, on a core of its own where asked."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 
 ROOT = Path(__file__).parents[1]
+SERVER_CORE, LOAD_CORE = 0, 1
+PORT = "{port}"
+_START_SECONDS = 60
 
 
-def serve(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Starts a server on a data folder; returns its process and address once it answers."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a server is started, where `{port}` stands for its port, and where it says that it is ready."""
+
+    arguments: Sequence[str]
+    ready: str
+    environment: dict[str, str] = field(default_factory=dict)
+    folder: Path = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers at `address`, `start` seconds after it was started."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    start: float
+
+
+def train(folder: Path) -> None:
+    """Trains the default model into a data folder."""
+    command = [sys.executable, "-m", "service.cli", "train", "--json"]
+    environment = {**os.environ, "FRAMING_DATA_DIR": str(folder)}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def product(folder: Path, **settings: str) -> Command:
+    """This service on a data folder, without a worker unless the settings say so."""
+    said = {"data_dir": str(folder), "log_level": "warning", "worker": "false", "port": PORT, **settings}
+    environment = {f"FRAMING_{name.upper()}": value for name, value in said.items()}
+    return Command([sys.executable, "-m", "service.cli", "serve"], "/readyz", environment)
+
+
+@contextmanager
+def running(command: Command, core: int | None = None) -> Iterator[Running]:
+    """Starts a server and ends it afterwards; raises `RuntimeError` where it does not get ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    variables = {"FRAMING_DATA_DIR": str(folder), "FRAMING_PORT": str(port), "FRAMING_LOG_LEVEL": "warning"}
-    server = subprocess.Popen([sys.executable, "-m", "service.cli", "serve"], cwd=ROOT, env={**os.environ, **variables})
+        port = str(probe.getsockname()[1])
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [argument.replace(PORT, port) for argument in command.arguments],
+        cwd=command.folder,
+        env={**os.environ, **{name: value.replace(PORT, port) for name, value in command.environment.items()}},
+        preexec_fn=pinned(core),  # noqa: PLW1509 - there are no threads here
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx2.get(f"{address}/livez")
-        except httpx2.TransportError:
-            time.sleep(0.1)
-        else:
-            break
-    return server, address
+    try:
+        while not _answers(f"{address}{command.ready}"):
+            if process.poll() is not None or time.perf_counter() - began > _START_SECONDS:
+                raise RuntimeError(f"{' '.join(command.arguments)} did not get ready.")
+        yield Running(address, process, time.perf_counter() - began)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url).status_code < 400
+    except httpx2.TransportError:
+        time.sleep(0.01)
+        return False
+
+
+def pinned(core: int | None) -> Callable[[], None] | None:
+    """For a new process: stay on a core."""
+    cores = sorted(os.sched_getaffinity(0))
+    return None if core is None else lambda: os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+def memory(process: int) -> float:
+    """MiB (PSS: shared pages count in part) of a process and all that it started."""
+    pages = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    own = int(re.search(r"^Pss:\s+(\d+)", pages, re.MULTILINE)[1]) / 1024  # type: ignore[index]
+    children = [
+        child
+        for thread in Path(f"/proc/{process}/task").iterdir()
+        for child in (thread / "children").read_text(encoding="ascii").split()
+    ]
+    return own + sum(memory(int(child)) for child in children)

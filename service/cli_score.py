@@ -32,7 +32,9 @@ def score(
         str | None, typer.Option(help="Folder or URL for files of scores, a row a paragraph; else they are shown.")
     ] = None,
     file_format: Annotated[OutputFormat, typer.Option("--format", help="Kind of those files.")] = "parquet",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that score, with --to.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score, with --to; 1, or as many as cores with a cluster.")
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers score, with --to.")
     ] = None,
@@ -74,13 +76,13 @@ def _columns(given: list[str]) -> dict[str, str]:
     return dict(one.split("=", 1) for one in given)
 
 
-def _engine(stack: ExitStack, workers: int, address: str | None) -> "Engine":
+def _engine(stack: ExitStack, workers: int | None, address: str | None) -> "Engine":
     from service.bulk.engines import Cluster, Processes, ThisProcess
     from service.cluster import cluster
 
     if address is None:
-        return ThisProcess() if workers == 1 else Processes(workers)
-    return Cluster(stack.enter_context(cluster(address, workers if workers > 1 else None)))
+        return Processes(workers) if workers and workers > 1 else ThisProcess()
+    return Cluster(stack.enter_context(cluster(address, workers)))
 
 
 def _run(job: "Job", inputs: list[str], engine: "Engine", as_json: bool) -> None:

@@ -1,0 +1,100 @@
+"""Bulk scoring: `framing score --to` on JSON Lines of articles that were cut before, 15 paragraphs of 90 words each.
+
+One process against the scorer alone, two processes and two Dask workers against one, and memory as the input grows.
+Times are of whole commands, from start to end.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.articles import PARAGRAPHS, as_paragraphs, write_bodies
+from benchmarks.http_speed import in_process
+from benchmarks.server import ROOT, train
+from training.card_markdown import table
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One command: paragraphs scored, seconds, and the most memory (MiB) that one of its processes had."""
+
+    what: str
+    paragraphs: int
+    seconds: float
+    memory: float
+
+    @property
+    def per_second(self) -> float:
+        return self.paragraphs / self.seconds
+
+
+def measure(largest: int) -> tuple[list[Found], list[Found], float]:
+    """Ways to score the largest input, one process on growing inputs, and the scorer's own paragraphs a second."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        train(folder)
+        inputs = {
+            size: write_bodies(folder / f"{size}.jsonl", size // PARAGRAPHS, as_paragraphs())
+            for size in (largest // 100, largest // 10, largest)
+        }
+        grown = [_score(folder, "one process", path, []) for path in inputs.values()]
+        ways = {
+            "two processes": ["--workers", "2"],
+            "Dask, one worker": ["--cluster", "local", "--workers", "1"],
+            "Dask, two workers": ["--cluster", "local", "--workers", "2"],
+        }
+        others = [_score(folder, what, inputs[largest], options) for what, options in ways.items()]
+        return [grown[-1], *others], grown, in_process(folder)
+
+
+def _score(folder: Path, what: str, path: Path, options: list[str]) -> Found:
+    command = [sys.executable, "-m", "service.cli", "score", str(path), *options, "--json"]
+    with tempfile.TemporaryDirectory(dir=folder) as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, "--to", f"{output}/scores"],
+            cwd=ROOT,
+            env={**os.environ, "FRAMING_DATA_DIR": str(folder)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed.")
+    print(f"{what}: {path.stem} paragraphs in {seconds:.1f} s", file=sys.stderr)
+    return Found(what, int(path.stem) // PARAGRAPHS * PARAGRAPHS, seconds, used.ru_maxrss / 1024)
+
+
+def report(ways: list[Found], grown: list[Found], scorer: float) -> str:
+    """Ratios first."""
+    one, two, dask_one, dask_two = ways
+    memory = [found.memory for found in grown]
+    ratios = [
+        ["one process, of the scorer's own speed", f"{one.per_second / scorer:.0%}", "90%"],
+        ["two processes against one", f"{two.per_second / one.per_second:.2f}×", "1.8×"],
+        ["Dask: two workers against one", f"{dask_two.per_second / dask_one.per_second:.2f}×", "1.8×"],
+        ["memory from the smallest input to the largest", f"{max(memory) / min(memory) - 1:+.0%}", "±10%"],
+    ]
+    rows = [
+        [found.what, f"{found.paragraphs:,}", f"{found.seconds:.1f}", f"{found.per_second:,.0f}", f"{found.memory:.0f}"]
+        for found in [*grown[:-1], *ways]
+    ]
+    head = ["bulk scoring", "paragraphs", "seconds", "paragraphs a second", "memory MiB of the first process"]
+    return f"{table(['measure', 'found', 'aim'], ratios)}\n\n{table(head, rows)}\n"
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--paragraphs", type=int, default=1_000_000)
+    print(report(*measure(parser.parse_args().paragraphs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""BentoML with its batching, which is its best setting.
+
+PIPELINE=models/versions/v1/pipeline.joblib bentoml serve benchmarks.peers.bentoml_service:Frames
+"""
+
+import os
+from typing import Any
+
+import bentoml
+import joblib
+import numpy as np
+
+
+@bentoml.service(workers=1)
+class Frames:
+    """The model of the champion's file."""
+
+    def __init__(self) -> None:
+        self.pipeline: Any = joblib.load(os.environ["PIPELINE"])
+
+    @bentoml.api(batchable=True, max_batch_size=256, max_latency_ms=1000)  # type: ignore[untyped-decorator]
+    def predict(self, paragraphs: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+        """Scores, a row a paragraph."""
+        return self.pipeline.predict_proba(paragraphs)

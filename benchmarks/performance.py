@@ -1,0 +1,67 @@
+"""All measurements of docs/performance.md in one run: `make bench`, about half an hour on two cores that are else idle.
+
+python -m benchmarks.performance --rounds 1 --seconds 2 --largest 10000
+"""
+
+import argparse
+
+from benchmarks import bulk_speed, http_speed, request_profile, store_speed, training_speed
+from benchmarks.server import ROOT
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+_LIMITS = """An aim that is not met is left as it was set. What keeps the service from it:
+
+* **Times plain FastAPI, MLServer, BentoML.** The aims were set with a model of words and pairs of words, whose
+  `predict_proba` takes two to three times as long; the shipped model has single words, and the peers are that much
+  faster with it. The echo is FastAPI reading and writing the same JSON and doing nothing: no service written on it can
+  be faster than that, and the steps above have to be added to its time. Most of them is looking words up, once a word
+  in a dictionary of Python.
+* **Evidence.** Each answer has up to 32 spans a paragraph, hundreds of them; finding them costs half of the scores,
+  building and writing them as JSON as much as the scores again.
+* **Bulk.** A paragraph is also read from JSON, looked at for boilerplate, and written with its facts to Parquet; the
+  scorer alone does none of that.
+* **Memory.** HTML brings its extractor with the first page (about 40 MiB), storing brings SciPy by way of the sketches
+  that find copies (about 35 MiB)."""
+
+
+def document(rounds: int, seconds: float, largest: int) -> str:
+    """The whole document."""
+    sizes = tuple(size for size in store_speed.SIZES if size <= largest)
+    corpora = tuple(size for size in training_speed.SIZES if size <= largest)
+    sections = [
+        ("Classification over HTTP", http_speed, http_speed.report(*http_speed.measure(rounds, seconds))),
+        ("Where the time of a request goes", request_profile, request_profile.report(request_profile.measure())),
+        ("Bulk scoring", bulk_speed, bulk_speed.report(*bulk_speed.measure(largest))),
+        ("A growing store", store_speed, store_speed.report(store_speed.measure(sizes, seconds))),
+        ("A growing corpus", training_speed, training_speed.report(training_speed.measure(corpora))),
+    ]
+    parts = [
+        "# Performance",
+        f"Made by `make bench`, over HTTP as medians of {rounds} interleaved rounds, on two cores. Absolute figures belong "
+        "to the machine; the ratios are what counts, with the aim beside each.",
+    ]
+    for title, module, text in sections:
+        parts += [f"## {title}", _said(module.__doc__), text.strip()]
+    return "\n\n".join([*parts, "## What the limits are", _LIMITS]) + "\n"
+
+
+def _said(text: str | None) -> str:
+    return "\n".join(" ".join(part.split()) + "\n" for part in (text or "").strip().split("\n\n")).strip()
+
+
+def main() -> None:
+    """Prints the document, or writes it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--largest", type=int, default=1_000_000, help="paragraphs and articles at most")
+    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)}")
+    asked = parser.parse_args()
+    text = document(asked.rounds, asked.seconds, asked.largest)
+    print(text)
+    if asked.write:
+        DOCUMENT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Where the time of POST /v1/classify goes: microseconds of each step in process, medians over many articles.
+
+The articles are those of the benchmark over HTTP, paragraphs cut before; none is seen twice.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.articles import articles
+from benchmarks.server import train
+from service.answers import classified
+from service.body import parse_json
+from service.intake import Reading, language_of, split_article
+from service.metrics import Metrics
+from service.schemas.articles import ClassifyRequest
+from service.settings import Settings
+from training.card_markdown import table
+from training.classification import classify, cuts_at
+from training.frame_model import FrameModel
+from training.registry import Registry
+
+_ARTICLES, _WARM = 900, 300
+_STEPS = (
+    "parse the JSON strictly",
+    "check the request",
+    "look for boilerplate",
+    "tell the language",
+    "score, decide, roll up",
+    "count for the metrics",
+    "build the answer",
+    "write the JSON",
+)
+
+_Result = TypeVar("_Result")
+
+
+class _Clock:
+    """Adds up the time of named steps."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = {}
+
+    def time(self, step: str, do: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
+        began = time.perf_counter()
+        result = do(*args, **kwargs)
+        self.times.setdefault(step, []).append((time.perf_counter() - began) * 1e6)
+        return result
+
+
+def measure() -> dict[bool, dict[str, float]]:
+    """Microseconds a step, without and with evidence."""
+    with tempfile.TemporaryDirectory() as place:
+        train(Path(place))
+        settings = Settings(data_dir=Path(place))
+        found = {}
+        for explain in (False, True):
+            model, _ = Registry(settings.models_location).load_champion()
+            found[explain] = _steps(model, settings, explain)
+        return found
+
+
+def _steps(model: FrameModel, settings: Settings, explain: bool) -> dict[str, float]:
+    clock, metrics = _Clock(), Metrics()
+    cuts = cuts_at(model, "balanced", {})
+    for number, cut in enumerate(articles(_ARTICLES)):
+        if number == _WARM:
+            clock.times.clear()
+        body = json.dumps({"paragraphs": cut, "explain": explain}).encode()
+        content = clock.time(_STEPS[0], parse_json, body)
+        request = clock.time(_STEPS[1], ClassifyRequest.model_validate, content)
+        article = clock.time(_STEPS[2], split_article, request, settings)
+        language = clock.time(_STEPS[3], language_of, article, request, model)
+        texts = [paragraph.text for paragraph in article.paragraphs]
+        classification = clock.time(_STEPS[4], classify, model, texts, cuts, explain=explain)
+        clock.time(_STEPS[5], metrics.count, classification)
+        reading = Reading(article, language, classification)
+        answer = clock.time(_STEPS[6], classified, request, reading, model.card, evidence_terms=settings.evidence_terms)
+        clock.time(_STEPS[7], answer.model_dump_json, exclude_none=True)
+    return {step: statistics.median(times) for step, times in clock.times.items()}
+
+
+def report(found: dict[bool, dict[str, float]]) -> str:
+    """A row a step."""
+    rows = [[step, f"{found[False][step]:.0f}", f"{found[True][step]:.0f}"] for step in _STEPS]
+    rows.append(["together", *(f"{sum(found[explain].values()):.0f}" for explain in (False, True))])
+    return f"{table(['step', 'µs without evidence', 'µs with evidence'], rows)}\n"
+
+
+def main() -> None:
+    """Prints the table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    print(report(measure()))
+
+
+if __name__ == "__main__":
+    main()
