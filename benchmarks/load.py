@@ -26,7 +26,7 @@ class Load:
 
 
 async def send(url: str, bodies: list[bytes], connections: int, seconds: float, rate: float | None) -> Load:
-    """Sends the bodies in turn and waits for each answer; raises `RuntimeError` for one that is not 200.
+    """Sends the bodies in turn and waits for each answer; raises `RuntimeError` for one that is no success.
 
     With a rate, requests have a time at which they are due, and waiting for a free connection counts.
     """
@@ -47,7 +47,7 @@ async def send(url: str, bodies: list[bytes], connections: int, seconds: float, 
             answer = await reader.readuntil(b"\r\n\r\n")
             length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             content = await reader.readexactly(length)
-            if not answer.startswith(b"HTTP/1.1 200"):
+            if not answer.startswith(b"HTTP/1.1 2"):
                 raise RuntimeError(f"{answer.decode()}{content[:500].decode()}")
             times.append(time.perf_counter() - began)
         writer.close()

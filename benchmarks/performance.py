@@ -37,8 +37,8 @@ def document(rounds: int, seconds: float, largest: int) -> str:
     ]
     parts = [
         "# Performance",
-        f"Made by `make bench`, over HTTP as medians of {rounds} interleaved rounds, on two cores. Absolute figures belong "
-        "to the machine; the ratios are what counts, with the aim beside each.",
+        f"Made by `make bench`, over HTTP as medians of {rounds} interleaved rounds, on two cores. Absolute figures "
+        "belong to the machine; the ratios are what counts, with the aim beside each.",
     ]
     for title, module, text in sections:
         parts += [f"## {title}", _said(module.__doc__), text.strip()]

@@ -19,6 +19,6 @@ class Frames:
         self.pipeline: Any = joblib.load(os.environ["PIPELINE"])
 
     @bentoml.api(batchable=True, max_batch_size=256, max_latency_ms=1000)  # type: ignore[untyped-decorator]
-    def predict(self, paragraphs: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+    def predict(self, paragraphs: list[str]) -> np.ndarray:
         """Scores, a row a paragraph."""
-        return self.pipeline.predict_proba(paragraphs)
+        return np.asarray(self.pipeline.predict_proba(paragraphs))
