@@ -10,15 +10,19 @@ from fastapi.openapi.utils import get_openapi
 
 from labels.codebook import read_codebook
 from service import problems
+from service.access.gate import Gate
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
+from service.overload import LimitRequests
+from service.pages import audit as pages_of_audit
 from service.pages import codebook as pages_of_codebook
-from service.pages import coding, dashboard, files, reader, try_it
+from service.pages import coding, dashboard, files, reader, sign_in, try_it
 from service.pages import models as pages_of_models
 from service.pages.assets import ChartFiles
 from service.routes import (
     annotations,
     articles,
+    audit,
     batches,
     classify,
     codebook,
@@ -62,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         champion=Champion(registry, metrics, settings.champion_poll_seconds, announce),
         metrics=metrics,
         charts=ChartFiles(codebook_, settings.cache_dir),
+        gate=Gate(settings, database),
     )
 
     @asynccontextmanager
@@ -93,15 +98,27 @@ def create_app(settings: Settings) -> FastAPI:
         models,
         prevalence,
         scores,
+        audit,
         health,
         docs,
     ):
         app.include_router(module.router)
-    for module in (dashboard, try_it, reader, coding, pages_of_models, pages_of_codebook, files):
+    for module in (
+        dashboard,
+        try_it,
+        reader,
+        coding,
+        pages_of_models,
+        pages_of_codebook,
+        pages_of_audit,
+        sign_in,
+        files,
+    ):
         app.include_router(module.router)
     docs.mount_assets(app)
     files.mount_static(app)
     problems.install(app)
+    app.add_middleware(LimitRequests, most=settings.max_requests)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
     return app

@@ -5,13 +5,16 @@ FastAPI's own `max_body_size` would do the bounding, but answers in plain text w
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import anyio
 from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from labels.errors import FramingError
+from service.access.needs import GuardedRoute
 
 _DEEPEST = 32
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -28,22 +31,37 @@ class BodyTooLargeError(BodyError):
     """The body is longer than the service takes."""
 
 
+class BodyTimeoutError(BodyError):
+    """The body took longer to arrive than the service waits."""
+
+
+@contextmanager
+def _in_time(seconds: float) -> Iterator[None]:
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise BodyTimeoutError(f"The body did not arrive within {seconds:g} seconds.") from None
+
+
 class StrictJsonRequest(Request):
     """A request whose JSON is strict: UTF-8 only, no NaN, no duplicate names, no lone surrogates, not too deep."""
 
     async def body(self) -> bytes:
         """The body; raises `BodyTooLargeError` as soon as it is known to be too large."""
         if not hasattr(self, "_body"):
-            limit = self.app.state.services.settings.max_body_mib * 2**20
+            settings = self.app.state.services.settings
+            limit = settings.max_body_mib * 2**20
             declared = self.headers.get("content-length", "0")
             size, chunks = int(declared) if declared.isdigit() else 0, []
             received = 0
             if size <= limit:
-                async for chunk in self.stream():
-                    chunks.append(chunk)
-                    received += len(chunk)
-                    if received > limit:
-                        break
+                with _in_time(settings.body_seconds):
+                    async for chunk in self.stream():
+                        chunks.append(chunk)
+                        received += len(chunk)
+                        if received > limit:
+                            break
             if max(size, received) > limit:
                 raise BodyTooLargeError(f"The body is larger than {limit // 2**20} MiB.")
             self._body = b"".join(chunks)
@@ -60,7 +78,7 @@ class StrictJsonRequest(Request):
         return self._json
 
 
-class StrictJsonRoute(APIRoute):
+class StrictJsonRoute(GuardedRoute):
     """A route that reads its body by `StrictJsonRequest`; JSON Lines count as a JSON list."""
 
     def get_route_handler(self) -> Any:

@@ -44,12 +44,13 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Store the codes of another tool's file: all of them, or none and every bad row named."""
+    from service.access.roles import COMMAND_LINE
     from service.exchange import import_codes
 
     settings = Settings()
     data = bytes_of(file)
     with open_database(settings) as (database, codebook):
-        done = import_codes(database, codebook, file_format, data, coder=coder, dry_run=dry_run)
+        done = import_codes(database, codebook, file_format, data, coder=coder, dry_run=dry_run, caller=COMMAND_LINE)
     if as_json:
         print_json(asdict(done))
     else:

@@ -1,12 +1,15 @@
 """Commands about model versions."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.command import AsJson, command, print_json
+from service.command import AsJson, command, open_database, print_json
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from training.registry import Promotion
 
 
 @command("framing models", rich_help_panel="Models")
@@ -39,9 +42,9 @@ def promote(
     """Make a version champion; running services take it up within seconds."""
     from training.registry import Registry
 
-    _show_promotion(
-        asdict(Registry(Settings().models_location).promote(version, by=by, reason=reason, force=force)), as_json
-    )
+    settings = Settings()
+    promotion = Registry(settings.models_location).promote(version, by=by, reason=reason, force=force)
+    _note_and_show(settings, promotion, as_json)
 
 
 @command("framing rollback --reason 'misses denials' --by mira", rich_help_panel="Models")
@@ -49,11 +52,17 @@ def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -
     """Make the champion before the present one champion again."""
     from training.registry import Registry
 
-    _show_promotion(asdict(Registry(Settings().models_location).roll_back(by=by, reason=reason)), as_json)
+    settings = Settings()
+    _note_and_show(settings, Registry(settings.models_location).roll_back(by=by, reason=reason), as_json)
 
 
-def _show_promotion(promotion: dict[str, Any], as_json: bool) -> None:
+def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) -> None:
+    from service.access.roles import COMMAND_LINE
+    from service.store.audit import note_promotion
+
+    with open_database(settings) as (database, _), database.write() as connection:
+        note_promotion(connection, COMMAND_LINE, promotion)
     if as_json:
-        print_json(promotion)
+        print_json(asdict(promotion))
     else:
-        typer.echo(f"{promotion['version']} is champion now; before it was {promotion['previous'] or 'none'}.")
+        typer.echo(f"{promotion.version} is champion now; before it was {promotion.previous or 'none'}.")

@@ -3,10 +3,12 @@
 from sqlalchemy import Connection
 
 from labels.codebook import Codebook
+from service.access.errors import ForbiddenError
+from service.access.roles import Caller
 from service.problems import AnnotationError, NoSuchParagraphError, UnknownFrameError
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations as store
-from service.store import draws
+from service.store import audit, draws
 
 
 def new_annotation(
@@ -32,6 +34,31 @@ def new_annotation(
         selection=selection,
         inclusion_probability=probability,
     )
+
+
+def require_own(caller: Caller, coder: str, role: str = "coder") -> None:
+    """Raises `ForbiddenError` where a key of the role coder would code as somebody else, or settle disagreements."""
+    if caller.may("admin"):
+        return
+    if coder != caller.name:
+        raise ForbiddenError(f"A key of the role coder codes under its own name, '{caller.name}'.")
+    if role != "coder":
+        raise ForbiddenError("To settle what others coded needs a key of the role admin.")
+
+
+def whose(caller: Caller, coder: str | None) -> str | None:
+    """Whose codes are asked for: of a key of the role coder its own; raises `ForbiddenError` for another's."""
+    if caller.may("admin"):
+        return coder
+    require_own(caller, caller.name if coder is None else coder)
+    return caller.name
+
+
+def note_code(connection: Connection, caller: Caller, stored: store.StoredAnnotation) -> None:
+    """Notes a code in the log of actions, without what it says."""
+    one = stored.annotation
+    action = "code" if one.role == "coder" else "adjudicate"
+    audit.note(connection, caller, action, stored.id, coder=one.coder, unit=one.unit.key)
 
 
 def _unit(connection: Connection, request: AnnotationRequest, prefix: str) -> store.Unit:

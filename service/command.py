@@ -41,8 +41,10 @@ def _errors_as_sentences() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def command(example: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose help ends with an example and whose errors are sentences."""
+def command(
+    example: str, *, of: typer.Typer = app, **options: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command, of a group if one is named, whose help ends with an example and whose errors are sentences."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
@@ -50,7 +52,7 @@ def command(example: str, **options: Any) -> Callable[[Callable[..., None]], Cal
             with _errors_as_sentences():
                 function(*args, **kwargs)
 
-        return app.command(epilog=f"Example: {example}", **options)(guarded)
+        return of.command(epilog=f"Example: {example}", **options)(guarded)
 
     return register
 

@@ -15,6 +15,7 @@ from service.doctor import Finding
 from service.schemas.annotations import AgreementAnswer
 from service.schemas.articles import Classified, ParagraphAnswer
 from service.schemas.models import ModelList
+from service.store.keys import Key
 from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows
 from training.cross_validation import Progress as Report
 from training.evaluation import Evaluation
@@ -69,6 +70,17 @@ def bulk_progress() -> Iterator[Callable[[Done, float], None]]:
     with Progress(*columns, console=err) as bar:
         task = bar.add_task("", total=1.0, paragraphs=0)
         yield lambda done, share: bar.update(task, completed=share, paragraphs=done.paragraphs)
+
+
+def show_keys(keys: Sequence[Key]) -> None:
+    table = Table()
+    for column in ("Id", "Name", "Role", "Made", "Works until", "Used last"):
+        table.add_column(column, no_wrap=True)
+    for key in keys:
+        until = "revoked" if key.revoked_at else "no end" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d}"
+        used = "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, key.name, key.role, f"{key.created_at:%Y-%m-%d}", until, used)
+    out.print(table)
 
 
 def show_bulk(summary: Summary) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from labels.annotations import read_corpus
 from labels.codebook import read_codebook
 from labels.errors import FramingError
 from service.settings import Settings
+from service.store import audit
 from service.store.database import Database, DatabaseError
 from training.errors import NoChampionError
 from training.registry import Registry
@@ -31,6 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("codebook", lambda: _codebook(settings)),
         ("corpus", lambda: _corpus(settings)),
         ("database", lambda: _database(settings)),
+        ("log of actions", lambda: _audit(settings)),
         ("champion", lambda: _champion(registry)),
         ("champion's codebook", lambda: _codebooks_agree(settings, registry)),
         ("leftovers", lambda: _leftovers(registry)),
@@ -70,6 +73,22 @@ def _database(settings: Settings) -> str:
             if verdict != "ok":
                 raise DatabaseError(f"The database file is damaged: {verdict}. Restore a backup.")
         return f"reachable and sound ({database.url.render_as_string(hide_password=True)})"
+    finally:
+        database.close()
+
+
+def _audit(settings: Settings) -> str:
+    database = Database(settings.store_url)
+    if database.is_sqlite and not Path(database.url.database or "").is_file():
+        return "nothing yet"
+    try:
+        database.ping()
+        with database.read() as connection:
+            return f"{audit.verify(connection)} lines, each as it was written"
+    except DatabaseError:
+        raise
+    except DBAPIError as error:
+        raise DatabaseError("The database cannot be read.") from error
     finally:
         database.close()
 

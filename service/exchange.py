@@ -7,7 +7,9 @@ from labels.codebook import Codebook
 from labels.exchange import Code, ExchangeError, require_format
 from labels.exchange.code import UNKNOWN_CODER
 from labels.exchange.refi_qda import write_codebook
+from service.access.roles import Caller
 from service.store import annotations as store
+from service.store import audit
 from service.store.database import Database
 
 CODEBOOK_FORMAT = "refi-qdc"
@@ -23,14 +25,18 @@ class Imported:
     dry_run: bool
 
 
-def export_codes(database: Database, codebook: Codebook, format_name: str) -> bytes:
-    """All codes in force as a file of the format; `refi-qdc` gives the codebook alone."""
+def export_codes(database: Database, codebook: Codebook, format_name: str, *, coder: str | None = None) -> bytes:
+    """All codes in force, or those of one coder, as a file of the format; `refi-qdc` gives the codebook alone."""
     if format_name == CODEBOOK_FORMAT:
         return write_codebook(codebook)
     chosen = require_format(format_name)
     with database.read() as connection:
         found = store.in_force(connection)
-    codes = [_code(stored, text) for stored, text in found if stored.annotation.role == "coder"]
+    codes = [
+        _code(stored, text)
+        for stored, text in found
+        if stored.annotation.role == "coder" and coder in (None, stored.annotation.coder)
+    ]
     return chosen.write(codes, codebook)
 
 
@@ -42,6 +48,7 @@ def import_codes(
     *,
     coder: str | None = None,
     dry_run: bool = False,
+    caller: Caller,
 ) -> Imported:
     """Stores the codes of a file, all or none; `coder` stands in where the file names none.
 
@@ -63,6 +70,8 @@ def import_codes(
             of_articles += unit is not None
             if not dry_run:
                 store.add(connection, _annotation(code, unit or store.text_unit(code.source, code.text), codebook))
+        if not dry_run:
+            audit.note(connection, caller, "import codes", format_name, codes=len(codes), coders=list(_coders(codes)))
     return Imported(len(codes), _coders(codes), of_articles, dry_run)
 
 

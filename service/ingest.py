@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from labels.duplicates import ArticleSketch, sketch_article
+from service.access.roles import Caller
 from service.intake import Reading, read_article
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.store import articles as store
+from service.store import audit
 from training.frame_model import FrameModel
 
 
@@ -33,12 +35,12 @@ def prepare(request: ArticleRequest, model: FrameModel, settings: Settings) -> P
     return Prepared(metadata, reading, scoring, digest, sketch_article(reading.article.text))
 
 
-def add(connection: Connection, prepared: Prepared) -> store.StoredArticle | str:
-    """Stores an article, or gives the id of the same one that is there already."""
+def add(connection: Connection, prepared: Prepared, caller: Caller) -> store.StoredArticle | str:
+    """Stores an article and notes who did, or gives the id of the same one that is there already."""
     same = store.find_same(connection, prepared.metadata, prepared.digest)
     if same is not None:
         return same
-    return store.add(
+    added = store.add(
         connection,
         prepared.metadata,
         prepared.reading.language,
@@ -46,6 +48,8 @@ def add(connection: Connection, prepared: Prepared) -> store.StoredArticle | str
         prepared.scoring,
         prepared.sketch,
     )
+    audit.note(connection, caller, "submit", added.id, outlet=prepared.metadata.outlet)
+    return added
 
 
 def _metadata(request: ArticleRequest) -> store.Metadata:

@@ -15,11 +15,14 @@ from starlette.routing import compile_path
 
 from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
 from labels.exchange import ExchangeError
-from service.body import BodyError, BodyTooLargeError
+from service.access.errors import ForbiddenError, RateLimitedError, UnauthorizedError
+from service.body import BodyError, BodyTimeoutError, BodyTooLargeError
 from service.pages.names import ChartsError
 from service.schemas.problems import FieldError, Problem
+from service.store.audit import AuditError
 from service.store.database import DatabaseError
 from service.store.idempotency import IdempotencyKeyReusedError
+from service.store.keys import NoSuchKeyError
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, StorageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -80,8 +83,14 @@ class Kind(NamedTuple):
 
 # The first matching row counts, so special errors stand above general ones.
 TABLE: dict[type[Exception], Kind] = {
+    UnauthorizedError: Kind(401, "unauthorized", "A key is needed"),
+    ForbiddenError: Kind(403, "forbidden", "The key does not allow this"),
+    RateLimitedError: Kind(429, "rate-limited", "Too many requests"),
+    NoSuchKeyError: Kind(404, "not-found", "There is no such thing here"),
+    AuditError: Kind(500, "audit", "The log of actions was tampered with"),
     BodyTooLargeError: Kind(413, "too-large", "The request is too large"),
     ArticleTooLargeError: Kind(413, "too-large", "The request is too large"),
+    BodyTimeoutError: Kind(408, "too-slow", "The request took too long to arrive"),
     BodyError: Kind(400, "unreadable-body", "The request body cannot be read"),
     LanguageError: Kind(422, "language-not-supported", "The model does not know this language"),
     ArticleError: Kind(422, "nothing-to-score", "The article cannot be scored"),
@@ -164,7 +173,15 @@ async def answer_known(request: Request, error: Exception) -> Response:
     """The answer to an error of the table."""
     found = describe(request.url.path, error)
     headers = {"Retry-After": "1"} if found.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return _answer(found, headers)
+    return _answer(found, getattr(error, "headers", headers))
+
+
+def busy(path: str) -> Response:
+    """The answer while too many requests are under way."""
+    kind = Kind(503, "busy", "The service has too much to do")
+    return _answer(
+        _problem(path, kind, "Too many requests are under way; come back in a second."), {"Retry-After": "1"}
+    )
 
 
 def _pointer(field: str) -> str:

@@ -1,6 +1,7 @@
 """`framing serve`: one server process, or several on one port, and the worker beside them."""
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -12,15 +13,24 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from service.settings import Settings
+from service.access.errors import OpenServerError
+from service.command import open_database
+from service.settings import Settings, is_loopback
+from service.store.keys import any_kept
 from service.supervisor import Supervisor
+
+_log = logging.getLogger("framing")
 
 _SWITCH_SECONDS = 0.0005
 _GRACE_SECONDS = 10
 
 
 def run(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT; requests in flight are finished."""
+    """Serves until SIGTERM or SIGINT; requests in flight are finished.
+
+    Raises `OpenServerError` where others could reach a server that has no key.
+    """
+    _require_key_beyond_loopback(settings)
     supervisor = Supervisor()
     # uvicorn raises SIGTERM again when it is done; unhandled, that would end us before the worker is stopped.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
@@ -36,6 +46,20 @@ def run(settings: Settings) -> None:
                 )
     finally:
         supervisor.stop()
+
+
+def _require_key_beyond_loopback(settings: Settings) -> None:
+    if settings.admin_key is not None:
+        return
+    with open_database(settings) as (database, _), database.read() as connection:
+        closed = any_kept(connection)
+    if not closed and not is_loopback(settings.host):
+        raise OpenServerError(
+            f"Refusing to listen on {settings.host}: there is no key yet, so anyone who reaches the port could use the "
+            "service. Make one with `framing keys create NAME --role admin`, or set FRAMING_ADMIN_KEY."
+        )
+    if not closed:
+        _log.warning("There is no key: everybody on this machine may do everything (see `framing keys create`).")
 
 
 def child() -> FastAPI:

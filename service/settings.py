@@ -2,10 +2,10 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from croniter import croniter
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labels.annotations import DEFAULT_CORPUS
@@ -28,14 +28,17 @@ class Settings(BaseSettings):
     )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) that new models are trained by.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on. There are no keys yet, so loopback only, unless `allow_open`."
-    )
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only once there is a key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    allow_open: bool = Field(
-        False,
-        description="Listen beyond loopback without keys, for a container or network that guards the port itself.",
+    admin_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="A key of the role admin that is not in the database, for a first start; 32 characters or more.",
     )
+    session_hours: int = Field(12, ge=1, description="How long one stays signed in to the pages.")
+    rate_per_minute: int = Field(0, ge=0, description="Requests that a key may make in a minute; 0: no limit.")
+    max_requests: int = Field(256, ge=1, description="Requests under way in a process; more are asked to come back.")
+    body_seconds: float = Field(30, gt=0, description="Longest time that a request may take to send its body.")
     max_body_mib: int = Field(
         8, ge=1, description="Largest request body in MiB (JSON escapes may take six times the text)."
     )
@@ -73,15 +76,6 @@ class Settings(BaseSettings):
             raise ValueError(f"'{expression}' is not a cron expression such as '0 3 * * 1'")
         return expression
 
-    @model_validator(mode="after")
-    def _loopback_without_keys(self) -> Self:
-        if not self.allow_open and not _is_loopback(self.host):
-            raise ValueError(
-                f"Refusing to listen on {self.host}: the service has no keys yet, so anyone who reaches the port could "
-                "use it. Listen on 127.0.0.1, or set FRAMING_ALLOW_OPEN=true where the network guards the port."
-            )
-        return self
-
     @property
     def models_location(self) -> Path | str:
         return self.models_url or self.data_dir / "models"
@@ -95,7 +89,8 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'framing.sqlite3'}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from labels.codebook import Codebook
+from service.access.gate import Gate
 from service.champion import Champion
 from service.metrics import Metrics
 from service.pages.assets import ChartFiles
@@ -25,6 +26,7 @@ class Services:
     champion: Champion
     metrics: Metrics
     charts: ChartFiles
+    gate: Gate
 
 
 async def _services(request: Request) -> Services:  # a plain one would be sent to a thread of its own

@@ -16,8 +16,10 @@ from labels.agreement import agreement
 from labels.annotations import CodedParagraph, read_corpus, write_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
+from service.access.roles import WORKER
 from service.settings import Settings
 from service.store import annotations, articles, training_runs
+from service.store.audit import note_promotion
 from service.store.database import Database
 from training.challenger import DEFAULT_SEED, judge, train_challenger
 from training.dataset import build_dataset, data_digest, require_trainable
@@ -171,7 +173,9 @@ class TrainingRunner:
             self._change(run, promoted=False, line="not promoted: left to a person")
             return
         if found.version not in [promotion.version for promotion in self._registry.history()]:
-            self._registry.promote(found.version, by=f"{PROMOTER} {run}", reason=verdict["reason"])
+            promotion = self._registry.promote(found.version, by=f"{PROMOTER} {run}", reason=verdict["reason"])
+            with self._database.write() as connection:
+                note_promotion(connection, WORKER, promotion)
         self._change(run, promoted=True, line=f"promoted {found.version}")
 
     # -- what steps share -------------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 from threadpoolctl import threadpool_limits
 
 from labels.codebook import read_codebook
+from service.access.roles import WORKER
 from service.metrics import product_version
 from service.rescoring import Rescoring
 from service.settings import Settings
-from service.store import annotations, training_runs
+from service.store import annotations, audit, training_runs
 from service.store.database import Database
 from service.training_run import STEPS, RunCancelledError, TrainingRunner, failure
 from service.worker_lock import only_worker
@@ -152,7 +153,8 @@ def _schedule(settings: Settings, database: Database) -> None:
         note = f"scheduled: {settings.retrain_cron}"
     if due:
         with database.write() as connection:
-            training_runs.create(connection, training_runs.default_request(note))
+            run = training_runs.create(connection, training_runs.default_request(note))
+            audit.note(connection, WORKER, "train", run.id, note=note)
 
 
 _STARTED = datetime.now(UTC)

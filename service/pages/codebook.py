@@ -12,6 +12,7 @@ from labels.annotations import read_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
 from labels.gold import settle
+from service.access.needs import needs
 from service.pages.render import PageRoute, page
 from service.state import State
 
@@ -21,7 +22,7 @@ _EXAMPLES = 3
 _SHORTEST, _LONGEST = 120, 420
 
 
-@router.get("/codebook")
+@router.get("/codebook", dependencies=needs["reader"])
 def codebook(state: State) -> HTMLResponse:
     """The frames with their definitions, examples of the corpus and the agreement of its coders."""
     try:

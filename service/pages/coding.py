@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from labels.annotations import STANCES, UNSAID
+from service.access.needs import Coder
 from service.agreement import agreement_answer
 from service.pages.render import PageRoute, page
 from service.state import State
@@ -17,11 +18,12 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/coding")
 def coding(
     state: State,
+    caller: Coder,
     coder: Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")] = "",
     whole: bool = False,
 ) -> HTMLResponse:
     """The coding queue of a coder; without a name, the question for it."""
-    name = coder.strip()
+    name = coder.strip() if caller.may("admin") else caller.name
     coded, pairs = 0, []
     if name:
         with state.database.read() as connection:

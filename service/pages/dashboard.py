@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from service.access.needs import needs
 from service.answers import listed_article
 from service.pages.article_view import marks
 from service.pages.render import PageRoute, page, places, titles
@@ -54,7 +55,7 @@ class _Filters:
         return urlencode(pairs)
 
 
-@router.get("/")
+@router.get("/", dependencies=needs["reader"])
 def dashboard(
     state: State,
     period: Literal["day", "week", "month"] = "week",

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from service.access.needs import needs
 from service.answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, page, titles
 from service.state import State
@@ -16,7 +17,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _RUNS = 10
 
 
-@router.get("/models")
+@router.get("/models", dependencies=needs["reader"])
 def models(state: State) -> HTMLResponse:
     """Model versions, the runs that made them, and who promoted which when and why."""
     state.charts.make_soon()

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from labels.annotations import STANCES
+from service.access.needs import Reader, needs
 from service.answers import annotation_answer, listed_article, stored_article
 from service.pages.article_view import blocks, cuts_of, marks
 from service.pages.render import PageRoute, page, places, titles
@@ -25,7 +26,7 @@ _A_PAGE = 25
 _MOST_CODES = 5000
 
 
-@router.get("")
+@router.get("", dependencies=needs["reader"])
 def listing(
     request: Request,
     state: State,
@@ -70,12 +71,13 @@ def listing(
 
 
 @router.get("/{id:id}")
-def article(id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], state: State) -> HTMLResponse:
+def article(id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], state: State, caller: Reader) -> HTMLResponse:
     """One article: its framing, its codes, and a form to correct it in place."""
     model = state.champion.model()
     with state.database.read() as connection:
         found = articles.get(connection, id, model.card.version)
-        given, _ = annotations.listing(connection, annotations.Filters(article_id=id), None, _MOST_CODES)
+        own = annotations.Filters(coder=None if caller.may("admin") else caller.name, article_id=id)
+        given, _ = annotations.listing(connection, own, None, _MOST_CODES)
     if found is None:
         raise NotFoundError(f"No article is stored under the id {id}.")
     answer = stored_article(explained(found, model), evidence_terms=state.settings.evidence_terms)

@@ -6,17 +6,20 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from labels.errors import FramingError
 from service import problems
+from service.access.errors import UnauthorizedError
+from service.access.needs import GuardedRoute, present_caller
+from service.access.roles import Role
 from service.metrics import product_version
 from service.state import Services
 
@@ -32,14 +35,15 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-NAVIGATION: Sequence[tuple[str, str]] = (
-    ("/", "Dashboard"),
-    ("/classify", "Try it"),
-    ("/articles", "Articles"),
-    ("/coding", "Coding"),
-    ("/models", "Models"),
-    ("/codebook", "Codebook"),
-    ("/docs", "API"),
+NAVIGATION: Sequence[tuple[str, str, Role]] = (
+    ("/", "Dashboard", "reader"),
+    ("/classify", "Try it", "submitter"),
+    ("/articles", "Articles", "reader"),
+    ("/coding", "Coding", "coder"),
+    ("/models", "Models", "reader"),
+    ("/codebook", "Codebook", "reader"),
+    ("/audit", "Log", "admin"),
+    ("/docs", "API", "reader"),
 )
 
 
@@ -73,11 +77,12 @@ def page(state: Services, template: str, here: str, status: int = 200, **context
     """The page of a template; `here` is its address in the navigation."""
     content = _TEMPLATES.get_template(template).render(
         here=here,
-        navigation=NAVIGATION,
+        navigation=[(address, name) for address, name, role in NAVIGATION if present_caller.get().may(role)],
         product_version=product_version(),
         champion=state.champion.version(),
         frames=state.codebook.frames,
         places=places(state),
+        caller=present_caller.get(),
         **context,
     )
     return HTMLResponse(content, status, SECURITY_HEADERS)
@@ -101,7 +106,7 @@ def titles(state: Services) -> Mapping[str, str]:
     return {**dict(state.champion.model().card.frames), **known}
 
 
-class PageRoute(APIRoute):
+class PageRoute(GuardedRoute):
     """A route whose errors are pages too: a reader of pages should not be shown JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -110,22 +115,33 @@ class PageRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
-            except RequestValidationError as error:
-                where = ", ".join(str(fault["loc"][1]) for fault in error.errors())
-                return _error_page(request, 422, f"The address is not as it should be: look at {where}.")
-            except HTTPException as error:
-                return _error_page(request, error.status_code, str(error.detail))
-            except OperationalError:
-                return _error_page(request, 503, "The database cannot be used at the moment; nothing was changed.")
-            except FramingError as error:
-                return _error_page(request, status_of(error), str(error))
+            except UnauthorizedError as error:
+                return _sign_in_first(request) if request.method == "GET" else _error_page(request, 401, str(error))
             except Exception as error:  # noqa: BLE001 - the last resort: nothing internal is shown
-                identifier = uuid.uuid4().hex
-                _log.error("Unexpected error %s at %s", identifier, request.url.path, exc_info=error)
-                detail = f"Something unexpected went wrong. It is logged under the id {identifier}."
-                return _error_page(request, 500, detail)
+                return _error_page(request, *_said_of(request, error))
 
         return answer
+
+
+def _sign_in_first(request: Request) -> Response:
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?{urlencode({'next': asked})}", 303, SECURITY_HEADERS)
+
+
+def _said_of(request: Request, error: Exception) -> tuple[int, str]:
+    """Status and sentence of an error."""
+    if isinstance(error, RequestValidationError):
+        where = ", ".join(str(fault["loc"][1]) for fault in error.errors())
+        return 422, f"The address is not as it should be: look at {where}."
+    if isinstance(error, HTTPException):
+        return error.status_code, str(error.detail)
+    if isinstance(error, OperationalError):
+        return 503, "The database cannot be used at the moment; nothing was changed."
+    if isinstance(error, FramingError):
+        return status_of(error), str(error)
+    identifier = uuid.uuid4().hex
+    _log.error("Unexpected error %s at %s", identifier, request.url.path, exc_info=error)
+    return 500, f"Something unexpected went wrong. It is logged under the id {identifier}."
 
 
 def status_of(error: Exception) -> int:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from labels.errors import ArticleError, FramingError
+from service.access.needs import needs
 from service.answers import classified
 from service.body import StrictJsonRequest
 from service.intake import read_article
@@ -24,12 +25,12 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 Kind = Literal["text", "html"]
 
 
-@router.get("/classify")
+@router.get("/classify", dependencies=needs["submitter"])
 def form(state: State) -> HTMLResponse:
     return _page(state, _Submitted())
 
 
-@router.post("/classify")
+@router.post("/classify", dependencies=needs["submitter"])
 async def classify(request: Request, state: State) -> HTMLResponse:
     submitted = await _submitted(request, state)
     return await to_thread.run_sync(_answer, state, submitted)

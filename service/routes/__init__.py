@@ -43,15 +43,25 @@ def problems(*statuses: int) -> Responses:
     """The error answers of a route, for the OpenAPI document."""
     descriptions = {
         400: "The body cannot be read",
+        401: "No key that works",
+        403: "The key does not allow this",
         404: "No such thing",
         406: "No such representation",
         409: "Conflict with the present state",
         413: "Too large",
+        408: "The body did not arrive in time",
         422: "Not as documented, or nothing to score",
-        503: "No model or no database",
+        429: "The key made too many requests",
+        503: "No model, no database, or too much to do",
     }
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
         status: {"description": descriptions[status], "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
     }
+
+
+def guarded(*statuses: int) -> Responses:
+    """The error answers of a route that needs a role."""
+    slow = (408,) if 413 in statuses else ()
+    return problems(*sorted({*statuses, *slow, 401, 403, 429, 503}))

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy import Connection
 
 from service import ingest
+from service.access.needs import Admin, Submitter, needs
 from service.answers import listed_article, stored_article
 from service.body import StrictJsonRoute
 from service.problems import NotFoundError, UnknownFrameError
-from service.routes import Responses, problems
+from service.routes import Responses, guarded
 from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
 from service.schemas.fields import Day, end_of, start_of
 from service.state import Services, State
 from service.store import articles as store
-from service.store import idempotency
+from service.store import audit, idempotency
 from training.classification import Classification
 from training.frame_model import FrameModel
 from training.operating_points import Decision
@@ -39,11 +40,12 @@ _KNOWN: Responses = {
     "",
     status_code=200,
     response_model=StoredArticleAnswer,
-    responses={**_KNOWN, **_CREATED, **problems(400, 409, 413, 422, 503)},
+    responses={**_KNOWN, **_CREATED, **guarded(400, 409, 413, 422, 503)},
 )
 def create(
     request: ArticleRequest,
     state: State,
+    caller: Submitter,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -72,7 +74,7 @@ def create(
             remembered = idempotency.remembered(connection, idempotency_key, digest)
             if remembered is not None:
                 return *remembered, False
-        added = ingest.add(connection, prepared)
+        added = ingest.add(connection, prepared, caller)
         if isinstance(added, str):
             return added, None, False
         answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
@@ -91,7 +93,7 @@ def create(
     return _answer(identifier, body, 201)
 
 
-@router.get("", response_model_exclude_none=True, responses=problems(422, 503))
+@router.get("", dependencies=needs["reader"], response_model_exclude_none=True, responses=guarded(422, 503))
 def listing(
     state: State,
     outlet: Annotated[str | None, Query(max_length=256, description="Only of this outlet.")] = None,
@@ -132,7 +134,9 @@ def listing(
     )
 
 
-@router.get("/{id:id}", response_model=StoredArticleAnswer, responses=problems(404, 422, 503))
+@router.get(
+    "/{id:id}", dependencies=needs["reader"], response_model=StoredArticleAnswer, responses=guarded(404, 422, 503)
+)
 def get(
     id: ArticleId,
     state: State,
@@ -142,12 +146,13 @@ def get(
     return _answer(id, read_stored(state, id, explain=explain), 200)
 
 
-@router.delete("/{id:id}", status_code=204, response_class=Response, responses=problems(404, 422, 503))
-def delete(id: ArticleId, state: State) -> None:
+@router.delete("/{id:id}", status_code=204, response_class=Response, responses=guarded(404, 422, 503))
+def delete(id: ArticleId, state: State, caller: Admin) -> None:
     """Deletes an article with its paragraphs and scores, everywhere."""
     with state.database.write() as connection:
         if not store.remove(connection, id):
             raise NotFoundError(f"No article is stored under the id {id}.")
+        audit.note(connection, caller, "delete article", id)
 
 
 def read_stored(state: Services, identifier: str, *, explain: bool) -> str:

@@ -9,12 +9,14 @@ from sqlalchemy.exc import OperationalError
 
 from labels.errors import FramingError
 from service import ingest
+from service.access.needs import Submitter, needs
+from service.access.roles import Caller
 from service.answers import classified, stored_article
 from service.body import BodyTooLargeError, parse_json
 from service.intake import read_article
 from service.lines import MEDIA_TYPE, Line, LinesAnswer
 from service.problems import describe, describe_invalid, describe_unexpected
-from service.routes import Responses, problems
+from service.routes import Responses, guarded
 from service.schemas.articles import ArticleRequest, ClassifyRequest
 from service.schemas.batches import ArticleLine, ClassifiedLine, ClassifyLine
 from service.schemas.problems import Problem
@@ -39,8 +41,9 @@ _RESULTS: Responses = {
 
 @router.post(
     "/classify:batch",
+    dependencies=needs["submitter"],
     response_class=Response,
-    responses={**_RESULTS, **problems(503)},
+    responses={**_RESULTS, **guarded(503)},
     openapi_extra=_LINES,
 )
 async def classify_lines(request: Request, state: State) -> Response:
@@ -71,10 +74,10 @@ async def classify_lines(request: Request, state: State) -> Response:
 @router.post(
     "/articles:batch",
     response_class=Response,
-    responses={**_RESULTS, **problems(503)},
+    responses={**_RESULTS, **guarded(503)},
     openapi_extra=_LINES,
 )
-async def store_lines(request: Request, state: State) -> Response:
+async def store_lines(request: Request, state: State, caller: Submitter) -> Response:
     """Stores many articles with their framing. A line is what POST /v1/articles takes; what is answered is stored.
 
     The same article again (same external_id, url, or text and outlet) answers 200, so after a break send all of it
@@ -83,10 +86,10 @@ async def store_lines(request: Request, state: State) -> Response:
     """
     state.champion.model()
     path = request.url.path
-    return LinesAnswer(request, _limit(state), lambda lines: _store(lines, state, path).encode())
+    return LinesAnswer(request, _limit(state), lambda lines: _store(lines, state, caller, path).encode())
 
 
-def _store(lines: Sequence[Line], state: Services, path: str) -> str:
+def _store(lines: Sequence[Line], state: Services, caller: Caller, path: str) -> str:
     """Stores the articles of some lines in one transaction and answers once it is durable."""
     model = state.champion.model()
     ready: dict[int, tuple[ArticleRequest, ingest.Prepared | str]] = {}
@@ -103,7 +106,7 @@ def _store(lines: Sequence[Line], state: Services, path: str) -> str:
     try:
         with state.database.write() as connection:
             stored = {
-                number: one if isinstance(one, str) else ingest.add(connection, one)
+                number: one if isinstance(one, str) else ingest.add(connection, one, caller)
                 for number, (_, one) in ready.items()
             }
     except Exception as error:  # noqa: BLE001 - none of them was stored

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from service.access.needs import needs
 from service.routes import problems
 from service.schemas.problems import Health
 from service.state import State
@@ -23,7 +24,9 @@ def readyz(state: State) -> Health:
     return Health(status="ok")
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics", dependencies=needs["reader"], response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+)
 def metrics(state: State) -> Response:
     """Prometheus metrics."""
     return Response(state.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

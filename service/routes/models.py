@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from service.access.needs import Admin, needs
+from service.access.roles import Caller
 from service.answers import champion_version, model_cards, model_list, promotion_answer
 from service.body import StrictJsonRoute
-from service.routes import Responses, problems
+from service.routes import Responses, guarded
 from service.schemas.fields import Moment
 from service.schemas.models import (
     CardAnswer,
@@ -18,10 +20,12 @@ from service.schemas.models import (
     RescoringAnswer,
     RollbackRequest,
 )
-from service.state import State
+from service.state import Services, State
 from service.store import articles
+from service.store.audit import note_promotion
 from training.card import card_to_json
 from training.card_markdown import card_to_markdown
+from training.registry import Promotion
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictJsonRoute)
 
@@ -34,13 +38,13 @@ _CARD: Responses = {
 }
 
 
-@router.get("")
+@router.get("", dependencies=needs["reader"])
 def listing(state: State) -> ModelList:
     """All model versions with their figures, the newest first."""
     return model_list(state.registry, *model_cards(state.registry))
 
 
-@router.get("/history", responses=problems(422, 503))
+@router.get("/history", dependencies=needs["reader"], responses=guarded(422, 503))
 def history(
     state: State,
     at: Annotated[Moment | None, Query(description="Which model was champion at this time?")] = None,
@@ -52,7 +56,7 @@ def history(
     return HistoryAnswer(promotions=promotions)
 
 
-@router.get("/rescoring", responses=problems(503))
+@router.get("/rescoring", dependencies=needs["reader"], responses=guarded(503))
 def rescoring(state: State) -> RescoringAnswer:
     """How many stored articles are scored by the champion; the worker scores the others after a promotion."""
     version = champion_version(state.registry)
@@ -61,25 +65,45 @@ def rescoring(state: State) -> RescoringAnswer:
     return RescoringAnswer(version=version, scored=scored, articles=total)
 
 
-@router.post("/{version:version}/promote", responses=problems(400, 404, 409, 413, 422, 503))
+@router.post("/{version:version}/promote", responses=guarded(400, 404, 409, 413, 422, 503))
 def promote(
-    version: Annotated[str, Path(pattern=r"^v[1-9][0-9]{0,8}$")], request: PromoteRequest, state: State
+    version: Annotated[str, Path(pattern=r"^v[1-9][0-9]{0,8}$")],
+    request: PromoteRequest,
+    state: State,
+    caller: Admin,
 ) -> PromotionAnswer:
     """Makes a version champion; all processes take it up within seconds. 409 where its verdict is against it."""
-    promotion = state.registry.promote(version, by=request.by, reason=request.reason, force=request.force)
-    state.champion.refresh()
+    by = _who(caller, request.by)
+    promotion = state.registry.promote(version, by=by, reason=request.reason, force=request.force)
+    _note(state, caller, promotion)
     return promotion_answer(promotion)
 
 
-@router.post("/rollback", responses=problems(400, 409, 413, 422, 503))
-def rollback(request: RollbackRequest, state: State) -> PromotionAnswer:
+@router.post("/rollback", responses=guarded(400, 409, 413, 422, 503))
+def rollback(request: RollbackRequest, state: State, caller: Admin) -> PromotionAnswer:
     """Makes the champion before the present one champion again."""
-    promotion = state.registry.roll_back(by=request.by, reason=request.reason)
-    state.champion.refresh()
+    promotion = state.registry.roll_back(by=_who(caller, request.by), reason=request.reason)
+    _note(state, caller, promotion)
     return promotion_answer(promotion)
 
 
-@router.get("/{version:model}", response_model=CardAnswer, responses={**_CARD, **problems(404, 422, 503)})
+def _who(caller: Caller, said: str) -> str:
+    """The name of the key; without keys what the request says."""
+    return said if caller.key_id is None else caller.name
+
+
+def _note(state: Services, caller: Caller, promotion: Promotion) -> None:
+    with state.database.write() as connection:
+        note_promotion(connection, caller, promotion)
+    state.champion.refresh()
+
+
+@router.get(
+    "/{version:model}",
+    dependencies=needs["reader"],
+    response_model=CardAnswer,
+    responses={**_CARD, **guarded(404, 422, 503)},
+)
 def get(
     version: Annotated[
         str, Path(pattern=r"^(champion|v[1-9][0-9]{0,8})$", description="A version such as v1, or `champion`.")

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service import prevalence as answers
+from service.access.needs import needs
 from service.estimates import Question
 from service.metrics import product_version
 from service.problems import OverlapError, UnknownFrameError
-from service.routes import Responses, problems
+from service.routes import Responses, guarded
 from service.schemas.fields import WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, ProfileAnswer, Unit, Weight
 from service.state import State
@@ -111,7 +112,12 @@ _TABLE: Responses = {
 }
 
 
-@router.get("/prevalence", response_model=PrevalenceAnswer, responses={**_TABLE, **problems(422, 503)})
+@router.get(
+    "/prevalence",
+    dependencies=needs["reader"],
+    response_model=PrevalenceAnswer,
+    responses={**_TABLE, **guarded(422, 503)},
+)
 def prevalence(
     request: Request,
     state: State,
@@ -183,7 +189,7 @@ def _json(answer: PrevalenceAnswer) -> Iterator[str]:
     yield "]}"
 
 
-@router.get("/compare", responses=problems(422, 503))
+@router.get("/compare", dependencies=needs["reader"], responses=guarded(422, 503))
 def compare(
     state: State,
     frame: Frames = None,
@@ -222,7 +228,7 @@ def _overlap(a: _Set, b: _Set) -> bool:
     return (a[1] or date.min) <= (b[2] or date.max) and (b[1] or date.min) <= (a[2] or date.max)
 
 
-@router.get("/profile", responses=problems(422, 503))
+@router.get("/profile", dependencies=needs["reader"], responses=guarded(422, 503))
 def profile(
     state: State,
     about: About,

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from service.routes import problems
+from service.access.needs import needs
+from service.routes import guarded
 from service.routes.prevalence import About
 from service.state import State
 from service.store import scores
@@ -16,13 +17,14 @@ router = APIRouter(prefix="/v1", tags=["prevalence"])
 
 @router.get(
     "/scores",
+    dependencies=needs["reader"],
     response_class=StreamingResponse,
     responses={
         200: {
             "description": "One row a paragraph and frame, oldest article first",
             "content": {media_type.split(";")[0]: {} for media_type in MEDIA_TYPES.values()},
         },
-        **problems(422, 503),
+        **guarded(422, 503),
     },
 )
 def export(

@@ -8,12 +8,14 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.access.needs import Admin, needs
 from service.answers import training_run_answer
 from service.body import StrictJsonRoute
 from service.problems import NotFoundError
-from service.routes import problems
+from service.routes import guarded
 from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
 from service.state import Services, State
+from service.store import audit
 from service.store import training_runs as store
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], route_class=StrictJsonRoute)
@@ -28,12 +30,13 @@ _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": 
     status_code=202,
     responses={
         202: {"headers": {"Location": {"description": "Address of the run.", "schema": {"type": "string"}}}},
-        **problems(400, 409, 413, 422, 503),
+        **guarded(400, 409, 413, 422, 503),
     },
 )
 def create(
     request: TrainingRunRequest,
     state: State,
+    caller: Admin,
     response: Response,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="One key is one run.")
@@ -42,11 +45,12 @@ def create(
     """Queues a training run; one runs at a time. Follow it at the address in `Location`."""
     with state.database.write() as connection:
         run = store.create(connection, request.model_dump(mode="json"), idempotency_key)
+        audit.note(connection, caller, "train", run.id, note=request.note)
     response.headers["Location"] = f"/v1/training-runs/{run.id}"
     return training_run_answer(run)
 
 
-@router.get("", responses=problems(422, 503))
+@router.get("", dependencies=needs["reader"], responses=guarded(422, 503))
 def listing(
     state: State,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None,
@@ -61,17 +65,19 @@ def listing(
     )
 
 
-@router.get("/{id:id}", responses=problems(404, 422, 503))
+@router.get("/{id:id}", dependencies=needs["reader"], responses=guarded(404, 422, 503))
 def get(id: RunId, state: State) -> TrainingRunAnswer:
     """A run: its state, step and progress, its log, and what came of it."""
     return training_run_answer(_require(state, id))
 
 
-@router.post("/{id:id}/cancel", responses=problems(404, 422, 503))
-def cancel(id: RunId, state: State) -> TrainingRunAnswer:
+@router.post("/{id:id}/cancel", responses=guarded(404, 422, 503))
+def cancel(id: RunId, state: State, caller: Admin) -> TrainingRunAnswer:
     """Cancels a queued run at once and asks a running one to stop; one that has ended stays as it is."""
     with state.database.write() as connection:
         run = store.cancel(connection, id)
+        if run is not None:
+            audit.note(connection, caller, "cancel training", id)
     if run is None:
         raise NotFoundError(f"There is no training run {id}.")
     return training_run_answer(run)
@@ -79,13 +85,14 @@ def cancel(id: RunId, state: State) -> TrainingRunAnswer:
 
 @router.get(
     "/{id:id}/events",
+    dependencies=needs["reader"],
     response_class=StreamingResponse,
     responses={
         200: {
             "description": "Each change of the run",
             "content": {"text/event-stream": {"schema": _EVENT}},
         },
-        **problems(404, 422, 503),
+        **guarded(404, 422, 503),
     },
 )
 def events(id: RunId, state: State, request: Request) -> StreamingResponse:

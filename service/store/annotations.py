@@ -118,11 +118,12 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
     return StoredAnnotation(identifier, new, now, None)
 
 
-def remove(connection: Connection, identifier: str) -> bool:
-    """Takes an annotation out of force; False where none of that id is in force. Its history stays."""
+def remove(connection: Connection, identifier: str, *, coder: str | None = None) -> bool:
+    """Takes an annotation, of that coder if named, out of force; False where there is none. Its history stays."""
+    own = () if coder is None else (annotations.c.coder == coder,)
     done = connection.execute(
         update(annotations)
-        .where(annotations.c.id == identifier, annotations.c.replaced_at.is_(None))
+        .where(annotations.c.id == identifier, annotations.c.replaced_at.is_(None), *own)
         .values(replaced_at=datetime.now(UTC))
     )
     return done.rowcount > 0

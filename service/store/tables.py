@@ -284,3 +284,59 @@ training_runs = Table(
     Column("idempotency_key", String(255), unique=True),
     Column("log", JSON, nullable=False),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    # Whose it is: codes and the log of actions carry this name.
+    Column("name", String(128), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    # None: opened with the admin key of the settings.
+    Column("key_id", String(12), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+# How many requests each key made in a minute, of all processes together.
+request_counts = Table(
+    "request_counts",
+    metadata,
+    Column("key_id", String(12), primary_key=True),
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+)
+
+# Who did what. Lines are only ever added; each carries a hash over itself and the hash of the line before.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("key_id", String(12)),
+    Column("action", String(32), nullable=False, index=True),
+    Column("subject", String(512), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+# The last line of the log, by which the loss of its end shows.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    # Always 1: there is one row.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("lines", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)

@@ -1,0 +1,159 @@
+"""The gate: who asks, by key or session, and whether that role may.
+
+What the database said of a key is believed for a second, so that a revoked key stops working within that, and a request
+seldom waits for the database; while the database does not answer, what it said last is believed for some minutes.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from fastapi import Request
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from service.access.errors import ForbiddenError, UnauthorizedError
+from service.access.limits import RateLimit
+from service.access.roles import LOCAL, SETTINGS_ADMIN, Caller, Role
+from service.access.secrets import digest_of, read_key, same
+from service.settings import Settings, is_loopback
+from service.store import keys
+from service.store.database import Database
+
+SESSION_COOKIE = "framing_session"
+
+_FRESH_SECONDS = 1.0
+_STALE_SECONDS = 300.0
+_NOTE_USE_SECONDS = 60.0
+_MOST_REMEMBERED = 10_000
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class _Said(NamedTuple):
+    """What the database said, and when."""
+
+    caller: Caller | None
+    at: float
+
+
+class Gate:
+    """Knows the callers; one a process."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._admin = digest_of(settings.admin_key.get_secret_value()) if settings.admin_key else None
+        self._may_be_open = is_loopback(settings.host) and self._admin is None
+        self._limit = RateLimit(database, settings.rate_per_minute)
+        self._said: dict[str, _Said] = {}
+        self._noted: dict[str, float] = {}
+        self._noting = threading.Lock()
+
+    async def admit(self, request: Request, role: Role) -> Caller:
+        """Who asks; raises `UnauthorizedError`, `ForbiddenError` or `RateLimitedError`."""
+        caller = await self._caller(request)
+        if not caller.may(role):
+            raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
+        await self._limit.take(caller)
+        return caller
+
+    async def _caller(self, request: Request) -> Caller:
+        shown = request.headers.get("authorization")
+        if shown is not None:
+            return await self._by_key(shown)
+        refuse_other_sites(request)
+        session = request.cookies.get(SESSION_COOKIE)
+        if session is not None:
+            digest = digest_of(session)
+            found = await self._ask(f"session {digest}", lambda c: keys.caller_by_session(c, digest))
+            if found is not None and (found != SETTINGS_ADMIN or self._admin is not None):
+                return found
+        if self._may_be_open and await self._ask("open", _local_without_keys) is not None:
+            return LOCAL
+        raise UnauthorizedError
+
+    async def _by_key(self, authorization: str) -> Caller:
+        kind, _, shown = authorization.partition(" ")
+        if kind.lower() != "bearer":
+            raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
+        shown = shown.strip()
+        if self._admin is not None and same(digest_of(shown), self._admin):
+            return SETTINGS_ADMIN
+        read = read_key(shown)
+        if read is not None:
+            identifier, digest = read
+            found = await self._ask(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
+            if found is not None:
+                return found
+        raise UnauthorizedError("This key is not known, was revoked, or has expired.")
+
+    async def _ask(self, about: str, ask: Callable[[Connection], Caller | None]) -> Caller | None:
+        """What the database says, or said a moment ago."""
+        said, now = self._said.get(about), time.monotonic()
+        if said is not None and now - said.at < _FRESH_SECONDS:
+            return said.caller
+        try:
+            caller = await to_thread.run_sync(self._look, ask)
+        except OperationalError:
+            if said is None or now - said.at > _STALE_SECONDS:
+                raise
+            return said.caller
+        if len(self._said) >= _MOST_REMEMBERED:
+            self._said.clear()
+        self._said[about] = _Said(caller, now)
+        return caller
+
+    def _look(self, ask: Callable[[Connection], Caller | None]) -> Caller | None:
+        with self._database.read() as connection:
+            caller = ask(connection)
+        if caller is not None and caller.key_id is not None:
+            self._note_use(caller.key_id)
+        return caller
+
+    def _note_use(self, key_id: str) -> None:
+        now = time.monotonic()
+        with self._noting:
+            if now - self._noted.get(key_id, -_NOTE_USE_SECONDS) < _NOTE_USE_SECONDS:
+                return
+            self._noted[key_id] = now
+        with self._database.write() as connection:
+            keys.note_use(connection, [key_id])
+
+    def open_session(self, connection: Connection, shown: str, token_sha256: str, hours: int) -> bool:
+        """Opens a session for a key; False for one that does not work."""
+        read = read_key(shown)
+        if self._admin is not None and same(digest_of(shown), self._admin):
+            keys.open_session(connection, None, token_sha256, hours)
+            return True
+        caller = None if read is None else keys.caller_by_secret(connection, *read)
+        if caller is None:
+            return False
+        keys.open_session(connection, caller.key_id, token_sha256, hours)
+        return True
+
+    def forget(self) -> None:
+        """Asks the database again at the next request."""
+        self._said.clear()
+
+
+def _local_without_keys(connection: Connection) -> Caller | None:
+    return None if keys.any_kept(connection) else LOCAL
+
+
+def refuse_other_sites(request: Request) -> None:
+    """A page of another site must not act with the session, or the loopback address, of the one who looks at it.
+
+    Browsers say where a request comes from (Fetch Metadata; older ones by Origin); programs say nothing.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin")
+        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not own:
+        raise ForbiddenError("This was asked for by a page of another site, which may not act here.")

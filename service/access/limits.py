@@ -1,0 +1,76 @@
+"""How many requests a key may make in a minute, over all processes and hosts.
+
+Each process counts for itself and adds up with the others in the database once a second, so that a limit holds to
+within what a second brings, and a request seldom waits.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from anyio import to_thread
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.access.errors import RateLimitedError
+from service.access.roles import Caller
+from service.store.database import Database
+from service.store.tables import request_counts
+
+_SYNC_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Count:
+    """Requests of a key in a minute: what all had made at the last look, and what came here since."""
+
+    minute: int
+    all: int = 0
+    here: int = 0
+    looked_at: float = 0.0
+
+
+class RateLimit:
+    """Counts requests; 0 a minute is no limit."""
+
+    def __init__(self, database: Database, per_minute: int) -> None:
+        self._database, self._limit = database, per_minute
+        self._counts: dict[str, _Count] = {}
+        self._lock = threading.Lock()
+
+    async def take(self, caller: Caller) -> None:
+        """Counts a request; raises `RateLimitedError` where the minute is full."""
+        if not self._limit or caller.key_id is None:
+            return
+        now = time.time()
+        with self._lock:
+            count = self._counts.get(caller.key_id)
+            if count is None or count.minute != int(now // 60):
+                count = self._counts[caller.key_id] = _Count(int(now // 60))
+            count.here += 1
+            look = now - count.looked_at >= _SYNC_SECONDS
+            if look:
+                count.looked_at = now
+        if look:
+            await to_thread.run_sync(self._add_up, caller.key_id, count)
+        if count.all + count.here > self._limit:
+            raise RateLimitedError(self._limit, 60 - int(now % 60))
+
+    def _add_up(self, key_id: str, count: _Count) -> None:
+        with self._lock:
+            added, count.here = count.here, 0
+        with self._database.write() as connection:
+            dialect = sqlite if self._database.is_sqlite else postgresql
+            new = dialect.insert(request_counts)
+            connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["key_id", "minute"],
+                    set_={"count": request_counts.c.count + new.excluded["count"]},
+                ),
+                {"key_id": key_id, "minute": count.minute, "count": added},
+            )
+            connection.execute(delete(request_counts).where(request_counts.c.minute < count.minute - 1))
+            query = select(request_counts.c.count).where(
+                request_counts.c.key_id == key_id, request_counts.c.minute == count.minute
+            )
+            count.all = connection.scalar(query) or 0

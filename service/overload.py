@@ -1,0 +1,27 @@
+"""What is done when more is asked for than can be done: refuse at once, and say when to come back."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.problems import busy
+
+_ALWAYS = ("/livez",)
+
+
+class LimitRequests:
+    """ASGI middleware that answers 503 while too many requests are under way in this process."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self._most = most
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _ALWAYS:
+            return await self.app(scope, receive, send)
+        if self._under_way >= self._most:
+            return await busy(scope["path"])(scope, receive, send)
+        self._under_way += 1
+        try:
+            return await self.app(scope, receive, send)
+        finally:
+            self._under_way -= 1

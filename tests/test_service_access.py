@@ -1,0 +1,377 @@
+"""Keys, roles, sessions, limits, and the log of actions."""
+
+import json
+import re
+import socket
+import time
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import THREE_PARAGRAPHS, running_server
+from sqlalchemy import delete, text, update
+from starlette.testclient import TestClient
+
+from service.access.errors import OpenServerError
+from service.access.roles import COMMAND_LINE, ROLES
+from service.access.secrets import new_key, read_key
+from service.app import create_app
+from service.server import _require_key_beyond_loopback
+from service.store import audit, keys
+from service.store.database import Database
+from service.store.tables import api_keys
+from service.store.tables import audit as lines_of_audit
+
+PUBLIC = {"/livez", "/readyz"}
+ADMIN_KEY = "an admin key that is long enough to be one"
+
+
+@pytest.fixture
+def database(settings):
+    database = Database(settings.store_url)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def key_of(database):
+    """A key of each role, whose owner is called after it."""
+    with database.write() as connection:
+        return {role: keys.create(connection, role, role, None).shown for role in ROLES}
+
+
+@contextmanager
+def api_of(settings, **changes):
+    with TestClient(
+        create_app(settings.model_copy(update=changes)), raise_server_exceptions=False, follow_redirects=False
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def api(settings, key_of):
+    with api_of(settings) as client:
+        yield client
+
+
+def bearer(shown):
+    return {"Authorization": f"Bearer {shown}"}
+
+
+def operations(client):
+    document = client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), re.sub(r"\{\w+\}", lambda m: _EXAMPLES[m.group()], path), path, operation
+
+
+_EXAMPLES = {"{id}": "0" * 32, "{version}": "v9"}
+
+
+@pytest.mark.databases
+def test_every_route_refuses_those_without_a_key_and_the_roles_below_its_own(api, key_of):
+    walked = 0
+    for method, address, path, operation in operations(api):
+        if path in PUBLIC:
+            assert "security" not in operation
+            assert api.request(method, address).status_code not in (401, 403)
+            continue
+        [[role]] = [scheme["key"] for scheme in operation["security"]]
+        refused = api.request(method, address, content=b"{}")
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer"), path
+        assert refused.json()["type"] == "urn:framing:problem:unauthorized"
+        for other in ROLES:
+            answer = api.request(method, address, content=b"{}", headers=bearer(key_of[other]))
+            allowed = ROLES.index(other) >= ROLES.index(role)
+            assert (answer.status_code == 403) is not allowed, (path, other, answer.text)
+            assert answer.status_code != 401
+            if answer.status_code >= 400:
+                assert str(answer.status_code) in operation["responses"], (path, other, answer.text)
+        walked += 1
+    assert walked > 25
+
+
+def test_pages_send_those_without_a_key_to_sign_in_and_refuse_the_roles_below(api, key_of):
+    roles = {"/": 0, "/classify": 1, "/articles": 0, "/coding": 2, "/models": 0, "/codebook": 0, "/audit": 3}
+    for address, lowest in roles.items():
+        sent = api.get(f"{address}?a=b")
+        assert (sent.status_code, sent.headers["location"]) == (
+            303,
+            f"/sign-in?next={address.replace('/', '%2F')}%3Fa%3Db",
+        )
+        for place, role in enumerate(ROLES):
+            answer = api.get(address, headers=bearer(key_of[role]))
+            assert answer.status_code == (200 if place >= lowest else 403), (address, role)
+
+
+def test_a_key_that_is_wrong_revoked_expired_or_anothers_is_refused_everywhere_within_seconds(settings, database):
+    with database.write() as connection:
+        works, old = keys.create(connection, "a", "reader", 1), keys.create(connection, "b", "reader", 1)
+        connection.execute(
+            update(api_keys).where(api_keys.c.id == old.id).values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        )
+    other = new_key()
+    wrong = [
+        old.shown,
+        other.shown,
+        works.shown[:-1],
+        works.shown + "x",
+        "framing_",
+        "",
+        "\N{SNOWMAN}".encode().decode("latin-1"),
+    ]
+    wrong.append(f"framing_{works.id}_{other.shown.rsplit('_', 1)[-1]}")
+    with api_of(settings) as client:
+        assert client.get("/v1/codebook", headers=bearer(works.shown)).status_code == 200
+        for shown in wrong:
+            assert client.get("/v1/codebook", headers=bearer(shown)).status_code == 401, shown
+        assert client.get("/v1/codebook", headers={"Authorization": f"Basic {works.shown}"}).status_code == 401
+        assert client.get("/v1/codebook", params={"key": works.shown}).status_code == 401
+        with database.write() as connection:
+            keys.revoke(connection, works.id)
+        deadline = time.monotonic() + 3
+        while client.get("/v1/codebook", headers=bearer(works.shown)).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_keys_are_kept_as_hashes_and_the_use_of_one_is_noted(settings, database, key_of):
+    with api_of(settings) as client:
+        assert client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code == 200
+    with database.read() as connection:
+        used = {key.name: key.last_used_at for key in keys.listing(connection)}
+    assert used["reader"] is not None
+    assert used["admin"] is None
+    kept = b"".join(path.read_bytes() for path in settings.data_dir.glob("framing.sqlite3*"))
+    for shown in key_of.values():
+        assert shown.rsplit("_", 1)[-1].encode() not in kept
+        assert read_key(shown)[1].encode() in kept
+
+
+def test_a_coder_sees_and_changes_only_codes_under_its_own_name(api, key_of, database):
+    with database.write() as connection:
+        mira, tom = (keys.create(connection, name, "coder", None).shown for name in ("mira", "tom"))
+
+    def code(coder, shown, **more):
+        body = {"coder": coder, "text": "The army left.", "source": "radio", "frames": {}, **more}
+        return api.post("/v1/annotations", json=body, headers=bearer(shown))
+
+    [own] = code("mira", mira).json()["annotations"]
+    assert code("mira", tom).status_code == 403
+    assert code("tom", tom, role="adjudicator").status_code == 403
+    assert code("tom", tom).status_code == 201
+    assert code("mira", key_of["admin"], role="adjudicator").status_code == 201
+    listed = api.get("/v1/annotations", headers=bearer(mira)).json()["annotations"]
+    assert {a["coder"] for a in listed} == {"mira"}
+    assert api.get("/v1/annotations", params={"coder": "tom"}, headers=bearer(mira)).status_code == 403
+    assert len(api.get("/v1/annotations", headers=bearer(key_of["admin"])).json()["annotations"]) == 3
+    exported = api.get("/v1/annotations/export", params={"format": "csv-long"}, headers=bearer(tom)).text
+    assert "tom" in exported
+    assert "mira" not in exported
+    assert api.get("/v1/coding-queue", params={"coder": "tom"}, headers=bearer(mira)).status_code == 403
+    assert api.delete(f"/v1/annotations/{own['id']}", headers=bearer(tom)).status_code == 404
+    assert api.delete(f"/v1/annotations/{own['id']}", headers=bearer(mira)).status_code == 204
+
+
+def test_signing_in_opens_a_session_that_pages_and_api_take_until_signing_out(api, key_of):
+    assert "no longer" not in api.get("/sign-in").text
+    refused = api.post("/sign-in", data={"key": "framing_nonsense"})
+    assert refused.status_code == 401
+    assert "not known" in refused.text
+    signed_in = api.post("/sign-in", data={"key": key_of["coder"], "next": "/coding"})
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/coding")
+    cookie = signed_in.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    page = api.get("/coding")
+    assert "Sign out" in page.text
+    assert 'data-coder="coder"' in page.text
+    assert api.get("/v1/annotations").status_code == 200
+    token = api.cookies["framing_session"]
+    assert api.post("/sign-out").headers["location"] == "/sign-in"
+    api.cookies.set("framing_session", token)
+    assert api.get("/coding").status_code == 303
+
+
+@pytest.mark.parametrize("address", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "x"])
+def test_nobody_is_sent_to_another_site_after_signing_in(api, key_of, address):
+    answer = api.post("/sign-in", data={"key": key_of["reader"], "next": address})
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_page_of_another_site_cannot_act_with_a_session_nor_on_an_open_server(settings, key_of, database, headers):
+    with api_of(settings) as client:
+        client.post("/sign-in", data={"key": key_of["admin"]})
+        assert client.post("/v1/models/rollback", json={"reason": "x"}, headers=headers).status_code == 403
+        assert client.post("/sign-in", data={"key": key_of["admin"]}, headers=headers).status_code == 403
+        assert client.get("/v1/models", headers=headers).status_code == 200
+        with_key = {**headers, **bearer(key_of["submitter"])}
+        assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}, headers=with_key).status_code == 200
+    with database.write() as connection:
+        connection.execute(delete(api_keys))
+    with api_of(settings) as client:
+        assert client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}, headers=headers).status_code == 403
+        assert client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).status_code == 201
+
+
+def test_without_a_key_only_loopback_is_served_and_an_expired_key_does_not_open_the_gate(settings, database):
+    beyond = settings.model_copy(update={"host": "0.0.0.0"})
+    with pytest.raises(OpenServerError, match="no key yet"):
+        _require_key_beyond_loopback(beyond)
+    _require_key_beyond_loopback(settings)
+    _require_key_beyond_loopback(beyond.model_copy(update={"admin_key": "x"}))
+    with api_of(settings, host="0.0.0.0") as client:
+        assert client.get("/v1/codebook").status_code == 401
+    with database.write() as connection:
+        made = keys.create(connection, "a", "reader", 1)
+        connection.execute(update(api_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
+    _require_key_beyond_loopback(beyond)
+    with api_of(settings) as client:
+        assert client.get("/v1/codebook").status_code == 401
+        assert client.get("/v1/codebook", headers=bearer(made.shown)).status_code == 401
+
+
+def test_the_admin_key_of_the_settings_makes_the_first_keys_needless(settings):
+    from service.settings import Settings
+
+    given = Settings(data_dir=settings.data_dir, database_url=settings.database_url, admin_key=ADMIN_KEY)
+    with api_of(given) as client:
+        assert client.get("/v1/codebook").status_code == 401
+        assert client.get("/v1/audit", headers=bearer(ADMIN_KEY)).status_code == 200
+        assert client.get("/v1/audit", headers=bearer(ADMIN_KEY[:-1])).status_code == 401
+        assert client.post("/sign-in", data={"key": ADMIN_KEY}).status_code == 303
+        assert client.get("/audit").status_code == 200
+    with api_of(settings, host="0.0.0.0") as client:  # a session of an admin key that was taken away
+        client.cookies.set("framing_session", "x")
+        assert client.get("/v1/audit").status_code == 401
+    with pytest.raises(ValueError, match="32"):
+        Settings(admin_key="short")
+
+
+@pytest.mark.databases
+def test_a_rate_limit_holds_over_all_processes(settings, key_of):
+    with ExitStack() as stack:
+        replicas = [stack.enter_context(api_of(settings, rate_per_minute=40)) for _ in range(2)]
+        until = time.time() % 60
+        if until > 50:
+            time.sleep(60.5 - until)
+        answers = []
+        for number in range(120):
+            answers.append(replicas[number % 2].get("/v1/codebook", headers=bearer(key_of["reader"])))
+            time.sleep(0.02)
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert 40 <= len(answers) - len(refused) <= 110
+        assert answers[-1].status_code == 429
+        assert 1 <= int(refused[0].headers["retry-after"]) <= 60
+        assert replicas[0].get("/v1/codebook", headers=bearer(key_of["submitter"])).status_code == 200
+
+
+def test_more_requests_than_a_process_takes_and_bodies_that_never_end_are_told_so(models_folder):
+    with running_server(models_folder.parent, max_requests="2", body_seconds="1") as (client, _process):
+        host, port = client.base_url.host, client.base_url.port
+        head = (
+            b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        slow = [socket.create_connection((host, port), timeout=10) for _ in range(2)]
+        for connection in slow:
+            connection.sendall(head)
+        time.sleep(0.4)
+        busy = client.get("/v1/codebook")
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        assert busy.json()["type"] == "urn:framing:problem:busy"
+        assert client.get("/livez").status_code == 200
+        for connection in slow:
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+            connection.close()
+        assert client.get("/v1/codebook").status_code == 200
+
+
+@pytest.mark.databases
+def test_the_log_says_who_did_what_and_is_read_by_api_csv_and_page(settings, database, key_of, registry, challenger):
+    with api_of(settings) as client:
+        admin = bearer(key_of["admin"])
+        article = client.post(
+            "/v1/articles", json={"text": THREE_PARAGRAPHS}, headers=bearer(key_of["submitter"])
+        ).json()
+        code = {"coder": "coder", "article_id": article["id"], "paragraph": 0, "frames": {}}
+        client.post("/v1/annotations", json=code, headers=bearer(key_of["coder"]))
+        registry.register(challenger)
+        client.post("/v1/models/v2/promote", json={"reason": "better", "by": "somebody else"}, headers=admin)
+        client.post("/v1/models/rollback", json={"reason": "worse"}, headers=admin)
+        client.post("/v1/training-runs", json={}, headers=admin)
+        client.delete(f"/v1/articles/{article['id']}", headers=admin)
+        lines = client.get("/v1/audit", headers=admin).json()["lines"]
+        told = [(line["who"], line["action"], line["subject"]) for line in lines[::-1]]
+        run = told[4][2]
+        assert told == [
+            ("submitter", "submit", article["id"]),
+            ("coder", "code", told[1][2]),
+            ("admin", "promote", "v2"),
+            ("admin", "roll back", "v1"),
+            ("admin", "train", run),
+            ("admin", "delete article", article["id"]),
+        ]
+        assert lines[3]["detail"]["by"] == "admin"
+        assert client.get("/v1/audit", params={"action": "train"}, headers=admin).json()["lines"][0]["subject"] == run
+        page = client.get("/v1/audit", params={"limit": 2}, headers=admin).json()
+        rest = client.get("/v1/audit", params={"cursor": page["next"]}, headers=admin).json()
+        assert page["lines"] + rest["lines"] == lines
+        exported = client.get("/v1/audit/export", headers=admin)
+        assert exported.headers["content-type"].startswith("text/csv")
+        assert len(exported.text.splitlines()) == 7
+        assert "roll back" in client.get("/audit", headers=admin).text
+    with database.read() as connection:
+        assert audit.verify(connection) == 6
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize(
+    ("tamper", "line"),
+    [
+        ("UPDATE audit SET who = 'tom' WHERE number = 3", 3),
+        ("UPDATE audit SET detail = '{}' WHERE number = 2", 2),
+        ("DELETE FROM audit WHERE number = 2", 2),
+        ("DELETE FROM audit WHERE number = 5", 4),
+        ("DELETE FROM audit", 0),
+        ("UPDATE audit SET number = CASE number WHEN 2 THEN 93 ELSE 92 END WHERE number IN (2, 3)", 2),
+        ("DELETE FROM audit_head", 5),
+    ],
+)
+def test_a_line_that_was_changed_removed_or_moved_shows(database, framing, settings, tamper, line):
+    with database.write() as connection:
+        for number in range(5):
+            audit.note(connection, COMMAND_LINE, "submit", f"article {number}", outlet="Ilara Post")
+    with database.read() as connection:
+        assert audit.verify(connection) == 5
+    with database.write() as connection:
+        connection.execute(text(tamper))
+    with database.read() as connection, pytest.raises(audit.AuditError, match=rf"ine {line}\b"):
+        audit.verify(connection)
+
+
+def test_the_doctor_reads_the_log_and_keys_are_made_listed_and_revoked_by_command(framing, models_folder, database):
+    place = {"data_dir": models_folder.parent}
+    shown = framing("keys", "create", "mira", "--role", "coder", "--days", "30", **place)
+    assert re.fullmatch(r"framing_[0-9a-f]{12}_[\w-]{43}\n", shown.stdout)
+    assert "not shown again" in shown.stderr
+    made = json.loads(framing("keys", "create", "tom", "--role", "reader", "--json", **place).stdout)
+    listed = json.loads(framing("keys", "list", "--json", **place).stdout)
+    assert [(key["name"], key["role"]) for key in listed] == [("mira", "coder"), ("tom", "reader")]
+    assert made["key"].rsplit("_", 1)[-1] not in json.dumps(listed)
+    assert "works no more" in framing("keys", "revoke", made["id"], **place).stdout
+    assert "revoked" in framing("keys", "list", **place).stdout
+    assert "There is no key 'x'" in framing("keys", "revoke", "x", **place).stderr
+    assert "3 lines, each as it was written" in framing("doctor", **place).stdout
+    with database.write() as connection:
+        connection.execute(delete(lines_of_audit).where(lines_of_audit.c.number == 2))
+    assert "FAULT log of actions: Line 2" in framing("doctor", **place).stdout
