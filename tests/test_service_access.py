@@ -112,15 +112,7 @@ def test_a_key_that_is_wrong_revoked_expired_or_anothers_is_refused_everywhere_w
             update(api_keys).where(api_keys.c.id == old.id).values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
         )
     other = new_key()
-    wrong = [
-        old.shown,
-        other.shown,
-        works.shown[:-1],
-        works.shown + "x",
-        "framing_",
-        "",
-        "\N{SNOWMAN}".encode().decode("latin-1"),
-    ]
+    wrong = [old.shown, other.shown, works.shown[:-1], works.shown + "x", "framing_", ""]
     wrong.append(f"framing_{works.id}_{other.shown.rsplit('_', 1)[-1]}")
     with api_of(settings) as client:
         assert client.get("/v1/codebook", headers=bearer(works.shown)).status_code == 200

@@ -108,6 +108,7 @@ def test_deleting_removes_an_article_everywhere(client, settings):
     assert client.get(location).status_code == client.delete(location).status_code == 404
     left = rows(settings)
     assert left.pop("champion") == 1
+    assert (left.pop("audit"), left.pop("audit_head")) == (2, 1)
     assert set(left.values()) == {0}
 
 

@@ -4,7 +4,7 @@ import re
 import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 
-from service.settings import Settings
+from service.settings import is_loopback
 from service.settings_table import settings_table
 
 COMMANDS = (
@@ -185,12 +185,11 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(framing, variables, sen
     assert "Traceback" not in done.stderr
 
 
-def test_loopback_needs_no_permission_and_other_addresses_do():
+def test_only_addresses_of_this_machine_count_as_loopback():
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
-        assert Settings(host=host).host == host
-    assert Settings(host="0.0.0.0", allow_open=True).allow_open
-    with pytest.raises(ValueError, match="Refusing"):
-        Settings(host="example.org")
+        assert is_loopback(host)
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", "localhost.example.org"):
+        assert not is_loopback(host)
 
 
 def test_the_document_of_settings_is_the_one_that_the_command_prints():

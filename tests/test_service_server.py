@@ -113,7 +113,8 @@ def test_what_was_acknowledged_before_a_kill_is_there_afterwards_once(data_dir):
 
 
 def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir, tmp_path):
-    with running_server(data_dir) as (client, _process):
+    key = "a key of the settings that is long enough"
+    with running_server(data_dir, admin_key=key) as (client, _process):
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
             *(
@@ -123,6 +124,7 @@ def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir,
                 f"{str(client.base_url).rstrip('/')}/openapi.json",
             ),
             *("--checks", "all", "--max-examples", "12", "--seed", "20260101", "--no-color"),
+            *("--header", f"Authorization: Bearer {key}"),
             *("--request-timeout", "10", "--exclude-path-regex", "(/events|:batch)$"),
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)

@@ -69,11 +69,15 @@ def test_a_pool_smaller_than_the_sample_is_taken_whole():
 
 
 def test_near_duplicates_are_represented_once():
-    wire = "The army said on Tuesday that its troops had killed twelve gunmen in the hills above the town of Velin " * 2
+    wire = (
+        "The army said on Tuesday that its troops had killed twelve gunmen in the hills above the town of Velin, where "
+        "the road to the coast was closed for a third day, shops stayed shut, and families who had left their homes in "
+        "the spring waited in two schools for news of those who had stayed behind to look after the animals."
+    )
     texts = [
         wire,
         "Rain fell on the coast and the market stayed closed until noon.",
-        wire.replace("twelve", "12"),
+        wire.replace("Tuesday", "Monday", 1),
         wire,
     ]
     assert representatives(texts) == [0, 1]

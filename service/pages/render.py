@@ -82,7 +82,7 @@ def page(state: Services, template: str, here: str, status: int = 200, **context
         champion=state.champion.version(),
         frames=state.codebook.frames,
         places=places(state),
-        caller=present_caller.get(),
+        visitor=present_caller.get(),
         **context,
     )
     return HTMLResponse(content, status, SECURITY_HEADERS)

@@ -4,13 +4,14 @@ from fastapi import APIRouter
 
 from service.access.needs import needs
 from service.answers import codebook_answer
+from service.routes import guarded
 from service.schemas.annotations import CodebookAnswer
 from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["codebook"])
 
 
-@router.get("/codebook", dependencies=needs["reader"])
+@router.get("/codebook", dependencies=needs["reader"], responses=guarded(503))
 def codebook(state: State) -> CodebookAnswer:
     """The codebook that new annotations and models follow."""
     return codebook_answer(state.codebook)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from service.access.needs import needs
-from service.routes import problems
+from service.routes import guarded, problems
 from service.schemas.problems import Health
 from service.state import State
 
@@ -25,7 +25,10 @@ def readyz(state: State) -> Health:
 
 
 @router.get(
-    "/metrics", dependencies=needs["reader"], response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+    "/metrics",
+    dependencies=needs["reader"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **guarded(503)},
 )
 def metrics(state: State) -> Response:
     """Prometheus metrics."""

@@ -38,7 +38,7 @@ _CARD: Responses = {
 }
 
 
-@router.get("", dependencies=needs["reader"])
+@router.get("", dependencies=needs["reader"], responses=guarded(503))
 def listing(state: State) -> ModelList:
     """All model versions with their figures, the newest first."""
     return model_list(state.registry, *model_cards(state.registry))

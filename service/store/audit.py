@@ -84,21 +84,27 @@ def listing(
 
 def all_lines(connection: Connection) -> Iterator[Line]:
     """Every line, the oldest first."""
-    query = select(audit).order_by(audit.c.number).execution_options(yield_per=_AT_ONCE)
-    return (Line(**row._mapping) for row in connection.execute(query))
+    last = 0
+    while lines := _lines_after(connection, last):
+        yield from lines
+        last = lines[-1].number
 
 
 def batches(database: Database) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of all lines, the oldest first, in batches that are each read for themselves."""
     last = 0
     while True:
-        query = select(audit).where(audit.c.number > last).order_by(audit.c.number).limit(_AT_ONCE)
         with database.read() as connection:
-            lines = [Line(**row._mapping) for row in connection.execute(query)]
+            lines = _lines_after(connection, last)
         if not lines:
             return
         yield [(*astuple(line)[:6], json.dumps(line.detail, sort_keys=True), line.sha256) for line in lines]
         last = lines[-1].number
+
+
+def _lines_after(connection: Connection, number: int) -> list[Line]:
+    query = select(audit).where(audit.c.number > number).order_by(audit.c.number).limit(_AT_ONCE)
+    return [Line(**row._mapping) for row in connection.execute(query)]
 
 
 def verify(connection: Connection) -> int:
