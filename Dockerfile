@@ -19,7 +19,6 @@ COPY --from=build /opt/framing /opt/framing
 COPY --from=build --chown=framing:framing /data /data
 ENV FRAMING_DATA_DIR=/data \
     FRAMING_HOST=0.0.0.0 \
-    FRAMING_ALLOW_OPEN=true \
     PYTHONUNBUFFERED=1
 USER framing
 WORKDIR /data

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.intake import Reading
@@ -56,6 +58,25 @@ def classified(request: ClassifyRequest, reading: Reading, card: ModelCard, *, e
             with_text=request.text is None,
         )
     )
+
+
+def as_json(answer: Classified) -> str:
+    """The answer as JSON; that of a long article in pieces, so that other threads get their turn between them."""
+    if len(answer.paragraphs) <= _WRITTEN_AT_ONCE:
+        return answer.model_dump_json(exclude_none=True)
+    around = answer.model_copy(update={"paragraphs": []}).model_dump_json(exclude_none=True)
+    before, after = around.split(_NO_PARAGRAPHS)
+    pieces = (
+        _PARAGRAPHS.dump_json(answer.paragraphs[start : start + _WRITTEN_AT_ONCE])[1:-1].decode()
+        for start in range(0, len(answer.paragraphs), _WRITTEN_AT_ONCE)
+    )
+    return f'{before}"paragraphs":[{",".join(pieces)}]{after}'
+
+
+_WRITTEN_AT_ONCE = 64
+_PARAGRAPHS = TypeAdapter(list[ParagraphAnswer])
+# Within a string the quotation marks would be escaped.
+_NO_PARAGRAPHS = '"paragraphs":[]'
 
 
 def _framing(

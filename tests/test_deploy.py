@@ -105,7 +105,8 @@ def as_process(service, folder, values):
 @pytest.mark.databases("postgresql")
 def test_the_topology_of_the_compose_file_trains_serves_and_retrains(compose, database_url, tmp_path):
     services = compose["services"]
-    values = {"database_url": database_url, "models_url": str(tmp_path / "models")}
+    key = "the admin key of the composed service"
+    values = {"database_url": database_url, "models_url": str(tmp_path / "models"), "admin_key": key}
     with as_process(services["first-model"], tmp_path / "first", values) as first:
         assert first.wait(timeout=90) == 0
     with ExitStack() as stack:
@@ -113,7 +114,9 @@ def test_the_topology_of_the_compose_file_trains_serves_and_retrains(compose, da
         stack.enter_context(as_process(services["server"], tmp_path / "server", {**values, "port": str(port)}))
         stack.enter_context(as_process(services["worker"], tmp_path / "worker", values))
         client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        client.headers["Authorization"] = f"Bearer {key}"
         wait_until(lambda: answers(client, "/readyz"), "the server to be ready")
+        assert httpx2.get(f"http://127.0.0.1:{port}/v1/models").status_code == 401
         assert client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).status_code == 201
         run = client.post("/v1/training-runs", json={"note": "as composed"}).json()["id"]
         wait_until(lambda: client.get(f"/v1/training-runs/{run}").json()["state"] == "succeeded", "the run to succeed")

@@ -219,3 +219,15 @@ def test_the_real_sample_is_answered_as_it_is(client):
     assert answer["article"]["frames"]["grievance_driven"]["decision"] == "present"
     assert answer["article"]["frames"]["blame_on_leadership"]["decision"] == "present"
     assert answer["article"]["frames"]["militarized_response"]["decision"] == "present"
+
+
+def test_a_long_answer_is_written_as_a_short_one_is(client):
+    paragraphs = [f'Minister {n} said "paragraphs":[] and {{left}} the army.' for n in range(150)]
+    long = client.post("/v1/classify", json={"paragraphs": paragraphs}).json()
+    assert [p["index"] for p in long["paragraphs"]] == list(range(150))
+    short = client.post("/v1/classify", json={"paragraphs": paragraphs[100:140]}).json()
+    assert [p["frames"] for p in long["paragraphs"][100:140]] != []
+    assert [{f: r["score"] for f, r in p["frames"].items()} for p in long["paragraphs"][100:140]] == [
+        {f: pytest.approx(r["score"]) for f, r in p["frames"].items()} for p in short["paragraphs"]
+    ]
+    assert list(long) == list(short)

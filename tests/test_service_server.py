@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def test_no_request_fails_and_no_answer_mixes_models_through_promotions_and_roll
         finally:
             stop.set()
     assert faults == []
+
+
+def test_a_huge_request_does_not_starve_small_ones(data_dir):
+    paragraphs = [f"The army moved into valley {n} and the ministers promised an inquiry." * 3 for n in range(1900)]
+    with running_server(data_dir) as (client, _process), ThreadPoolExecutor(1) as pool:
+
+        def ask(body):
+            began = time.perf_counter()
+            assert client.post("/v1/classify", json=body).status_code == 200
+            return time.perf_counter() - began
+
+        ask({"text": THREE_PARAGRAPHS})
+        huge, times = pool.submit(ask, {"paragraphs": paragraphs}), []
+        while not huge.done():
+            times.append(ask({"text": THREE_PARAGRAPHS}))
+    assert len(times) > 5
+    assert sorted(times)[int(len(times) * 0.99)] < huge.result() / 2
 
 
 def test_sigterm_lets_a_request_in_flight_finish(data_dir):

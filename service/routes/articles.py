@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from service import ingest
 from service.access.needs import Admin, Submitter, needs
-from service.answers import listed_article, stored_article
+from service.answers import as_json, listed_article, stored_article
 from service.body import StrictJsonRoute
 from service.problems import NotFoundError, UnknownFrameError
 from service.routes import Responses, guarded
@@ -78,7 +78,7 @@ def create(
         if isinstance(added, str):
             return added, None, False
         answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
-        body = answer.model_dump_json(exclude_none=True)
+        body = as_json(answer)
         if idempotency_key is not None:
             idempotency.remember(
                 connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
@@ -163,7 +163,7 @@ def read_stored(state: Services, identifier: str, *, explain: bool) -> str:
     if explain:
         article = explained(article, state.champion.model())
     answer = stored_article(article, evidence_terms=state.settings.evidence_terms)
-    return answer.model_dump_json(exclude_none=True)
+    return as_json(answer)
 
 
 def explained(article: store.StoredArticle, model: FrameModel) -> store.StoredArticle:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from service.access.needs import needs
-from service.answers import classified
+from service.answers import as_json, classified
 from service.body import StrictJsonRoute
 from service.intake import read_article
 from service.routes import guarded
@@ -22,4 +22,4 @@ def classify_article(request: ClassifyRequest, state: State) -> Response:
     reading = read_article(request, model, state.settings)
     state.metrics.count(reading.classification)
     answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(as_json(answer), media_type="application/json")
