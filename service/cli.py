@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_codes, cli_keys, cli_models, cli_score
+from service import cli_care, cli_codes, cli_keys, cli_models, cli_score
 from service.command import AsJson, app, command, open_database, print_json
 from service.settings import Settings
 
@@ -15,7 +15,7 @@ OnCluster = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
 ]
 
-__all__ = ["app", "cli_codes", "cli_keys", "cli_models", "cli_score"]
+__all__ = ["app", "cli_care", "cli_codes", "cli_keys", "cli_models", "cli_score"]
 
 
 @command("framing serve --port 8080 --workers 2")

@@ -61,6 +61,8 @@ class ModelCard:
     """How it compared with the champion of the time; None for models trained outside a training run."""
     run: str = ""
     """The training run that made it, so that a run which is resumed finds its own model."""
+    stored_articles: tuple[str, ...] = ()
+    """Ids of the stored articles whose codes it was trained or judged on, so that one taken down can be traced."""
     note: str = ""
     libraries: Mapping[str, str] = field(default_factory=current_libraries)
     version: str = ""
@@ -98,6 +100,7 @@ def _card(content: dict[str, Any]) -> ModelCard:
         **{
             **content,
             "languages": tuple(content["languages"]),
+            "stored_articles": tuple(content.get("stored_articles", ())),
             "data": DataFacts(**{**content["data"], "sources": tuple(content["data"]["sources"])}),
             "calibration": {frame: (slope, offset) for frame, (slope, offset) in content["calibration"].items()},
             "cuts": {

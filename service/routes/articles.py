@@ -153,6 +153,7 @@ def delete(id: ArticleId, state: State, caller: Admin) -> None:
         if not store.remove(connection, id):
             raise NotFoundError(f"No article is stored under the id {id}.")
         audit.note(connection, caller, "delete article", id)
+    state.database.scrub()
 
 
 def read_stored(state: Services, identifier: str, *, explain: bool) -> str:

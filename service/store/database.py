@@ -1,9 +1,9 @@
 """One database, SQLite or PostgreSQL: transactions and migrations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -20,6 +20,7 @@ __all__ = ["NEWEST_REVISION", "Database", "DatabaseError", "alembic_config", "da
 NEWEST_REVISION = "0004"
 """The migration that this program needs; a test holds it to the newest in the folder."""
 
+_WITH_TEXT = ("articles", "annotations", "idempotency_keys")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -81,6 +82,32 @@ class Database:
                     _upgrade(connection)
         except DBAPIError as error:
             raise DatabaseError(f"The database cannot be opened: {str(error.orig).strip()}.") from error
+
+    def copy_to(self, path: Path, progress: Callable[[float], None]) -> None:
+        """A copy of SQLite's file as of one moment, while others read and write (SQLite's own backup)."""
+        from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
+
+        copy = dbapi2.connect(str(path))
+        try:
+            with self.engine.connect() as connection:
+                source: Any = connection.connection.driver_connection
+                # All pages at once: in steps it would begin anew with every write.
+                source.backup(copy, progress=lambda _status, left, total: progress(1 - left / max(total, 1)))
+        finally:
+            copy.close()
+
+    def scrub(self, *, thoroughly: bool = False) -> None:
+        """Overwrites what was deleted: SQLite zeroes it, once its log is emptied; PostgreSQL writes the tables anew.
+
+        The latter locks them meanwhile, so it is done only where asked for `thoroughly`.
+        """
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        elif thoroughly:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for table in _WITH_TEXT:
+                    connection.exec_driver_sql(f"VACUUM (FULL) {table}")
 
     def separate_engine(self) -> Engine:
         """An engine for a library that begins its transactions itself, on the same database."""

@@ -1,0 +1,134 @@
+"""Takedown, backup and restore."""
+
+import json
+import threading
+import zipfile
+from dataclasses import replace
+
+import pytest
+from conftest import THREE_PARAGRAPHS, running_server, wait_until
+
+from service.backup import BackupError, back_up, restore
+from service.store.database import Database
+from training.challenger import Challenger
+from training.registry import Registry
+
+SECRET = (
+    "Zarquon ministers of the Obelisk coast ignored the warnings of the Yttrium committee. "
+    "The army moved into Quillfeather valley, and Brontide herders say they were never paid."
+)
+
+
+def windows_of_text_in(folder):
+    """Pieces of 24 bytes of the text that are in any file of a folder."""
+    text = SECRET.encode()
+    pieces = {text[start : start + 24] for start in range(len(text) - 24)}
+    contents = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    return {piece for piece in pieces for content in contents if piece in content}
+
+
+def store_everywhere(client):
+    """Stores an article, remembers its answer, and codes it."""
+    article = {"text": f"{SECRET}\n\n{THREE_PARAGRAPHS}", "title": SECRET[:80], "outlet": "Ilara Post"}
+    stored = client.post("/v1/articles", json=article, headers={"Idempotency-Key": "k"}).json()
+    code = {"coder": "mira", "article_id": stored["id"], "paragraph": 0, "frames": {}, "note": SECRET[:60]}
+    assert client.post("/v1/annotations", json=code).status_code == 201
+    return stored["id"]
+
+
+def test_nothing_of_an_article_is_left_in_the_files_after_it_was_deleted(client, settings):
+    identifier = store_everywhere(client)
+    assert windows_of_text_in(settings.data_dir)
+    assert client.delete(f"/v1/articles/{identifier}").status_code == 204
+    assert windows_of_text_in(settings.data_dir) == set()
+
+
+def test_purge_takes_articles_down_and_names_the_models_that_learned_from_them(
+    client, settings, registry, challenger, framing
+):
+    identifier = store_everywhere(client)
+    registry.register(Challenger(challenger.pipeline, replace(challenger.card, stored_articles=(identifier, "0" * 32))))
+    done = framing("purge", identifier, "f" * 32, "--json", data_dir=settings.data_dir)
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"removed": [identifier], "missing": ["f" * 32], "models": ["v2"]}
+    assert f"No article is stored under the id {'f' * 32}" in done.stderr
+    assert client.get(f"/v1/articles/{identifier}").status_code == 404
+    assert windows_of_text_in(settings.data_dir) == set()
+    assert registry.card("v2").stored_articles == (identifier, "0" * 32)
+
+
+@pytest.mark.databases("postgresql")
+def test_purge_writes_the_tables_of_postgresql_anew(client, settings, registry, framing, database_url):
+    identifier = store_everywhere(client)
+    done = framing("purge", identifier, data_dir=settings.data_dir, database_url=database_url)
+    assert (done.returncode, done.stdout) == (0, "Removed 1 articles.\n")
+    database = Database(settings.store_url)
+    with database.read() as connection:
+        for table in ("articles", "annotations"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
+    database.close()
+
+
+def test_a_backup_made_under_load_is_whole_and_restores_to_what_was_acknowledged(settings, framing, tmp_path):
+    path, stop, acknowledged = tmp_path / "backup.zip", threading.Event(), []
+    with running_server(settings.data_dir) as (client, _process):
+
+        def write():
+            number = 0
+            while not stop.is_set():
+                answer = client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} {number}."})
+                acknowledged.append((answer.json()["id"], number))
+                number += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: len(acknowledged) > 20, "some articles")
+        before = len(acknowledged)
+        made = framing("backup", str(path), "--json", data_dir=settings.data_dir)
+        assert made.returncode == 0, made.stderr
+        stop.set()
+        writer.join()
+    elsewhere = tmp_path / "elsewhere"
+    done = framing("restore", str(path), data_dir=elsewhere)
+    assert "Restored what was backed up at" in done.stdout, done.stderr
+    assert "FAULT" not in framing("doctor", data_dir=elsewhere).stdout
+    with running_server(elsewhere) as (client, _process):
+        for identifier, number in acknowledged[:before]:
+            assert client.get(f"/v1/articles/{identifier}").json()["text"].endswith(f"{number}.")
+        text = {"text": THREE_PARAGRAPHS}
+        assert client.post("/v1/classify", json=text).json()["model"]["version"] == "v1"
+    assert "There is a database or a model already" in framing("restore", str(path), data_dir=elsewhere).stderr
+    assert "is there already" in framing("backup", str(path), data_dir=settings.data_dir).stderr
+
+
+def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_put_in_place(settings, client, tmp_path):
+    client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
+    whole = tmp_path / "whole.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    empty = settings.model_copy(update={"data_dir": tmp_path / "empty"})
+
+    def changed(name, content):
+        path = tmp_path / "changed.zip"
+        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+            for one in old.namelist():
+                new.writestr(one, content if one == name else old.read(one))
+        return path
+
+    contents = json.loads(zipfile.ZipFile(whole).read("contents.json"))
+    outside = {**contents, "sha256": {**contents["sha256"], "models/../../outside": "0" * 64}}
+    (tmp_path / "no.zip").write_bytes(b"no zip")
+    (tmp_path / "cut.zip").write_bytes(whole.read_bytes()[:-2000])
+    for path in (
+        changed("database.sqlite3", b"x"),
+        changed("models/versions/v1/card.json", b"{}"),
+        changed("contents.json", json.dumps(outside).encode()),
+        changed("contents.json", b"{}"),
+        tmp_path / "no.zip",
+        tmp_path / "cut.zip",
+        tmp_path / "missing.zip",
+    ):
+        with pytest.raises(BackupError):
+            restore(empty, path)
+        assert not (tmp_path / "empty").exists()
+    assert restore(empty, whole).database
+    assert Registry(empty.models_location).load_champion()[0].card.version == "v1"
