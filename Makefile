@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed bench lock wheel clean
+.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed bench soak audit sbom lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -48,8 +48,8 @@ latency: .venv/test  ## Write docs/latency-during-training.md: what a training r
 
 lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --group build -c requirements.lock -o requirements-all.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group build -c requirements.lock -o requirements-all.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group dev -c requirements.lock -o requirements-dev.lock
 
 screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
 	$(BIN)/python tests/take_screenshots.py screenshots
@@ -59,6 +59,16 @@ dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts 
 
 bench: .venv/test  ## Write docs/performance.md: speed and size beside what people build with the same model
 	$(BIN)/python -m benchmarks.performance --write
+
+soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, about twenty minutes
+	$(BIN)/python -m benchmarks.reliability --write
+
+audit: .venv/test  ## Look the locked packages up among known faults, or list them for review where that cannot be reached
+	$(BIN)/python .ci/audit.py
+
+sbom: .venv/test  ## Write dist/sbom.json (CycloneDX) from the lock file
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --output-file dist/sbom.json
 
 wheel: .venv/test  ## Build the source distribution and the wheel into dist/
 	$(BIN)/python -m build --no-isolation

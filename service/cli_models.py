@@ -1,6 +1,7 @@
 """Commands about model versions."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,3 +67,37 @@ def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) ->
         print_json(asdict(promotion))
     else:
         typer.echo(f"{promotion.version} is champion now; before it was {promotion.previous or 'none'}.")
+
+
+@command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")
+def export_model(
+    version: str,
+    path: Path,
+    skops: Annotated[bool, typer.Option(help="Write the format of skops, for people who unpickle nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model into a file for another installation, signed with the key that both have."""
+    from service import transfer
+
+    (transfer.export_skops if skops else transfer.export_model)(Settings(), version, path)
+    if as_json:
+        print_json({"version": version, "path": str(path)})
+    else:
+        typer.echo(f"{path} holds model {version}.")
+
+
+@command("FRAMING_MODEL_KEY=... framing import-model v2.zip", rich_help_panel="Models")
+def import_model(path: Path, as_json: AsJson = False) -> None:
+    """Register the model of a signed file; it is not promoted."""
+    from service import transfer
+    from service.access.roles import COMMAND_LINE
+    from service.store import audit
+
+    settings = Settings()
+    card = transfer.import_model(settings, path)
+    with open_database(settings) as (database, _), database.write() as connection:
+        audit.note(connection, COMMAND_LINE, "import model", card.version, pipeline_sha256=card.pipeline_sha256)
+    if as_json:
+        print_json({"version": card.version})
+    else:
+        typer.echo(f"Registered as {card.version}. Promote it with `framing promote {card.version}`.")

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         min_length=32,
         description="A key of the role admin that is not in the database, for a first start; 32 characters or more.",
     )
+    model_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Key that signs models given to, and vouches for those taken from, other installations.",
+    )
     session_hours: int = Field(12, ge=1, description="How long one stays signed in to the pages.")
     rate_per_minute: int = Field(0, ge=0, description="Requests that a key may make in a minute; 0: no limit.")
     max_requests: int = Field(256, ge=1, description="Requests under way in a process; more are asked to come back.")

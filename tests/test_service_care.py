@@ -132,3 +132,46 @@ def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_put_in_place(
         assert not (tmp_path / "empty").exists()
     assert restore(empty, whole).database
     assert Registry(empty.models_location).load_champion()[0].card.version == "v1"
+
+
+KEY = "a key that both installations have"
+
+
+def test_a_model_goes_to_another_installation_signed_and_every_other_file_is_refused(
+    settings, registry, framing, tmp_path
+):
+    place = {"data_dir": settings.data_dir, "model_key": KEY}
+    assert "set FRAMING_MODEL_KEY" in framing("export-model", "v1", "a.zip", data_dir=settings.data_dir).stderr
+    assert framing("export-model", "v1", "a.zip", **place).returncode == 0
+    file = tmp_path / "a.zip"
+    there = {"data_dir": tmp_path / "there", "model_key": KEY}
+    other = framing("import-model", "a.zip", data_dir=tmp_path / "there", model_key=KEY[::-1])
+    assert "was not signed with this installation's" in other.stderr
+
+    def changed(name, content):
+        with zipfile.ZipFile(file) as old, zipfile.ZipFile(tmp_path / "b.zip", "w") as new:
+            for one in old.namelist():
+                new.writestr(one, content if one == name else old.read(one))
+        return framing("import-model", "b.zip", **there)
+
+    for name in ("pipeline.joblib", "scorer.npz", "card.json", "signature.json"):
+        done = changed(name, b"{}")
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert Registry(tmp_path / "there" / "models").versions() == []
+    assert json.loads(framing("import-model", "a.zip", "--json", **there).stdout) == {"version": "v1"}
+    texts = THREE_PARAGRAPHS.split("\n\n")
+    taken = Registry(tmp_path / "there" / "models").load("v1")
+    assert (taken.score(texts) == registry.load("v1").score(texts)).all()
+
+
+def test_a_model_in_the_format_of_skops_scores_alike_without_unpickling(settings, registry, framing, tmp_path):
+    from skops.io import get_untrusted_types, load
+
+    from labels.normalise import normalise
+
+    assert framing("export-model", "v1", "v1.skops", "--skops", data_dir=settings.data_dir).returncode == 0
+    path = tmp_path / "v1.skops"
+    pipeline = load(path, trusted=get_untrusted_types(file=path))
+    texts = THREE_PARAGRAPHS.split("\n\n")
+    expected = registry.load("v1").score(texts)
+    assert abs(pipeline.predict_proba([normalise(text) for text in texts]) - expected).max() < 1e-9

@@ -15,7 +15,7 @@ import json
 import re
 import warnings
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,8 @@ from training.scorer import TOLERANCE, CompiledScorer, PipelineScorer, agrees, c
 from training.storage import storage_at
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from training.challenger import Challenger
 
 PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.json"
@@ -94,6 +96,36 @@ class Registry:
         self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(card).encode())
         return card
 
+    def adopt(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
+        """Stores the files of a model from elsewhere as the next version, if they are those that its card names.
+
+        Whose word the card is worth is for the caller to know. Raises `ModelFileError`.
+        """
+        if hashlib.sha256(pipeline).hexdigest() != card.pipeline_sha256 or (
+            hashlib.sha256(scorer).hexdigest() != card.scorer_sha256 if card.scorer_sha256 else scorer
+        ):
+            raise ModelFileError("The files of the model are not those that its card names.")
+        version = self._claim(pipeline)
+        if scorer:
+            self.storage.write(f"{_VERSIONS}/{version}/{SCORER_FILE}", scorer)
+        own = replace(card.registered(version, card.pipeline_sha256, card.scorer_sha256), run="", verdict=None)
+        self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(own).encode())
+        return own
+
+    def files(self, version: str) -> dict[str, bytes]:
+        """The files of a version by name, each vouched for by its card."""
+        card = self.card(version)
+        found = {CARD_FILE: self._read(version, CARD_FILE)}
+        found[PIPELINE_FILE] = self._vouched(version, PIPELINE_FILE, card.pipeline_sha256)
+        if card.scorer_sha256:
+            found[SCORER_FILE] = self._vouched(version, SCORER_FILE, card.scorer_sha256)
+        return found
+
+    def pipeline(self, version: str) -> "Pipeline":
+        """The scikit-learn pipeline of a version, unpickled if its digest is the one on the card."""
+        card = self.card(version)
+        return _unpickled(self._vouched(version, PIPELINE_FILE, card.pipeline_sha256), card)
+
     def _claim(self, pipeline: bytes) -> str:
         """Stores a pipeline as that of the next version, which nobody else can then have."""
         taken = [_number(name) for name in self.storage.names(_VERSIONS) if _VERSION.fullmatch(name)]
@@ -112,7 +144,8 @@ class Registry:
             raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
         pipeline = self._vouched(version, PIPELINE_FILE, card.pipeline_sha256)
         scorer = self._vouched(version, SCORER_FILE, card.scorer_sha256) if card.scorer_sha256 else b""
-        return FrameModel(CompiledScorer.from_bytes(scorer) if scorer else _unpickled(pipeline, card), card)
+        own = CompiledScorer.from_bytes(scorer) if scorer else PipelineScorer(_unpickled(pipeline, card))
+        return FrameModel(own, card)
 
     def _vouched(self, version: str, name: str, digest: str) -> bytes:
         """The content of a file whose digest is the one on the card."""
@@ -259,7 +292,7 @@ def _compiled(challenger: "Challenger") -> bytes:
     return content
 
 
-def _unpickled(content: bytes, card: ModelCard) -> PipelineScorer:
+def _unpickled(content: bytes, card: ModelCard) -> "Pipeline":
     """The pipeline of a file whose digest was found right."""
     import joblib  # noqa: PLC0415 - only models without a compiled form need it
     from sklearn.exceptions import InconsistentVersionWarning  # noqa: PLC0415
@@ -270,7 +303,7 @@ def _unpickled(content: bytes, card: ModelCard) -> PipelineScorer:
             warnings.simplefilter("error", InconsistentVersionWarning)
             pipeline = joblib.load(BytesIO(content))
             _ = pipeline.predict_proba
-            return PipelineScorer(pipeline)
+            return pipeline
     except InconsistentVersionWarning as error:
         raise ModelFileError(f"Model '{card.version}' was stored by another version of scikit-learn.") from error
     except Exception as error:  # whatever unpickling a file of another kind may raise
