@@ -18,6 +18,8 @@ _BLOCKS = {
 }  # fmt: skip
 _UNSEEN = {"script", "style", "noscript", "template", "svg", "head", "iframe", "object", "math", "textarea"}
 _SPACE = re.compile(r"\s+")
+_MOST_LIST_ITEMS = 2000
+"""Its time grows with the square of the items of a list: a page made to harm would hold a core for half an hour."""
 _ENCODING_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
 
@@ -49,6 +51,8 @@ def _fold(text: str) -> str:
 
 def _article_text(page: str) -> str | None:
     """What trafilatura takes for the article, folded; None where it finds none and the whole page must do."""
+    if page.lower().count("<li") > _MOST_LIST_ITEMS:
+        return None
     from trafilatura import extract  # noqa: PLC0415 - costs a third of a second, and only HTML needs it
 
     found = extract(page, output_format="txt", include_comments=False, favor_recall=True, deduplicate=False)

@@ -1,0 +1,183 @@
+"""Input meant to harm: time that grows faster than the input, files that are no files, script and SQL everywhere."""
+
+import json
+import random
+import time
+from contextlib import suppress
+
+import pytest
+from conftest import THREE_PARAGRAPHS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labels.errors import ArticleError, FramingError
+from labels.exchange import FORMATS
+from labels.normalise import normalise_with_offsets
+from labels.paragraphs import split_html, split_text
+
+_GROWTH = 3.2
+"""What twice the input may cost at most: a quadratic step costs four times."""
+
+PIECES = (
+    "a", "a ", "A ", "İ", "\u0301", "\u200b", "\u202e", "ﷺ", ". ", "\n", "\r\n", " \n", "By A ", "by by ", "Photo: ",
+    "share this ", "(", "1 ", "12:", "Jan 1 ", "a-", "...", "#", "- ", "“", "@a", "a@a.", "©", "Read more: ", "\t",
+)  # fmt: skip
+MARKUP = (
+    "<a", "<a ", "<!--", "</", "<script", "<![CDATA[", "<p>a", "<div>", "<b><i>", "&amp;", "&", "<p a=", "<p a='",
+    "</p>", "<table><tr><td>", "<p>a</p>\n", "<style>", "<svg>", "<li>a", "<LI>a<ul>", "<span>a</span>", "<br>",
+)  # fmt: skip
+
+
+def seconds(do, text):
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        with suppress(ArticleError):
+            do(text)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def assert_grows_with_its_input(do, piece, size):
+    small, large = (piece * (length // len(piece) + 1) for length in (size, 2 * size))
+    do_small, do_large = seconds(do, small[:size]), seconds(do, large[: 2 * size])
+    assert do_large < _GROWTH * do_small + 0.02, (piece, do_small, do_large)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_cutting_and_scoring_a_text_take_time_in_proportion_to_it(piece, registry):
+    assert_grows_with_its_input(split_text, piece, 60_000)
+    assert_grows_with_its_input(normalise_with_offsets, piece, 60_000)
+    model = registry.load("v1")
+    assert_grows_with_its_input(lambda text: model.score_and_explain([text]), piece, 60_000)
+
+
+@pytest.mark.parametrize("piece", MARKUP)
+def test_extracting_a_page_takes_time_in_proportion_to_it(piece):
+    assert_grows_with_its_input(split_html, piece, 30_000)
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+def test_a_page_of_a_hundred_thousand_levels_is_read_or_refused_at_once(depth):
+    began = time.process_time()
+    for tag in ("div", "b", "table", "ul"):
+        with suppress(ArticleError):
+            split_html(f"<{tag}>" * depth + THREE_PARAGRAPHS)
+    assert time.process_time() - began < 8
+
+
+_ODD = (b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n")
+_SAMPLES = {
+    "label-studio": b'[{"id": 1, "data": {"text": "a", "article": "x", "paragraph": 0}, "annotations": []}]',
+    "doccano": b'{"text": "a", "label": ["foreign_hand"]}\n',
+    "prodigy": b'{"text": "a", "accept": ["foreign_hand"], "answer": "accept"}\n',
+    "argilla": b'[{"fields": {"text": "a"}, "responses": {}}]',
+    "csv-long": b"coder,text,source,frame,stance\nm,a,s,foreign_hand,reported\n",
+    "csv-wide": b"coder,text,source,foreign_hand\nm,a,s,reported\n",
+    "refi-qda": b"PK\x03\x04 no archive",
+}
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_no_file_whatever_makes_an_importer_fail_other_than_by_a_sentence(name, codebook):
+    chance = random.Random(name)
+    read = FORMATS[name].read
+    for _ in range(400):
+        content = bytearray(_SAMPLES[name])
+        for _ in range(chance.randrange(1, 6)):
+            place = chance.randrange(len(content) + 1)
+            kind = chance.randrange(4)
+            if kind == 0:
+                content[place:place] = chance.randbytes(chance.randrange(1, 9))
+            elif kind == 1:
+                del content[place : place + chance.randrange(1, 9)]
+            elif kind == 2:
+                content[place:place] = content[: chance.randrange(len(content) + 1)]
+            else:
+                content[place:place] = chance.choice(
+                    [b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n"]
+                )
+        try:
+            read(bytes(content), codebook)
+        except FramingError:
+            continue
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cursor=st.one_of(st.text(max_size=40), st.from_regex(r"[0-9]{1,19}(-[0-9]{1,19})?", fullmatch=True)))
+def test_no_cursor_whatever_is_answered_with_500(client, cursor):
+    for address in ("/v1/articles", "/v1/annotations", "/v1/training-runs", "/v1/audit", "/articles", "/audit"):
+        assert client.get(address, params={"cursor": cursor}).status_code in (200, 422)
+
+
+_SQL = ("'; DROP TABLE articles; --", "' OR '1'='1", "%' UNION SELECT text FROM articles --", '"', "\\", "%", "_")
+
+
+def test_sql_in_a_filter_is_only_text(client):
+    identifier = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Ilara Post"}).json()["id"]
+    for sql in _SQL:
+        for address, name in (
+            ("/v1/articles", "outlet"),
+            ("/v1/articles", "q"),
+            ("/v1/annotations", "coder"),
+            ("/v1/annotations", "source"),
+            ("/v1/prevalence", "outlet"),
+            ("/v1/audit", "action"),
+        ):
+            answer = client.get(address, params={name: sql})
+            assert answer.status_code in (200, 422), (address, name, sql, answer.text)
+            if answer.status_code == 200 and address == "/v1/articles" and sql not in ("%", "_"):
+                assert answer.json()["articles"] == []
+    assert client.get(f"/v1/articles/{identifier}").status_code == 200
+
+
+_TRAVERSAL = (
+    "../v1", "..%2fv1", "%2e%2e%2fv1", "..\\v1", "%2e%2e", "v1/../../v1", "/etc/passwd", "file:///etc/passwd",
+    "C:..\\x", "v1%00", "....//v1", "%252e%252e%252f", "v1%2f..%2f..%2fpromotions", "~root",
+)  # fmt: skip
+
+
+def test_no_name_leads_outside_of_where_it_belongs(client):
+    for name in _TRAVERSAL:
+        for address in (
+            "/v1/models/{}",
+            "/v1/articles/{}",
+            "/v1/training-runs/{}",
+            "/static/{}",
+            "/assets/charts/{}.json",
+        ):
+            answer = client.get(address.format(name))
+            assert answer.status_code in (404, 405, 422), (address, name, answer.status_code)
+            assert "root:" not in answer.text
+
+
+def test_bodies_of_every_kind_that_others_unpickle_are_refused(client, tmp_path):
+    import pickle
+
+    class Canary:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "canary"), "w"))
+
+    content = pickle.dumps(Canary())
+    kinds = (
+        "application/vnd.bentoml+pickle",
+        "application/x-python-serialize",
+        "application/octet-stream",
+        "text/plain",
+    )
+    for kind in kinds:
+        for address in ("/v1/classify", "/v1/articles", "/v1/annotations", "/v1/models/rollback", "/v1/training-runs"):
+            answer = client.post(address, content=content, headers={"Content-Type": f"application/{kind}"})
+            assert 400 <= answer.status_code < 500, (address, kind)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_names_and_roles_that_nobody_may_set_are_refused(client):
+    for more in ({"role": "admin"}, {"champion": True}, {"score": 1.0}, {"created_at": "2026-01-01"}, {"id": "0" * 32}):
+        answer = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, **more})
+        assert (answer.status_code, next(iter(more)) in answer.text) == (422, True)
+    is_json = {"Content-Type": "application/json"}
+    deep = "[" * 100_000 + "]" * 100_000
+    assert client.post("/v1/classify", content=deep.encode(), headers=is_json).status_code == 400
+    many = json.dumps({"text": "a", "thresholds": {f"f{n}": 0.5 for n in range(5000)}})
+    assert client.post("/v1/classify", content=many, headers=is_json).status_code == 422
