@@ -77,7 +77,8 @@ def postgresql_server() -> Iterator[str]:
         if os.environ.get("FRAMING_TESTS_REQUIRE_POSTGRESQL"):
             pytest.fail("PostgreSQL is needed for these tests.")
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with postgresql() as url:
+    with postgresql() as cluster:
+        url = cluster.url
         _administer(url, "CREATE DATABASE template")
         template = Database(url.format(name="template"))
         template.migrate()

@@ -19,22 +19,46 @@ def _programs() -> Path | None:
 PROGRAMS = _programs()
 
 
+class Cluster:
+    """A cluster in a folder of its own. Its socket is a file, so no port is taken."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = f"postgresql://framing@/{{name}}?host={folder}"
+        # The server refuses to run as root, and so does initdb.
+        self._user = {"user": "postgres"} if os.getuid() == 0 else {}
+        if self._user:
+            shutil.chown(folder, "postgres")
+        data = ("-D", folder / "data")
+        self._run("initdb", *data, "-U", "framing", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
+
+    def start(self) -> None:
+        options = f"-k {self._folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
+        zone = "-c timezone=Asia/Karachi"
+        log = ("-l", self._folder / "log")
+        self._run("pg_ctl", "-D", self._folder / "data", *log, "-w", "-o", f"{options} {zone}", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *arguments: object) -> None:
+        assert PROGRAMS is not None
+        command = [PROGRAMS / program, *map(str, arguments)]
+        # A server that goes on would hold a pipe open for ever.
+        with (self._folder / "output").open("ab") as output:
+            subprocess.run(command, check=True, stdout=output, stderr=output, cwd=self._folder, **self._user)
+
+
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a running server, without the name of a database. Its socket is a file, so no port is taken."""
-    assert PROGRAMS is not None
+def postgresql() -> Iterator[Cluster]:
+    """A running cluster, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="framing-pg-"))
-    # The server refuses to run as root, and so does initdb.
-    user = {"user": "postgres"} if os.getuid() == 0 else {}
-    if user:
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    run = lambda *command: subprocess.run(command, check=True, capture_output=True, cwd=folder, **user)  # noqa: E731
-    run(PROGRAMS / "initdb", "-D", data, "-U", "framing", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200 -c timezone=Asia/Karachi"
-    run(PROGRAMS / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
     try:
-        yield f"postgresql://framing@/{{name}}?host={folder}"
+        cluster = Cluster(folder)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
     finally:
-        run(PROGRAMS / "pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,248 @@
+"""Faults done to a running service, and the ledger that says whether anything acknowledged was lost or doubled.
+
+The tests run these for seconds, `make soak` for minutes.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from benchmarks.server import Command, product, running
+
+TEXT = (
+    "The government ignored repeated warnings and failed to protect the province, and no minister has resigned.\n\n"
+    "Officials accused the neighbouring state of arming and training the gunmen through its intelligence service."
+)
+_RETRY_SECONDS = 0.05
+_WRITERS = 4
+
+Progress = Callable[[float], None]
+
+
+def _silent(_share: float) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was acknowledged: articles by their own id, codes by the article that they are of."""
+
+    articles: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+    refused: int = 0
+
+    def check(self, client: httpx2.Client) -> dict[str, int]:
+        """How many of the acknowledged are lost, changed or there twice."""
+        stored = list(_all(client, "/v1/articles", "articles"))
+        by_own: dict[str, list[str]] = {}
+        for article in stored:
+            by_own.setdefault(article["external_id"], []).append(article["id"])
+        codes = [annotation["article_id"] for annotation in _all(client, "/v1/annotations", "annotations")]
+        return {
+            "articles acknowledged": len(self.articles),
+            "codes acknowledged": len(self.codes),
+            "lost": sum(by_own.get(own) != [identifier] for own, identifier in self.articles.items())
+            + sum(codes.count(article) == 0 for article in self.codes),
+            "doubled": sum(len(identifiers) > 1 for identifiers in by_own.values())
+            + sum(codes.count(article) > 1 for article in self.codes),
+        }
+
+
+def _all(client: httpx2.Client, address: str, name: str) -> Any:
+    cursor = None
+    while True:
+        page = client.get(address, params={"limit": 200, **({"cursor": cursor} if cursor else {})}).json()
+        yield from page[name]
+        cursor = page.get("next")
+        if cursor is None:
+            return
+
+
+class Writers:
+    """Threads that store articles and code them, trying each again under its key until it is acknowledged."""
+
+    def __init__(self, ledger: Ledger, name: str = "w") -> None:
+        self.ledger = ledger
+        self.address = ""
+        self._name = name
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(_WRITERS)]
+
+    def __enter__(self) -> "Writers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _write(self, writer: int) -> None:
+        number = 0
+        with httpx2.Client(timeout=20) as client:
+            while not self._stop.is_set():
+                own = f"{self._name}{writer}-{number}"
+                body = {"text": f"{TEXT} {own}.", "external_id": own, "outlet": f"Outlet {writer}"}
+                stored = self._acknowledged(client, "/v1/articles", body, own)
+                if stored is not None:
+                    self.ledger.articles[own] = stored["id"]
+                    self.ledger.models.add(stored["model"]["version"])
+                    code = {"coder": "ana", "article_id": stored["id"], "paragraph": 0, "frames": {}}
+                    if self._acknowledged(client, "/v1/annotations", code, own) is not None:
+                        self.ledger.codes[stored["id"]] = own
+                number += 1
+
+    def _acknowledged(self, client: httpx2.Client, path: str, body: dict[str, Any], key: str) -> Any:
+        while not self._stop.is_set():
+            try:
+                answer = client.post(f"{self.address}{path}", json=body, headers={"Idempotency-Key": key})
+            except httpx2.TransportError:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            if answer.status_code in (200, 201):
+                return answer.json()
+            if answer.status_code != 503:
+                raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
+            self.ledger.refused += 1
+            time.sleep(_RETRY_SECONDS)
+        return None
+
+
+def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: Progress = _silent) -> dict[str, int]:
+    """Kills the server, or its worker, the hard way at random moments under load; what the ledger says afterwards."""
+    chance, ledger, kills = random.Random(seed), Ledger(), 0  # noqa: S311 - no secret
+    command, end = product(folder, worker="true"), time.monotonic() + seconds
+    with Writers(ledger) as writers:
+        while time.monotonic() < end:
+            with running(command) as server:
+                writers.address = server.address
+                time.sleep(chance.uniform(0.3, 2.0))
+                worker = _child_of(server.process.pid)
+                if worker is not None and chance.random() < 0.3:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
+                    kills += 1
+                    time.sleep(chance.uniform(0.1, 1.0))
+                server.process.kill()
+                kills += 1
+            progress(1 - (end - time.monotonic()) / seconds)
+    with running(command) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
+        found = ledger.check(client)
+    return {"kills": kills, **found, "database damaged": int(_integrity(folder) != "ok")}
+
+
+def _child_of(process: int) -> int | None:
+    with suppress(OSError):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            for child in (thread / "children").read_text(encoding="ascii").split():
+                return int(child)
+    return None
+
+
+def _integrity(folder: Path) -> str:
+    program = (
+        "import sys; from pysqlite3 import dbapi2; "
+        "print(dbapi2.connect(sys.argv[1]).execute('PRAGMA integrity_check').fetchone()[0])"
+    )
+    command = [sys.executable, "-c", program, str(folder / "framing.sqlite3")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def stop_and_start(
+    folder: Path, seconds: float, progress: Callable[[float], None] = lambda _share: None
+) -> dict[str, int]:
+    """Ends the server by SIGTERM under load again and again; each request in flight has to be answered."""
+    ledger, stops = Ledger(), 0
+    command, end = product(folder), time.monotonic() + seconds
+    with Writers(ledger, "s") as writers:
+        while time.monotonic() < end:
+            with running(command) as server:
+                writers.address = server.address
+                time.sleep(1.0)
+            stops += 1
+            progress(1 - (end - time.monotonic()) / seconds)
+    with running(command) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
+        return {"stops": stops, **ledger.check(client)}
+
+
+def lock_the_database(
+    folder: Path, times: int, progress: Callable[[float], None] = lambda _share: None
+) -> dict[str, int]:
+    """Holds the write lock of SQLite for seconds under load; classifying goes on, nothing acknowledged is lost."""
+    ledger, classified, failed = Ledger(), 0, 0
+    with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
+        with Writers(ledger, "l") as writers:
+            writers.address = server.address
+            for number in range(times):
+                time.sleep(0.5)
+                other = sqlite3.connect(folder / "framing.sqlite3", isolation_level=None, timeout=30)
+                other.execute("BEGIN IMMEDIATE")
+                held = time.monotonic() + 1.5
+                while time.monotonic() < held:
+                    classified += 1
+                    failed += client.post("/v1/classify", json={"text": TEXT}).status_code != 200
+                other.execute("COMMIT")
+                other.close()
+                progress((number + 1) / times)
+        return {
+            "times locked": times,
+            "classified meanwhile": classified,
+            "of these failed": failed,
+            **ledger.check(client),
+        }
+
+
+def two_servers_on_one_file(folder: Path, seconds: float) -> dict[str, int]:
+    """Two server processes, each unaware of the other, on one SQLite file and one folder of models."""
+    ledger = Ledger()
+    command: Command = product(folder)
+    with running(command) as one, running(command) as two:
+        with Writers(ledger, "a") as first, Writers(ledger, "b") as second:
+            first.address, second.address = one.address, two.address
+            time.sleep(seconds)
+        with httpx2.Client(base_url=two.address, timeout=60) as client:
+            found = ledger.check(client)
+    return {**found, "told to come back": ledger.refused, "database damaged": int(_integrity(folder) != "ok")}
+
+
+def overload(folder: Path, seconds: float, connections: int = 64) -> dict[str, int]:
+    """Many more connections than a process takes at once: some are told to come back, none fails otherwise."""
+    counts: dict[int, int] = {}
+    lock = threading.Lock()
+    with running(product(folder, max_requests="16")) as server:
+        end = time.monotonic() + seconds
+
+        def ask() -> None:
+            with httpx2.Client(base_url=server.address, timeout=60) as client:
+                while time.monotonic() < end:
+                    status = client.post("/v1/classify", json={"text": TEXT}).status_code
+                    with lock:
+                        counts[status] = counts.get(status, 0) + 1
+
+        threads = [threading.Thread(target=ask) for _ in range(connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with httpx2.Client(base_url=server.address, timeout=10) as client:
+            afterwards = client.post("/v1/classify", json={"text": TEXT}).status_code
+    other = sum(count for status, count in counts.items() if status not in (200, 503))
+    return {
+        "answered": counts.get(200, 0),
+        "told to come back": counts.get(503, 0),
+        "failed otherwise": other + (afterwards != 200),
+    }

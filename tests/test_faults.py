@@ -1,0 +1,135 @@
+"""Faults under load, for seconds here and for minutes in `make soak`; what was acknowledged is there, once."""
+
+import shutil
+import subprocess
+from contextlib import contextmanager, suppress
+
+import pytest
+from conftest import THREE_PARAGRAPHS, running_server, wait_until
+
+from benchmarks import faults
+from service.store.database import Database
+
+
+@pytest.fixture
+def folder(models_folder):
+    return models_folder.parent
+
+
+def assert_nothing_lost(found):
+    assert found["articles acknowledged"] > 0
+    assert (found["lost"], found["doubled"], found.get("database damaged", 0)) == (0, 0, 0), found
+
+
+def test_what_was_acknowledged_before_server_or_worker_were_killed_is_there_once(folder):
+    found = faults.kill_again_and_again(folder, 8)
+    assert found["kills"] >= 3
+    assert_nothing_lost(found)
+
+
+def test_a_server_that_is_told_to_stop_answers_what_is_in_flight(folder):
+    assert_nothing_lost(faults.stop_and_start(folder, 4))
+
+
+def test_while_the_database_is_locked_classifying_goes_on_and_writers_wait(folder):
+    found = faults.lock_the_database(folder, 1)
+    assert found["classified meanwhile"] > 20
+    assert found["of these failed"] == 0
+    assert_nothing_lost(found)
+
+
+def test_two_servers_on_one_sqlite_file_are_safe(folder):
+    assert_nothing_lost(faults.two_servers_on_one_file(folder, 3))
+
+
+def test_overload_is_told_to_come_back_and_is_over_when_it_is(folder):
+    found = faults.overload(folder, 2, connections=40)
+    assert found["failed otherwise"] == 0
+    assert found["answered"] > 50
+    assert found["told to come back"] > 0
+
+
+@contextmanager
+def small_disk(path, mib):
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("This machine does not allow a small disk of one's own.")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=False)
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(2**16))
+
+
+def test_a_full_disk_refuses_writes_serves_on_and_takes_writes_again_when_there_is_room(folder, tmp_path):
+    with small_disk(tmp_path / "disk", 24) as disk:
+        shutil.copytree(folder, disk / "data")
+        with running_server(disk / "data") as (client, _process):
+            first = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
+            filler = disk / "filler"
+            fill(filler)
+            long = THREE_PARAGRAPHS * 200
+            statuses = [client.post("/v1/articles", json={"text": f"{long} {n}"}).status_code for n in range(5)]
+            assert set(statuses) <= {201, 503}
+            assert statuses[-1] == 503
+            assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
+            assert client.get(first.headers["location"]).status_code == 200
+            filler.unlink()
+            wait_until(
+                lambda: (
+                    client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} anew"}).status_code in (200, 201)
+                ),
+                "room to be used",
+            )
+            assert len(client.get("/v1/articles").json()["articles"]) == statuses.count(201) + 2
+
+
+def test_a_copy_whose_log_was_cut_off_opens_with_what_was_whole(client, settings, tmp_path):
+    for number in range(20):
+        client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} {number}"})
+    log = settings.data_dir / "framing.sqlite3-wal"
+    whole = log.stat().st_size
+    assert whole > 100_000
+    counts = []
+    for share in (0.0, 0.31, 0.62, 0.97, 1.0):
+        place = tmp_path / f"copy-{share}"
+        place.mkdir()
+        shutil.copy(settings.data_dir / "framing.sqlite3", place)
+        (place / "framing.sqlite3-wal").write_bytes(log.read_bytes()[: int(whole * share)])
+        database = Database(f"sqlite:///{place / 'framing.sqlite3'}")
+        database.migrate()
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            counts.append(connection.exec_driver_sql("SELECT count(*) FROM articles").scalar())
+        database.close()
+    assert counts == sorted(counts)
+    assert (counts[0] < 20, counts[-1]) == (True, 20)
+
+
+@pytest.mark.databases("postgresql")
+def test_while_postgresql_is_gone_classifying_goes_on_and_writes_are_told_to_come_back(models_folder, database_url):
+    from conftest import _administer
+    from postgresql import postgresql
+
+    more = {"text": f"{THREE_PARAGRAPHS} more"}
+    with postgresql() as cluster:
+        _administer(cluster.url, "CREATE DATABASE own")
+        own = cluster.url.format(name="own")
+        with running_server(models_folder.parent, database_url=own) as (client, process):
+            stored = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).json()["id"]
+            cluster.stop()
+            assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
+            refused = client.post("/v1/articles", json=more)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            cluster.start()
+            wait_until(lambda: client.post("/v1/articles", json=more).status_code == 201, "the database to be back")
+            assert client.get(f"/v1/articles/{stored}").status_code == 200
+            assert process.poll() is None
