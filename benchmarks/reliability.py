@@ -1,0 +1,145 @@
+"""Faults at full length and what was lost by them: writes docs/reliability.md with `make soak`, about ten minutes.
+
+python -m benchmarks.reliability --minutes 0.5
+"""
+
+import argparse
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import Progress
+
+from benchmarks import faults
+from benchmarks.server import ROOT, train
+from training.card_markdown import table
+from training.errors import ModelFileError
+from training.registry import Registry
+
+DOCUMENT = ROOT / "docs" / "reliability.md"
+
+Figures = dict[str, int]
+Fault = Callable[[Path, faults.Progress], Figures]
+
+
+def damage_models(folder: Path, times: int, progress: faults.Progress) -> Figures:
+    """Bits flipped, pages zeroed, ends cut off a stored model: each has to be refused before anything is unpickled."""
+    registry, chance, accepted = Registry(folder / "models"), random.Random(1), 0  # noqa: S311 - no secret
+    files = [folder / "models" / "versions" / "v1" / name for name in ("pipeline.joblib", "scorer.npz")]
+    for number in range(times):
+        path = chance.choice(files)
+        whole = path.read_bytes()
+        path.write_bytes(_damaged(whole, chance))
+        try:
+            registry.load("v1")
+            accepted += 1
+        except ModelFileError:
+            pass
+        path.write_bytes(whole)
+        progress((number + 1) / times)
+    return {"damaged models": times, "accepted": accepted}
+
+
+def _damaged(whole: bytes, chance: random.Random) -> bytes:
+    torn = bytearray(whole)
+    kind = chance.randrange(3)
+    if kind == 0:
+        torn[chance.randrange(len(torn))] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        place = chance.randrange(max(1, len(torn) - 4096))
+        torn[place : place + 4096] = bytes(len(torn[place : place + 4096]))
+        torn[place] ^= 1  # a page of zeros may have been one
+    else:
+        del torn[chance.randrange(len(torn)) :]
+    return bytes(torn)
+
+
+def race_promoters(folder: Path, times: int, progress: faults.Progress) -> Figures:
+    """Eight promote at the same moment: all are in the history, each with a number of its own."""
+    done = 0
+    for number in range(times // 8):
+        registries = [Registry(folder / "models") for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda registry: registry.promote("v1", by="race", reason="race"), registries))
+        done += 8
+        progress((number + 1) / (times // 8))
+    numbers = [promotion.number for promotion in Registry(folder / "models").history()]
+    return {"promotions": done, "lost": done + 1 - len(numbers), "doubled": len(numbers) - len(set(numbers))}
+
+
+def table_of(minutes: float) -> list[tuple[str, Fault]]:
+    """Every fault, with a length in proportion."""
+    seconds = minutes * 60
+    return [
+        (
+            "server or worker killed (SIGKILL) at random moments under load",
+            lambda folder, progress: faults.kill_again_and_again(folder, seconds, progress=progress),
+        ),
+        (
+            "server told to stop (SIGTERM) under load, and started again",
+            lambda folder, progress: faults.stop_and_start(folder, seconds / 5, progress=progress),
+        ),
+        (
+            "database locked by another process for 1.5 s under load",
+            lambda folder, progress: faults.lock_the_database(folder, max(1, int(seconds / 15)), progress=progress),
+        ),
+        (
+            "two servers, each unaware of the other, on one SQLite file",
+            lambda folder, _progress: faults.two_servers_on_one_file(folder, seconds / 5),
+        ),
+        (
+            "64 connections on a process that takes 16 requests at once",
+            lambda folder, _progress: faults.overload(folder, seconds / 5),
+        ),
+        ("stored models damaged", lambda folder, progress: damage_models(folder, int(280 * minutes), progress)),
+        ("promoters racing", lambda folder, progress: race_promoters(folder, int(200 * minutes), progress)),
+    ]
+
+
+@contextmanager
+def _copy_of(trained: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as place:
+        yield Path(shutil.copytree(trained, Path(place) / "data"))
+
+
+def measure(minutes: float) -> list[list[str]]:
+    """A row a fault."""
+    rows = []
+    with tempfile.TemporaryDirectory() as place, Progress(transient=True) as bar:
+        train(Path(place))
+        for name, fault in table_of(minutes):
+            task = bar.add_task(name, total=1.0)
+            with _copy_of(Path(place)) as folder:
+                found = fault(folder, lambda share, task=task: bar.update(task, completed=share))  # type: ignore[misc]
+            bar.update(task, completed=1.0)
+            rows.append([name, "; ".join(f"{what}: {count:,}" for what, count in found.items())])
+    return rows
+
+
+def main() -> None:
+    """Prints the table, or writes the document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5, help="of the longest fault; the others are a part of it")
+    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)}")
+    asked = parser.parse_args()
+    text = (
+        "# Reliability\n\n"
+        f"Made by `make soak`, the longest fault for {asked.minutes:g} minutes. Writers store articles and code them, "
+        "four at a time, and try again under the same Idempotency-Key until they are answered; afterwards each "
+        "acknowledged article and code has to be there once (`lost` and `doubled` count those that are not), and the "
+        "database has to pass its integrity check. Short versions of these and other faults (a full disk, a log cut "
+        "off, PostgreSQL gone and back, training runs killed in every step) are tests (`tests/test_faults.py`, "
+        "`test_service_training.py`, `test_training_registry.py`), as are hostile inputs (`test_hostile_input.py`).\n\n"
+        f"{table(['fault', 'what was found'], measure(asked.minutes))}\n"
+    )
+    print(text)
+    if asked.write:
+        DOCUMENT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
