@@ -8,7 +8,7 @@ from conftest import THREE_PARAGRAPHS
 from labels.annotations import DEFAULT_CORPUS
 from service.pages.charts import charts
 
-PAGES = ["/", "/classify", "/articles", "/coding", "/coding?coder=mira", "/models", "/codebook"]
+PAGES = ["/", "/classify", "/articles", "/coding", "/coding?coder=mira", "/models", "/codebook", "/audit", "/sign-in"]
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ PAGES = {
     "coding without a name": "/coding",
     "models": "/models",
     "codebook": "/codebook",
+    "log of actions": "/audit",
+    "sign in": "/sign-in",
 }
 
 

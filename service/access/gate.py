@@ -1,4 +1,4 @@
-"""The gate: who asks, by key or session, and whether that role may.
+"""The gate: who asks, by key or session.
 
 What the database said of a key is believed for a second, so that a revoked key stops working within that, and a request
 seldom waits for the database; while the database does not answer, what it said last is believed for some minutes.
@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.access.errors import ForbiddenError, UnauthorizedError
 from service.access.limits import RateLimit
-from service.access.roles import LOCAL, SETTINGS_ADMIN, Caller, Role
+from service.access.roles import LOCAL, SETTINGS_ADMIN, Caller
 from service.access.secrets import digest_of, read_key, same
 from service.settings import Settings, is_loopback
 from service.store import keys
@@ -51,11 +51,9 @@ class Gate:
         self._noted: dict[str, float] = {}
         self._noting = threading.Lock()
 
-    async def admit(self, request: Request, role: Role) -> Caller:
-        """Who asks; raises `UnauthorizedError`, `ForbiddenError` or `RateLimitedError`."""
+    async def admit(self, request: Request) -> Caller:
+        """Who asks; raises `UnauthorizedError`, or `RateLimitedError` where the key's minute is full."""
         caller = await self._caller(request)
-        if not caller.may(role):
-            raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
         await self._limit.take(caller)
         return caller
 

@@ -9,6 +9,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
+from service.access.errors import ForbiddenError
 from service.access.gate import Gate
 from service.access.roles import LOCAL, Caller, Role
 
@@ -48,9 +49,12 @@ async def _admitted(request: Request, role: Role) -> Caller:
     known = request.scope.get(_ADMITTED)
     if known is None:
         gate = cast(Gate, request.app.state.services.gate)
-        known = request.scope[_ADMITTED] = await gate.admit(request, role)
+        known = request.scope[_ADMITTED] = await gate.admit(request)
         present_caller.set(known)
-    return cast(Caller, known)
+    caller = cast(Caller, known)
+    if not caller.may(role):
+        raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
+    return caller
 
 
 class GuardedRoute(APIRoute):

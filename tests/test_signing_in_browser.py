@@ -1,0 +1,68 @@
+"""Signing in, acting with a session and signing out, in a real browser."""
+
+import os
+
+import pytest
+from browser import CHROMIUM, chromium
+from conftest import THREE_PARAGRAPHS, running_server
+
+from service.store import keys
+from service.store.database import Database
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"), reason="needs Chromium"
+)
+ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it(models_folder):
+    database = Database(f"sqlite:///{models_folder.parent / 'framing.sqlite3'}")
+    database.migrate()
+    with database.write() as connection:
+        coder = keys.create(connection, ATTACK, "coder", None).shown
+        admin = keys.create(connection, "admin", "admin", None).shown
+    database.close()
+    with running_server(models_folder.parent) as (client, _process), chromium() as browser:
+        client.headers["Authorization"] = f"Bearer {admin}"
+        article = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).json()["id"]
+        page = browser.new_page(base_url=str(client.base_url))
+
+        def sign_in(shown):
+            page.get_by_label("Key").fill(shown)
+            with page.expect_navigation():
+                page.get_by_role("button", name="Sign in").click()
+
+        page.goto(f"/articles/{article}")
+        assert page.url.endswith(f"/sign-in?next=%2Farticles%2F{article}")
+        sign_in("framing_wrong")
+        assert "not known" in page.get_by_role("alert").inner_text()
+        sign_in(coder)
+        assert page.url.endswith(f"/articles/{article}")
+        names = page.locator("nav").inner_text()
+        assert "Coding" in names
+        assert "Log" not in names
+        form = page.locator("[data-correct]").first
+        page.locator("details.correct").first.locator("summary").click()
+        assert form.locator("[name=coder]").input_value() == ATTACK
+        form.locator("select").first.select_option("reported")
+        form.get_by_role("button").click()
+        page.get_by_text("Saved.").wait_for()
+        [code] = client.get("/v1/annotations").json()["annotations"]
+        assert code["coder"] == ATTACK
+        page.goto("/audit")
+        assert "needs a key of the role admin" in page.locator("main").inner_text()
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        page.goto("/coding")
+        assert "/sign-in" in page.url
+        sign_in(admin)
+        page.goto("/audit")
+        text = page.locator("main table").inner_text()
+        assert ATTACK in text
+        assert "submit" in text
+        assert page.locator("main img, main script").count() == 0
+        assert "owned" not in page.title()
+        if os.environ.get("FRAMING_TESTS_PICTURES"):
+            page.screenshot(path=f"{os.environ['FRAMING_TESTS_PICTURES']}/audit.png")
+            page.goto("/sign-in")
+            page.screenshot(path=f"{os.environ['FRAMING_TESTS_PICTURES']}/sign-in.png")
