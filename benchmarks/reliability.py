@@ -95,6 +95,10 @@ def table_of(minutes: float) -> list[tuple[str, Fault]]:
             "64 connections on a process that takes 16 requests at once",
             lambda folder, _progress: faults.overload(folder, seconds / 5),
         ),
+        (
+            "bodies with pieces put in, taken out or doubled, to all routes that take one",
+            lambda folder, progress: faults.bad_inputs(folder, int(2000 * minutes), progress),
+        ),
         ("stored models damaged", lambda folder, progress: damage_models(folder, int(280 * minutes), progress)),
         ("promoters racing", lambda folder, progress: race_promoters(folder, int(200 * minutes), progress)),
     ]

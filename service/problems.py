@@ -184,6 +184,12 @@ def busy(path: str) -> Response:
     )
 
 
+def headers_too_large(path: str) -> Response:
+    """The answer to a request whose headers are longer than any that means well."""
+    kind = Kind(431, "headers-too-large", "The headers are too large")
+    return _answer(_problem(path, kind, "Send at most 64 KiB of headers."))
+
+
 def _pointer(field: str) -> str:
     return field if field.startswith(("query/", "path/", "header/")) else f"/{field}"
 

@@ -3,12 +3,15 @@
 import shutil
 import subprocess
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 
 import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
 from benchmarks import faults
+from service.store import annotations, audit
 from service.store.database import Database
+from training import registry as registry_module
 
 
 @pytest.fixture
@@ -47,6 +50,12 @@ def test_overload_is_told_to_come_back_and_is_over_when_it_is(folder):
     assert found["failed otherwise"] == 0
     assert found["answered"] > 50
     assert found["told to come back"] > 0
+
+
+def test_no_bad_input_is_answered_with_500(folder):
+    found = faults.bad_inputs(folder, 600)
+    assert found["refused"] > 300
+    assert found["answered with 500"] == 0
 
 
 @contextmanager
@@ -133,3 +142,38 @@ def test_while_postgresql_is_gone_classifying_goes_on_and_writes_are_told_to_com
             wait_until(lambda: client.post("/v1/articles", json=more).status_code == 201, "the database to be back")
             assert client.get(f"/v1/articles/{stored}").status_code == 200
             assert process.poll() is None
+
+
+class Earlier(datetime):
+    """A clock that was set back by a day."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) - timedelta(days=1)
+
+
+@pytest.mark.databases
+def test_after_the_clock_was_set_back_the_later_code_promotion_and_action_still_count(
+    client, registry, challenger, settings, monkeypatch
+):
+    registry.register(challenger)
+    code = {"coder": "mira", "text": "The army left.", "source": "radio", "frames": {"foreign_hand": "reported"}}
+    client.post("/v1/annotations", json=code)
+    client.post("/v1/models/v2/promote", json={"reason": "better"})
+    for module in (annotations, audit, registry_module):
+        monkeypatch.setattr(module, "datetime", Earlier)
+    client.post("/v1/annotations", json={**code, "frames": {}})
+    client.post("/v1/models/rollback", json={"reason": "worse"})
+    [in_force] = client.get("/v1/annotations").json()["annotations"]
+    assert in_force["frames"] == {}
+    assert client.get("/v1/models").json()["champion"] == "v1"
+    assert [line["action"] for line in client.get("/v1/audit").json()["lines"]] == [
+        "roll back",
+        "code",
+        "promote",
+        "code",
+    ]
+    database = Database(settings.store_url)
+    with database.read() as connection:
+        assert audit.verify(connection) == 4
+    database.close()

@@ -286,6 +286,8 @@ def test_more_requests_than_a_process_takes_and_bodies_that_never_end_are_told_s
             assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
             connection.close()
         assert client.get("/v1/codebook").status_code == 200
+        long = client.get("/v1/codebook", headers={"X-Long": "a" * 2**17})
+        assert (long.status_code, long.json()["type"]) == (431, "urn:framing:problem:headers-too-large")
 
 
 @pytest.mark.databases
