@@ -215,6 +215,11 @@ def wait_until(
         time.sleep(0.02)
 
 
+def resident_mib(process: subprocess.Popen[bytes]) -> float:
+    """What a process holds in memory, in MiB."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]) * 4096 / 2**20
+
+
 def pointers(problem: dict[str, Any]) -> list[str]:
     return [error["pointer"] for error in problem.get("errors", [])]
 

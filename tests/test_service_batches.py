@@ -3,12 +3,10 @@
 import contextlib
 import http.client
 import json
-import re
-from pathlib import Path
 
 import anyio
 import pytest
-from conftest import THREE_PARAGRAPHS, running_server
+from conftest import THREE_PARAGRAPHS, resident_mib, running_server
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -176,8 +174,3 @@ def test_results_come_while_lines_are_still_sent_and_memory_stays_flat(settings)
         assert resident_mib(process) - before < 10
         connection.send(b"0\r\n\r\n")
         assert response.read() == b""
-
-
-def resident_mib(process):
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024

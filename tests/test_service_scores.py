@@ -1,11 +1,10 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from conftest import THREE_PARAGRAPHS, running_server
+from conftest import THREE_PARAGRAPHS, resident_mib, running_server
 
 from benchmarks.filled_database import fill
 
@@ -84,18 +83,14 @@ def test_a_million_scores_are_exported_in_constant_memory(settings):
         # What any request needs is loaded, the detector of languages too.
         assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
         assert client.get("/v1/prevalence").status_code == 200
-        before = resident_mib(process.pid)
+        before = resident_mib(process)
         for kind in ("csv", "parquet"):
             most, size, newlines = before, 0, 0
             with client.stream("GET", "/v1/scores", params={"format": kind}) as answer:
                 for chunk in answer.iter_bytes():
                     size += len(chunk)
                     newlines += chunk.count(b"\n")
-                    most = max(most, resident_mib(process.pid))
+                    most = max(most, resident_mib(process))
             assert size > 5_000_000
             assert kind != "csv" or newlines == ROWS // 60 * 60 + 1
             assert most - before < MOST_GROWTH_MIB
-
-
-def resident_mib(process_id):
-    return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * 4096 / 2**20

@@ -10,17 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, THREE_PARAGRAPHS, running_server, wait_until
+from conftest import ROOT, THREE_PARAGRAPHS, resident_mib, running_server, wait_until
 
 
 @pytest.fixture
 def data_dir(models_folder):
     return models_folder.parent
-
-
-def resident_mib(process):
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory by /proc")
