@@ -359,12 +359,13 @@ def test_the_doctor_reads_the_log_and_keys_are_made_listed_and_revoked_by_comman
     assert re.fullmatch(r"framing_[0-9a-f]{12}_[\w-]{43}\n", shown.stdout)
     assert "not shown again" in shown.stderr
     made = json.loads(framing("keys", "create", "tom", "--role", "reader", "--json", **place).stdout)
-    listed = json.loads(framing("keys", "list", "--json", **place).stdout)
-    assert [(key["name"], key["role"]) for key in listed] == [("mira", "coder"), ("tom", "reader")]
-    assert made["key"].rsplit("_", 1)[-1] not in json.dumps(listed)
     assert "works no more" in framing("keys", "revoke", made["id"], **place).stdout
-    assert "revoked" in framing("keys", "list", **place).stdout
-    assert "There is no key 'x'" in framing("keys", "revoke", "x", **place).stderr
+    listed = framing("keys", "list", **place).stdout
+    assert re.search(r"mira +│ coder .*\d\d\d\d-\d\d-\d\d .*never", listed)
+    assert re.search(r"tom +│ reader .*revoked", listed)
+    assert made["key"].rsplit("_", 1)[-1] not in listed
+    with database.write() as connection, pytest.raises(keys.NoSuchKeyError, match="no key 'x'"):
+        keys.revoke(connection, "x")
     assert "3 lines, each as it was written" in framing("doctor", **place).stdout
     with database.write() as connection:
         connection.execute(delete(lines_of_audit).where(lines_of_audit.c.number == 2))

@@ -318,3 +318,9 @@ def test_a_profile_says_which_frames_share_paragraphs(filled):
         ]
         assert pair["paragraphs"] == len(both)
         assert pair["share"] == pytest.approx(len(both) / 160)
+
+
+@pytest.mark.parametrize("day", ["5", "-5", "1.5", "-1.78e-102", "1e5", "yesterday", "2026-3-1"])
+def test_a_number_is_no_day(client, day):
+    for name in ("from", "to"):
+        assert client.get("/v1/prevalence", params={name: day}).status_code == 422

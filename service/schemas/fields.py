@@ -1,11 +1,15 @@
 """Kinds of fields that requests share. Pydantic lives in these modules and nowhere below."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+
+
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _no_nul(text: str) -> str:
@@ -22,7 +26,7 @@ def _not_blank(text: str) -> str:
 
 def _iso_text(value: Any) -> Any:
     """Pydantic would also read bare numbers, as seconds since 1970."""
-    if not isinstance(value, str) or "-" not in value[1:]:
+    if not isinstance(value, str) or not _ISO_DAY.match(value):
         raise ValueError("must be an ISO 8601 date or time")
     return value
 
