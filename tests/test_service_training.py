@@ -95,6 +95,7 @@ def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir):
     assert not (data_dir / "models" / "runs" / run).exists()
 
 
+@pytest.mark.databases("postgresql")
 def test_runs_wait_for_each_other_and_one_key_is_one_run(data_dir, api):
     first = start(api, key="k", seed=1)
     assert start(api, key="k", seed=1) == first
@@ -256,6 +257,7 @@ def has_reached(client, run, step):
     return found["state"] in training_runs.ENDED
 
 
+@pytest.mark.databases("sqlite")  # on PostgreSQL a worker is killed in the test of two of them
 def test_whatever_step_the_worker_is_killed_in_the_run_ends_well_and_registers_one_model(data_dir, api):
     for number in range(40):
         api.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} {number}", "explain": False})
