@@ -66,6 +66,27 @@ def test_a_page_of_a_hundred_thousand_levels_is_read_or_refused_at_once(depth):
     assert time.process_time() - began < 8
 
 
+_PAGE = (
+    "<!doctype html><html><head><title>After the train</title><meta charset=utf-8></head><body><nav><ul><li><a href=/>"
+    "Home</a></ul></nav><article><h1>After the train</h1><p class='by'>By Ilara Venn</p><p>The army &amp; police moved "
+    "into the valley.</p><figure><img src=a.jpg><figcaption>A view</figcaption></figure><table><tr><td>1</table>"
+    "<p>Ministers were silent.</p></article><script>var a='<p>'</script><!-- end --></body></html>"
+)
+
+
+def test_no_page_whatever_makes_the_extraction_fail_other_than_by_a_sentence():
+    chance = random.Random(5)
+    for _ in range(250):
+        page = _PAGE
+        for _ in range(chance.randrange(1, 8)):
+            place = chance.randrange(len(page) + 1)
+            put = chance.choice((*MARKUP, *PIECES, "\0", "\x0b", "&#0;", "&#xD800;", page[: chance.randrange(200)]))
+            page = page[:place] + put + page[place + chance.randrange(12) :]
+        with suppress(ArticleError):
+            article = split_html(page)
+            assert all(article.text[p.start : p.end] == p.text for p in article.paragraphs)
+
+
 _ODD = (b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n")
 _SAMPLES = {
     "label-studio": b'[{"id": 1, "data": {"text": "a", "article": "x", "paragraph": 0}, "annotations": []}]',

@@ -340,6 +340,8 @@ def _children(pid):
 def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
     data_dir, api, settings, codebook, monkeypatch
 ):
+    stored = api.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).json()["id"]
+    api.post("/v1/annotations", json={"coder": "m", "article_id": stored, "paragraph": 0, "frames": {}})
     run = start(api)
     database = Database(settings.store_url)
     registry = Registry(data_dir / "models")
@@ -359,6 +361,7 @@ def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
     assert api.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
     runner.perform("train", run)
     assert registry.versions() == ["v1", "v2"]
+    assert registry.card("v2").stored_articles == (stored,)
     database.close()
 
 

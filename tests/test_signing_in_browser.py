@@ -56,13 +56,15 @@ def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it
         page.goto("/coding")
         assert "/sign-in" in page.url
         sign_in(admin)
+        client.post("/v1/models/v1/promote", json={"reason": ATTACK})
+        client.post("/v1/training-runs", json={"note": ATTACK})
+        page.goto("/models")
+        assert ATTACK in page.locator("main").inner_text()
+        assert page.locator("main img, main script:not([type])").count() == 0
+        assert "owned" not in page.title()
         page.goto("/audit")
         text = page.locator("main table").inner_text()
         assert ATTACK in text
         assert "submit" in text
         assert page.locator("main img, main script").count() == 0
         assert "owned" not in page.title()
-        if os.environ.get("FRAMING_TESTS_PICTURES"):
-            page.screenshot(path=f"{os.environ['FRAMING_TESTS_PICTURES']}/audit.png")
-            page.goto("/sign-in")
-            page.screenshot(path=f"{os.environ['FRAMING_TESTS_PICTURES']}/sign-in.png")
