@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 from labels.errors import FramingError
 from service.metrics import product_version
@@ -71,7 +71,8 @@ def _write(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         if database is not None:
             archive.write(database, _DATABASE)
-            digests[_DATABASE] = _digest_of(database)
+            with database.open("rb") as copy:
+                digests[_DATABASE] = _digest_of(copy)
         names = sorted(n for n in storage.files(".") if n.startswith(("versions/", "promotions/")))
         for number, name in enumerate(names, 1):
             content = storage.read(name)
@@ -124,14 +125,11 @@ def _require_whole(archive: zipfile.ZipFile, digests: dict[str, str]) -> None:
     for name, digest in digests.items():
         if name != _DATABASE and not (name.startswith(_MODELS) and ".." not in name.split("/")):
             raise BackupError(f"The backup names a file '{name}' that does not belong in one.")
-        found = hashlib.sha256()
         with archive.open(name) as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-        if found.hexdigest() != digest:
+            found = _digest_of(file)
+        if found != digest:
             raise BackupError(f"The file {name} of the backup is damaged.")
 
 
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of(file: IO[bytes]) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

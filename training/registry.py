@@ -86,15 +86,7 @@ class Registry:
 
         buffer = BytesIO()
         joblib.dump(challenger.pipeline, buffer, compress=3)
-        pipeline = buffer.getvalue()
-        digest, scorer = hashlib.sha256(pipeline).hexdigest(), _compiled(challenger)
-        scorer_digest = hashlib.sha256(scorer).hexdigest() if scorer else ""
-        version = self._claim(pipeline)
-        if scorer:
-            self.storage.write(f"{_VERSIONS}/{version}/{SCORER_FILE}", scorer)
-        card = challenger.card.registered(version, digest, scorer_digest)
-        self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(card).encode())
-        return card
+        return self._store(challenger.card, buffer.getvalue(), _compiled(challenger))
 
     def adopt(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
         """Stores the files of a model from elsewhere as the next version, if they are those that its card names.
@@ -105,12 +97,17 @@ class Registry:
             hashlib.sha256(scorer).hexdigest() != card.scorer_sha256 if card.scorer_sha256 else scorer
         ):
             raise ModelFileError("The files of the model are not those that its card names.")
+        return self._store(replace(card, run="", verdict=None), pipeline, scorer)
+
+    def _store(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
+        """Stores files as the next version, the card last: with it the version is there."""
+        digest, scorer_digest = (hashlib.sha256(file).hexdigest() if file else "" for file in (pipeline, scorer))
         version = self._claim(pipeline)
         if scorer:
             self.storage.write(f"{_VERSIONS}/{version}/{SCORER_FILE}", scorer)
-        own = replace(card.registered(version, card.pipeline_sha256, card.scorer_sha256), run="", verdict=None)
-        self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(own).encode())
-        return own
+        card = card.registered(version, digest, scorer_digest)
+        self.storage.write(f"{_VERSIONS}/{version}/{CARD_FILE}", card_to_json(card).encode())
+        return card
 
     def files(self, version: str) -> dict[str, bytes]:
         """The files of a version by name, each vouched for by its card."""

@@ -77,7 +77,7 @@ class Gate:
         if kind.lower() != "bearer":
             raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
         shown = shown.strip()
-        if self._admin is not None and same(digest_of(shown), self._admin):
+        if self._is_admin_key(shown):
             return SETTINGS_ADMIN
         read = read_key(shown)
         if read is not None:
@@ -121,15 +121,18 @@ class Gate:
 
     def open_session(self, connection: Connection, shown: str, token_sha256: str, hours: int) -> bool:
         """Opens a session for a key; False for one that does not work."""
-        read = read_key(shown)
-        if self._admin is not None and same(digest_of(shown), self._admin):
+        if self._is_admin_key(shown):
             keys.open_session(connection, None, token_sha256, hours)
             return True
+        read = read_key(shown)
         caller = None if read is None else keys.caller_by_secret(connection, *read)
         if caller is None:
             return False
         keys.open_session(connection, caller.key_id, token_sha256, hours)
         return True
+
+    def _is_admin_key(self, shown: str) -> bool:
+        return self._admin is not None and same(digest_of(shown), self._admin)
 
     def forget(self) -> None:
         """Asks the database again at the next request."""

@@ -9,13 +9,11 @@ import time
 from dataclasses import dataclass
 
 from anyio import to_thread
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.access.errors import RateLimitedError
 from service.access.roles import Caller
+from service.store import request_counts
 from service.store.database import Database
-from service.store.tables import request_counts
 
 _SYNC_SECONDS = 1.0
 
@@ -60,17 +58,4 @@ class RateLimit:
         with self._lock:
             added, count.here = count.here, 0
         with self._database.write() as connection:
-            dialect = sqlite if self._database.is_sqlite else postgresql
-            new = dialect.insert(request_counts)
-            connection.execute(
-                new.on_conflict_do_update(
-                    index_elements=["key_id", "minute"],
-                    set_={"count": request_counts.c.count + new.excluded["count"]},
-                ),
-                {"key_id": key_id, "minute": count.minute, "count": added},
-            )
-            connection.execute(delete(request_counts).where(request_counts.c.minute < count.minute - 1))
-            query = select(request_counts.c.count).where(
-                request_counts.c.key_id == key_id, request_counts.c.minute == count.minute
-            )
-            count.all = connection.scalar(query) or 0
+            count.all = request_counts.add(connection, key_id, count.minute, added)

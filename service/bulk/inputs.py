@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 from labels.errors import FramingError
 
-Kind = Literal["stdin", "documents", "lines", "csv", "parquet"]
+Kind = Literal["documents", "lines", "csv", "parquet"]
 
 STDIN = "-"
 HTML = (".html", ".htm", ".xhtml")

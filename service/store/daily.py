@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, literal, literal_column, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, case, delete, func, insert, literal, literal_column, select
 
+from service.store.sums import add_to_sums
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
 
 KEY = ("model_version", "day", "outlet", "first_copy", "frame")
@@ -84,8 +83,9 @@ def count_scoring(
         place.row(frame=frame, other=other, paragraphs=sign * number)
         for (frame, other), number in sorted(pairs.items())
     ]
-    _add(connection, daily_frames, frame_rows)
-    _add(connection, daily_pairs, pair_rows)
+    # In the order of their keys, so that writers cannot deadlock.
+    add_to_sums(connection, daily_frames, frame_rows)
+    add_to_sums(connection, daily_pairs, pair_rows)
 
 
 def _contribution(paragraphs: int, row: Any) -> Iterable[tuple[str, float]]:
@@ -115,20 +115,6 @@ def _present_together(connection: Connection, scoring_number: int) -> Iterable[S
     for row in connection.execute(query):
         together.setdefault(row.paragraph, []).append(row.frame)
     return together.values()
-
-
-def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Adds to the rows that are there, in the order of their keys, so that writers cannot deadlock."""
-    if rows:
-        connection.execute(_upsert(table, connection.dialect.name), rows)
-
-
-@cache
-def _upsert(table: Table, dialect: str) -> Any:
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    key = [column.name for column in table.primary_key]
-    sums = {c.name: c + new.excluded[c.name] for c in table.columns if c.name not in key}
-    return new.on_conflict_do_update(index_elements=key, set_=sums)
 
 
 def _sweep(connection: Connection, place: Place) -> None:
