@@ -105,7 +105,7 @@ class CompiledScorer:
     idf: (t,); coefficients: (t, k) and intercepts: (k,), calibrated.
     """
 
-    vocabulary: dict[str, int]
+    vocabulary: dict[str, int] = field(repr=False)
     idf: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     intercepts: NDArray[np.float64]
