@@ -60,8 +60,8 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
 
 
 def _code(paragraph: CodedParagraph) -> dict[str, object]:
-    reader = next(a for a in paragraph.annotations if a.coder == "reader")
-    return {"coder": "reader", "text": paragraph.text, "source": paragraph.source, "frames": dict(reader.frames)}
+    last = paragraph.annotations[-1]
+    return {"coder": "reader", "text": paragraph.text, "source": paragraph.source, "frames": dict(last.frames)}
 
 
 def _train(client: httpx2.Client) -> Any:

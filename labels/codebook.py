@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Codebook:
     name: str
     version: int
     frames: tuple[Frame, ...]
+    concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Words that mean much the same, by what they mean: training lets them learn from each other."""
     _by_key: dict[str, Frame] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,8 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     faults = _faults(content)
     if faults:
         raise CodebookError(f"The codebook {path} is not usable: {'; '.join(faults)}.")
-    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])))
+    concepts = {meaning: tuple(words.split()) for meaning, words in content.get("concepts", {}).items()}
+    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), concepts)
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
@@ -79,6 +83,9 @@ def codebook_to_toml(codebook: Codebook) -> str:
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
+    if codebook.concepts:
+        lines += ["", "[concepts]"]
+        lines += [f"{_toml(meaning)} = {_toml(' '.join(words))}" for meaning, words in codebook.concepts.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -112,6 +119,9 @@ def _faults(content: dict[str, Any]) -> list[str]:
     version = content.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         faults.append("'version' must be a whole number from 1")
+    concepts = content.get("concepts", {})
+    if not isinstance(concepts, dict) or not all(isinstance(words, str) for words in concepts.values()):
+        faults.append("'concepts' must be a table of texts, each of words that mean much the same")
     frames = content.get("frames")
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         return [*faults, "'frames' must be a list of [[frames]] tables"]

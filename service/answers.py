@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from labels.annotations import VOICES, Stance
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.intake import Reading
@@ -38,7 +39,14 @@ from service.store import articles as stored
 from service.store.annotations import StoredAnnotation
 from service.store.training_runs import TrainingRun
 from training.card import ModelCard
-from training.classification import ROLL_UP_RULE, ROLL_UP_VERSION, ArticleFrame, Classification, FrameDecision
+from training.classification import (
+    ROLL_UP_RULE,
+    ROLL_UP_VERSION,
+    ArticleFrame,
+    Classification,
+    FrameDecision,
+    likeliest,
+)
 from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
 from training.operating_points import OperatingPoint
@@ -109,7 +117,7 @@ def _framing(
 
 def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], evidence_terms: int) -> ParagraphAnswer:
     text, offset = paragraph.text, paragraph.start
-    answers = {frame: ParagraphFrame(score=found.score, decision=found.decision) for frame, found in frames.items()}
+    answers = {frame: _paragraph_frame(found) for frame, found in frames.items()}
     explained = [(frame, found.explanation) for frame, found in frames.items() if found.explanation is not None]
     strongest = explained[0][1].terms.strongest(evidence_terms) if explained else []
     for frame, explanation in explained:
@@ -122,16 +130,36 @@ def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], eviden
     )
 
 
+def _paragraph_frame(found: FrameDecision) -> ParagraphFrame:
+    answer = ParagraphFrame(score=found.score, decision=found.decision)
+    if found.stances is not None:
+        answer["stance"] = likeliest(found.stances)
+        answer["stances"] = dict(zip(VOICES, found.stances, strict=True))
+    return answer
+
+
 def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
     return ArticleSummary(
         frames={
             frame: ArticleFrameAnswer(
-                decision=found.decision, score=found.score, share=found.share, paragraphs=found.paragraphs
+                decision=found.decision,
+                score=found.score,
+                share=found.share,
+                paragraphs=found.paragraphs,
+                stances=stance_shares(found.stances),
             )
             for frame, found in frames.items()
         },
         roll_up=RollUp(rule=ROLL_UP_RULE, version=ROLL_UP_VERSION),
     )
+
+
+def stance_shares(added: Sequence[float] | None) -> dict[Stance, float] | None:
+    """Stances of paragraphs added up, as shares of them; None where there are none."""
+    total = sum(added) if added else 0.0
+    if not added or not total:
+        return None
+    return {stance: value / total for stance, value in zip(VOICES, added, strict=True)}
 
 
 def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:

@@ -8,15 +8,18 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection
 
+from labels.annotations import VOICES, Stance
 from service.schemas.prevalence import (
     Corrected,
     PrevalenceRow,
+    StanceShare,
     Unit,
     Weight,
 )
 from service.store import prevalence as store
 from service.store.prevalence import Cell, CellSums, CodedParagraph, Period, Selection
 from training.card import ModelCard
+from training.classification import Stances
 from training.dataset import is_held_out
 from training.prevalence import (
     WANTED_WIDTH,
@@ -26,6 +29,7 @@ from training.prevalence import (
     borrowed_share,
     codes_needed,
     corrected_share,
+    stance_interval,
 )
 from training.tiers import reliability_tier
 
@@ -55,6 +59,7 @@ class _Counted:
     total: int
     articles: int
     raw_share: float
+    stances: Stances
     sums: Sums
     scale: Mapping[str, float]
 
@@ -113,6 +118,7 @@ class Estimates:
             total=counted.total,
             articles=counted.articles,
             raw_share=counted.raw_share,
+            stances=_stance_shares(counted.stances),
             tier=self._tiers[counted.frame],
             **self._corrected(counted, wider).__dict__,
         )
@@ -155,6 +161,7 @@ class Estimates:
             total=total,
             articles=int(sum(part.sums["articles"] for part in parts)),
             raw_share=min(1.0, raw / size) if size else 0.0,
+            stances=tuple(sum(part.sums[stance] for part in parts) for stance in VOICES),
             sums=sum((sums.scaled(factor) for _, sums, factor in weighted), Sums()),
             scale=scale,
         )
@@ -206,6 +213,19 @@ class Estimates:
     def _cell_of(self, coded: CodedParagraph) -> Cell:
         period = None if self._question.period is None else _period_start(coded.day, self._question.period)
         return Cell(coded.outlet if self._question.by_outlet else None, period)
+
+
+def _stance_shares(added: Stances) -> dict[Stance, StanceShare] | None:
+    """Shares of stances of which the paragraphs were added up."""
+    size = sum(added)
+    if not size > 0:
+        return None
+    shares = {stance: max(0.0, value / size) for stance, value in zip(VOICES, added, strict=True)}
+    return {
+        stance: StanceShare(share=share, low=low, high=high)
+        for stance, share in shares.items()
+        for low, high in [stance_interval(share, size)]
+    }
 
 
 def _codes_of_articles(coded: Sequence[CodedParagraph], counted: _Counted) -> Codes:

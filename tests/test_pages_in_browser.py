@@ -127,9 +127,9 @@ def test_the_dashboard_draws_its_charts_and_gives_their_data(page, site):
     page.goto("/")
     settle(page)
     charts = page.locator(".chart")
-    assert charts.count() == 3
+    assert charts.count() == 4
     assert [charts.nth(n).get_attribute("data-drawn") for n in range(3)] == ["true"] * 3
-    assert page.locator(".chart canvas").count() == 3
+    assert page.locator(".chart canvas").count() == 4
     figure = page.locator('[data-chart="prevalence"]')
     rows = site.get(figure.get_attribute("data-source")).json()["rows"]
     figure.locator("summary").click()

@@ -174,4 +174,5 @@ def test_a_model_in_the_format_of_skops_scores_alike_without_unpickling(settings
     pipeline = load(path, trusted=get_untrusted_types(file=path))
     texts = THREE_PARAGRAPHS.split("\n\n")
     expected = registry.load("v1").score(texts)
-    assert abs(pipeline.predict_proba([normalise(text) for text in texts]) - expected).max() < 1e-9
+    found = pipeline.predict_proba([normalise(text) for text in texts])[:, : expected.shape[1]]
+    assert abs(found - expected).max() < 1e-9

@@ -1,10 +1,13 @@
 """Datasets, calibration, operating points and figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_fscore_support
 
 from labels.annotations import Annotation, CodedParagraph
+from labels.codebook import Codebook, Frame
 from training.baselines import keyword_decisions, majority_decisions
 from training.calibration import expected_calibration_error, fit_platt, reliability
 from training.cross_validation import assign_folds, leave_out
@@ -68,7 +71,7 @@ def test_a_frame_that_only_one_source_carries_is_scored_as_rare_when_that_source
     dataset = build_dataset(corpus, codebook)
     targets = dataset.targets.copy()
     targets[dataset.sources != "regional-dailies", 0] = False
-    lonely = type(dataset)(dataset.frames, dataset.texts, targets, dataset.articles, dataset.sources)
+    lonely = replace(dataset, targets=targets)
     found = leave_out(lonely, Hyperparameters(), seed=1, jobs=1)
     assert (found.logits[dataset.sources == "regional-dailies", 0] < -5).all()
 
@@ -87,10 +90,20 @@ def test_the_pipeline_holds_nothing_but_scikit_learn_and_numpy(challenger):
 
 
 def test_two_frames_are_fitted_as_two_columns():
-    texts = np.array(["rain rain", "sun sun", "rain sun", "fog fog"] * 5, dtype=object)
-    targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 5, dtype=bool)
-    pipeline = fit(texts, targets, Hyperparameters(regularisation=100), seed=1)
-    assert (pipeline.predict(texts) == targets).all()
+    weather = coded_weather({"rain rain": "rain", "sun sun": "sun", "rain sun": "rain sun", "fog fog": ""}, times=5)
+    pipeline = fit(weather, Hyperparameters(regularisation=100), seed=1, stances=False)
+    assert (pipeline.predict(weather.texts) == weather.targets).all()
+
+
+def coded_weather(texts, times):
+    """A dataset of two frames, rain and sun, each text in an article of its own."""
+    both = tuple(Frame(key, key, key) for key in ("rain", "sun"))
+    paragraphs = [
+        CodedParagraph(f"{text}{n}", 0, "station", text, (Annotation("ann", dict.fromkeys(frames.split(), "present")),))
+        for n in range(times)
+        for text, frames in texts.items()
+    ]
+    return build_dataset(paragraphs, Codebook("Weather", 1, both))
 
 
 def test_platt_scaling_makes_overconfident_scores_right():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ texts_of_any_kind = st.one_of(
 
 @pytest.fixture(scope="module")
 def scorer(challenger):
-    return CompiledScorer.from_bytes(compile_pipeline(challenger.pipeline).to_bytes())
+    return CompiledScorer.from_bytes(compile_pipeline(challenger.pipeline, 4).to_bytes())
 
 
 def probabilities(pipeline, texts):
@@ -83,7 +84,7 @@ def test_longer_terms_and_plain_counts_are_compiled_too(corpus, ngrams, sublinea
     texts = [paragraph.text for paragraph in corpus[:300]]
     targets = np.array([[len(t) % 2, len(t) % 3 == 0] for t in texts]).astype(int)
     pipeline = fitted(TfidfVectorizer(sublinear_tf=sublinear, ngram_range=(1, ngrams)), texts, targets)
-    compiled = compile_pipeline(pipeline)
+    compiled = compile_pipeline(pipeline, 2)
     assert np.abs(sigmoid(compiled.logits(texts)) - probabilities(pipeline, texts)).max() < 1e-9
     assert agrees(compiled, pipeline)
 
@@ -108,8 +109,8 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
         [[frame in p.annotations[0].frames for frame in challenger.card.frame_keys] for p in corpus[:200]]
     )
     pipeline = fitted(HashingVectorizer(n_features=2**12), texts, targets.astype(int))
-    assert compile_pipeline(pipeline) is None
-    card = registry.register(Challenger(pipeline, challenger.card))
+    assert compile_pipeline(pipeline, 4) is None
+    card = registry.register(Challenger(pipeline, replace(challenger.card, stances=())))
     assert card.scorer_sha256 == ""
     model = registry.load(card.version)
     assert np.abs(model.score(texts) - probabilities(pipeline, texts)).max() < 1e-9
@@ -118,9 +119,9 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
 
 
 def test_a_model_whose_compiled_form_disagrees_is_not_registered(registry, challenger, monkeypatch):
-    wrong = compile_pipeline(challenger.pipeline)
+    wrong = compile_pipeline(challenger.pipeline, 4)
     wrong.intercepts[0] += 1e-6
-    monkeypatch.setattr("training.registry.compile_pipeline", lambda _pipeline: wrong)
+    monkeypatch.setattr("training.registry.compile_pipeline", lambda _pipeline, _frames: wrong)
     with pytest.raises(RegistryError, match="scores otherwise"):
         registry.register(challenger)
     assert registry.versions() == ["v1"]
@@ -169,7 +170,7 @@ def test_repeated_paragraphs_are_answered_from_a_bounded_memory(registry, corpus
     assert (model.score([*texts[:10], "Something new."])[:10] == first[:10]).all()
     assert asked == [20, 1]
     model.score([paragraph.text for paragraph in corpus[20:80]])
-    assert len(model._known._scores) == 30
+    assert len(model._known._logits) == 30
     assert (model.score(texts) == first).all()
 
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version as library_version
 from typing import Any
 
+from labels.annotations import Stance
 from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
-from training.evaluation import Averages, Evaluation, Figure, FrameFigures
+from training.evaluation import Averages, Evaluation, Figure, FrameFigures, StanceFigures
 from training.operating_points import Cut, OperatingPoint
 from training.promotion import FrameComparison, Verdict
 
@@ -57,6 +58,9 @@ class ModelCard:
     baselines: tuple[Evaluation, ...]
     agreement: Mapping[str, float | None]
     """Krippendorff's alpha a frame, None where it is undefined."""
+    stances: tuple[Stance, ...] = ()
+    """The stances that the model tells apart, in the order of their columns; empty where it knows none."""
+    stances_left_out: StanceFigures | None = None
     verdict: Verdict | None = None
     """How it compared with the champion of the time; None for models trained outside a training run."""
     run: str = ""
@@ -95,11 +99,12 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 
 def _card(content: dict[str, Any]) -> ModelCard:
-    held_out, verdict = content.pop("held_out"), content.pop("verdict")
+    held_out, verdict, voices = (content.pop(name) for name in ("held_out", "verdict", "stances_left_out"))
     return ModelCard(
         **{
             **content,
             "languages": tuple(content["languages"]),
+            "stances": tuple(content["stances"]),
             "stored_articles": tuple(content.get("stored_articles", ())),
             "data": DataFacts(**{**content["data"], "sources": tuple(content["data"]["sources"])}),
             "calibration": {frame: (slope, offset) for frame, (slope, offset) in content["calibration"].items()},
@@ -110,7 +115,16 @@ def _card(content: dict[str, Any]) -> ModelCard:
             "baselines": tuple(map(_evaluation, content["baselines"])),
         },
         held_out=_evaluation(held_out) if held_out else None,
+        stances_left_out=_stance_figures(voices) if voices else None,
         verdict=_verdict(verdict) if verdict else None,
+    )
+
+
+def _stance_figures(content: dict[str, Any]) -> StanceFigures:
+    return StanceFigures(
+        overall=_evaluation(content["overall"]),
+        majority=_evaluation(content["majority"]),
+        frames={frame: _evaluation(figures) for frame, figures in content["frames"].items()},
     )
 
 

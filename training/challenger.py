@@ -11,19 +11,27 @@ from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
 from labels.agreement import agreement
-from labels.annotations import CodedParagraph
+from labels.annotations import VOICES, CodedParagraph, Stance
 from labels.codebook import Codebook
 from labels.language import detect_language
 from training.baselines import evaluate_baselines
 from training.calibration import fit_platt
 from training.card import DataFacts, ModelCard
-from training.cross_validation import LeftOut, Progress, evaluate_left_out, leave_out, no_progress
+from training.cross_validation import (
+    LeftOut,
+    Progress,
+    evaluate_left_out,
+    evaluate_left_out_stances,
+    leave_out,
+    no_progress,
+)
 from training.dataset import Dataset, build_dataset, data_digest, require_trainable
 from training.evaluation import Evaluation, evaluate
 from training.frame_model import FrameModel
 from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.pipeline import Hyperparameters, fit, fold_in
 from training.promotion import Verdict, compare, first_model_verdict
+from training.stances import fit_calibration
 
 DEFAULT_SEED = 20260101
 
@@ -43,6 +51,7 @@ class Fitted:
     pipeline: Pipeline
     calibration: dict[str, tuple[float, float]]
     cuts: dict[OperatingPoint, dict[str, Cut]]
+    stances: tuple[Stance, ...]
     left_out: LeftOut
 
 
@@ -79,6 +88,8 @@ def train_challenger(
         calibration=fitted.calibration,
         cuts=fitted.cuts,
         left_out=evaluate_left_out(training, fitted.left_out),
+        stances=fitted.stances,
+        stances_left_out=evaluate_left_out_stances(training, fitted.left_out),
         held_out=None,
         baselines=evaluate_baselines(training, judged if len(judged) else training, codebook),
         agreement={result.frame: result.alpha for result in agreement(paragraphs, codebook, resamples=1)},
@@ -101,11 +112,17 @@ def fit_calibrated(
     """Fits on all paragraphs given; calibration and cuts come from leaving parts of them out in turn."""
     left_out = leave_out(training, hyperparameters, seed, progress, jobs)
     progress("fit", 0.0)
-    pipeline = fit(training.normalised, training.targets, hyperparameters, seed)
+    pipeline = fit(training, hyperparameters, seed, stances=left_out.stances is not None)
     calibration, cuts = _calibrate(training, left_out)
-    fold_in(pipeline, *(np.array(column) for column in zip(*calibration.values(), strict=True)))
+    slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
+    if left_out.stances is not None:
+        rows, frames = np.nonzero(training.stances >= 0)
+        slope, biases = fit_calibration(left_out.stances[rows, frames], training.stances[rows, frames].astype(np.int64))
+        slopes = np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)])
+        offsets = np.concatenate([offsets, np.tile(biases, len(calibration))])
+    fold_in(pipeline, slopes, offsets)
     progress("fit", 1.0)
-    return Fitted(pipeline, calibration, cuts, left_out)
+    return Fitted(pipeline, calibration, cuts, VOICES if left_out.stances is not None else (), left_out)
 
 
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:

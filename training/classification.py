@@ -12,24 +12,38 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.frame_model import FrameModel
+from labels.annotations import VOICES, Stance
+from training.frame_model import FrameModel, Scored
 from training.operating_points import Cut, Decision, OperatingPoint, decide, fixed_cut
 from training.scorer import FrameExplanation
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
 
+Stances = tuple[float, ...]
+"""A score for each stance that the model knows, in its order; they add up to 1."""
+
+
+def likeliest(stances: Stances) -> Stance:
+    """The stance with the highest score."""
+    return VOICES[stances.index(max(stances))]
+
+
 class FrameDecision(NamedTuple):
-    """One frame of one paragraph."""
+    """One frame of one paragraph; `stances` where it is not absent and the model tells them apart."""
 
     score: float
     decision: Decision
     explanation: FrameExplanation | None
+    stances: Stances | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleFrame:
-    """One frame of a whole article: `paragraphs` are present, `share` of all; `score` is the highest of them."""
+    """One frame of a whole article: `paragraphs` are present, `share` of all; `score` is the highest of them.
+
+    `stances` are those of the present paragraphs added up; None where there is none, or the model knows no stances.
+    """
 
     score: float
     decision: Decision
@@ -37,6 +51,7 @@ class ArticleFrame:
     paragraphs: int
     uncertain: int
     mean_score: float
+    stances: Stances | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +75,30 @@ def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *
     explanations: Sequence[Sequence[FrameExplanation | None]]
     frames = model.card.frame_keys
     if explain:
-        scores, explanations = model.score_and_explain(texts)
+        scored, explanations = model.score_and_explain(texts)
     else:
-        scores, explanations = model.score(texts), [(None,) * len(frames)] * len(texts)
-    decisions = [decide(scores[:, k], cuts[frame]) for k, frame in enumerate(frames)]
+        scored, explanations = model.score_with_stances(texts), [(None,) * len(frames)] * len(texts)
+    decisions = [decide(scored.frames[:, k], cuts[frame]) for k, frame in enumerate(frames)]
+    voices = _voices(scored, decisions)
     paragraphs = tuple(
-        dict(zip(frames, map(FrameDecision, row, decided, explained), strict=True))
-        for row, decided, explained in zip(scores.tolist(), zip(*decisions, strict=True), explanations, strict=True)
+        dict(zip(frames, map(FrameDecision, *columns), strict=True))
+        for columns in zip(scored.frames.tolist(), zip(*decisions, strict=True), explanations, voices, strict=True)
     )
-    return Classification(paragraphs, _roll_up(frames, scores, decisions))
+    return Classification(paragraphs, _roll_up(frames, scored, decisions))
 
 
-def _roll_up(
-    frames: Sequence[str], scores: NDArray[np.float64], of_frames: Sequence[Sequence[Decision]]
-) -> dict[str, ArticleFrame]:
+def _voices(scored: Scored, of_frames: Sequence[Sequence[Decision]]) -> list[list[Stances | None]]:
+    """The stances of each paragraph and frame that is not absent."""
+    if not scored.stances.shape[2]:
+        return [[None] * len(of_frames)] * len(scored.frames)
+    return [
+        [None if decision == "absent" else tuple(stances) for stances, decision in zip(row, decided, strict=True)]
+        for row, decided in zip(scored.stances.tolist(), zip(*of_frames, strict=True), strict=True)
+    ]
+
+
+def _roll_up(frames: Sequence[str], scored: Scored, of_frames: Sequence[Sequence[Decision]]) -> dict[str, ArticleFrame]:
+    scores = scored.frames
     highest, mean = scores.max(axis=0), scores.mean(axis=0)
     rolled = {}
     for k, frame in enumerate(frames):
@@ -87,5 +112,14 @@ def _roll_up(
             paragraphs=present,
             uncertain=decisions.count("uncertain"),
             mean_score=float(mean[k]),
+            stances=_added(scored.stances[:, k], decisions) if present else None,
         )
     return rolled
+
+
+def _added(stances: NDArray[np.float64], decisions: Sequence[Decision]) -> Stances | None:
+    """The stances (n, s) of the present paragraphs of a frame, added up."""
+    if not stances.shape[1]:
+        return None
+    present = [row for row, decision in enumerate(decisions) if decision == "present"]
+    return tuple(stances[present].sum(axis=0).tolist())

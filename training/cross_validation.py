@@ -9,13 +9,15 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from labels.annotations import VOICES
 from training.calibration import fit_platt
 from training.dataset import Dataset
-from training.evaluation import Evaluation, evaluate
+from training.evaluation import Evaluation, StanceFigures, evaluate
 from training.operating_points import best_f1_threshold
 from training.pipeline import Hyperparameters, fit, logits
+from training.stances import can_be_learned, evaluate_stances
 
-MAX_FOLDS = 20
+MAX_FOLDS = 30
 _FEWEST_SOURCES = 3
 
 Progress = Callable[[str, float], None]
@@ -28,11 +30,15 @@ def no_progress(_step: str, _share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Log-odds (n, k) that models gave to paragraphs of folds left out of their training; `folds` (n,) numbers them."""
+    """Log-odds (n, k) that models gave to paragraphs of folds left out of their training; `folds` (n,) numbers them.
+
+    `stances` are the log-odds of the stances, (n, k, 3); None where stances cannot be learned.
+    """
 
     how: str
     logits: NDArray[np.float64]
     folds: NDArray[np.int64]
+    stances: NDArray[np.float64] | None
 
 
 def assign_folds(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
@@ -58,35 +64,24 @@ def leave_out(
 ) -> LeftOut:
     """Trains once a fold without it and scores it."""
     how, folds = assign_folds(dataset)
-    texts = dataset.normalised
     numbers = np.unique(folds)
-    tasks = (delayed(_score_fold)(texts, dataset.targets, folds == number, hyperparameters, seed) for number in numbers)
-    found = np.zeros(dataset.targets.shape)
+    stances, frames = can_be_learned(dataset), len(dataset.frames)
+    score = delayed(_score_fold)
+    tasks = (score(dataset, folds == number, hyperparameters, seed, stances=stances) for number in numbers)
+    found = np.zeros((len(dataset), frames * (1 + len(VOICES) * stances)))
     results = Parallel(n_jobs=min(jobs, len(numbers)) if jobs > 0 else jobs, return_as="generator")(tasks)
     for done, (number, scored) in enumerate(zip(numbers, results, strict=True), 1):
         found[folds == number] = scored
         progress(how, done / len(numbers))
-    return LeftOut(how, found, folds)
+    voices = found[:, frames:].reshape(len(dataset), frames, len(VOICES)) if stances else None
+    return LeftOut(how, found[:, :frames], folds, voices)
 
 
 def _score_fold(
-    texts: NDArray[np.object_],
-    targets: NDArray[np.bool_],
-    left_out: NDArray[np.bool_],
-    hyperparameters: Hyperparameters,
-    seed: int,
+    dataset: Dataset, left_out: NDArray[np.bool_], hyperparameters: Hyperparameters, seed: int, *, stances: bool
 ) -> NDArray[np.float64]:
-    kept = targets[~left_out]
-    learnable = np.flatnonzero(kept.any(axis=0) & ~kept.all(axis=0))
-    # A frame that the other sources never (or always) carry cannot be learned from them: say how rare it was.
-    share = (kept.sum(axis=0) + 1) / (len(kept) + 2)
-    found = np.tile(np.log(share / (1 - share)), (int(left_out.sum()), 1))
-    if len(learnable):
-        # A lone column twice over: scikit-learn takes a single one for another kind of task and answers otherwise.
-        columns = learnable if len(learnable) > 1 else np.repeat(learnable, 2)
-        pipeline = fit(texts[~left_out], kept[:, columns], hyperparameters, seed)
-        found[:, columns] = logits(pipeline, texts[left_out])
-    return found
+    pipeline = fit(dataset.take(~left_out), hyperparameters, seed, stances=stances)
+    return logits(pipeline, dataset.take(left_out).normalised)
 
 
 def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float64]:
@@ -116,3 +111,10 @@ def evaluate_left_out(dataset: Dataset, left_out: LeftOut) -> Evaluation:
     scores = calibrated_left_out(dataset, left_out)
     decisions = left_out_decisions(dataset, left_out, scores)
     return evaluate(left_out.how, dataset.frames, scores, decisions, dataset.targets, dataset.articles)
+
+
+def evaluate_left_out_stances(dataset: Dataset, left_out: LeftOut) -> StanceFigures | None:
+    """Figures on the stances of frames that are present, from models that never saw the source."""
+    if left_out.stances is None:
+        return None
+    return evaluate_stances(left_out.how, dataset, left_out.stances, left_out.folds)

@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import CodedParagraph, corpus_row
+from labels.annotations import VOICES, CodedParagraph, Stance, corpus_row
 from labels.codebook import Codebook
 from labels.gold import settle
 from labels.normalise import normalise
 from training.errors import TrainingDataError
+from training.lexicon import Lexicon, lexicon_of
 
 HELD_OUT_SHARE = 0.15
 MIN_POSITIVE = 10
@@ -23,7 +24,8 @@ MIN_POSITIVE = 10
 class Dataset:
     """n paragraphs with settled gold labels for k frames.
 
-    texts: (n,) as coders read them; targets: (n, k) bool; articles and sources: (n,) names.
+    texts: (n,) as coders read them; targets: (n, k) bool; articles and sources: (n,) names; stances: (n, k), the
+    place in `VOICES` of the stance of a frame that is present, -1 where it is absent or its coders did not say.
     """
 
     frames: tuple[str, ...]
@@ -31,13 +33,22 @@ class Dataset:
     targets: NDArray[np.bool_]
     articles: NDArray[np.object_]
     sources: NDArray[np.object_]
+    stances: NDArray[np.int8]
+    lexicon: Lexicon
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
         """The dataset of some rows, given as mask or positions."""
-        return Dataset(self.frames, self.texts[rows], self.targets[rows], self.articles[rows], self.sources[rows])
+        return replace(
+            self,
+            texts=self.texts[rows],
+            targets=self.targets[rows],
+            articles=self.articles[rows],
+            sources=self.sources[rows],
+            stances=self.stances[rows],
+        )
 
     @property
     def normalised(self) -> NDArray[np.object_]:
@@ -63,15 +74,20 @@ def is_held_out(article: str) -> bool:
 def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> Dataset:
     """Settles the annotations and keeps the paragraphs on which no frame is tied."""
     gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
+    texts, shape = [g.paragraph.text for g in gold], (len(gold), len(codebook.keys))
     return Dataset(
         frames=codebook.keys,
-        texts=np.array([g.paragraph.text for g in gold], dtype=object),
-        targets=np.array([[key in g.frames for key in codebook.keys] for g in gold], dtype=bool).reshape(
-            len(gold), len(codebook.keys)
-        ),
+        texts=np.array(texts, dtype=object),
+        targets=np.array([[key in g.frames for key in codebook.keys] for g in gold], dtype=bool).reshape(shape),
         articles=np.array([g.paragraph.article for g in gold], dtype=object),
         sources=np.array([g.paragraph.source for g in gold], dtype=object),
+        stances=np.array([[_voice(g.stances.get(key)) for key in codebook.keys] for g in gold], np.int8).reshape(shape),
+        lexicon=lexicon_of([g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)], codebook.concepts),
     )
+
+
+def _voice(stance: Stance | None) -> int:
+    return VOICES.index(stance) if stance in VOICES else -1
 
 
 def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:

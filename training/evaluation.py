@@ -3,6 +3,7 @@
 Intervals are 95% percentile bootstrap intervals over whole articles, because paragraphs of one article are alike.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,18 @@ class Evaluation:
     micro: Averages
     macro_average_precision: Figure
     ece: float
+
+
+@dataclass(frozen=True, slots=True)
+class StanceFigures:
+    """How well stances are told apart where a frame is present, over all frames and for each, beside the commonest.
+
+    The `frames` of these evaluations are the stances.
+    """
+
+    overall: Evaluation
+    majority: Evaluation
+    frames: Mapping[str, Evaluation]
 
 
 def evaluate(

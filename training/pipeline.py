@@ -1,20 +1,36 @@
-"""The scikit-learn pipeline: TF-IDF of plain words and one logistic regression a frame.
+"""The scikit-learn pipeline: TF-IDF of words and linear logistic regressions, of each frame and of its stances.
 
-Chosen by leaving whole sources out: bigrams and character n-grams look better inside a corpus and transfer worse to
-articles written elsewhere (`framing evaluate` prints the figures).
+Words learn from each other: besides its own weight a word has those of its forms and of its concept, which all words
+of the same stem and all that the codebook lists together share. After the fit all are added up, so that what is stored
+is a plain model of words. Columns of weights are scaled by how unevenly they occur with and without the frame (Wang
+and Manning 2012, "Baselines and bigrams", here as a power of the log-ratio). What each of these does to sources left
+out is in docs/quality.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import LabelBinarizer
 from threadpoolctl import threadpool_limits
+
+from labels.annotations import VOICES
+from training.dataset import Dataset
+from training.lexicon import Lexicon
+
+_CHARACTERS_FROM = 2
+_LEAST_SCALE = 0.1
+_MOST_STANCE_ROWS = 20_000
+"""Paragraphs and frames that stances are learned from at most; more tell little more."""
+
+Matrix: TypeAlias = sparse.csr_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,56 +38,51 @@ class Hyperparameters:
     """What may be tuned.
 
     `regularisation` is scikit-learn's C (larger fits closer), `min_df` the fewest training paragraphs that a word must
-    occur in, `ngrams` the longest run of words that counts as one term.
+    occur in, `ngrams` the longest run of words that counts as one term, `characters` the longest run of characters
+    (0: none; a model with such is not compiled and has no evidence). `forms` and `concepts` say how much words share
+    with the forms of the same word and with their concept (0: nothing), `contrast` is the power of the log-ratio that
+    scales columns (0: no scaling), `names` says whether proper names are learned too.
     """
 
     regularisation: float = 5.0
     min_df: int = 1
     ngrams: int = 1
+    characters: int = 0
+    forms: float = 0.7
+    concepts: float = 0.4
+    contrast: float = 0.4
+    names: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def make_pipeline(hyperparameters: Hyperparameters, seed: int) -> Pipeline:
-    """The unfitted pipeline; it takes normalised texts and decides (n, k) frames."""
-    return Pipeline(
-        [
-            (
-                "features",
-                TfidfVectorizer(
-                    sublinear_tf=True, min_df=hyperparameters.min_df, ngram_range=(1, hyperparameters.ngrams)
-                ),
-            ),
-            (
-                "frames",
-                OneVsRestClassifier(
-                    LogisticRegression(
-                        C=hyperparameters.regularisation, solver="liblinear", random_state=seed, max_iter=1000
-                    )
-                ),
-            ),
-        ]
-    )
+def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: bool) -> Pipeline:
+    """Fits on n paragraphs with k frames; takes normalised texts and gives k, or with `stances` k + 3k, log-odds.
 
-
-def fit(
-    texts: NDArray[np.object_], targets: NDArray[np.bool_], hyperparameters: Hyperparameters, seed: int
-) -> Pipeline:
-    """Fits on normalised texts (n,) and targets (n, k), each frame with both kinds of paragraphs."""
-    pipeline = make_pipeline(hyperparameters, seed)
+    The first k columns are those of the frames. The others, three for each frame in turn, are those of its stances (in
+    the order of `VOICES`) where it is present. A column that nothing was seen of says how rare it was.
+    """
+    texts = part.normalised
     # One thread: sums in another order would differ in their last digits with the number of cores.
     with threadpool_limits(limits=1):
-        pipeline.fit(texts, targets.astype(int))
-    features = pipeline.named_steps["features"]
-    # Plain integers load 2.5 times faster than the numpy scalars that the vectoriser leaves there.
-    features.vocabulary_ = {term: int(place) for term, place in features.vocabulary_.items()}
-    return pipeline
+        features, found = _fit_words(texts, part.lexicon, hyperparameters)
+        vocabulary = features.vocabulary_
+        if hyperparameters.characters:
+            spans, more = _fit_characters(texts, hyperparameters)
+            features = FeatureUnion([("words", features), ("characters", spans)])
+            found = sparse.hstack([found, more])
+        shared = _sharing(vocabulary, found.shape[1], part.lexicon, hyperparameters)
+        mixed = sparse.csr_matrix(found @ shared)
+        weights = [_fit_column(mixed, target, hyperparameters, seed) for target in part.targets.T]
+        if stances:
+            weights += _fit_stances(mixed, part, hyperparameters, seed)
+    columns = [_estimator(shared @ weight, offset, hyperparameters, seed) for weight, offset in weights]
+    return Pipeline([("features", features), ("frames", _one_vs_rest(columns))])
 
 
 def logits(pipeline: Pipeline, texts: NDArray[np.object_] | Sequence[str]) -> NDArray[np.float64]:
-    """Log-odds (n, k) of the frames for normalised texts."""
-    # With two frames scikit-learn still answers two columns: the targets are a label matrix.
+    """Log-odds (n, columns) for normalised texts."""
     return np.asarray(pipeline.decision_function(texts), dtype=np.float64)
 
 
@@ -80,3 +91,157 @@ def fold_in(pipeline: Pipeline, slopes: NDArray[np.float64], offsets: NDArray[np
     for estimator, slope, offset in zip(pipeline.named_steps["frames"].estimators_, slopes, offsets, strict=True):
         estimator.coef_ = estimator.coef_ * slope
         estimator.intercept_ = estimator.intercept_ * slope + offset
+
+
+def _fit_words(
+    texts: NDArray[np.object_], lexicon: Lexicon, hyperparameters: Hyperparameters
+) -> tuple[TfidfVectorizer, Matrix]:
+    """The vectoriser of words, without names and with the words of concepts that no text has; the texts' matrix."""
+    counter = CountVectorizer(ngram_range=(1, hyperparameters.ngrams), min_df=hyperparameters.min_df)
+    counts, terms = counter.fit_transform(texts), counter.get_feature_names_out()
+    if not hyperparameters.names:
+        kept = [place for place, term in enumerate(terms) if lexicon.names.isdisjoint(term.split())]
+        if kept:
+            counts, terms = counts[:, kept], terms[kept]
+    weighing = TfidfTransformer(sublinear_tf=True).fit(counts)
+    idf = dict(zip(terms, weighing.idf_, strict=True))
+    if hyperparameters.concepts:
+        _add_unseen(idf, lexicon, counter)
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, hyperparameters.ngrams), min_df=hyperparameters.min_df)
+    # Plain integers load 2.5 times faster than the numpy scalars that the vectoriser leaves there.
+    words.vocabulary_ = {term: place for place, term in enumerate(idf)}
+    words.idf_ = np.array(list(idf.values()))
+    found = weighing.transform(counts)
+    found.resize(len(texts), len(idf))
+    return words, found
+
+
+def _add_unseen(idf: dict[str, float], lexicon: Lexicon, counter: CountVectorizer) -> None:
+    """Adds the words of concepts that training never met, as rare as the words of their concept that it met."""
+    rarest, cut = max(idf.values()), counter.build_tokenizer()
+    for concept in lexicon.concepts.values():
+        met = [idf[word] for word in sorted(concept) if word in idf]
+        for word in sorted(concept):
+            if cut(word) == [word]:
+                idf.setdefault(word, float(np.mean(met)) if met else rarest)
+
+
+def _fit_characters(texts: NDArray[np.object_], hyperparameters: Hyperparameters) -> tuple[TfidfVectorizer, Matrix]:
+    spans = TfidfVectorizer(
+        sublinear_tf=True,
+        min_df=hyperparameters.min_df,
+        analyzer="char_wb",
+        ngram_range=(_CHARACTERS_FROM, hyperparameters.characters),
+    )
+    return spans, spans.fit_transform(texts)
+
+
+def _sharing(vocabulary: dict[str, int], columns: int, lexicon: Lexicon, hyperparameters: Hyperparameters) -> Matrix:
+    """(columns, columns + groups): each term's own weight, and those that it shares with others."""
+    groups: list[tuple[float, list[int]]] = []
+    if hyperparameters.forms:
+        forms: dict[str, list[int]] = {}
+        for term, place in vocabulary.items():
+            forms.setdefault(lexicon.stem(term), []).append(place)
+        groups += [(hyperparameters.forms, places) for places in forms.values() if len(places) > 1]
+    if hyperparameters.concepts:
+        listed = (
+            [vocabulary[word] for word in sorted(words) if word in vocabulary] for words in lexicon.concepts.values()
+        )
+        groups += [(hyperparameters.concepts, places) for places in listed if places]
+    own = sparse.identity(columns, format="csr")
+    rows = [place for _, places in groups for place in places]
+    numbers = [number for number, (_, places) in enumerate(groups) for _ in places]
+    shares = [share for share, places in groups for _ in places]
+    together = sparse.csr_matrix((shares, (rows, numbers)), shape=(columns, len(groups)))
+    return sparse.csr_matrix(sparse.hstack([own, together]))
+
+
+def _fit_column(
+    mixed: Matrix, target: NDArray[np.bool_], hyperparameters: Hyperparameters, seed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Weights (columns of `mixed`,) and intercept of one frame."""
+    if target.all() or not target.any():
+        return np.zeros(mixed.shape[1]), _rarity(target)
+    scale = _contrast(mixed, target, hyperparameters.contrast)
+    estimator = _unfitted(hyperparameters, seed).fit(mixed @ sparse.diags(scale), target)
+    return scale * estimator.coef_[0], float(estimator.intercept_[0])
+
+
+def _rarity(target: NDArray[np.bool_]) -> float:
+    """Log-odds of a target of which only one kind was seen."""
+    share = (target.sum() + 1) / (len(target) + 2)
+    return float(np.log(share / (1 - share)))
+
+
+def _contrast(mixed: Matrix, target: NDArray[np.bool_], power: float) -> NDArray[np.float64]:
+    """How much each column counts, 1 on average: the log-ratio of its share with and without the target, to a power."""
+    if not power:
+        return np.ones(mixed.shape[1])
+    inside, outside = (np.asarray(mixed[rows].sum(axis=0)).ravel() + 0.5 for rows in (target, ~target))
+    ratio = np.abs(np.log((inside / inside.sum()) / (outside / outside.sum())))
+    scale = ratio**power + _LEAST_SCALE
+    return np.asarray(scale / scale.mean(), dtype=np.float64)
+
+
+def _fit_stances(
+    mixed: Matrix, part: Dataset, hyperparameters: Hyperparameters, seed: int
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Weights and intercepts of all stances of all frames, frame by frame.
+
+    A stance has weights that all frames share and, beside them, each frame's own (Daume 2007, "Frustratingly easy
+    domain adaptation"): what is rare with one frame is learned from the others.
+    """
+    rows, frames = np.nonzero(part.stances >= 0)
+    if len(rows) > _MOST_STANCE_ROWS:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(rows), _MOST_STANCE_ROWS, replace=False))
+        rows, frames = rows[chosen], frames[chosen]
+    said = part.stances[rows, frames]
+    carrying = mixed[rows]
+    count, width = len(part.frames), mixed.shape[1]
+    own = [sparse.diags((frames == frame).astype(float)) @ carrying for frame in range(count)]
+    which = sparse.csr_matrix(np.eye(count)[frames])
+    design = sparse.csr_matrix(sparse.hstack([carrying, *own, which]))
+    fitted = []
+    for stance in range(len(VOICES)):
+        target = said == stance
+        if target.all() or not target.any():
+            fitted.append((np.zeros(design.shape[1]), _rarity(target)))
+            continue
+        estimator = _unfitted(hyperparameters, seed, class_weight="balanced").fit(design, target)
+        fitted.append((estimator.coef_[0], float(estimator.intercept_[0])))
+    return [
+        (
+            weight[:width] + weight[(1 + frame) * width : (2 + frame) * width],
+            offset + float(weight[(1 + count) * width + frame]),
+        )
+        for frame in range(count)
+        for weight, offset in fitted
+    ]
+
+
+def _unfitted(hyperparameters: Hyperparameters, seed: int, **settings: Any) -> LogisticRegression:
+    return LogisticRegression(
+        C=hyperparameters.regularisation, solver="liblinear", random_state=seed, max_iter=1000, **settings
+    )
+
+
+def _estimator(
+    coefficients: NDArray[np.float64], intercept: float, hyperparameters: Hyperparameters, seed: int
+) -> LogisticRegression:
+    """A regression with known weights of the plain terms."""
+    estimator = _unfitted(hyperparameters, seed)
+    estimator.classes_ = np.array([0, 1])
+    estimator.coef_ = np.asarray(coefficients, dtype=np.float64).reshape(1, -1)
+    estimator.intercept_ = np.array([intercept])
+    estimator.n_features_in_ = estimator.coef_.shape[1]
+    return estimator
+
+
+def _one_vs_rest(estimators: list[LogisticRegression]) -> OneVsRestClassifier:
+    """The classifier of columns that were fitted one by one."""
+    classifier = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
+    classifier.estimators_ = estimators
+    # A label matrix of both values tells the classifier that its columns are independent of each other.
+    classifier.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(np.eye(2, len(estimators), dtype=int))
+    return classifier

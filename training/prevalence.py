@@ -24,6 +24,9 @@ FEWEST_CODES = 30
 FEWEST_ARTICLES = 15
 WANTED_WIDTH = 0.2
 
+_NORMAL = 1.959964
+"""Quantile of the normal distribution for 95%."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -147,7 +150,7 @@ def codes_needed(population: Sums, codes: Codes, width: float = WANTED_WIDTH) ->
         wanted = len(codes) * (reached / width) ** 2
         return max(0, int(np.ceil(wanted)) - len(codes))
     rate = min(0.5, max(population.mean_score, 0.05))
-    wanted = 1.96**2 * rate * (1 - rate) / (width / 2) ** 2
+    wanted = _NORMAL**2 * rate * (1 - rate) / (width / 2) ** 2
     return max(FEWEST_CODES, int(np.ceil(wanted))) - len(codes) if len(codes) < max(FEWEST_CODES, wanted) else 1
 
 
@@ -160,6 +163,17 @@ def difference(first: Share, second: Share) -> tuple[float, float, float]:
     low = found - np.hypot(first.value - first.low, second.high - second.value)
     high = found + np.hypot(first.high - first.value, second.value - second.low)
     return found, float(low), float(high)
+
+
+def stance_interval(share: float, size: float) -> tuple[float, float]:
+    """95% interval of a share of `size` paragraphs (Wilson 1927): of what was counted, as if it were drawn at random.
+
+    The classifier's errors are not in it.
+    """
+    spread = _NORMAL**2 / size
+    middle = (share + spread / 2) / (1 + spread)
+    half = _NORMAL / (1 + spread) * np.sqrt(share * (1 - share) / size + spread / (4 * size))
+    return max(0.0, min(share, float(middle - half))), min(1.0, max(share, float(middle + half)))
 
 
 def _influences(population: Sums, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

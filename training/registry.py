@@ -141,7 +141,11 @@ class Registry:
             raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
         pipeline = self._vouched(version, PIPELINE_FILE, card.pipeline_sha256)
         scorer = self._vouched(version, SCORER_FILE, card.scorer_sha256) if card.scorer_sha256 else b""
-        own = CompiledScorer.from_bytes(scorer) if scorer else PipelineScorer(_unpickled(pipeline, card))
+        own = (
+            CompiledScorer.from_bytes(scorer)
+            if scorer
+            else PipelineScorer(_unpickled(pipeline, card), len(card.frames))
+        )
         return FrameModel(own, card)
 
     def _vouched(self, version: str, name: str, digest: str) -> bytes:
@@ -277,7 +281,7 @@ def _previous(history: list[Promotion], action: str, version: str) -> str | None
 
 def _compiled(challenger: "Challenger") -> bytes:
     """The file of the compiled form; empty where there is none."""
-    scorer = compile_pipeline(challenger.pipeline)
+    scorer = compile_pipeline(challenger.pipeline, len(challenger.card.frames))
     if scorer is None:
         return b""
     content = scorer.to_bytes()

@@ -79,10 +79,10 @@ class Scorer(Protocol):
     """What a model scores with."""
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
+        """Calibrated log-odds (n, c) of paragraphs as they were submitted: k frames first, then their stances."""
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
-        """Log-odds (n, k) and the explanation of each paragraph and frame."""
+        """Log-odds (n, c) and the explanation of each paragraph and frame."""
 
     def known_share(self, text: str) -> float:
         """Which share of the words of a text the model knows; 0 where that cannot be told."""
@@ -100,9 +100,9 @@ class _Weighted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledScorer:
-    """TF-IDF of words and a logistic regression a frame: t terms, k frames.
+    """TF-IDF of words and linear log-odds: t terms, c columns, of which the first k are frames and are explained.
 
-    idf: (t,); coefficients: (t, k) and intercepts: (k,), calibrated.
+    idf: (t,); coefficients: (t, c) and intercepts: (c,), calibrated.
     """
 
     vocabulary: dict[str, int] = field(repr=False)
@@ -112,17 +112,18 @@ class CompiledScorer:
     token: re.Pattern[str]
     longest: int
     sublinear: bool
+    frames: int
     _finder: Finder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_finder", finder_of(self.vocabulary, self.token, self.longest))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Calibrated log-odds (n, k) of paragraphs as they were submitted."""
+        """Calibrated log-odds (n, c) of paragraphs as they were submitted."""
         return np.concatenate([self._logits(piece) for piece in _pieces(texts)])
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
-        """Log-odds (n, k) and the explanation of each paragraph and frame."""
+        """Log-odds (n, c) and the explanation of each paragraph and frame."""
         found = [self._explain(piece) for piece in _pieces(texts)]
         return np.concatenate([logits for logits, _ in found]), [one for _, several in found for one in several]
 
@@ -142,10 +143,10 @@ class CompiledScorer:
         # A term that occurs n times adds its weight once: each place carries an n-th.
         shares = np.empty(len(keys))
         shares[order] = np.repeat(weighted.weights / weighted.counts, weighted.counts)
-        added = shares[:, None] * self.coefficients[found.columns]
-        ends, intercepts = np.cumsum(found.lengths).tolist(), self.intercepts.tolist()
+        added = shares[:, None] * self.coefficients[found.columns, : self.frames]
+        ends, intercepts = np.cumsum(found.lengths).tolist(), self.intercepts[: self.frames].tolist()
         explanations = []
-        for one, row, start, end in zip(normal, logits.tolist(), [0, *ends], ends, strict=False):
+        for one, row, start, end in zip(normal, logits[:, : self.frames].tolist(), [0, *ends], ends, strict=False):
             spans = one.original_spans(found.starts[start:end], found.ends[start:end])
             terms = Terms(*spans, added[start:end])
             explanations.append(
@@ -194,6 +195,7 @@ class CompiledScorer:
             "token": self.token.pattern,
             "longest": self.longest,
             "sublinear": self.sublinear,
+            "frames": self.frames,
             "terms": sorted(self.vocabulary, key=self.vocabulary.__getitem__),
         }
         out = io.BytesIO()
@@ -222,6 +224,7 @@ class CompiledScorer:
                     token=re.compile(facts["token"]),
                     longest=facts["longest"],
                     sublinear=facts["sublinear"],
+                    frames=facts["frames"],
                 )
         except ModelFileError:
             raise
@@ -237,21 +240,22 @@ def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 class PipelineScorer:
     """A pipeline that cannot be compiled, such as a user's own: scored by scikit-learn, without evidence."""
 
-    def __init__(self, pipeline: "Pipeline") -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: "Pipeline", frames: int) -> None:
+        self._pipeline, self._frames = pipeline, frames
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Log-odds (n, k) of what `predict_proba` answers."""
+        """Log-odds (n, c) of what `predict_proba` answers."""
         scores = np.clip(self._pipeline.predict_proba([normalise(text) for text in texts]), 1e-15, 1 - 1e-15)
         return np.asarray(np.log(scores) - np.log1p(-scores), dtype=np.float64)
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
-        """Log-odds (n, k), all of them unexplained."""
+        """Log-odds (n, c), those of the frames unexplained."""
         logits = self.logits(texts)
         none = np.zeros(0, dtype=np.int64)
-        nothing = Terms(none, none, np.zeros((0, logits.shape[1])))
+        nothing = Terms(none, none, np.zeros((0, self._frames)))
         return logits, [
-            tuple(FrameExplanation(float(z), float(z), nothing, k) for k, z in enumerate(row)) for row in logits
+            tuple(FrameExplanation(z, z, nothing, k) for k, z in enumerate(row))
+            for row in logits[:, : self._frames].tolist()
         ]
 
     def known_share(self, _text: str) -> float:
@@ -264,8 +268,8 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-np.logaddexp(0.0, -logits)))
 
 
-def compile_pipeline(pipeline: "Pipeline") -> CompiledScorer | None:
-    """The compiled form of a fitted pipeline; None where it is of a kind that has none."""
+def compile_pipeline(pipeline: "Pipeline", frames: int) -> CompiledScorer | None:
+    """The compiled form of a fitted pipeline of so many frames; None where it is of a kind that has none."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - servers never compile
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
     from sklearn.multiclass import OneVsRestClassifier  # noqa: PLC0415
@@ -273,17 +277,18 @@ def compile_pipeline(pipeline: "Pipeline") -> CompiledScorer | None:
     steps = list(pipeline.named_steps.values())
     if [type(step) for step in steps] != [TfidfVectorizer, OneVsRestClassifier]:
         return None
-    features, frames = steps
-    if not _plain_words(features) or {type(e) for e in frames.estimators_} != {LogisticRegression}:
+    features, columns = steps
+    if not _plain_words(features) or {type(e) for e in columns.estimators_} != {LogisticRegression}:
         return None
     return CompiledScorer(
         vocabulary={term: int(place) for term, place in features.vocabulary_.items()},
         idf=np.asarray(features.idf_, dtype=np.float64),
-        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in frames.estimators_]).T, dtype=np.float64),
-        intercepts=np.concatenate([e.intercept_ for e in frames.estimators_]).astype(np.float64),
+        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in columns.estimators_]).T, dtype=np.float64),
+        intercepts=np.concatenate([e.intercept_ for e in columns.estimators_]).astype(np.float64),
         token=re.compile(features.token_pattern),
         longest=features.ngram_range[1],
         sublinear=features.sublinear_tf,
+        frames=frames,
     )
 
 
@@ -304,9 +309,9 @@ def _plain_words(features: Any) -> bool:
     return features.ngram_range[0] == 1 and all(found[name] == value for name, value in expected.items())
 
 
-def scorer_of(pipeline: "Pipeline") -> Scorer:
-    """The compiled scorer of a pipeline where there is one, else the pipeline itself."""
-    return compile_pipeline(pipeline) or PipelineScorer(pipeline)
+def scorer_of(pipeline: "Pipeline", frames: int) -> Scorer:
+    """The compiled scorer of a pipeline of so many frames where there is one, else the pipeline itself."""
+    return compile_pipeline(pipeline, frames) or PipelineScorer(pipeline, frames)
 
 
 def agrees(scorer: CompiledScorer, pipeline: "Pipeline") -> bool:

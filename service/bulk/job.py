@@ -104,7 +104,7 @@ def run(job: Job, inputs: Sequence[str], engine: Engine, progress: Callable[[Don
 def score_task(job: Job, task: Task) -> Iterator[Done]:
     """Makes the missing files of a part, telling of each once it is in place."""
     storage, part = storage_at(job.output), task.part
-    columns = columns_of(job.model.card.frame_keys, job.options)
+    columns = columns_of(job.model.card.frame_keys, job.model.card.stances, job.options)
     for piece in pieces(part, job.columns):
         if piece.number in task.finished:
             deque(piece.records, maxlen=0)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from labels.errors import FramingError
@@ -39,7 +40,7 @@ class Count:
     problems: int = 0
 
 
-def columns_of(frames: Sequence[str], options: Options) -> list[Column]:
+def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) -> list[Column]:
     """The columns of the output. `record` numbers the article within its source, from 1; offsets are code points."""
     found = [
         Column("source", "text"),
@@ -54,6 +55,7 @@ def columns_of(frames: Sequence[str], options: Options) -> list[Column]:
         found.append(Column("text", "text"))
     for frame in frames:
         found += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
+        found += [Column(f"{frame}_{stance}", "number") for stance in stances]
     return [*found, Column("model_version", "text"), Column("problem", "text")]
 
 
@@ -87,7 +89,8 @@ def _rows(
     count.paragraphs += len(texts)
     count.problems += len(failed)
     tails = iter(_tails(texts, model, options))
-    version, nothing = model.card.version, (None,) * (2 * len(model.card.frames) + options.with_text)
+    each = 2 + len(model.card.stances)
+    version, nothing = model.card.version, (None,) * (each * len(model.card.frames) + options.with_text)
     rows = []
     for place, head in enumerate(heads):
         if place in failed:
@@ -141,8 +144,13 @@ def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterabl
     """The cells of scores and decisions of each paragraph, after its text where that is asked for."""
     if not texts:
         return ()
-    scores = model.score(texts)
+    scored = model.score_with_stances(texts)
     cells: list[Sequence[Any]] = [texts] if options.with_text else []
     for k, frame in enumerate(model.card.frame_keys):
-        cells += [scores[:, k].tolist(), decide(scores[:, k], model.card.cuts[options.operating_point][frame])]
+        decisions = decide(scored.frames[:, k], model.card.cuts[options.operating_point][frame])
+        cells += [scored.frames[:, k].tolist(), decisions]
+        absent = np.array(decisions) == "absent"
+        voices = scored.stances[:, k].astype(object)
+        voices[absent] = None
+        cells += voices.T.tolist()
     return zip(*cells, strict=True)

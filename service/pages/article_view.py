@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labels.annotations import Stance
 from labels.boilerplate import Reason
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.articles import (
@@ -30,6 +31,7 @@ class FrameMark:
     place: int
     score: float
     decision: Decision
+    stance: Stance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +73,27 @@ def paragraph_marks(
     frames: Mapping[str, ParagraphFrame], titles: Mapping[str, str], places: Mapping[str, int]
 ) -> list[FrameMark]:
     """The frames of a paragraph, in the order of the codebook."""
-    return _marks({key: (frame["score"], frame["decision"]) for key, frame in frames.items()}, titles, places)
+    found = {key: (frame["score"], frame["decision"], frame.get("stance")) for key, frame in frames.items()}
+    return _marks(found, titles, places)
 
 
 def marks(
     frames: Mapping[str, ArticleFrameAnswer], titles: Mapping[str, str], places: Mapping[str, int]
 ) -> list[FrameMark]:
     """The frames of an article, in the order of the codebook."""
-    return _marks({key: (frame.score, frame.decision) for key, frame in frames.items()}, titles, places)
+    found = {key: (frame.score, frame.decision, _commonest(frame.stances)) for key, frame in frames.items()}
+    return _marks(found, titles, places)
+
+
+def _commonest(stances: Mapping[Stance, float] | None) -> Stance | None:
+    return max(stances.items(), key=lambda found: found[1])[0] if stances else None
 
 
 def _marks(
-    frames: Mapping[str, tuple[float, Decision]], titles: Mapping[str, str], places: Mapping[str, int]
+    frames: Mapping[str, tuple[float, Decision, Stance | None]], titles: Mapping[str, str], places: Mapping[str, int]
 ) -> list[FrameMark]:
-    found = [
-        FrameMark(key, titles.get(key, key), places.get(key, OTHER), score, decision)
-        for key, (score, decision) in frames.items()
-    ]
-    return sorted(found, key=lambda mark: mark.place if mark.place != OTHER else len(places))
+    named = [FrameMark(key, titles.get(key, key), places.get(key, OTHER), *found) for key, found in frames.items()]
+    return sorted(named, key=lambda mark: mark.place if mark.place != OTHER else len(places))
 
 
 def cuts_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import altair as alt
 
+from labels.annotations import VOICES
 from labels.codebook import Codebook, read_codebook
 from service.pages.names import BUNDLE, CHARTS
 
@@ -20,6 +21,7 @@ Chart = Any
 """An Altair chart of whatever composition; Altair does not type their operators."""
 
 _ROWS = alt.NamedData("rows")
+_VOICE_COLOURS = ("#1f5a7a", "#8fb8cc", "#d98a2b")
 _SHARE = alt.Axis(format="%", title=None)
 
 
@@ -33,6 +35,7 @@ def charts(codebook: Codebook) -> Mapping[str, Any]:
         "prevalence": _prevalence(colour),
         "outlets": _outlets(colour, titles),
         "pairs": _pairs(titles),
+        "voices": _voices(),
         "reliability": _reliability(colour),
         "versions": _versions(),
     }
@@ -96,6 +99,19 @@ def _pairs(titles: Sequence[str]) -> Chart:
         color=alt.condition("datum.share > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")),
     )
     return (heat + text).properties(width="container")
+
+
+def _voices() -> Chart:
+    colour = alt.Color("stance:N", scale=alt.Scale(domain=list(VOICES), range=list(_VOICE_COLOURS)), title=None)
+    percent = {name: alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high")}
+    base = alt.Chart(_ROWS).encode(
+        y=alt.Y("who:N", title=None, sort=None),
+        x=alt.X("share:Q", stack="zero", axis=_SHARE, scale=alt.Scale(domain=[0, 1])),
+        order=alt.Order("place:Q"),
+        color=colour.legend(orient="bottom"),
+        tooltip=[alt.Tooltip("who:N", title=" "), alt.Tooltip("stance:N"), *percent.values(), alt.Tooltip("count:Q")],
+    )
+    return alt.layer(base.mark_bar(cornerRadius=2)).properties(width="container")
 
 
 def _reliability(colour: Any) -> Chart:

@@ -48,7 +48,8 @@ class _Filters:
             "borrow": "true" if corrected else None,
             **more,
         }
-        pairs = [(name, value) for name, value in single.items() if value not in (None, "")]
+        # An empty `by` asks for no cells; left out it would ask for weeks.
+        pairs = [(name, value) for name, value in single.items() if name == "by" or value not in (None, "")]
         pairs += [("outlet", outlet) for outlet in self.outlet] + [
             ("frame", frame) for frame in self.frame if not every_frame
         ]

@@ -5,11 +5,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from labels.annotations import VOICES
 from service import prevalence as answers
 from service.access.needs import needs
 from service.estimates import Question
@@ -17,7 +18,7 @@ from service.metrics import product_version
 from service.problems import OverlapError, UnknownFrameError
 from service.routes import Responses, guarded
 from service.schemas.fields import WholeDay
-from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, ProfileAnswer, Unit, Weight
+from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
 from service.state import State
 from service.store import prevalence as store
 from service.store.prevalence import PERIODS, Selection
@@ -46,7 +47,9 @@ COLUMNS = (
     Column("codes", "whole"),
     Column("codes_needed", "whole"),
     Column("tier", "text"),
+    *(Column(f"{stance}{end}", "number") for stance in VOICES for end in ("", "_low", "_high")),
 )
+"""Those of `PrevalenceRow`, and for each stance its share with both ends."""
 
 Since = Annotated[WholeDay | None, Query(alias="from", description="First day (by publication, else by arrival).")]
 Until = Annotated[WholeDay | None, Query(alias="to", description="Last day.")]
@@ -174,9 +177,16 @@ def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Re
         return StreamingResponse(_json(answer), media_type="application/json", headers=headers)
     chosen: Format = table_format
     headers["Content-Disposition"] = f'attachment; filename="prevalence.{chosen}"'
-    rows = [tuple(getattr(row, column.name) for column in COLUMNS) for row in answer.rows]
+    rows = [_cells(row) for row in answer.rows]
     batches = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
     return StreamingResponse(stream(COLUMNS, batches, chosen), media_type=MEDIA_TYPES[chosen], headers=headers)
+
+
+def _cells(row: PrevalenceRow) -> tuple[Any, ...]:
+    facts = (getattr(row, column.name) for column in COLUMNS[: -3 * len(VOICES)])
+    stances = row.stances or {}
+    found = (stances.get(stance) for stance in VOICES)
+    return (*facts, *(cell for one in found for cell in ((one.share, one.low, one.high) if one else (None,) * 3)))
 
 
 def _json(answer: PrevalenceAnswer) -> Iterator[str]:

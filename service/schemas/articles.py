@@ -10,6 +10,7 @@ from typing import (
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from labels.annotations import Stance
 from labels.boilerplate import Reason
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
 from training.operating_points import Decision, OperatingPoint
@@ -88,6 +89,21 @@ class ParagraphFrame(TypedDict):
         float, Field(ge=0, le=1, description="Calibrated: of paragraphs scored 0.8, four in five carry the frame.")
     ]
     decision: Decision
+    stance: NotRequired[
+        Annotated[
+            Stance,
+            Field(description="Whose voice it is, where the frame is not absent: the likeliest of `stances`."),
+        ]
+    ]
+    stances: NotRequired[
+        Annotated[
+            dict[Stance, float],
+            Field(
+                description="Calibrated scores, together 1: `advanced` by the text itself, `reported` of a source, "
+                "`contested`. Absent where the frame is, and with a model that was trained without stances."
+            ),
+        ]
+    ]
     evidence: NotRequired[
         Annotated[list[EvidenceSpan], Field(description="The weightiest words first; absent without `explain`.")]
     ]
@@ -119,6 +135,9 @@ class ArticleFrameAnswer(BaseModel):
     score: float = Field(ge=0, le=1, description="The highest score of its paragraphs.")
     share: float = Field(ge=0, le=1, description="Share of the paragraphs that are present.")
     paragraphs: int = Field(ge=0, description="How many paragraphs are present.")
+    stances: dict[Stance, float] | None = Field(
+        None, description="Of the paragraphs that are present, the share expected of each stance."
+    )
 
 
 class RollUp(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from labels.annotations import Stance
 from training.tiers import Tier
 
 Unit = Literal["paragraph", "article"]
@@ -32,6 +33,14 @@ class Corrected(BaseModel):
     )
 
 
+class StanceShare(BaseModel):
+    """One stance of the paragraphs that carry a frame."""
+
+    share: Share
+    low: Share = Field(description="Lower end of the 95% interval (Wilson) of a share of so many paragraphs.")
+    high: Share
+
+
 class PrevalenceRow(Corrected):
     """One frame in one cell. Each share counts as `unit` and `weight` of the question say."""
 
@@ -43,6 +52,10 @@ class PrevalenceRow(Corrected):
     total: int = Field(description="Units in the cell.")
     articles: int
     raw_share: Share = Field(description="Classify and count: biased by the classifier's errors.")
+    stances: dict[Stance, StanceShare] | None = Field(
+        description="Whose voice the frame is in, expected by calibrated scores: shares of the paragraphs that the "
+        "model calls present. Null where there are none, or their model knew no stances."
+    )
     tier: Tier = Field(
         description="Reliability of the frame: A, B, or C from the model's F1 and the coders' agreement."
     )

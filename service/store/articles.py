@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 from labels.duplicates import ArticleSketch
 from labels.paragraphs import Paragraph, Skipped, SplitArticle
 from service.store import daily, stories
+from service.store.decisions import article_frame, frame_decision, stance_columns
 from service.store.tables import article_scores, articles, paragraph_scores, paragraphs, scorings, skipped
 from training.classification import ArticleFrame, Classification, FrameDecision
 from training.operating_points import Decision, OperatingPoint
@@ -180,6 +181,7 @@ def _add_scoring(
                 "frame": frame,
                 "score": found.score,
                 "decision": found.decision,
+                **stance_columns(found.stances),
             }
             for paragraph, frames in zip(split.paragraphs, scoring.classification.paragraphs, strict=True)
             for frame, found in frames.items()
@@ -197,6 +199,7 @@ def _add_scoring(
                 "paragraphs": found.paragraphs,
                 "uncertain": found.uncertain,
                 "mean_score": found.mean_score,
+                **stance_columns(found.stances),
             }
             for frame, found in scoring.classification.article.items()
         ],
@@ -414,14 +417,12 @@ def _paragraph_frames(
 ) -> tuple[Mapping[str, FrameDecision], ...]:
     found: dict[int, dict[str, FrameDecision]] = {paragraph.index: {} for paragraph in split.paragraphs}
     for row in connection.execute(select(paragraph_scores).where(paragraph_scores.c.scoring_number == scoring_number)):
-        found[row.paragraph][row.frame] = FrameDecision(row.score, row.decision, None)
+        found[row.paragraph][row.frame] = frame_decision(row)
     return tuple(found.values())
 
 
 def _article_frames(connection: Connection, scoring_numbers: Sequence[int]) -> dict[int, dict[str, ArticleFrame]]:
     found: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
     for row in connection.execute(select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))):
-        found[row.scoring_number][row.frame] = ArticleFrame(
-            row.score, row.decision, row.share, row.paragraphs, row.uncertain, row.mean_score
-        )
+        found[row.scoring_number][row.frame] = article_frame(row)
     return found

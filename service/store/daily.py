@@ -12,9 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, literal, literal_column, select
 
+from labels.annotations import VOICES
+from service.store.decisions import article_frame
 from service.store.sums import add_to_sums
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
+from training.classification import ArticleFrame
 
+_NO_STANCES = (0.0,) * len(VOICES)
 KEY = ("model_version", "day", "outlet", "first_copy", "frame")
 SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
 
@@ -57,7 +61,7 @@ def count(connection: Connection, article_number: int, *, sign: int = 1) -> None
             .where(article_scores.c.scoring_number == scoring.number)
             .order_by(article_scores.c.frame)
         )
-        rolled = {row.frame: row for row in rows}
+        rolled = {row.frame: article_frame(row) for row in rows}
         together = _present_together(connection, scoring.number)
         count_scoring(connection, place, scoring.paragraphs, rolled, together, sign=sign)
         if sign < 0:
@@ -68,7 +72,7 @@ def count_scoring(
     connection: Connection,
     place: Place,
     paragraphs: int,
-    rolled: Mapping[str, Any],
+    rolled: Mapping[str, ArticleFrame],
     together: Iterable[Sequence[str]],
     *,
     sign: int = 1,
@@ -88,23 +92,24 @@ def count_scoring(
     add_to_sums(connection, daily_pairs, pair_rows)
 
 
-def _contribution(paragraphs: int, row: Any) -> Iterable[tuple[str, float]]:
-    total = row.mean_score * paragraphs
+def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:
+    total = rolled.mean_score * paragraphs
     yield "articles", 1
     yield "paragraphs", paragraphs
-    yield "present", row.paragraphs
-    yield "uncertain", row.uncertain
-    yield "articles_present", int(row.decision == "present")
-    yield "articles_uncertain", int(row.decision == "uncertain")
-    yield "share", row.share
+    yield "present", rolled.paragraphs
+    yield "uncertain", rolled.uncertain
+    yield "articles_present", int(rolled.decision == "present")
+    yield "articles_uncertain", int(rolled.decision == "uncertain")
+    yield "share", rolled.share
     yield "score", total
     yield "score_squared", total**2
     yield "paragraphs_squared", float(paragraphs**2)
     yield "paragraphs_score", total * paragraphs
-    yield "mean_score", row.mean_score
-    yield "mean_score_squared", row.mean_score**2
-    yield "top_score", row.score
-    yield "top_score_squared", row.score**2
+    yield "mean_score", rolled.mean_score
+    yield "mean_score_squared", rolled.mean_score**2
+    yield "top_score", rolled.score
+    yield "top_score_squared", rolled.score**2
+    yield from zip(VOICES, rolled.stances or _NO_STANCES, strict=True)
 
 
 def _present_together(connection: Connection, scoring_number: int) -> Iterable[Sequence[str]]:
@@ -154,6 +159,7 @@ def plain_frames() -> Any:
             func.sum(f.mean_score * f.mean_score),
             func.sum(f.score),
             func.sum(f.score * f.score),
+            *(func.coalesce(func.sum(f[stance]), 0.0) for stance in VOICES),
         )
         .select_from(article_scores)
         .join(scorings, scorings.c.number == f.scoring_number)

@@ -5,10 +5,12 @@ from typing import Any
 
 from sqlalchemy import select, tuple_
 
+from labels.annotations import VOICES
 from service.store.database import Database
 from service.store.prevalence import Selection, selected
 from service.store.tables import articles, paragraph_scores, scorings
 from service.tabular import Column
+from training.classification import likeliest
 
 COLUMNS = (
     Column("article_id", "text"),
@@ -24,6 +26,8 @@ COLUMNS = (
     Column("score", "number"),
     Column("decision", "text"),
     Column("model_version", "text"),
+    Column("stance", "text"),
+    *(Column(stance, "number") for stance in VOICES),
 )
 _ARTICLES_AT_ONCE = 100
 
@@ -46,8 +50,11 @@ def batches(database: Database, selection: Selection) -> Iterator[Sequence[Seque
             by_scoring = {row.scoring_number: row for row in found}
             scores = connection.execute(_scores(list(by_scoring), selection)).all()
         of_scoring: dict[int, list[tuple[Any, ...]]] = {number: [] for number in by_scoring}
-        for number, *score in scores:
-            of_scoring[number].append((*score, selection.model_version))
+        for number, *score, advanced, reported, contested in scores:
+            stances = (advanced, reported, contested)
+            of_scoring[number].append(
+                (*score, selection.model_version, None if advanced is None else likeliest(stances), *stances)
+            )
         facts = {number: _facts(article) for number, article in by_scoring.items()}
         yield [(*facts[number], *score) for number in by_scoring for score in of_scoring[number]]
         after = (found[-1].dated_at, found[-1].number)
@@ -76,7 +83,14 @@ def _articles(selection: Selection) -> Any:
 def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:
     scores = paragraph_scores.c
     return (
-        select(scores.scoring_number, scores.paragraph, scores.frame, scores.score, scores.decision)
+        select(
+            scores.scoring_number,
+            scores.paragraph,
+            scores.frame,
+            scores.score,
+            scores.decision,
+            *(scores[stance] for stance in VOICES),
+        )
         .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(selection.frames))
         .order_by(scores.scoring_number, scores.paragraph, scores.frame)
     )

@@ -24,6 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from labels.annotations import VOICES
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Points in time, stored as UTC without a zone so that they sort alike everywhere, given back with it."""
@@ -36,6 +38,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _stances(**settings: Any) -> list[Column[Any]]:
+    return [Column(stance, Float, **settings) for stance in VOICES]
 
 
 metadata = MetaData(
@@ -117,6 +123,8 @@ paragraph_scores = Table(
     Column("frame", String(64), primary_key=True),
     Column("score", Float, nullable=False),
     Column("decision", String(16), nullable=False),
+    # Scores of the stances; none where the frame is absent or the model knows none.
+    *_stances(),
 )
 
 article_scores = Table(
@@ -131,6 +139,8 @@ article_scores = Table(
     Column("paragraphs", Integer, nullable=False),
     Column("uncertain", Integer, nullable=False),
     Column("mean_score", Float, nullable=False),
+    # Stances of the present paragraphs added up.
+    *_stances(),
     Index(None, "frame", "decision"),
 )
 
@@ -188,6 +198,7 @@ daily_frames = Table(
     Column("mean_score_squared", Float, nullable=False),
     Column("top_score", Float, nullable=False),
     Column("top_score_squared", Float, nullable=False),
+    *_stances(nullable=False, server_default="0"),
 )
 
 # How many paragraphs carry two frames at once.

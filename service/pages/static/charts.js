@@ -26,6 +26,17 @@ function pairRows(answer) {
   });
 }
 
+// Whose voice: the frames beside each other, or with one frame chosen its outlets.
+function voiceRows(answer) {
+  const one = distinct(answer.rows, "frame") === 1;
+  return answer.rows.filter((row) => row.stances).flatMap((row) => {
+    const title = titles[row.frame] || row.frame;
+    const who = one ? row.outlet || "no outlet" : title;
+    const facts = { title, who, count: row.count };
+    return Object.entries(row.stances).map(([stance, found], place) => ({ ...facts, stance, place, ...found }));
+  });
+}
+
 // With a large codebook, the frames that are there most.
 function mostFrequent(rows) {
   const totals = new Map();
@@ -65,6 +76,7 @@ const COLUMNS = {
   outlets: [["outlet", "Outlet"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["codes", "Codes"], ["tier", "Tier"]],
   pairs: [["title", "Frame"], ["other_title", "With"], ["paragraphs", "Paragraphs"], ["share", "Share"]],
   reliability: [["title", "Frame"], ["mean_score", "Mean score"], ["share", "Share"], ["paragraphs", "Paragraphs"]],
+  voices: [["who", "Who"], ["stance", "Stance"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["count", "Paragraphs"]],
   versions: [["version", "Version"], ["how", "Judged on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"]],
 };
 const SHARES = new Set(["share", "low", "high"]);
@@ -117,13 +129,15 @@ function config(width) {
   };
 }
 
+const READERS = { pairs: pairRows, voices: voiceRows };
+
 async function rowsOf(figure) {
   const { chart, source, shares } = figure.dataset;
   if (source.startsWith("#")) return [written(source.slice(1)), ""];
   const answer = await ask(source);
-  const all = chart === "pairs" ? pairRows(answer) : shareRows(answer, shares);
+  const all = READERS[chart] ? READERS[chart](answer) : shareRows(answer, shares);
   const [rows, first] = mostFrequent(all);
-  return [rows, note(answer, rows, chart === "pairs" ? "" : shares, first)];
+  return [rows, note(answer, rows, READERS[chart] ? "" : shares, first)];
 }
 
 // The legend names the frames that are drawn, not the whole codebook.
@@ -150,6 +164,7 @@ const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
 const HEIGHTS = {
   outlets: (rows) => 20 + distinct(rows, "outlet") * (14 + 8 * distinct(rows, "title")),
   pairs: (rows) => 36 * distinct(rows, "title"),
+  voices: (rows) => 20 + 34 * distinct(rows, "who"),
 };
 
 async function draw(figure, rows) {

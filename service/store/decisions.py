@@ -1,0 +1,29 @@
+"""Rows of scores as the domain's decisions, and back."""
+
+from typing import Any
+
+from labels.annotations import VOICES
+from training.classification import ArticleFrame, FrameDecision, Stances
+
+_NONE = (None,) * len(VOICES)
+
+
+def frame_decision(row: Any) -> FrameDecision:
+    """A row of `paragraph_scores`."""
+    return FrameDecision(row.score, row.decision, None, _stances(row))
+
+
+def article_frame(row: Any) -> ArticleFrame:
+    """A row of `article_scores`."""
+    return ArticleFrame(
+        row.score, row.decision, row.share, row.paragraphs, row.uncertain, row.mean_score, _stances(row)
+    )
+
+
+def stance_columns(found: Stances | None) -> dict[str, float | None]:
+    """The columns of stances in either table."""
+    return dict(zip(VOICES, found or _NONE, strict=True))
+
+
+def _stances(row: Any) -> Stances | None:
+    return None if row.advanced is None else (row.advanced, row.reported, row.contested)

@@ -1,0 +1,150 @@
+"""Whose voice a frame is in: learned, calibrated, answered, stored and charted."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from labels.annotations import VOICES, Annotation, CodedParagraph
+from labels.gold import settle
+from service.store import daily
+from service.store.database import Database
+from training.challenger import train_challenger
+from training.dataset import build_dataset
+from training.frame_model import FrameModel
+from training.stances import evaluate_stances, fit_calibration
+
+ADVANCED = "The government failed: it ignored every warning and abandoned the province to the gunmen."
+REPORTED = (
+    "Opposition leaders accused the government of having ignored warnings, and said that ministers had failed to "
+    "protect the province."
+)
+CONTESTED = (
+    "It is a convenient myth that a foreign hand is behind the unrest; no neighbour armed these young men, and blaming "
+    "foreign agents is an excuse."
+)
+ACCUSED = "Officials accused the neighbouring state of arming and training the gunmen through its intelligence service."
+
+
+def test_stances_are_told_apart_on_sources_left_out_far_better_than_by_the_commonest(challenger):
+    figures = challenger.card.stances_left_out
+    assert figures.overall.macro.f1.low > figures.majority.macro.f1.high + 0.2
+    assert figures.overall.ece < 0.05
+    assert set(figures.frames) == set(challenger.card.frames)
+    assert challenger.card.stances == VOICES == ("advanced", "reported", "contested")
+
+
+def test_stance_scores_of_a_frame_add_up_to_one_and_do_not_move_the_frame(challenger, corpus):
+    texts = [paragraph.text for paragraph in corpus[:100]]
+    scored = FrameModel.of(challenger.pipeline, challenger.card).score_with_stances(texts)
+    assert scored.stances.shape == (100, 4, 3)
+    assert np.allclose(scored.stances.sum(axis=2), 1)
+    silent = [replace(p, annotations=tuple(map(without_stances, p.annotations))) for p in corpus]
+    assert build_dataset(silent, read()).stances.max() == -1
+
+
+def without_stances(annotation):
+    return Annotation(annotation.coder, dict.fromkeys(annotation.frames, "present"))
+
+
+def read():
+    from labels.codebook import read_codebook
+
+    return read_codebook()
+
+
+def test_a_model_of_codes_without_stances_answers_none(corpus, codebook):
+    silent = [replace(p, annotations=tuple(map(without_stances, p.annotations))) for p in corpus[::4]]
+    challenger = train_challenger(silent, codebook)
+    assert (challenger.card.stances, challenger.card.stances_left_out) == ((), None)
+    scored = FrameModel.of(challenger.pipeline, challenger.card).score_with_stances([ADVANCED])
+    assert scored.stances.shape == (1, 4, 0)
+
+
+def test_the_stance_of_gold_is_that_of_most_coders_who_gave_the_frame(codebook):
+    codes = [{"foreign_hand": "reported"}, {"foreign_hand": "reported"}, {"foreign_hand": "contested"}, {}]
+    paragraph = CodedParagraph("a", 0, "s", "t", tuple(Annotation(str(n), c) for n, c in enumerate(codes)))
+    assert settle([paragraph], codebook)[0].stances == {"foreign_hand": "reported"}
+    tied = replace(paragraph, annotations=paragraph.annotations[1:3])
+    assert settle([tied], codebook)[0].stances == {}
+
+
+def test_calibration_of_stances_finds_the_shares_that_were_drawn():
+    generator = np.random.default_rng(3)
+    logits = generator.normal(size=(20_000, 3))
+    truth = np.exp(0.5 * logits + [0.8, 0.0, -0.4])
+    truth /= truth.sum(axis=1, keepdims=True)
+    said = (truth.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
+    slope, offsets = fit_calibration(logits, said)
+    assert slope == pytest.approx(0.5, abs=0.03)
+    assert offsets - offsets[1] == pytest.approx([0.8, 0.0, -0.4], abs=0.06)
+
+
+def test_a_frame_nobody_gave_a_stance_is_left_out_of_the_figures(corpus, codebook):
+    dataset = build_dataset(corpus[:400], codebook)
+    stances = dataset.stances.copy()
+    stances[:, 0] = -1
+    found = evaluate_stances(
+        "any", replace(dataset, stances=stances), np.zeros((len(dataset), 4, 3)), np.arange(len(dataset)) % 5
+    )
+    assert "blame_on_leadership" not in found.frames
+
+
+def test_the_answer_says_whose_voice_each_frame_is_in_where_it_is_not_absent(client):
+    answer = client.post("/v1/classify", json={"paragraphs": [ADVANCED, REPORTED, CONTESTED, ACCUSED]}).json()
+    voices = [
+        {frame: found["stance"] for frame, found in p["frames"].items() if found["decision"] == "present"}
+        for p in answer["paragraphs"]
+    ]
+    assert voices[0]["blame_on_leadership"] == "advanced"
+    assert voices[1]["blame_on_leadership"] == "reported"
+    assert voices[2]["foreign_hand"] == "contested"
+    assert voices[3] == {"foreign_hand": "reported"}
+    for paragraph in answer["paragraphs"]:
+        for found in paragraph["frames"].values():
+            assert ("stances" in found) == (found["decision"] != "absent")
+            assert sum(found.get("stances", {"advanced": 1.0}).values()) == pytest.approx(1)
+    of_article = answer["article"]["frames"]["foreign_hand"]["stances"]
+    mean = np.mean(
+        [list(answer["paragraphs"][n]["frames"]["foreign_hand"]["stances"].values()) for n in (2, 3)], axis=0
+    )
+    assert list(of_article.values()) == pytest.approx(mean.tolist())
+
+
+@pytest.mark.databases
+def test_stored_stances_are_those_answered_and_are_exported_charted_and_taken_away_again(client, settings):
+    sent = {"paragraphs": [CONTESTED, ACCUSED], "outlet": "Harbour Post", "published_at": "2026-03-01"}
+    stored = client.post("/v1/articles", json=sent).json()
+    kept = client.get(f"/v1/articles/{stored['id']}").json()
+    found = [p["frames"]["foreign_hand"]["stances"] for p in stored["paragraphs"]]
+    assert [p["frames"]["foreign_hand"]["stances"] for p in kept["paragraphs"]] == found
+    [row] = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand"}).json()["rows"]
+    for stance in VOICES:
+        assert row["stances"][stance]["share"] == pytest.approx(np.mean([one[stance] for one in found]))
+        assert row["stances"][stance]["low"] <= row["stances"][stance]["share"] <= row["stances"][stance]["high"]
+    table = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand", "format": "csv"}).text
+    assert float(next(csv.DictReader(io.StringIO(table)))["contested"]) == row["stances"]["contested"]["share"]
+    scores = csv.DictReader(io.StringIO(client.get("/v1/scores", params={"format": "csv"}).text))
+    assert [s["stance"] for s in scores if s["frame"] == "foreign_hand"] == ["contested", "reported"]
+    database = Database(settings.store_url)
+    with database.read() as connection:
+        views = connection.execute(
+            text("SELECT stance FROM frame_scores WHERE frame = 'foreign_hand' ORDER BY paragraph")
+        )
+        assert views.scalars().all() == ["contested", "reported"]
+        [summed] = connection.execute(text("SELECT contested FROM prevalence_daily WHERE frame = 'foreign_hand'")).all()
+        assert summed.contested == pytest.approx(2 * row["stances"]["contested"]["share"])
+        assert_sums_are_those_of_the_scores(connection)
+    database.close()
+    assert client.delete(f"/v1/articles/{stored['id']}").status_code == 204
+    assert client.get("/v1/prevalence").json()["rows"] == []
+
+
+def assert_sums_are_those_of_the_scores(connection):
+    plain = {tuple(row[:5]): row[-3:] for row in connection.execute(daily.plain_frames())}
+    for row in connection.execute(text("SELECT frame, advanced, reported, contested FROM daily_frames")):
+        [expected] = [sums for key, sums in plain.items() if key[4] == row.frame]
+        assert list(row[1:]) == pytest.approx(list(expected))

@@ -1,0 +1,74 @@
+"""What is known of words besides the paragraphs: which are forms of one another, mean much the same, or are names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import snowballstemmer
+
+from labels.language import detect_language
+from labels.normalise import normalise
+
+_STEMMERS = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "fi": "finnish", "fr": "french", "hi": "hindi", "hu": "hungarian", "hy": "armenian",
+    "id": "indonesian", "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch", "no": "norwegian",
+    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil",
+    "tr": "turkish",
+}  # fmt: skip
+_TEXTS_FOR_LANGUAGE = 25
+# Within a sentence: after a word, a comma or a semicolon.
+_INSIDE = re.compile(r"(?<=[\w,;] )[^\W\d_]\w+")
+_WORD = re.compile(r"\w\w+")
+_MOST_CAPITALS = 0.3
+"""Share of capitalised words from which on a text is a headline, or of a language that capitalises all nouns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """`concepts` are sets of normal words that mean much the same; `names` are left out of a model's vocabulary.
+
+    `stems` has what the forms of a word have in common, of the words for which that is another text than the word.
+    """
+
+    concepts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    stems: Mapping[str, str] = field(default_factory=dict)
+
+    def stem(self, term: str) -> str:
+        """What the forms of a term of one or several words have in common."""
+        return " ".join(self.stems.get(word, word) for word in term.split(" "))
+
+
+def lexicon_of(texts: Sequence[str], concepts: Mapping[str, Iterable[str]]) -> Lexicon:
+    """What n texts, as coders read them, and the concepts of a codebook say of words."""
+    normal = {meaning: frozenset(map(normalise, words)) for meaning, words in concepts.items()}
+    listed = frozenset[str]().union(*normal.values())
+    words = listed.union(*(_WORD.findall(normalise(text)) for text in texts))
+    return Lexicon(normal, proper_names(texts) - listed, _stems(words, texts))
+
+
+def _stems(words: Iterable[str], texts: Sequence[str]) -> dict[str, str]:
+    """The stems of words in the language of most texts; none in a language whose forms are not known."""
+    languages = Counter(detect_language(text).code for text in texts[:: max(1, len(texts) // _TEXTS_FOR_LANGUAGE)])
+    stemmer = _STEMMERS.get(languages.most_common(1)[0][0]) if languages else None
+    if stemmer is None:
+        return {}
+    stem = snowballstemmer.stemmer(stemmer).stemWord
+    return {word: short for word in words if (short := stem(word)) != word}
+
+
+def proper_names(texts: Iterable[str]) -> frozenset[str]:
+    """Normal forms of the words that are capitalised within sentences more often than not.
+
+    Headlines, and texts in which all nouns are capitalised, say nothing of names and are passed over.
+    """
+    capital, small = Counter[str](), Counter[str]()
+    for text in texts:
+        words = _INSIDE.findall(text)
+        capitals = [word for word in words if word[0].isupper()]
+        if len(capitals) < _MOST_CAPITALS * len(words):
+            capital.update(map(normalise, capitals))
+            small.update(normalise(word) for word in words if not word[0].isupper())
+    return frozenset(word for word, count in capital.items() if count > small[word])

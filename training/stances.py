@@ -1,0 +1,71 @@
+"""The voice of a frame that is present: put forward by the text itself, reported of a source, or contested.
+
+Scores of the stances of a frame are the softmax of their log-odds, calibrated on sources left out by one slope and an
+offset a stance (Alexandari, Kundaje and Shrikumar 2020, bias-corrected temperature scaling).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from labels.annotations import VOICES
+from training.dataset import Dataset
+from training.evaluation import Evaluation, StanceFigures, evaluate
+
+MIN_CODED = 10
+"""Fewest paragraphs with each of two stances from which stances are learned at all."""
+
+
+def can_be_learned(part: Dataset) -> bool:
+    """Whether at least two stances were coded often enough."""
+    counts = np.bincount(part.stances[part.stances >= 0], minlength=len(VOICES))
+    return bool((counts >= MIN_CODED).sum() >= 2)
+
+
+def fit_calibration(logits: NDArray[np.float64], said: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
+    """Slope, and offsets (s,), that make the softmax of logits (m, s) the share of what was said (m,)."""
+    count = logits.shape[1]
+    chosen = np.eye(count)[said]
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = parameters[0] * logits + parameters[1:]
+        residual = softmax(z, axis=1) - chosen
+        value = logsumexp(z, axis=1).sum() - z[chosen == 1].sum() + (parameters[1:] ** 2).sum()
+        return float(value), np.concatenate(([(residual * logits).sum()], residual.sum(axis=0) + 2 * parameters[1:]))
+
+    found = minimize(loss, np.concatenate(([1.0], np.zeros(count))), jac=True, method="L-BFGS-B").x
+    return max(float(found[0]), 1e-6), np.asarray(found[1:], dtype=np.float64)
+
+
+def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds: NDArray[np.int64]) -> StanceFigures:
+    """Figures from log-odds (n, k, s) of folds left out (n,), each calibrated on the others; majority likewise."""
+    rows, frames = np.nonzero(part.stances >= 0)
+    said, found = part.stances[rows, frames].astype(np.int64), logits[rows, frames]
+    scores, commonest = np.zeros(found.shape), np.zeros(found.shape)
+    for fold in np.unique(folds):
+        inside = folds[rows] == fold
+        if not inside.any() or inside.all():
+            continue
+        slope, offsets = fit_calibration(found[~inside], said[~inside])
+        scores[inside] = softmax(slope * found[inside] + offsets, axis=1)
+        for frame in np.unique(frames[inside]):
+            counts = np.bincount(said[~inside & (frames == frame)], minlength=len(VOICES))
+            commonest[inside & (frames == frame), counts.argmax()] = 1.0
+    articles = part.articles[rows]
+    targets = np.eye(len(VOICES), dtype=bool)[said]
+
+    def figures(name: str, given: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Evaluation:
+        decided = np.eye(len(VOICES), dtype=bool)[given[chosen].argmax(axis=1)]
+        return evaluate(name, tuple(VOICES), given[chosen], decided, targets[chosen], articles[chosen])
+
+    everywhere = np.ones(len(rows), dtype=bool)
+    return StanceFigures(
+        overall=figures(how, scores, everywhere),
+        majority=figures("the commonest stance of the frame", commonest, everywhere),
+        frames={
+            name: figures(how, scores, frames == frame)
+            for frame, name in enumerate(part.frames)
+            if (frames == frame).any()
+        },
+    )
