@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures retraining-curve latency screenshots dashboard-speed bench soak audit sbom lock wheel clean
+.PHONY: help serve demo test check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak audit sbom lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -37,8 +37,14 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-figures: .venv/serve  ## Write docs/evaluation.md, where the README's figures come from
+figures: .venv/serve  ## Write docs/evaluation.md: every frame and source
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html
+
+quality: .venv/test figures  ## Write docs/quality.md: what the scores are worth on writing that the model never saw
+	$(BIN)/python -m benchmarks.quality --write
+
+benchmarks: .venv/test  ## Print this product beside the literature on the Gun Violence Frame Corpus
+	$(BIN)/python -m benchmarks.gun_violence
 
 retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with codes given over HTTP
 	$(BIN)/python -m benchmarks.retraining_curve --write

@@ -271,6 +271,7 @@ def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
             "frames": list(card.frame_keys),
             "paragraphs": card.data.paragraphs,
             "note": card.note,
+            "warnings": card.warnings,
             "left_out": _model_figures(card.left_out),
             "held_out": _model_figures(card.held_out) if card.held_out else None,
         }

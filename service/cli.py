@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_care, cli_codes, cli_keys, cli_models, cli_score
+from service import cli_care, cli_codes, cli_judge, cli_keys, cli_models, cli_score
 from service.command import AsJson, app, command, open_database, print_json
 from service.settings import Settings
 
@@ -15,7 +15,7 @@ OnCluster = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
 ]
 
-__all__ = ["app", "cli_care", "cli_codes", "cli_keys", "cli_models", "cli_score"]
+__all__ = ["app", "cli_care", "cli_codes", "cli_judge", "cli_keys", "cli_models", "cli_score"]
 
 
 @command("framing serve --port 8080 --workers 2")
@@ -80,6 +80,7 @@ def train(
     console.show_evaluation(card.left_out)
     if card.held_out:
         console.show_evaluation(card.held_out)
+    console.show_warnings(card)
     step = "It is champion, being the first." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
 

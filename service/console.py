@@ -16,9 +16,10 @@ from service.schemas.annotations import AgreementAnswer
 from service.schemas.articles import Classified, ParagraphAnswer
 from service.schemas.models import ModelList
 from service.store.keys import Key
-from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows
+from training.card import ModelCard
+from training.card_markdown import FIGURES_HEAD, STANCES_HEAD, figure_text, figures_rows, stances_rows
 from training.cross_validation import Progress as Report
-from training.evaluation import Evaluation
+from training.evaluation import Evaluation, StanceFigures
 from training.registry import Promotion
 from training.report import EvaluationReport
 
@@ -152,11 +153,33 @@ def show_evaluation(evaluation: Evaluation) -> None:
     out.print(table)
 
 
+def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Any table of texts."""
+    shown = Table(title=title)
+    for column in head:
+        _column(shown, column)
+    for row in rows:
+        shown.add_row(*row)
+    out.print(shown)
+
+
+def show_warnings(card: ModelCard) -> None:
+    """What is wrong with what the model was trained on."""
+    for warning in card.warnings:
+        out.print(f"Warning: {warning}", style="yellow", markup=False)
+
+
+def _show_stances(figures: StanceFigures) -> None:
+    show_table(f"Stances of frames that are present, {figures.overall.how}", STANCES_HEAD, stances_rows(figures))
+
+
 def show_report(report: EvaluationReport) -> None:
     """The whole evaluation."""
     show_evaluation(report.left_out)
     if report.held_out:
         show_evaluation(report.held_out)
+    if report.stances:
+        _show_stances(report.stances)
     baselines = Table(title=f"Baselines on the same paragraphs as '{report.left_out.how}'")
     for column in ("What decides", "Macro F1", "Micro F1"):
         _column(baselines, column)

@@ -15,6 +15,9 @@ from training.operating_points import Cut, OperatingPoint
 from training.promotion import FrameComparison, Verdict
 
 CARD_FORMAT = 1
+FEW_CARRYING = 30
+"""A frame with fewer training paragraphs that carry it gets a warning."""
+
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
 
 
@@ -77,6 +80,16 @@ class ModelCard:
     @property
     def frame_keys(self) -> tuple[str, ...]:
         return tuple(self.frames)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each frame that was learned from too few paragraphs to be trusted."""
+        return tuple(
+            f"'{frame}' was learned from {count} paragraphs that carry it; below {FEW_CARRYING} its scores and its "
+            "figures are little better than guesses. Code more of them before you rely on it."
+            for frame, count in self.data.carrying.items()
+            if count < FEW_CARRYING
+        )
 
     def registered(self, version: str, pipeline_sha256: str, scorer_sha256: str) -> "ModelCard":
         return replace(self, version=version, pipeline_sha256=pipeline_sha256, scorer_sha256=scorer_sha256)

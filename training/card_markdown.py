@@ -1,7 +1,7 @@
 """A model card to read: Markdown made from `card.json` and nothing else."""
 
 from training.card import ModelCard
-from training.evaluation import Evaluation, Figure
+from training.evaluation import Evaluation, Figure, StanceFigures
 from training.operating_points import Cut
 
 _USES = """\
@@ -28,9 +28,11 @@ def card_to_markdown(card: ModelCard) -> str:
         _LIMITS,
         "## Data",
         _data(card),
+        *(f"**Warning:** {warning}" for warning in card.warnings),
         f"## Figures: {card.left_out.how}",
         figures_table(card.left_out),
         *(["## Figures: held-out articles", figures_table(card.held_out)] if card.held_out else []),
+        *(["## Stances", stances_table(card.stances_left_out)] if card.stances_left_out else []),
         "## Baselines",
         _baselines(card),
         f"## Calibration ({card.left_out.how})",
@@ -96,6 +98,28 @@ def figures_table(evaluation: Evaluation) -> str:
         f"{evaluation.paragraphs:,} paragraphs of {evaluation.articles:,} articles, at the balanced operating point; "
         "95% intervals by bootstrap over articles.\n\n" + table(FIGURES_HEAD, figures_rows(evaluation))
     )
+
+
+def stances_table(figures: StanceFigures) -> str:
+    """How well the stances of frames that are present are told apart, beside the commonest stance of each frame."""
+    return (
+        f"{figures.overall.how}: {figures.overall.paragraphs:,} frames of paragraphs that carry them; 95% intervals by "
+        "bootstrap over articles.\n\n" + table(STANCES_HEAD, stances_rows(figures))
+    )
+
+
+STANCES_HEAD = ["Frame", "Advanced / reported / contested", "Macro F1 over stances", "ECE"]
+
+
+def stances_rows(figures: StanceFigures) -> list[list[str]]:
+    """Cells under `STANCES_HEAD`: a row a frame, all frames, and all frames by the commonest stance of each."""
+    rows = [_stance_row(frame, evaluation) for frame, evaluation in figures.frames.items()]
+    return [*rows, _stance_row("all frames", figures.overall), _stance_row("the commonest stance", figures.majority)]
+
+
+def _stance_row(name: str, evaluation: Evaluation) -> list[str]:
+    support = " / ".join(str(stance.support) for stance in evaluation.frames)
+    return [name, support, figure_text(evaluation.macro.f1), f"{evaluation.ece:.3f}"]
 
 
 def _baselines(card: ModelCard) -> str:

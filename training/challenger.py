@@ -42,6 +42,8 @@ class Challenger:
 
     pipeline: Pipeline
     card: ModelCard
+    left_out: LeftOut | None = None
+    """What its card's figures on sources left out were computed from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,9 @@ def train_challenger(
         note=note,
     )
     progress("evaluate", 1.0)
-    if not len(judged):
-        return Challenger(fitted.pipeline, card)
-    model = FrameModel.of(fitted.pipeline, card)
-    return Challenger(fitted.pipeline, replace(card, held_out=evaluate_held_out(model, judged)))
+    if len(judged):
+        card = replace(card, held_out=evaluate_held_out(FrameModel.of(fitted.pipeline, card), judged))
+    return Challenger(fitted.pipeline, card, fitted.left_out)
 
 
 def fit_calibrated(

@@ -13,7 +13,7 @@ from labels.codebook import Codebook
 from labels.gold import settle
 from labels.normalise import normalise
 from training.errors import TrainingDataError
-from training.lexicon import Lexicon, lexicon_of
+from training.lexicon import Lexicon, lexicon_of, one_spelling
 
 HELD_OUT_SHARE = 0.15
 MIN_POSITIVE = 10
@@ -24,12 +24,14 @@ MIN_POSITIVE = 10
 class Dataset:
     """n paragraphs with settled gold labels for k frames.
 
-    texts: (n,) as coders read them; targets: (n, k) bool; articles and sources: (n,) names; stances: (n, k), the
-    place in `VOICES` of the stance of a frame that is present, -1 where it is absent or its coders did not say.
+    texts: (n,) as coders read them; normalised: (n,) in the spelling that the features see; targets: (n, k) bool;
+    articles and sources: (n,) names; stances: (n, k), the place in `VOICES` of the stance of a frame that is present,
+    -1 where it is absent or its coders did not say.
     """
 
     frames: tuple[str, ...]
     texts: NDArray[np.object_]
+    normalised: NDArray[np.object_]
     targets: NDArray[np.bool_]
     articles: NDArray[np.object_]
     sources: NDArray[np.object_]
@@ -44,16 +46,12 @@ class Dataset:
         return replace(
             self,
             texts=self.texts[rows],
+            normalised=self.normalised[rows],
             targets=self.targets[rows],
             articles=self.articles[rows],
             sources=self.sources[rows],
             stances=self.stances[rows],
         )
-
-    @property
-    def normalised(self) -> NDArray[np.object_]:
-        """The texts in the spelling that the features see."""
-        return np.array([normalise(text) for text in self.texts], dtype=object)
 
     @property
     def held_out(self) -> NDArray[np.bool_]:
@@ -75,14 +73,17 @@ def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> D
     """Settles the annotations and keeps the paragraphs on which no frame is tied."""
     gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
     texts, shape = [g.paragraph.text for g in gold], (len(gold), len(codebook.keys))
+    training = [g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)]
+    lexicon = lexicon_of(training, codebook.concepts)
     return Dataset(
         frames=codebook.keys,
         texts=np.array(texts, dtype=object),
+        normalised=np.array(one_spelling(map(normalise, texts), lexicon), dtype=object),
         targets=np.array([[key in g.frames for key in codebook.keys] for g in gold], dtype=bool).reshape(shape),
         articles=np.array([g.paragraph.article for g in gold], dtype=object),
         sources=np.array([g.paragraph.source for g in gold], dtype=object),
         stances=np.array([[_voice(g.stances.get(key)) for key in codebook.keys] for g in gold], np.int8).reshape(shape),
-        lexicon=lexicon_of([g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)], codebook.concepts),
+        lexicon=lexicon,
     )
 
 

@@ -9,6 +9,7 @@ import snowballstemmer
 
 from labels.language import detect_language
 from labels.normalise import normalise
+from labels.spelling import american
 
 _STEMMERS = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
@@ -35,6 +36,12 @@ class Lexicon:
     concepts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     stems: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """The other spelling of words that have one: both weigh the same."""
+
+    def respell(self, term: str) -> str:
+        """The other spelling of a term; the term itself where it has none."""
+        return " ".join(self.spellings.get(word, word) for word in term.split(" "))
 
     def stem(self, term: str) -> str:
         """What the forms of a term of one or several words have in common."""
@@ -46,15 +53,28 @@ def lexicon_of(texts: Sequence[str], concepts: Mapping[str, Iterable[str]]) -> L
     normal = {meaning: frozenset(map(normalise, words)) for meaning, words in concepts.items()}
     listed = frozenset[str]().union(*normal.values())
     words = listed.union(*(_WORD.findall(normalise(text)) for text in texts))
-    return Lexicon(normal, proper_names(texts) - listed, _stems(words, texts))
+    language = _language(texts)
+    spellings = {word: other for word in words if (other := american(word)) != word} if language == "en" else {}
+    return Lexicon(normal, proper_names(texts) - listed, _stems(words, language), spellings)
 
 
-def _stems(words: Iterable[str], texts: Sequence[str]) -> dict[str, str]:
-    """The stems of words in the language of most texts; none in a language whose forms are not known."""
+def one_spelling(texts: Iterable[str], lexicon: Lexicon) -> list[str]:
+    """Normal texts with the words that have two spellings in the first of them."""
+    first = {other: word for word, other in lexicon.spellings.items()}
+    return [_WORD.sub(lambda match: first.get(match.group(), match.group()), text) for text in texts]
+
+
+def _language(texts: Sequence[str]) -> str:
+    """The language of most texts, told from a few of them."""
     languages = Counter(detect_language(text).code for text in texts[:: max(1, len(texts) // _TEXTS_FOR_LANGUAGE)])
-    stemmer = _STEMMERS.get(languages.most_common(1)[0][0]) if languages else None
-    if stemmer is None:
+    return languages.most_common(1)[0][0] if languages else ""
+
+
+def _stems(words: Iterable[str], language: str) -> dict[str, str]:
+    """The stems of words; none in a language whose forms are not known."""
+    if language not in _STEMMERS:
         return {}
+    stemmer = _STEMMERS[language]
     stem = snowballstemmer.stemmer(stemmer).stemWord
     return {word: short for word in words if (short := stem(word)) != word}
 

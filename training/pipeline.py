@@ -105,8 +105,10 @@ def _fit_words(
             counts, terms = counts[:, kept], terms[kept]
     weighing = TfidfTransformer(sublinear_tf=True).fit(counts)
     idf = dict(zip(terms, weighing.idf_, strict=True))
+    _add_spellings(idf, lexicon)
     if hyperparameters.concepts:
         _add_unseen(idf, lexicon, counter)
+        _add_spellings(idf, lexicon)
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, hyperparameters.ngrams), min_df=hyperparameters.min_df)
     # Plain integers load 2.5 times faster than the numpy scalars that the vectoriser leaves there.
     words.vocabulary_ = {term: place for place, term in enumerate(idf)}
@@ -114,6 +116,11 @@ def _fit_words(
     found = weighing.transform(counts)
     found.resize(len(texts), len(idf))
     return words, found
+
+
+def _add_spellings(idf: dict[str, float], lexicon: Lexicon) -> None:
+    for term, value in list(idf.items()):
+        idf.setdefault(lexicon.respell(term), value)
 
 
 def _add_unseen(idf: dict[str, float], lexicon: Lexicon, counter: CountVectorizer) -> None:
@@ -154,7 +161,14 @@ def _sharing(vocabulary: dict[str, int], columns: int, lexicon: Lexicon, hyperpa
     numbers = [number for number, (_, places) in enumerate(groups) for _ in places]
     shares = [share for share, places in groups for _ in places]
     together = sparse.csr_matrix((shares, (rows, numbers)), shape=(columns, len(groups)))
-    return sparse.csr_matrix(sparse.hstack([own, together]))
+    weights = sparse.csr_matrix(sparse.hstack([own, together]))
+    # Training texts have one spelling; what the other one has learned is what this one has.
+    same = np.arange(columns)
+    for term, place in vocabulary.items():
+        other = lexicon.respell(term)
+        if other != term:
+            same[vocabulary[other]] = place
+    return weights[same]
 
 
 def _fit_column(

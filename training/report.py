@@ -10,9 +10,9 @@ from labels.codebook import Codebook
 from training.baselines import evaluate_baselines
 from training.card import ModelCard
 from training.challenger import DEFAULT_SEED, evaluate_held_out, fit_calibrated, train_challenger
-from training.cross_validation import Progress, calibrated_left_out, leave_out, left_out_decisions, no_progress
+from training.cross_validation import LeftOut, Progress, calibrated_left_out, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
-from training.evaluation import Evaluation, Figure, evaluate
+from training.evaluation import Evaluation, Figure, StanceFigures, evaluate
 from training.frame_model import FrameModel
 from training.pipeline import Hyperparameters
 
@@ -50,6 +50,7 @@ class EvaluationReport:
     articles: int
     left_out: Evaluation
     held_out: Evaluation | None
+    stances: StanceFigures | None
     baselines_left_out: tuple[Evaluation, ...]
     by_source: tuple[SourceFigure, ...]
     learning_curve: tuple[CurvePoint, ...]
@@ -76,16 +77,16 @@ def evaluate_pipeline(
         articles=len(set(dataset.articles)),
         left_out=challenger.card.left_out,
         held_out=challenger.card.held_out,
+        stances=challenger.card.stances_left_out,
         baselines_left_out=evaluate_baselines(training, training, codebook),
-        by_source=_by_source(training, hyperparameters, seed),
+        by_source=_by_source(training, challenger.left_out) if challenger.left_out else (),
         learning_curve=_learning_curve(training, judged, challenger.card, hyperparameters, seed, progress)
         if len(judged)
         else (),
     )
 
 
-def _by_source(training: Dataset, hyperparameters: Hyperparameters, seed: int) -> tuple[SourceFigure, ...]:
-    left_out = leave_out(training, hyperparameters, seed)
+def _by_source(training: Dataset, left_out: LeftOut) -> tuple[SourceFigure, ...]:
     scores = calibrated_left_out(training, left_out)
     decisions = left_out_decisions(training, left_out, scores)
     figures = []

@@ -1,5 +1,6 @@
 """The evaluation as one HTML file with plots, readable offline and without scripts."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -7,6 +8,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from labels.codebook import UNKNOWN_COLOUR
 from training.card_markdown import figure_text
 from training.evaluation import Evaluation
 from training.report import EvaluationReport
@@ -22,8 +24,8 @@ _PAGE = Environment(
 def report_to_html(report: EvaluationReport) -> str:
     """The page, complete in itself."""
     charts = {
-        "f1": _f1_chart(report),
-        "reliability": _reliability_chart(report),
+        "f1": f1_chart(_evaluations(report), report.frames, report.colours),
+        "reliability": reliability_chart(report.left_out, report.frames, report.colours),
         "sources": _sources_chart(report),
         "curve": _curve_chart(report) if report.learning_curve else None,
     }
@@ -43,32 +45,30 @@ def _svg(chart: Chart) -> str:
     return vl_convert.vegalite_to_svg(chart.to_dict())
 
 
-def _colour(report: EvaluationReport) -> alt.Color:
-    return alt.Color(
-        "frame:N",
-        title=None,
-        scale=alt.Scale(domain=list(report.frames.values()), range=list(report.colours.values())),
-    )
+def _colour(titles: Mapping[str, str], colours: Mapping[str, str]) -> alt.Color:
+    shades = [colours.get(frame, UNKNOWN_COLOUR) for frame in titles]
+    return alt.Color("frame:N", title=None, scale=alt.Scale(domain=list(titles.values()), range=shades))
 
 
 def _evaluations(report: EvaluationReport) -> list[Evaluation]:
     return [report.left_out, *([report.held_out] if report.held_out else [])]
 
 
-def _f1_chart(report: EvaluationReport) -> Chart:
+def f1_chart(evaluations: Sequence[Evaluation], titles: Mapping[str, str], colours: Mapping[str, str]) -> Chart:
+    """F1 of each frame with its interval, an evaluation a line; `titles` and `colours` by frame."""
     rows = [
         {
-            "frame": report.frames[figures.frame],
+            "frame": titles[figures.frame],
             "judged": evaluation.how,
             "f1": figures.f1.value,
             "low": figures.f1.low,
             "high": figures.f1.high,
         }
-        for evaluation in _evaluations(report)
+        for evaluation in evaluations
         for figures in evaluation.frames
         if figures.f1.value is not None
     ]
-    base = _chart(rows).encode(y=alt.Y("judged:N", title=None), color=_colour(report).legend(None))
+    base = _chart(rows).encode(y=alt.Y("judged:N", title=None), color=_colour(titles, colours).legend(None))
     points = base.mark_point(filled=True, size=60).encode(x=_axis("f1:Q", "F1 with 95% interval"))
     bars = base.mark_rule().encode(x="low:Q", x2="high:Q")
     return (
@@ -78,10 +78,11 @@ def _f1_chart(report: EvaluationReport) -> Chart:
     )
 
 
-def _reliability_chart(report: EvaluationReport) -> Chart:
+def reliability_chart(evaluation: Evaluation, titles: Mapping[str, str], colours: Mapping[str, str]) -> Chart:
+    """The share of paragraphs that carry each frame by score; `titles` and `colours` by frame."""
     rows = [
-        {"frame": report.frames[figures.frame], "score": row.mean_score, "share": row.share, "n": row.paragraphs}
-        for figures in report.left_out.frames
+        {"frame": titles[figures.frame], "score": row.mean_score, "share": row.share, "n": row.paragraphs}
+        for figures in evaluation.frames
         for row in figures.reliability
     ]
     ideal = [{"score": 0, "share": 0}, {"score": 1, "share": 1}]
@@ -90,7 +91,9 @@ def _reliability_chart(report: EvaluationReport) -> Chart:
         _chart(rows)
         .mark_line(point=True)
         .encode(
-            x=_axis("score:Q", "Mean score"), y=_vertical("share:Q", "Share that carries it"), color=_colour(report)
+            x=_axis("score:Q", "Mean score"),
+            y=_vertical("share:Q", "Share that carries it"),
+            color=_colour(titles, colours),
         )
     )
     return (diagonal + lines).properties(width=420, height=320)

@@ -1,6 +1,6 @@
 """The evaluation as Markdown, for documents that state figures."""
 
-from training.card_markdown import figure_text, figures_table, reliability_table, table
+from training.card_markdown import figure_text, figures_table, reliability_table, stances_table, table
 from training.report import EvaluationReport
 
 
@@ -27,6 +27,7 @@ def report_to_markdown(report: EvaluationReport) -> str:
         table(["Source", "Paragraphs", "Macro F1"], sources),
         "## Learning curve: macro F1 on the held-out articles",
         table(["Paragraphs trained on", "Mean", "Range over random sets of articles"], curve),
+        *(["## Stances of frames that are present", stances_table(report.stances)] if report.stances else []),
         f"## Reliability ({report.left_out.how})",
         reliability_table(report.left_out),
     ]

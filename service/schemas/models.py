@@ -93,6 +93,7 @@ class ModelAnswer(BaseModel):
     frames: list[str]
     paragraphs: int
     note: str
+    warnings: list[str] = Field(description="Frames that were learned from too few paragraphs to be trusted.")
     left_out: ModelFigures
     held_out: ModelFigures | None
 

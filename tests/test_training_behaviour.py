@@ -1,0 +1,142 @@
+"""Behaviour checks, warnings about small frames, and the appendix of a paper."""
+
+import csv
+import json
+import re
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import write_lines
+from sklearn.preprocessing import LabelBinarizer
+from test_training_model import WEATHER, weather
+
+from labels.annotations import Annotation, CodedParagraph, corpus_row
+from training.behaviour import check_behaviour
+from training.card_markdown import card_to_markdown
+from training.frame_model import FrameModel, Scored
+from training.latex import escaped
+from training.paper import write_report
+
+
+@pytest.fixture(scope="module")
+def model(challenger):
+    return FrameModel.of(challenger.pipeline, challenger.card.registered("v1", "0" * 64, "1" * 64))
+
+
+@pytest.fixture(scope="module")
+def checks(model, corpus):
+    return {check.name: check for check in check_behaviour(model, corpus)}
+
+
+def test_the_shipped_model_passes_every_check(checks):
+    failed = [check for check in checks.values() if not check.passed]
+    assert failed == []
+    assert {check.kind for check in checks.values()} == {"invariance", "direction"}
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("other countries for every name", 1500), ("American for British spelling", 400), ("all in capitals", 2000)],
+)
+def test_a_check_of_invariance_changes_many_paragraphs(checks, name, least):
+    assert checks[name].tried > least
+
+
+def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, corpus):
+    class Leaning:
+        card = challenger.card
+
+        def score_with_stances(self, texts):
+            frames = np.array([[0.9 if "Iran" in text or "Nigeria" in text else 0.1] * 4 for text in texts])
+            return Scored(frames, np.full((len(texts), 4, 3), 1 / 3))
+
+        def score(self, texts):
+            return self.score_with_stances(texts).frames
+
+    failed = {check.name for check in check_behaviour(Leaning(), corpus) if not check.passed}
+    assert "other countries for every name" in failed
+    assert "foreign_hand: lower" in failed
+    assert "foreign_hand: contested" in failed
+
+
+def test_a_frame_learned_from_few_paragraphs_gets_a_warning(challenger):
+    assert challenger.card.warnings == ()
+    few = replace(
+        challenger.card, data=replace(challenger.card.data, carrying={"foreign_hand": 29, "grievance_driven": 30})
+    )
+    [warning] = few.warnings
+    assert "'foreign_hand' was learned from 29 paragraphs" in warning
+    assert f"**Warning:** {warning}" in card_to_markdown(few.registered("v1", "", ""))
+
+
+def test_a_small_frame_is_warned_of_when_it_is_trained_and_in_the_list_of_models(framing, tmp_path):
+
+    rows = weather()
+    thinned = [p for n, p in enumerate(rows) if "storm" not in p.annotations[0].frames or n // 4 % 2]
+    (tmp_path / "weather.toml").write_text(WEATHER, encoding="utf-8")
+    corpus = write_lines(tmp_path / "weather.jsonl", [corpus_row(p) for p in thinned])
+    place = {"data_dir": tmp_path, "corpus": corpus, "codebook": tmp_path / "weather.toml"}
+    done = framing("train", **place)
+    assert "Warning: 'storm' was learned from" in " ".join(done.stdout.split())
+    [listed] = json.loads(framing("models", "--json", **place).stdout)["models"]
+    assert any("'storm'" in warning for warning in listed["warnings"])
+
+
+def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_with_the_card(
+    model, codebook, corpus, tmp_path
+):
+    written = {str(path.relative_to(tmp_path)) for path in write_report(tmp_path, model, codebook, corpus)}
+    assert {"methods.tex", "references.bib", "model-card.md", "datasheet.md", "figures/f1.pdf"} <= written
+    methods = (tmp_path / "methods.tex").read_text(encoding="utf-8")
+    macro = model.card.left_out.macro.f1
+    assert f"{macro.value:.2f} [{macro.low:.2f}, {macro.high:.2f}]" in methods
+    keys = set(re.findall(r"\\cite[pt]\{(\w+)\}", methods))
+    references = (tmp_path / "references.bib").read_text(encoding="utf-8")
+    assert keys == set(re.findall(r"^@\w+\{(\w+),", references, re.MULTILINE))
+    rows = list(csv.DictReader((tmp_path / "tables" / "frames.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["Frame"] for row in rows] == [*model.card.frames, "macro", "micro"]
+    for name in written:
+        if name.endswith(".tex"):
+            text = (tmp_path / name).read_text(encoding="utf-8")
+            assert text.count("{") == text.count("}")
+            assert sorted(re.findall(r"\\begin\{(\w+)", text)) == sorted(re.findall(r"\\end\{(\w+)", text))
+    for label in re.findall(r"\\ref\{tab:(\w+)\}", methods):
+        assert f"tables/{label}.tex" in written
+    assert f"{len(corpus):,} paragraphs" in (tmp_path / "datasheet.md").read_text(encoding="utf-8")
+
+
+def test_what_latex_would_take_for_a_command_is_escaped():
+    assert escaped(r"50% of {a_b} & \c~d^e #1 $2") == (
+        r"50\% of \{a\_b\} \& \textbackslash{}c\textasciitilde{}d\textasciicircum{}e \#1 \$2"
+    )
+
+
+def test_the_commands_write_the_appendix_and_the_table_of_behaviour(framing, models_folder, tmp_path):
+    place = {"data_dir": models_folder.parent}
+    done = framing("report", str(tmp_path / "appendix"), "--json", **place)
+    assert done.returncode == 0, done.stderr
+    assert "methods.tex" in json.loads(done.stdout)["files"]
+    found = framing("behaviour", "--json", "--markdown", str(tmp_path / "behaviour.md"), **place)
+    assert found.returncode == 0, found.stderr
+    assert all(check["passed"] for check in json.loads(found.stdout))
+    assert "| all in capitals |" in (tmp_path / "behaviour.md").read_text(encoding="utf-8")
+
+
+def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, corpus):
+    card = replace(challenger.card, frames={f"other_{key}": key for key in challenger.card.frames}, stances=())
+    cuts = {point: {f"other_{key}": cut for key, cut in found.items()} for point, found in card.cuts.items()}
+    model = FrameModel.of(_frames_only(challenger.pipeline), replace(card, cuts=cuts))
+    paragraphs = [CodedParagraph("a", 0, "s", corpus[0].text, (Annotation("ann", {}),))]
+    assert {check.kind for check in check_behaviour(model, paragraphs)} == {"invariance"}
+
+
+def _frames_only(pipeline):
+    import numpy as np
+
+    found = deepcopy(pipeline)
+    classifier = found.named_steps["frames"]
+    classifier.estimators_ = classifier.estimators_[:4]
+    classifier.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(np.eye(2, 4, dtype=int))
+    return found

@@ -1,0 +1,109 @@
+"""What is known of words: forms, concepts, names, spellings; and what becomes of it in a model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labels.codebook import codebook_to_toml, read_codebook
+from labels.errors import CodebookError
+from labels.spelling import american
+from training.dataset import build_dataset
+from training.lexicon import lexicon_of, one_spelling, proper_names
+from training.pipeline import Hyperparameters, fit
+
+
+def test_words_capitalised_within_sentences_are_names_and_headlines_do_not_count():
+    texts = [
+        "Soldiers of the tired old Varga had entered the gate of Oldtown before noon, and there Varga spoke to them.",
+        "the old gate was shut; the soldiers slept",
+        "Ministers Ignore Every Warning As Rebels Advance On The Capital",
+    ]
+    assert proper_names(texts) == {"varga", "oldtown"}
+
+
+@pytest.mark.parametrize(
+    ("british", "other"),
+    [
+        ("neighbouring", "neighboring"), ("militarised", "militarized"), ("organisations", "organizations"),
+        ("defence", "defense"), ("analysed", "analyzed"), ("promised", "promised"), ("rise", "rise"),
+        ("travelled", "traveled"), ("four", "four"), ("hour", "hour"), ("raised", "raised"), ("labour", "labor"),
+    ],
+)  # fmt: skip
+def test_american_spelling_is_that_of_dictionaries(british, other):
+    assert american(british) == other
+
+
+def test_a_lexicon_knows_the_forms_of_its_language_and_no_names_among_the_concepts():
+    texts = ["The army of Ostrava attacked the harbour; attacks on Ostrava followed, said the Army of the north."] * 3
+    lexicon = lexicon_of(texts, {"forces": ["Army", "troops"]})
+    assert lexicon.stem("attacked of") == f"{lexicon.stem('attacks')} of"
+    assert "ostrava" in lexicon.names
+    assert "army" not in lexicon.names
+    assert one_spelling(["the harbor and the harbour"], lexicon) == ["the harbour and the harbour"]
+    assert lexicon_of(["国境の向こうから武器が届いたと当局者は述べた。" * 5], {}).stems == {}
+
+
+@pytest.fixture(scope="module")
+def dataset(corpus, codebook):
+    return build_dataset(corpus[::3], codebook)
+
+
+def weights(pipeline, frame, *words):
+    vocabulary = pipeline.named_steps["features"].vocabulary_
+    return [float(pipeline.named_steps["frames"].estimators_[frame].coef_[0, vocabulary[word]]) for word in words]
+
+
+def test_a_word_that_training_never_met_has_learned_from_its_concept(dataset):
+    assert not any("dereliction" in text for text in dataset.normalised)
+    pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
+    [learned] = weights(pipeline, dataset.frames.index("blame_on_leadership"), "dereliction")
+    assert learned > 0.1
+    plain = fit(dataset, Hyperparameters(concepts=0.0), seed=1, stances=False)
+    assert "dereliction" not in plain.named_steps["features"].vocabulary_
+
+
+def test_both_spellings_weigh_the_same_and_names_are_no_terms(dataset):
+    pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
+    for frame in range(4):
+        one, other = weights(pipeline, frame, "neighbouring", "neighboring")
+        assert one == other != 0
+    vocabulary = pipeline.named_steps["features"].vocabulary_
+    assert dataset.lexicon.names
+    assert not dataset.lexicon.names & set(vocabulary)
+    kept = fit(dataset, Hyperparameters(names=True), seed=1, stances=False).named_steps["features"].vocabulary_
+    assert dataset.lexicon.names & set(kept)
+
+
+def test_without_sharing_and_scaling_the_fit_is_that_of_scikit_learn(dataset):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    plain = Hyperparameters(forms=0.0, concepts=0.0, contrast=0.0, names=True)
+    pipeline = fit(replace(dataset, lexicon=replace(dataset.lexicon, spellings={})), plain, seed=1, stances=False)
+    features = TfidfVectorizer(sublinear_tf=True)
+    found = features.fit_transform(dataset.normalised)
+    expected = LogisticRegression(C=5, solver="liblinear", random_state=1, max_iter=1000).fit(
+        found, dataset.targets[:, 2]
+    )
+    assert np.allclose(
+        pipeline.decision_function(dataset.normalised)[:, 2], expected.decision_function(found), atol=1e-9
+    )
+
+
+def test_runs_of_characters_train_and_score_without_a_compiled_form(dataset):
+    from training.scorer import compile_pipeline
+
+    pipeline = fit(dataset, Hyperparameters(characters=3), seed=1, stances=True)
+    assert pipeline.predict_proba(dataset.normalised[:5]).shape == (5, 16)
+    assert compile_pipeline(pipeline, 4) is None
+
+
+def test_concepts_of_a_codebook_are_read_written_and_checked(tmp_path, codebook):
+    path = tmp_path / "codebook.toml"
+    path.write_text(codebook_to_toml(codebook), encoding="utf-8")
+    assert read_codebook(path) == codebook
+    assert "blunder" in codebook.concepts["failure"]
+    path.write_text("concepts = 3\n" + codebook_to_toml(replace(codebook, concepts={})), encoding="utf-8")
+    with pytest.raises(CodebookError, match="'concepts' must be a table of texts"):
+        read_codebook(path)

@@ -1,0 +1,147 @@
+"""Behaviour checks of a model: what must not move a decision, and what must.
+
+Ribeiro, Wu, Guestrin and Singh (2020), "Beyond accuracy: behavioral testing of NLP models with CheckList": tests of
+invariance (names, quotation marks, spelling, casing, order of paragraphs) and of direction (pairs in which a negation,
+an attribution or another actor should move one frame). The table of names, spellings and pairs is behaviour.toml.
+"""
+
+import random
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labels.annotations import CodedParagraph
+from labels.normalise import normalise
+from training.classification import classify, cuts_at
+from training.frame_model import FrameModel
+from training.lexicon import proper_names
+
+MOST_CHANGED = 0.01
+"""Share of paragraphs whose decisions an invariance may move."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the table: of `tried` paragraphs or pairs, `failed` behaved otherwise than they should."""
+
+    name: str
+    kind: str
+    tried: int
+    failed: int
+    examples: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """An invariance passes below `MOST_CHANGED`, a direction without a failure."""
+        return self.failed <= (MOST_CHANGED * self.tried if self.kind == "invariance" else 0)
+
+
+def check_behaviour(model: FrameModel, paragraphs: Sequence[CodedParagraph]) -> list[Check]:
+    """All checks; invariances on the texts of annotated paragraphs, directions where the model has the frame."""
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    texts = [paragraph.text for paragraph in paragraphs]
+    names = proper_names(texts)
+    changes: dict[str, Callable[[str], str]] = {
+        **{f"other {kind} for every name": _Renaming(names, words) for kind, words in table["names"].items()},
+        "curly quotation marks for straight ones": _curly,
+        "no quotation marks": lambda text: re.sub('["“”«»]', "", text),
+        "American for British spelling": _Respelling(table["spelling"]),
+        "all in capitals": str.upper,
+        "all in small letters": str.lower,
+    }
+    checks = [_invariance(name, model, texts, change) for name, change in changes.items()]
+    checks.append(_order(model, paragraphs))
+    return [*checks, *_directions(model, table["pairs"])]
+
+
+class _Renaming:
+    """Replaces the words of a text that are names by names of one kind, the same name by the same."""
+
+    def __init__(self, names: frozenset[str], replacements: Sequence[str]) -> None:
+        self._names, self._replacements = names, replacements
+
+    def __call__(self, text: str) -> str:
+        chance = random.Random(text)  # noqa: S311 - the same text is always changed alike
+        given: dict[str, str] = {}
+
+        def other(match: re.Match[str]) -> str:
+            word = match.group()
+            if not word[0].isupper() or normalise(word) not in self._names:
+                return word
+            return given.setdefault(word, chance.choice(self._replacements))
+
+        return _WORD.sub(other, text)
+
+
+class _Respelling:
+    """Replaces words, in the case in which they stand."""
+
+    def __init__(self, spelling: Mapping[str, str]) -> None:
+        self._spelling = spelling
+
+    def __call__(self, text: str) -> str:
+        def other(match: re.Match[str]) -> str:
+            word = match.group()
+            found = self._spelling.get(word.lower(), word)
+            return found.capitalize() if word[0].isupper() and found != word else found
+
+        return _WORD.sub(other, text)
+
+
+def _curly(text: str) -> str:
+    return re.sub('"([^"]*)"', "“\\1”", text).replace("'", "’")
+
+
+def _decisions(model: FrameModel, texts: Sequence[str]) -> list[tuple[str, ...]]:
+    found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
+    return [tuple(frame.decision for frame in paragraph.values()) for paragraph in found.paragraphs]
+
+
+def _invariance(name: str, model: FrameModel, texts: Sequence[str], change: Callable[[str], str]) -> Check:
+    pairs = [(text, changed) for text in texts if (changed := change(text)) != text]
+    if not pairs:
+        return Check(name, "invariance", 0, 0, ())
+    before, after = (_decisions(model, list(side)) for side in zip(*pairs, strict=True))
+    moved = [changed for (_, changed), one, two in zip(pairs, before, after, strict=True) if one != two]
+    return Check(name, "invariance", len(pairs), len(moved), tuple(moved[:3]))
+
+
+def _order(model: FrameModel, paragraphs: Sequence[CodedParagraph]) -> Check:
+    """The paragraphs of each article backwards: each must be decided as before."""
+    articles: dict[str, list[str]] = {}
+    for paragraph in paragraphs:
+        articles.setdefault(paragraph.article, []).append(paragraph.text)
+    moved = []
+    for texts in articles.values():
+        backwards = _decisions(model, texts[::-1])[::-1]
+        moved += [t for t, one, two in zip(texts, _decisions(model, texts), backwards, strict=True) if one != two]
+    return Check("paragraphs of an article backwards", "invariance", len(paragraphs), len(moved), tuple(moved[:3]))
+
+
+def _directions(model: FrameModel, pairs: Sequence[Mapping[str, str]]) -> list[Check]:
+    """A check a frame and expectation, of the pairs whose frame (and stance) the model has."""
+    groups: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for pair in pairs:
+        known = pair["expect"] in ("lower", "higher", *model.card.stances)
+        if known and pair["frame"] in model.card.frames:
+            groups.setdefault((pair["frame"], pair["expect"]), []).append(pair)
+    checks = []
+    for (frame, expect), group in groups.items():
+        failed = [pair["after"] for pair in group if not _moves(model, frame, expect, pair)]
+        checks.append(Check(f"{frame}: {expect}", "direction", len(group), len(failed), tuple(failed[:3])))
+    return checks
+
+
+def _moves(model: FrameModel, frame: str, expect: str, pair: Mapping[str, str]) -> bool:
+    scored = model.score_with_stances([pair["before"], pair["after"]])
+    column = model.card.frame_keys.index(frame)
+    values: Any = scored.frames[:, column]
+    if expect in model.card.stances:
+        values = scored.stances[:, column, model.card.stances.index(expect)]
+    return bool(np.diff(values)[0] < 0 if expect == "lower" else np.diff(values)[0] > 0)
