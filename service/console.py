@@ -138,6 +138,8 @@ def _paragraph(paragraph: ParagraphAnswer, titles: dict[str, str]) -> Text:
         if found["decision"] != "absent":
             text.append(f"\n     {titles.get(frame, frame)}: ", "bold")
             text.append(f"{found['decision']} {found['score']:.2f}", _STYLE[found["decision"]])
+            if "stance" in found:
+                text.append(f", {found['stance']}")
             words = [f"{span['text']} {span['weight']:+.2f}" for span in found.get("evidence", [])[:_SHOWN_EVIDENCE]]
             text.append(f"  {', '.join(words)}", "dim")
     return text

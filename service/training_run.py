@@ -24,7 +24,7 @@ from service.store.audit import note_promotion
 from service.store.database import Database
 from training.challenger import DEFAULT_SEED, judge, train_challenger
 from training.dataset import build_dataset, data_digest, require_trainable
-from training.errors import NoChampionError, TrainingDataError
+from training.errors import ChampionChangedError, NoChampionError, TrainingDataError
 from training.frame_model import FrameModel
 from training.label_diff import LabelDiff
 from training.pipeline import Hyperparameters
@@ -178,7 +178,16 @@ class TrainingRunner:
             self._change(run, promoted=False, line="not promoted: left to a person")
             return
         if found.version not in [promotion.version for promotion in self._registry.history()]:
-            promotion = self._registry.promote(found.version, by=f"{PROMOTER} {run}", reason=verdict["reason"])
+            try:
+                promotion = self._registry.promote(
+                    found.version,
+                    by=f"{PROMOTER} {run}",
+                    reason=verdict["reason"],
+                    judged_against=verdict.get("champion"),
+                )
+            except ChampionChangedError as error:
+                self._change(run, promoted=False, line=f"not promoted: {error}")
+                return
             with self._database.write() as connection:
                 note_promotion(connection, WORKER, promotion)
         self._change(run, promoted=True, line=f"promoted {found.version}")

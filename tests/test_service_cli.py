@@ -10,7 +10,7 @@ from service.settings_table import settings_table
 
 COMMANDS = (
     *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),
-    *("settings", "codebook", "agreement", "doctor"),
+    *("settings", "codebook", "agreement", "doctor", "behaviour", "report"),
 )
 
 

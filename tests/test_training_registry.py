@@ -1,3 +1,4 @@
+import errno
 import gzip
 import json
 import multiprocessing
@@ -17,7 +18,14 @@ import joblib
 import pytest
 from conftest import ROOT
 
-from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError
+from training.errors import (
+    ChampionChangedError,
+    ModelFileError,
+    NoChampionError,
+    NoSuchVersionError,
+    RegistryError,
+    StorageError,
+)
 from training.registry import Registry
 
 
@@ -223,3 +231,93 @@ def test_whoever_is_killed_while_registering_or_promoting_every_version_and_the_
     numbers = [promotion.number for promotion in registry.history()]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) > 6
+
+
+@pytest.fixture
+def two_versions(registry, challenger):
+    registry.register(challenger)
+    return registry
+
+
+def test_a_promotion_is_on_the_disk_in_order_before_it_is_answered(two_versions, monkeypatch):
+    done = []
+    places = {}
+
+    def sync(descriptor):
+        done.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+        return real_sync(descriptor)
+
+    def link(source, target, **more):
+        places["unnamed"], places["named"] = str(source), str(target)
+        done.append(("link", str(target)))
+        return real_link(source, target, **more)
+
+    real_sync, real_link = os.fsync, os.link
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "link", link)
+    two_versions.promote("v2", by="me", reason="better")
+    assert done == [
+        ("sync", places["unnamed"]),
+        ("link", places["named"]),
+        ("sync", str(two_versions.storage.folder / "promotions")),
+    ]
+
+
+@pytest.mark.parametrize("what", ["register", "promote"])
+def test_whichever_write_fails_it_is_said_and_the_registry_stays_whole(two_versions, challenger, monkeypatch, what):
+    calls = {"left": 0}
+
+    def failing(real):
+        def call(*arguments, **more):
+            calls["left"] -= 1
+            if calls["left"] == 0:
+                raise OSError(errno.EIO, "Input/output error")
+            return real(*arguments, **more)
+
+        return call
+
+    for name in ("fsync", "link", "replace", "write", "fdopen"):
+        monkeypatch.setattr(os, name, failing(getattr(os, name)))
+    failed, said = 0, set()
+    while True:
+        calls["left"] = failed + 1
+        before = (two_versions.champion().number, two_versions.versions())
+        try:
+            if what == "register":
+                two_versions.register(challenger)
+            else:
+                two_versions.promote("v2", by="me", reason="better")
+        except StorageError as error:
+            said.add(str(error))
+            failed += 1
+        else:
+            if calls["left"] > 0:
+                break
+        calls["left"] = 0
+        model, promotion = two_versions.load_champion()
+        assert model.card.version == promotion.version
+        assert promotion.number >= before[0]
+        assert len(two_versions.history()) == promotion.number
+        assert set(before[1]) <= set(two_versions.versions())
+    assert failed >= 3
+    assert all("Input/output error" in sentence for sentence in said)
+
+
+def test_a_promoter_that_was_overtaken_is_told_so_and_changes_nothing(two_versions, monkeypatch):
+    create = two_versions.storage.create
+    for _ in range(100):
+        judged_against = two_versions.champion().version
+        other = {"v1": "v2", "v2": "v1"}[judged_against]
+        overtaken = []
+
+        def slow(path, content, other=other, overtaken=overtaken):
+            if not overtaken:  # stopped between reading the history and writing: somebody else is quicker
+                overtaken.append(True)
+                two_versions.promote(other, by="the quick", reason="now")
+            return create(path, content)
+
+        monkeypatch.setattr(two_versions.storage, "create", slow)
+        with pytest.raises(ChampionChangedError, match="is not the champion any more"):
+            two_versions.promote(judged_against, by="the slow", reason="late", judged_against=judged_against)
+        monkeypatch.setattr(two_versions.storage, "create", create)
+        assert (two_versions.champion().version, two_versions.champion().by) == (other, "the quick")

@@ -42,6 +42,16 @@ class VerdictError(RegistryError):
         super().__init__(f"The verdict is against promoting '{version}': {reason} Overrule it with force.")
 
 
+class ChampionChangedError(RegistryError):
+    """Another version became champion after a verdict was reached."""
+
+    def __init__(self, version: str, judged_against: str) -> None:
+        super().__init__(
+            f"'{version}' was judged against '{judged_against}', which is not the champion any more: train again, or "
+            "promote it by hand."
+        )
+
+
 class ModelFileError(FramingError):
     """A stored model cannot be trusted or read."""
 

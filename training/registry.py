@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from training.card import ModelCard, card_from_json, card_to_json, current_libraries
-from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
+from training.errors import (
+    ChampionChangedError,
+    ModelFileError,
+    NoChampionError,
+    NoSuchVersionError,
+    RegistryError,
+    VerdictError,
+)
 from training.frame_model import FrameModel
 from training.scorer import TOLERANCE, CompiledScorer, PipelineScorer, agrees, compile_pipeline
 from training.storage import storage_at
@@ -188,16 +195,19 @@ class Registry:
             raise ModelFileError(f"The card of model '{promotion.version}' was changed after its promotion.")
         return self.load(promotion.version), promotion
 
-    def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
+    def promote(
+        self, version: str, *, by: str, reason: str, force: bool = False, judged_against: str | None = None
+    ) -> Promotion:
         """Makes a version champion after loading it, so that one which cannot serve never is.
 
-        Raises `VerdictError` where its verdict is against it, unless forced; that is kept in the history.
+        Raises `VerdictError` where its verdict is against it, unless forced; that is kept in the history. With
+        `judged_against` only that version is replaced: whoever else was quicker, `ChampionChangedError` is raised.
         """
         verdict = self.load(version).card.verdict
         against = verdict is not None and not verdict.promote
         if verdict is not None and against and not force:
             raise VerdictError(version, verdict.reason)
-        return self._append("promote", version, by, reason, forced=against)
+        return self._append("promote", version, by, reason, forced=against, replacing=judged_against)
 
     def made_by(self, run: str) -> ModelCard | None:
         """The card of the model that a training run registered, or None."""
@@ -220,10 +230,19 @@ class Registry:
         return self._append("rollback", previous, by, reason)
 
     def _append(
-        self, action: Literal["promote", "rollback"], version: str, by: str, reason: str, *, forced: bool = False
+        self,
+        action: Literal["promote", "rollback"],
+        version: str,
+        by: str,
+        reason: str,
+        *,
+        forced: bool = False,
+        replacing: str | None = None,
     ) -> Promotion:
         while True:
             history = self.history()
+            if replacing is not None and (not history or history[-1].version != replacing):
+                raise ChampionChangedError(version, replacing)
             promotion = Promotion(
                 number=history[-1].number + 1 if history else 1,
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -84,14 +84,18 @@ class LocalStorage:
 
     def write(self, path: str, content: bytes) -> None:
         with self._finished(content) as finished:
-            finished.replace(self._place(path))
+            place = self._place(path)
+            finished.replace(place)
+            _sync(place.parent)
 
     def create(self, path: str, content: bytes) -> bool:
         with self._finished(content) as finished:
+            place = self._place(path)
             try:
-                os.link(finished, self._place(path))
+                os.link(finished, place)
             except FileExistsError:
                 return False
+            _sync(place.parent)
             return True
 
     def delete(self, folder: str) -> None:
@@ -116,7 +120,7 @@ class LocalStorage:
 
     @contextmanager
     def _finished(self, content: bytes) -> Iterator[Path]:
-        """A whole file under another name; once it has its own, that is on the disk too."""
+        """A whole file, on the disk, under another name."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self.folder)
@@ -128,7 +132,6 @@ class LocalStorage:
                     os.fsync(file.fileno())
                 finished.chmod(0o644)
                 yield finished
-                _sync(self.folder)
             finally:
                 finished.unlink(missing_ok=True)
         except OSError as error:
