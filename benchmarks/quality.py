@@ -73,7 +73,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
 
 def _headlines(challenger: Challenger) -> list[list[str]]:
     card = challenger.card
-    judged = [("sources left out of training, one at a time", card.left_out), ("held-out articles", card.held_out)]
+    judged = [("sources left out of training", card.left_out), ("held-out articles", card.held_out)]
     return [
         [name, figure_text(e.macro.f1), figure_text(e.micro.f1), f"{e.ece:.3f}"] for name, e in judged if e is not None
     ]

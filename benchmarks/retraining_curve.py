@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
     rows, done = [], 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(product(Path(folder), worker="true")) as server,
+        running(replace(product(Path(folder), worker="true"), ready="/livez")) as server,  # no model yet
         httpx2.Client(timeout=60) as client,
     ):
         client.base_url = server.address

@@ -1,6 +1,6 @@
 """What each part of the pipeline does to sources that it never saw, and what was tried and left out.
 
-Every row leaves one source out at a time; calibration and thresholds of a source come from the others.
+Every row leaves sources out, a group at a time; calibration and thresholds of a group come from the others.
 """
 
 import re
@@ -153,9 +153,20 @@ def rounds(dataset: Dataset, say: Say) -> list[list[str]]:
     old_decisions = left_out_decisions(old, first_only, old_scores)
     return [
         _round("the first round", "the second round", dataset, second, *alone),
-        _round("all but the source", "the second round", dataset, second, scores[second], decisions[second]),
-        _round("the first round but the source", "the first round", dataset, ~second, old_scores, old_decisions),
-        _round("all but the source", "the first round", dataset, ~second, scores[~second], decisions[~second]),
+        _round(
+            "all but the group of the source", "the second round", dataset, second, scores[second], decisions[second]
+        ),
+        _round(
+            "the first round but the group of the source",
+            "the first round",
+            dataset,
+            ~second,
+            old_scores,
+            old_decisions,
+        ),
+        _round(
+            "all but the group of the source", "the first round", dataset, ~second, scores[~second], decisions[~second]
+        ),
     ]
 
 

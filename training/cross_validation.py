@@ -17,7 +17,7 @@ from training.operating_points import best_f1_threshold
 from training.pipeline import Hyperparameters, fit, logits
 from training.stances import can_be_learned, evaluate_stances
 
-MAX_FOLDS = 30
+MAX_FOLDS = 10
 _FEWEST_SOURCES = 3
 
 Progress = Callable[[str, float], None]
