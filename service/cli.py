@@ -68,7 +68,12 @@ def train(
     paragraphs = read_corpus(settings.corpus, codebook)
     with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
         challenger = train_challenger(
-            paragraphs, codebook, seed=DEFAULT_SEED if seed is None else seed, note=note, progress=progress
+            paragraphs,
+            codebook,
+            seed=DEFAULT_SEED if seed is None else seed,
+            note=note,
+            progress=progress,
+            jobs=-1 if cluster else None,
         )
     card = registry.register(challenger)
     first = not registry.history()
@@ -109,7 +114,7 @@ def evaluate(
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
     with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
-        report = evaluate_pipeline(paragraphs, codebook, progress=progress)
+        report = evaluate_pipeline(paragraphs, codebook, progress=progress, jobs=-1 if cluster else None)
     for path, render in ((html, report_to_html), (markdown, report_to_markdown)):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -241,7 +241,7 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
             assert engine.killed
             dataset = build_dataset(corpus, codebook)
             with joblib.parallel_config("dask"):
-                folds = leave_out(dataset, Hyperparameters(), 1)
+                folds = leave_out(dataset, Hyperparameters(), 1, jobs=-1)
     finally:
         for process in [*workers, scheduler]:
             process.kill()

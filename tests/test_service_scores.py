@@ -10,7 +10,7 @@ from benchmarks.filled_database import fill
 
 pytestmark = pytest.mark.databases
 
-ROWS = 1_000_000
+ROWS = 600_000
 MOST_GROWTH_MIB = 50
 
 
@@ -76,7 +76,7 @@ def test_exports_select_days_outlets_and_frames(client):
 
 
 @pytest.mark.databases("sqlite")
-def test_a_million_scores_are_exported_in_constant_memory(settings):
+def test_hundreds_of_thousands_of_scores_are_exported_in_constant_memory(settings):
     data = settings.data_dir
     fill(settings, articles=ROWS // 60, paragraphs=15, progress=lambda _done: None)
     with running_server(data) as (client, process):
@@ -91,6 +91,6 @@ def test_a_million_scores_are_exported_in_constant_memory(settings):
                     size += len(chunk)
                     newlines += chunk.count(b"\n")
                     most = max(most, resident_mib(process))
-            assert size > 5_000_000
+            assert size > 4_000_000
             assert kind != "csv" or newlines == ROWS // 60 * 60 + 1
             assert most - before < MOST_GROWTH_MIB

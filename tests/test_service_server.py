@@ -136,7 +136,7 @@ def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir,
                 "run",
                 f"{str(client.base_url).rstrip('/')}/openapi.json",
             ),
-            *("--checks", "all", "--max-examples", "8", "--seed", "20260101", "--no-color"),
+            *("--checks", "all", "--max-examples", "5", "--seed", "20260101", "--no-color"),
             *("--header", f"Authorization: Bearer {key}"),
             *("--request-timeout", "10", "--exclude-path-regex", "(/events|:batch)$"),
         ]

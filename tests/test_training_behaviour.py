@@ -17,7 +17,6 @@ from training.behaviour import check_behaviour
 from training.card_markdown import card_to_markdown
 from training.frame_model import FrameModel, Scored
 from training.latex import escaped
-from training.paper import write_report
 
 
 @pytest.fixture(scope="module")
@@ -84,27 +83,34 @@ def test_a_small_frame_is_warned_of_when_it_is_trained_and_in_the_list_of_models
     assert any("'storm'" in warning for warning in listed["warnings"])
 
 
+@pytest.fixture
+def appendix(framing, models_folder, tmp_path):
+    done = framing("report", str(tmp_path / "appendix"), "--json", data_dir=models_folder.parent)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "appendix", set(json.loads(done.stdout)["files"])
+
+
 def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_with_the_card(
-    model, codebook, corpus, tmp_path
+    appendix, challenger, corpus
 ):
-    written = {str(path.relative_to(tmp_path)) for path in write_report(tmp_path, model, codebook, corpus)}
+    folder, written = appendix
     assert {"methods.tex", "references.bib", "model-card.md", "datasheet.md", "figures/f1.pdf"} <= written
-    methods = (tmp_path / "methods.tex").read_text(encoding="utf-8")
-    macro = model.card.left_out.macro.f1
+    methods = (folder / "methods.tex").read_text(encoding="utf-8")
+    macro = challenger.card.left_out.macro.f1
     assert f"{macro.value:.2f} [{macro.low:.2f}, {macro.high:.2f}]" in methods
     keys = set(re.findall(r"\\cite[pt]\{(\w+)\}", methods))
-    references = (tmp_path / "references.bib").read_text(encoding="utf-8")
+    references = (folder / "references.bib").read_text(encoding="utf-8")
     assert keys == set(re.findall(r"^@\w+\{(\w+),", references, re.MULTILINE))
-    rows = list(csv.DictReader((tmp_path / "tables" / "frames.csv").read_text(encoding="utf-8").splitlines()))
-    assert [row["Frame"] for row in rows] == [*model.card.frames, "macro", "micro"]
+    rows = list(csv.DictReader((folder / "tables" / "frames.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["Frame"] for row in rows] == [*challenger.card.frames, "macro", "micro"]
     for name in written:
         if name.endswith(".tex"):
-            text = (tmp_path / name).read_text(encoding="utf-8")
+            text = (folder / name).read_text(encoding="utf-8")
             assert text.count("{") == text.count("}")
             assert sorted(re.findall(r"\\begin\{(\w+)", text)) == sorted(re.findall(r"\\end\{(\w+)", text))
     for label in re.findall(r"\\ref\{tab:(\w+)\}", methods):
         assert f"tables/{label}.tex" in written
-    assert f"{len(corpus):,} paragraphs" in (tmp_path / "datasheet.md").read_text(encoding="utf-8")
+    assert f"{len(corpus):,} paragraphs" in (folder / "datasheet.md").read_text(encoding="utf-8")
 
 
 def test_what_latex_would_take_for_a_command_is_escaped():
@@ -113,15 +119,11 @@ def test_what_latex_would_take_for_a_command_is_escaped():
     )
 
 
-def test_the_commands_write_the_appendix_and_the_table_of_behaviour(framing, models_folder, tmp_path):
-    place = {"data_dir": models_folder.parent}
-    done = framing("report", str(tmp_path / "appendix"), "--json", **place)
-    assert done.returncode == 0, done.stderr
-    assert "methods.tex" in json.loads(done.stdout)["files"]
-    found = framing("behaviour", "--json", "--markdown", str(tmp_path / "behaviour.md"), **place)
+def test_the_command_prints_and_writes_the_table_of_behaviour(framing, models_folder, tmp_path):
+    found = framing("behaviour", "--json", "--markdown", str(tmp_path / "b.md"), data_dir=models_folder.parent)
     assert found.returncode == 0, found.stderr
     assert all(check["passed"] for check in json.loads(found.stdout))
-    assert "| all in capitals |" in (tmp_path / "behaviour.md").read_text(encoding="utf-8")
+    assert "| all in capitals |" in (tmp_path / "b.md").read_text(encoding="utf-8")
 
 
 def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, corpus):

@@ -65,7 +65,7 @@ def train_challenger(
     seed: int = DEFAULT_SEED,
     note: str = "",
     progress: Progress = no_progress,
-    jobs: int = -1,
+    jobs: int | None = None,
 ) -> Challenger:
     """Fits on all but the held-out articles, calibrates and cuts on sources left out, judges on both.
 
@@ -108,7 +108,7 @@ def fit_calibrated(
     hyperparameters: Hyperparameters,
     seed: int,
     progress: Progress = no_progress,
-    jobs: int = -1,
+    jobs: int | None = None,
 ) -> Fitted:
     """Fits on all paragraphs given; calibration and cuts come from leaving parts of them out in turn."""
     left_out = leave_out(training, hyperparameters, seed, progress, jobs)

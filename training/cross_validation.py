@@ -19,6 +19,8 @@ from training.stances import can_be_learned, evaluate_stances
 
 MAX_FOLDS = 10
 _FEWEST_SOURCES = 3
+_WORTH_PROCESSES = 5000
+"""Paragraphs from which on folds are spread over processes."""
 
 Progress = Callable[[str, float], None]
 """Told what is going on and the share of the work that is done, 0 to 1."""
@@ -60,9 +62,18 @@ def assign_folds(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
 
 
 def leave_out(
-    dataset: Dataset, hyperparameters: Hyperparameters, seed: int, progress: Progress = no_progress, jobs: int = -1
+    dataset: Dataset,
+    hyperparameters: Hyperparameters,
+    seed: int,
+    progress: Progress = no_progress,
+    jobs: int | None = None,
 ) -> LeftOut:
-    """Trains once a fold without it and scores it."""
+    """Trains once a fold without it and scores it, in so many processes (-1: one a core).
+
+    Without `jobs` small data stay in this process: starting others would take longer than the folds do.
+    """
+    if jobs is None:
+        jobs = 1 if len(dataset) < _WORTH_PROCESSES else -1
     how, folds = assign_folds(dataset)
     numbers = np.unique(folds)
     stances, frames = can_be_learned(dataset), len(dataset.frames)

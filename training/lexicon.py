@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
 
 import snowballstemmer
 
@@ -41,11 +43,17 @@ class Lexicon:
 
     def respell(self, term: str) -> str:
         """The other spelling of a term; the term itself where it has none."""
-        return " ".join(self.spellings.get(word, word) for word in term.split(" "))
+        return self._each(term, self.spellings)
 
     def stem(self, term: str) -> str:
         """What the forms of a term of one or several words have in common."""
-        return " ".join(self.stems.get(word, word) for word in term.split(" "))
+        return self._each(term, self.stems)
+
+    @staticmethod
+    def _each(term: str, forms: Mapping[str, str]) -> str:
+        if " " not in term:
+            return forms.get(term, term)
+        return " ".join(forms.get(word, word) for word in term.split(" "))
 
 
 def lexicon_of(texts: Sequence[str], concepts: Mapping[str, Iterable[str]]) -> Lexicon:
@@ -74,9 +82,17 @@ def _stems(words: Iterable[str], language: str) -> dict[str, str]:
     """The stems of words; none in a language whose forms are not known."""
     if language not in _STEMMERS:
         return {}
-    stemmer = _STEMMERS[language]
-    stem = snowballstemmer.stemmer(stemmer).stemWord
-    return {word: short for word in words if (short := stem(word)) != word}
+    return {word: stem for word in words if (stem := _stem(_STEMMERS[language], word)) != word}
+
+
+@lru_cache(maxsize=200_000)
+def _stem(language: str, word: str) -> str:
+    return str(_stemmer(language).stemWord(word))
+
+
+@cache
+def _stemmer(language: str) -> Any:
+    return snowballstemmer.stemmer(language)
 
 
 def proper_names(texts: Iterable[str]) -> frozenset[str]:

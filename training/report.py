@@ -63,10 +63,13 @@ def evaluate_pipeline(
     hyperparameters: Hyperparameters | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress = no_progress,
+    jobs: int | None = None,
 ) -> EvaluationReport:
     """Trains and judges as `train_challenger` does, and adds sources, baselines and the learning curve."""
     hyperparameters = hyperparameters or Hyperparameters()
-    challenger = train_challenger(paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress)
+    challenger = train_challenger(
+        paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress, jobs=jobs
+    )
     dataset = build_dataset(paragraphs, codebook)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
@@ -118,7 +121,7 @@ def _learning_curve(
             if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
                 continue
             fitted = fit_calibrated(part, hyperparameters, seed, jobs=1)
-            model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts))
+            model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=fitted.stances))
             macro = evaluate_held_out(model, judged).macro.f1.value
             if macro is not None:
                 sizes.append(len(part))
