@@ -118,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     docs.mount_assets(app)
     files.mount_static(app)
     problems.install(app)
-    app.add_middleware(LimitRequests, most=settings.max_requests)
+    app.add_middleware(LimitRequests, most=settings.max_requests, answer_seconds=settings.answer_seconds)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
     return app

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     rate_per_minute: int = Field(0, ge=0, description="Requests that a key may make in a minute; 0: no limit.")
     max_requests: int = Field(256, ge=1, description="Requests under way in a process; more are asked to come back.")
     body_seconds: float = Field(30, gt=0, description="Longest time that a request may take to send its body.")
+    answer_seconds: float = Field(
+        60, gt=0, description="Longest time that a client may leave a piece of an answer unread."
+    )
     max_body_mib: int = Field(
         8, ge=1, description="Largest request body in MiB (JSON escapes may take six times the text)."
     )

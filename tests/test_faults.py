@@ -1,6 +1,7 @@
 """Faults under load, for seconds here and for minutes in `make soak`; what was acknowledged is there, once."""
 
 import shutil
+import socket
 import subprocess
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
-from benchmarks import faults
+from benchmarks import faults, filled_database
 from service.store import annotations, audit
 from service.store.database import Database
 from training import registry as registry_module
@@ -177,3 +178,28 @@ def test_after_the_clock_was_set_back_the_later_code_promotion_and_action_still_
     with database.read() as connection:
         assert audit.verify(connection) == 4
     database.close()
+
+
+def test_clients_that_do_not_read_their_answer_are_let_go_and_others_answered_again(settings):
+    filled_database.fill(settings, articles=1500, paragraphs=15, progress=lambda _done: None)
+    body = {"text": THREE_PARAGRAPHS}
+    with running_server(settings.data_dir, max_requests=3, answer_seconds=4) as (client, _process):
+        assert client.post("/v1/classify", json=body).status_code == 200
+        port = client.base_url.port
+        deaf = [asking_and_not_reading(port) for _ in range(6)]
+        wait_until(lambda: client.post("/v1/classify", json=body).status_code == 503, "the places to be taken")
+        wait_until(
+            lambda: client.post("/v1/classify", json=body).status_code == 200, "the places to be free", seconds=20
+        )
+        whole = client.get("/v1/scores", params={"format": "csv"})
+        assert whole.text.count("\n") == 1500 * 15 * 4 + 1
+        for connection in deaf:
+            connection.close()
+
+
+def asking_and_not_reading(port):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(b"GET /v1/scores?format=csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return connection
