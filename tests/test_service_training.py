@@ -125,6 +125,7 @@ def test_a_running_run_can_be_cancelled(data_dir, api):
     assert Registry(data_dir / "models").versions() == ["v1"]
 
 
+@pytest.mark.databases("sqlite")
 def test_a_run_without_enough_codes_fails_with_a_sentence_and_the_next_goes_on(data_dir, api):
     api.post("/v1/annotations", json={"coder": "m", "text": "The army.", "source": "radio", "frames": {}})
     run, following = start(api, include_corpus=False), start(api)
@@ -229,6 +230,7 @@ def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_on
     assert good in champion.by
 
 
+@pytest.mark.databases("sqlite")
 def test_stored_articles_are_scored_anew_and_show_the_old_scores_again_after_a_rollback(data_dir, api):
     texts = [f"{THREE_PARAGRAPHS} {number}" for number in range(30)]
     ids = [api.post("/v1/articles", json={"text": text, "explain": False}).json()["id"] for text in texts]
