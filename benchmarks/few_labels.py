@@ -5,25 +5,23 @@ paragraphs; from then on the queue draws each step with the model trained so far
 model is unsure of, as the service does. Every model is judged on the same held-out articles.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from benchmarks.transfer import Say, scores_and_decisions
 from training.challenger import fit_calibrated
 from training.dataset import Dataset
 from training.evaluation import evaluate
-from training.operating_points import above_threshold
-from training.pipeline import Hyperparameters, logits
+from training.pipeline import Hyperparameters
 from training.sampling import draw
 
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 REPEATS = 5
 HEAD = ["Codes", "Macro F1, at random", "Macro F1, by the queue", "Gain by the queue"]
 _SEED = 20260101
-
-Say = Callable[[str], None]
 
 
 def rare(training: Dataset) -> Dataset:
@@ -67,13 +65,9 @@ def _curves(training: Dataset, judged: Dataset, sizes: Sequence[int], seed: int)
 def _judge(training: Dataset, rows: NDArray[np.int64], judged: Dataset) -> tuple[float, NDArray[np.float64]]:
     """Held-out macro F1 of a model of some rows, and its scores of all."""
     fitted = fit_calibrated(training.take(rows), Hyperparameters(), _SEED, jobs=1)
-    frames = len(training.frames)
-    of_all, of_judged = (
-        1 / (1 + np.exp(-logits(fitted.pipeline, part.normalised)[:, :frames])) for part in (training, judged)
-    )
-    decisions = above_threshold(of_judged, [fitted.cuts["balanced"][frame] for frame in training.frames])
-    macro = evaluate("", judged.frames, of_judged, decisions, judged.targets, judged.articles).macro.f1.value
-    return macro or 0.0, of_all
+    scores, decisions = scores_and_decisions(fitted, judged)
+    macro = evaluate("", judged.frames, scores, decisions, judged.targets, judged.articles).macro.f1.value
+    return macro or 0.0, scores_and_decisions(fitted, training)[0]
 
 
 def _saving(means: NDArray[np.float64], sizes: Sequence[int]) -> str:
@@ -85,7 +79,3 @@ def _saving(means: NDArray[np.float64], sizes: Sequence[int]) -> str:
         reached = np.interp(at_random[place], np.maximum.accumulate(by_queue), logs)
         parts.append(f"{np.exp(reached) / sizes[place]:.0%} of {sizes[place]:,}")
     return "Codes that the queue needs for the F1 of random ones, read off the means: " + ", ".join(parts) + "."
-
-
-def as_lines(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(" | ".join(row) for row in rows)

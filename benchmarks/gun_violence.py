@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from benchmarks.server import ROOT
+from benchmarks.transfer import scores_and_decisions
 from labels.annotations import Annotation, CodedParagraph
 from labels.codebook import Codebook, Frame
 from training.card_markdown import table
 from training.challenger import fit_calibrated
 from training.dataset import Dataset, build_dataset
-from training.operating_points import above_threshold
-from training.pipeline import Hyperparameters, logits
+from training.pipeline import Hyperparameters
 
 DATA = ROOT.parent / "shared" / "benchmarks" / "gvfc" / "data.jsonl"
 SEED = 20260101
@@ -80,9 +80,7 @@ def measure(path: Path) -> list[list[str]]:
 def _fold(dataset: Dataset, judged: NDArray[np.bool_], hyperparameters: Hyperparameters) -> tuple[float, float]:
     fitted = fit_calibrated(dataset.take(~judged), hyperparameters, SEED, jobs=1)
     part = dataset.take(judged)
-    scores = 1 / (1 + np.exp(-logits(fitted.pipeline, part.normalised)))
-    cuts = [fitted.cuts["balanced"][frame] for frame in dataset.frames]
-    decisions = above_threshold(scores, cuts)
+    scores, decisions = scores_and_decisions(fitted, part)
     none = ~decisions.any(axis=1)
     decisions[none, scores[none].argmax(axis=1)] = True
     return _f1(part.targets, decisions)
@@ -90,9 +88,8 @@ def _fold(dataset: Dataset, judged: NDArray[np.bool_], hyperparameters: Hyperpar
 
 def _f1(targets: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> tuple[float, float]:
     kept = targets.any(axis=0) & decisions.any(axis=0)
-    return tuple(  # type: ignore[return-value]
-        float(f1_score(targets[:, kept], decisions[:, kept], average=average)) for average in ("macro", "micro")
-    )
+    targets, decisions = targets[:, kept], decisions[:, kept]
+    return float(f1_score(targets, decisions, average="macro")), float(f1_score(targets, decisions, average="micro"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,6 +20,7 @@ from labels.codebook import Codebook, read_codebook
 from training.behaviour import MOST_CHANGED, check_behaviour
 from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows, stances_table, table
 from training.challenger import Challenger, train_challenger
+from training.cross_validation import leave_out
 from training.dataset import build_dataset
 from training.evaluation import Evaluation, evaluate
 from training.frame_model import FrameModel
@@ -47,7 +48,8 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
     model = FrameModel.of(challenger.pipeline, challenger.card)
     checks = check_behaviour(model, paragraphs)
     found_real = _real(real, model, codebook) if real.exists() else None
-    pipelines = transfer.rows(training, say)
+    left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
+    pipelines = transfer.rows(training, left_out, say)
     shipped = len(transfer.PARTS)
     few, few_saving = few_labels.measure(training, judged, few_labels.SIZES, say)
     rare, rare_saving = few_labels.measure(few_labels.rare(training), judged, _RARE_SIZES, say)
@@ -55,7 +57,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),
         "tried": table(transfer.HEAD, pipelines[shipped:]),
-        "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, say)),
+        "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, left_out, say)),
         "stances": stances_table(challenger.card.stances_left_out) if challenger.card.stances_left_out else "",
         "paragraphs": f"{len(paragraphs):,}",
         "most_changed": f"{MOST_CHANGED:.0%}",

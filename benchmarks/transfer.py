@@ -4,7 +4,7 @@ Every row leaves sources out, a group at a time; calibration and thresholds of a
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labels.normalise import normalise
 from training.card_markdown import figure_text
+from training.challenger import Fitted, fit_calibrated
 from training.cross_validation import (
     LeftOut,
     assign_folds,
@@ -23,7 +24,9 @@ from training.cross_validation import (
 )
 from training.dataset import Dataset
 from training.evaluation import Evaluation, evaluate
+from training.operating_points import above_threshold
 from training.pipeline import Hyperparameters, fit, logits
+from training.scorer import sigmoid
 
 SEED = 20260101
 SECOND_ROUND = (
@@ -61,14 +64,13 @@ HEAD = ["Pipeline", "Macro F1", "F1 on the second round", "Average precision", "
 Say = Callable[[str], None]
 
 
-def rows(dataset: Dataset, say: Say) -> list[list[str]]:
-    """A row a pipeline: those of which the shipped one is made, then what was tried."""
+def rows(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
+    """A row a pipeline: those of which the shipped one is made, then what was tried; `shipped` is that of `CHOSEN`."""
     found = []
     for name, hyperparameters in (*PARTS, *TRIED):
         say(name)
-        found.append(_row(name, dataset, leave_out(dataset, hyperparameters, SEED)))
-        if hyperparameters is CHOSEN:
-            shipped = leave_out(dataset, CHOSEN, SEED)
+        left_out = shipped if hyperparameters is CHOSEN else leave_out(dataset, hyperparameters, SEED)
+        found.append(_row(name, dataset, left_out))
     say("sentences")
     found.append(_row("a fifth of the score from the strongest sentence", dataset, _with_sentences(dataset)))
     say("prior shift")
@@ -139,64 +141,39 @@ def shifted(scores: NDArray[np.float64], prior: NDArray[np.float64], steps: int 
 ROUNDS_HEAD = ["Trained on", "Judged on", "Macro F1", "Average precision"]
 
 
-def rounds(dataset: Dataset, say: Say) -> list[list[str]]:
+def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     """What the second round of writing gained: on its sources, and on those of the first."""
-    second = np.isin(dataset.sources, SECOND_ROUND)
+    is_second = np.isin(dataset.sources, SECOND_ROUND)
+    first, second = dataset.take(~is_second), dataset.take(is_second)
     say("rounds")
-    everything = leave_out(dataset, CHOSEN, SEED)
-    first_only = leave_out(dataset.take(~second), CHOSEN, SEED)
-    alone = _score_second(dataset, second)
-    decisions = left_out_decisions(dataset, everything, calibrated_left_out(dataset, everything))
-    scores = calibrated_left_out(dataset, everything)
-    old = dataset.take(~second)
-    old_scores = calibrated_left_out(old, first_only)
-    old_decisions = left_out_decisions(old, first_only, old_scores)
+    scores = calibrated_left_out(dataset, shipped)
+    decisions = left_out_decisions(dataset, shipped, scores)
+    # Fitted on all of the first round, it has what folds of it say as well.
+    alone = fit_calibrated(first, CHOSEN, SEED)
+    of_first = calibrated_left_out(first, alone.left_out)
+    group = "but the group of the source"
     return [
-        _round("the first round", "the second round", dataset, second, *alone),
+        _round("the first round", "the second round", second, *scores_and_decisions(alone, second)),
+        _round(f"all {group}", "the second round", second, scores[is_second], decisions[is_second]),
         _round(
-            "all but the group of the source", "the second round", dataset, second, scores[second], decisions[second]
-        ),
-        _round(
-            "the first round but the group of the source",
+            f"the first round {group}",
             "the first round",
-            dataset,
-            ~second,
-            old_scores,
-            old_decisions,
+            first,
+            of_first,
+            left_out_decisions(first, alone.left_out, of_first),
         ),
-        _round(
-            "all but the group of the source", "the first round", dataset, ~second, scores[~second], decisions[~second]
-        ),
+        _round(f"all {group}", "the first round", first, scores[~is_second], decisions[~is_second]),
     ]
 
 
-def _score_second(dataset: Dataset, second: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Scores and decisions on the second round by a model of the first, calibrated and cut there."""
-    from training.challenger import fit_calibrated  # noqa: PLC0415 - imports much that the variants do not need
-    from training.operating_points import above_threshold  # noqa: PLC0415
-
-    fitted = fit_calibrated(dataset.take(~second), CHOSEN, SEED)
-    found = logits(fitted.pipeline, dataset.take(second).normalised)[:, : len(dataset.frames)]
-    scores = 1 / (1 + np.exp(-found))
-    return scores, above_threshold(scores, [fitted.cuts["balanced"][frame] for frame in dataset.frames])
-
-
 def _round(
-    trained: str,
-    judged: str,
-    dataset: Dataset,
-    rows: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    decisions: NDArray[np.bool_],
+    trained: str, judged: str, part: Dataset, scores: NDArray[np.float64], decisions: NDArray[np.bool_]
 ) -> list[str]:
-    part = dataset.take(rows)
     found = evaluate("", part.frames, scores, decisions, part.targets, part.articles)
     return [trained, judged, figure_text(found.macro.f1), figure_text(found.macro_average_precision)]
 
 
-def stdout(line: str) -> None:
-    print(line, flush=True)
-
-
-def as_lines(table: Sequence[Sequence[str]]) -> str:
-    return "\n".join(" | ".join(row) for row in table)
+def scores_and_decisions(fitted: Fitted, part: Dataset) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores and decisions (n, k) of the frames of a part, by a model fitted elsewhere, at its balanced thresholds."""
+    scores = sigmoid(logits(fitted.pipeline, part.normalised)[:, : len(part.frames)])
+    return scores, above_threshold(scores, [fitted.cuts["balanced"][frame] for frame in part.frames])

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from labels.annotations import VOICES, Stance
+from labels.annotations import VOICES
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.intake import Reading
@@ -46,6 +46,7 @@ from training.classification import (
     Classification,
     FrameDecision,
     likeliest,
+    stance_shares,
 )
 from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
@@ -152,14 +153,6 @@ def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
         },
         roll_up=RollUp(rule=ROLL_UP_RULE, version=ROLL_UP_VERSION),
     )
-
-
-def stance_shares(added: Sequence[float] | None) -> dict[Stance, float] | None:
-    """Stances of paragraphs added up, as shares of them; None where there are none."""
-    total = sum(added) if added else 0.0
-    if not added or not total:
-        return None
-    return {stance: value / total for stance, value in zip(VOICES, added, strict=True)}
 
 
 def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:

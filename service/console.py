@@ -19,7 +19,7 @@ from service.store.keys import Key
 from training.card import ModelCard
 from training.card_markdown import FIGURES_HEAD, STANCES_HEAD, figure_text, figures_rows, stances_rows
 from training.cross_validation import Progress as Report
-from training.evaluation import Evaluation, StanceFigures
+from training.evaluation import Evaluation
 from training.registry import Promotion
 from training.report import EvaluationReport
 
@@ -171,50 +171,48 @@ def show_warnings(card: ModelCard) -> None:
         out.print(f"Warning: {warning}", style="yellow", markup=False)
 
 
-def _show_stances(figures: StanceFigures) -> None:
-    show_table(f"Stances of frames that are present, {figures.overall.how}", STANCES_HEAD, stances_rows(figures))
-
-
 def show_report(report: EvaluationReport) -> None:
     """The whole evaluation."""
     show_evaluation(report.left_out)
     if report.held_out:
         show_evaluation(report.held_out)
     if report.stances:
-        _show_stances(report.stances)
-    baselines = Table(title=f"Baselines on the same paragraphs as '{report.left_out.how}'")
-    for column in ("What decides", "Macro F1", "Micro F1"):
-        _column(baselines, column)
-    for evaluation in report.baselines_left_out:
-        baselines.add_row(evaluation.how, figure_text(evaluation.macro.f1), figure_text(evaluation.micro.f1))
-    baselines.add_row("the model", figure_text(report.left_out.macro.f1), figure_text(report.left_out.micro.f1))
-    out.print(baselines)
-    reliability = Table(title="Reliability: paragraphs by score, and the share of them that carries the frame")
+        title = f"Stances of frames that are present, {report.stances.overall.how}"
+        show_table(title, STANCES_HEAD, stances_rows(report.stances))
+    judged = [*((e.how, e) for e in report.baselines_left_out), ("the model", report.left_out)]
+    show_table(
+        f"Baselines on the same paragraphs as '{report.left_out.how}'",
+        ("What decides", "Macro F1", "Micro F1"),
+        [(name, figure_text(e.macro.f1), figure_text(e.micro.f1)) for name, e in judged],
+    )
+    _show_reliability(report.left_out)
+    show_table(
+        "Macro F1 on each source, by models that never saw it",
+        ("Source", "Paragraphs", "Macro F1"),
+        [(source.source, str(source.paragraphs), figure_text(source.macro_f1)) for source in report.by_source],
+    )
+    show_table(
+        "Learning curve: macro F1 on the held-out articles",
+        ("Paragraphs trained on", "Mean", "Range"),
+        [(f"{p.paragraphs:,}", f"{p.macro_f1:.2f}", f"{p.lowest:.2f}–{p.highest:.2f}") for p in report.learning_curve],
+    )
+
+
+def _show_reliability(evaluation: Evaluation) -> None:
+    table = Table(title="Reliability: paragraphs by score, and the share of them that carries the frame")
     for column in ("Frame", "Score", "Paragraphs", "Mean score", "Share"):
-        _column(reliability, column)
-    for figures in report.left_out.frames:
+        _column(table, column)
+    for figures in evaluation.frames:
         for row in figures.reliability:
-            reliability.add_row(
+            table.add_row(
                 figures.frame,
                 f"{row.low:.1f}–{row.high:.1f}",
                 str(row.paragraphs),
                 f"{row.mean_score:.2f}",
                 f"{row.share:.2f}",
             )
-        reliability.add_section()
-    out.print(reliability)
-    sources = Table(title="Macro F1 on each source, by models that never saw it")
-    for column in ("Source", "Paragraphs", "Macro F1"):
-        _column(sources, column)
-    for source in report.by_source:
-        sources.add_row(source.source, str(source.paragraphs), figure_text(source.macro_f1))
-    out.print(sources)
-    curve = Table(title="Learning curve: macro F1 on the held-out articles")
-    for column in ("Paragraphs trained on", "Mean", "Range"):
-        _column(curve, column)
-    for point in report.learning_curve:
-        curve.add_row(f"{point.paragraphs:,}", f"{point.macro_f1:.2f}", f"{point.lowest:.2f}–{point.highest:.2f}")
-    out.print(curve)
+        table.add_section()
+    out.print(table)
 
 
 def show_models(models: ModelList, history: Sequence[Promotion]) -> None:

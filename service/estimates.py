@@ -19,7 +19,7 @@ from service.schemas.prevalence import (
 from service.store import prevalence as store
 from service.store.prevalence import Cell, CellSums, CodedParagraph, Period, Selection
 from training.card import ModelCard
-from training.classification import Stances
+from training.classification import Stances, stance_shares
 from training.dataset import is_held_out
 from training.prevalence import (
     WANTED_WIDTH,
@@ -217,14 +217,13 @@ class Estimates:
 
 def _stance_shares(added: Stances) -> dict[Stance, StanceShare] | None:
     """Shares of stances of which the paragraphs were added up."""
-    size = sum(added)
-    if not size > 0:
+    shares = stance_shares(added)
+    if shares is None:
         return None
-    shares = {stance: max(0.0, value / size) for stance, value in zip(VOICES, added, strict=True)}
     return {
         stance: StanceShare(share=share, low=low, high=high)
         for stance, share in shares.items()
-        for low, high in [stance_interval(share, size)]
+        for low, high in [stance_interval(share, sum(added))]
     }
 
 

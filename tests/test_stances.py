@@ -37,23 +37,17 @@ def test_stances_are_told_apart_on_sources_left_out_far_better_than_by_the_commo
     assert challenger.card.stances == VOICES == ("advanced", "reported", "contested")
 
 
-def test_stance_scores_of_a_frame_add_up_to_one_and_do_not_move_the_frame(challenger, corpus):
+def test_stance_scores_of_a_frame_add_up_to_one_and_do_not_move_the_frame(challenger, corpus, codebook):
     texts = [paragraph.text for paragraph in corpus[:100]]
     scored = FrameModel.of(challenger.pipeline, challenger.card).score_with_stances(texts)
     assert scored.stances.shape == (100, 4, 3)
     assert np.allclose(scored.stances.sum(axis=2), 1)
     silent = [replace(p, annotations=tuple(map(without_stances, p.annotations))) for p in corpus]
-    assert build_dataset(silent, read()).stances.max() == -1
+    assert build_dataset(silent, codebook).stances.max() == -1
 
 
 def without_stances(annotation):
     return Annotation(annotation.coder, dict.fromkeys(annotation.frames, "present"))
-
-
-def read():
-    from labels.codebook import read_codebook
-
-    return read_codebook()
 
 
 def test_a_model_of_codes_without_stances_answers_none(corpus, codebook):

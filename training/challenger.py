@@ -117,8 +117,8 @@ def fit_calibrated(
     calibration, cuts = _calibrate(training, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
     if left_out.stances is not None:
-        rows, frames = np.nonzero(training.stances >= 0)
-        slope, biases = fit_calibration(left_out.stances[rows, frames], training.stances[rows, frames].astype(np.int64))
+        rows, frames, said = training.said
+        slope, biases = fit_calibration(left_out.stances[rows, frames], said)
         slopes = np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)])
         offsets = np.concatenate([offsets, np.tile(biases, len(calibration))])
     fold_in(pipeline, slopes, offsets)

@@ -19,7 +19,6 @@ from training.scorer import FrameExplanation
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
-
 Stances = tuple[float, ...]
 """A score for each stance that the model knows, in its order; they add up to 1."""
 
@@ -27,6 +26,15 @@ Stances = tuple[float, ...]
 def likeliest(stances: Stances) -> Stance:
     """The stance with the highest score."""
     return VOICES[stances.index(max(stances))]
+
+
+def stance_shares(added: Stances | None) -> dict[Stance, float] | None:
+    """Stances of paragraphs added up, as shares of them; None where there are none."""
+    total = sum(added) if added else 0.0
+    if not added or not total > 0:
+        return None
+    # Sums that were added to and taken from may be a rounding below 0.
+    return {stance: max(0.0, value / total) for stance, value in zip(VOICES, added, strict=True)}
 
 
 class FrameDecision(NamedTuple):

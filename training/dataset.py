@@ -54,6 +54,12 @@ class Dataset:
         )
 
     @property
+    def said(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The m stances that coders gave: row, column of the frame, and place in `VOICES`, (m,) each."""
+        rows, frames = np.nonzero(self.stances >= 0)
+        return rows, frames, self.stances[rows, frames].astype(np.int64)
+
+    @property
     def held_out(self) -> NDArray[np.bool_]:
         """(n,) mask of the paragraphs whose article is held out."""
         verdicts = {article: is_held_out(article) for article in set(self.articles)}

@@ -13,7 +13,7 @@ from labels.annotations import VOICES, CodedParagraph
 from labels.codebook import Codebook, codebook_to_toml
 from labels.gold import settle
 from training.behaviour import Check, check_behaviour
-from training.card import ModelCard
+from training.card import ModelCard, card_to_json
 from training.card_markdown import (
     FIGURES_HEAD,
     STANCES_HEAD,
@@ -26,7 +26,7 @@ from training.card_markdown import (
 from training.evaluation import Evaluation
 from training.frame_model import FrameModel
 from training.latex import csv_table, escaped, latex_table
-from training.report_html import f1_chart, reliability_chart
+from training.report_html import f1_chart, reliability_chart, svg
 
 _TEX = Environment(loader=PackageLoader("training"), autoescape=False, undefined=StrictUndefined)  # noqa: S701 - TeX
 _AGREEMENT_HEAD = ["Frame", "Alpha", "95% interval", "Percent", "Paragraphs"]
@@ -73,30 +73,21 @@ def _files(
         ("f1", f1_chart(evaluations, card.frames, colours)),
         ("reliability", reliability_chart(card.left_out, card.frames, colours)),
     ):
-        yield f"figures/{name}.svg", vl_convert.vegalite_to_svg(chart.to_dict())
+        yield f"figures/{name}.svg", svg(chart)
         yield f"figures/{name}.pdf", vl_convert.vegalite_to_pdf(chart.to_dict())
     yield "model-card.md", card_to_markdown(card)
-    yield "card.json", _card_json(card)
+    yield "card.json", card_to_json(card)
     yield "codebook.toml", codebook_to_toml(codebook)
     yield "datasheet.md", _datasheet(codebook, paragraphs)
     yield "appendix.tex", _appendix(tables)
     yield "README.md", _readme(card, tables)
 
 
-def _card_json(card: ModelCard) -> str:
-    from training.card import card_to_json  # noqa: PLC0415 - one line of use
-
-    return card_to_json(card)
-
-
 def _tables(
     card: ModelCard, codebook: Codebook, paragraphs: Sequence[CodedParagraph], checks: Sequence[Check]
 ) -> list[Table]:
-    found = [
-        Table(
-            "frames", f"Figures of model {card.version}: {card.left_out.how}", FIGURES_HEAD, figures_rows(card.left_out)
-        )
-    ]
+    caption = f"Figures of model {card.version}: {card.left_out.how}"
+    found = [Table("frames", caption, FIGURES_HEAD, figures_rows(card.left_out))]
     if card.held_out:
         found.append(Table("held-out", "Figures on held-out articles", FIGURES_HEAD, figures_rows(card.held_out)))
     if card.stances_left_out:
@@ -106,9 +97,7 @@ def _tables(
     return [
         *found,
         Table("baselines", "Baselines and model", ["What decides", "Macro F1", "Micro F1"], baselines),
-        Table(
-            "agreement", "Agreement of the coders", ["Frame", "Alpha", "95% interval", "Percent", "Paragraphs"], agreed
-        ),
+        Table("agreement", "Agreement of the coders", _AGREEMENT_HEAD, agreed),
         Table("behaviour", "Behaviour checks", BEHAVIOUR_HEAD, behaviour_rows(checks)),
     ]
 

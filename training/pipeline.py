@@ -175,17 +175,20 @@ def _fit_column(
     mixed: Matrix, target: NDArray[np.bool_], hyperparameters: Hyperparameters, seed: int
 ) -> tuple[NDArray[np.float64], float]:
     """Weights (columns of `mixed`,) and intercept of one frame."""
-    if target.all() or not target.any():
-        return np.zeros(mixed.shape[1]), _rarity(target)
     scale = _contrast(mixed, target, hyperparameters.contrast)
-    estimator = _unfitted(hyperparameters, seed).fit(mixed @ sparse.diags(scale), target)
-    return scale * estimator.coef_[0], float(estimator.intercept_[0])
+    weights, intercept = _regression(mixed @ sparse.diags(scale), target, _unfitted(hyperparameters, seed))
+    return scale * weights, intercept
 
 
-def _rarity(target: NDArray[np.bool_]) -> float:
-    """Log-odds of a target of which only one kind was seen."""
-    share = (target.sum() + 1) / (len(target) + 2)
-    return float(np.log(share / (1 - share)))
+def _regression(
+    design: Matrix, target: NDArray[np.bool_], estimator: LogisticRegression
+) -> tuple[NDArray[np.float64], float]:
+    """Weights (columns of `design`,) and intercept; of a target of which one kind was seen, how rare it was."""
+    if target.all() or not target.any():
+        share = (target.sum() + 1) / (len(target) + 2)
+        return np.zeros(design.shape[1]), float(np.log(share / (1 - share)))
+    estimator.fit(design, target)
+    return estimator.coef_[0], float(estimator.intercept_[0])
 
 
 def _contrast(mixed: Matrix, target: NDArray[np.bool_], power: float) -> NDArray[np.float64]:
@@ -206,24 +209,19 @@ def _fit_stances(
     A stance has weights that all frames share and, beside them, each frame's own (Daume 2007, "Frustratingly easy
     domain adaptation"): what is rare with one frame is learned from the others.
     """
-    rows, frames = np.nonzero(part.stances >= 0)
+    rows, frames, said = part.said
     if len(rows) > _MOST_STANCE_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(rows), _MOST_STANCE_ROWS, replace=False))
-        rows, frames = rows[chosen], frames[chosen]
-    said = part.stances[rows, frames]
+        rows, frames, said = rows[chosen], frames[chosen], said[chosen]
     carrying = mixed[rows]
     count, width = len(part.frames), mixed.shape[1]
     own = [sparse.diags((frames == frame).astype(float)) @ carrying for frame in range(count)]
     which = sparse.csr_matrix(np.eye(count)[frames])
     design = sparse.csr_matrix(sparse.hstack([carrying, *own, which]))
-    fitted = []
-    for stance in range(len(VOICES)):
-        target = said == stance
-        if target.all() or not target.any():
-            fitted.append((np.zeros(design.shape[1]), _rarity(target)))
-            continue
-        estimator = _unfitted(hyperparameters, seed, class_weight="balanced").fit(design, target)
-        fitted.append((estimator.coef_[0], float(estimator.intercept_[0])))
+    fitted = [
+        _regression(design, said == stance, _unfitted(hyperparameters, seed, class_weight="balanced"))
+        for stance in range(len(VOICES))
+    ]
     return [
         (
             weight[:width] + weight[(1 + frame) * width : (2 + frame) * width],

@@ -31,7 +31,7 @@ def report_to_html(report: EvaluationReport) -> str:
     }
     return _PAGE.get_template("report.html").render(
         report=report,
-        charts={name: Markup(_svg(chart)) for name, chart in charts.items() if chart is not None},  # noqa: S704
+        charts={name: Markup(svg(chart)) for name, chart in charts.items() if chart is not None},  # noqa: S704
         figure=figure_text,
         evaluations=[e for e in (report.left_out, report.held_out) if e is not None],
     )
@@ -41,7 +41,8 @@ def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=rows))
 
 
-def _svg(chart: Chart) -> str:
+def svg(chart: Chart) -> str:
+    """The chart as an image."""
     return vl_convert.vegalite_to_svg(chart.to_dict())
 
 

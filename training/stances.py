@@ -19,7 +19,8 @@ MIN_CODED = 10
 
 def can_be_learned(part: Dataset) -> bool:
     """Whether at least two stances were coded often enough."""
-    counts = np.bincount(part.stances[part.stances >= 0], minlength=len(VOICES))
+    _, _, said = part.said
+    counts = np.bincount(said, minlength=len(VOICES))
     return bool((counts >= MIN_CODED).sum() >= 2)
 
 
@@ -40,8 +41,8 @@ def fit_calibration(logits: NDArray[np.float64], said: NDArray[np.int64]) -> tup
 
 def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds: NDArray[np.int64]) -> StanceFigures:
     """Figures from log-odds (n, k, s) of folds left out (n,), each calibrated on the others; majority likewise."""
-    rows, frames = np.nonzero(part.stances >= 0)
-    said, found = part.stances[rows, frames].astype(np.int64), logits[rows, frames]
+    rows, frames, said = part.said
+    found = logits[rows, frames]
     scores, commonest = np.zeros(found.shape), np.zeros(found.shape)
     for fold in np.unique(folds):
         inside = folds[rows] == fold

@@ -103,13 +103,13 @@ def _pairs(titles: Sequence[str]) -> Chart:
 
 def _voices() -> Chart:
     colour = alt.Color("stance:N", scale=alt.Scale(domain=list(VOICES), range=list(_VOICE_COLOURS)), title=None)
-    percent = {name: alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high")}
+    shares = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high")]
     base = alt.Chart(_ROWS).encode(
         y=alt.Y("who:N", title=None, sort=None),
         x=alt.X("share:Q", stack="zero", axis=_SHARE, scale=alt.Scale(domain=[0, 1])),
         order=alt.Order("place:Q"),
         color=colour.legend(orient="bottom"),
-        tooltip=[alt.Tooltip("who:N", title=" "), alt.Tooltip("stance:N"), *percent.values(), alt.Tooltip("count:Q")],
+        tooltip=[alt.Tooltip("who:N", title=" "), alt.Tooltip("stance:N"), *shares, alt.Tooltip("count:Q")],
     )
     return alt.layer(base.mark_bar(cornerRadius=2)).properties(width="container")
 
