@@ -1,27 +1,37 @@
-"""What the terminal shows: tables, highlighted evidence, progress."""
+"""What the terminal shows: tables, highlighted evidence, progress.
 
-from collections.abc import Callable, Iterator, Sequence
+What is shown is imported for its types only: at run time it would bring scikit-learn and FastAPI to every command, more
+than a second.
+"""
+
+from __future__ import annotations
+
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from labels.agreement import FrameAgreement
-from labels.codebook import Codebook
-from service.bulk.job import Done, Summary
-from service.doctor import Finding
-from service.schemas.annotations import AgreementAnswer
-from service.schemas.articles import Classified, ParagraphAnswer
-from service.schemas.models import ModelList
-from service.store.keys import Key
-from training.card import ModelCard
 from training.card_markdown import FIGURES_HEAD, STANCES_HEAD, figure_text, figures_rows, stances_rows
-from training.cross_validation import Progress as Report
-from training.evaluation import Evaluation
-from training.registry import Promotion
-from training.report import EvaluationReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from labels.agreement import FrameAgreement
+    from labels.codebook import Codebook
+    from service.bulk.job import Done, Summary
+    from service.doctor import Finding
+    from service.schemas.annotations import AgreementAnswer
+    from service.schemas.articles import Classified, ParagraphAnswer
+    from service.schemas.models import ModelList
+    from service.store.keys import Key
+    from training.card import ModelCard
+    from training.cross_validation import Progress as Report
+    from training.evaluation import Evaluation
+    from training.registry import Promotion
+    from training.report import EvaluationReport
 
 out = Console()
 err = Console(stderr=True)

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     worker: bool = Field(
         True, description="Whether `framing serve` starts a worker; else run `framing worker` yourself."
     )
+    worker_yields: bool = Field(
+        True,
+        description="Whether the worker takes only what others leave of one core (nice 19, on Linux SCHED_IDLE); false "
+        "where it has a machine of its own.",
+    )
     promotion: Literal["auto", "manual"] = Field(
         "manual", description="Whether a training run promotes its model when the verdict is for it."
     )

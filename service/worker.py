@@ -71,7 +71,9 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    _yield_to_others()
+    threadpool_limits(limits=1)
+    if settings.worker_yields:
+        _yield_to_others()
     codebook = read_codebook(settings.codebook)
     database, registry = Database(settings.store_url), Registry(settings.models_location)
     database.migrate()
@@ -94,8 +96,7 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
 
 
 def _yield_to_others() -> None:
-    """Those who classify come first: training takes one core, and of that what they leave."""
-    threadpool_limits(limits=1)
+    """Those who classify come first: training takes what they leave of a core."""
     os.nice(_NICENESS)
     if hasattr(os, "SCHED_IDLE"):
         # Linux: whoever wakes up to answer a request takes the core at once.

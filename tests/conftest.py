@@ -19,7 +19,7 @@ from postgresql import PROGRAMS, postgresql
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
+from labels.annotations import DEFAULT_CORPUS, CodedParagraph, corpus_row, read_corpus
 from labels.codebook import Codebook, read_codebook
 from service.app import create_app
 from service.pages.assets import ChartFiles
@@ -47,6 +47,14 @@ def codebook() -> Codebook:
 @pytest.fixture(scope="session")
 def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
     return read_corpus(DEFAULT_CORPUS, codebook)
+
+
+@pytest.fixture(scope="session")
+def part_of_the_corpus(corpus: tuple[CodedParagraph, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fourth of the articles: enough to train, and quickly."""
+    articles = sorted({p.article for p in corpus})[::4]
+    path = tmp_path_factory.mktemp("corpus") / "part.jsonl"
+    return write_lines(path, [corpus_row(p) for p in corpus if p.article in articles])
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +170,8 @@ def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def _environment(**variables: str | Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
-    own = {f"FRAMING_{name.upper()}": str(value) for name, value in variables.items()}
+    # A worker that takes only what is left would wait for the other tests.
+    own = {f"FRAMING_{name.upper()}": str(value) for name, value in {"worker_yields": "false", **variables}.items()}
     return {
         **inherited,
         "PYTHONPATH": f"{ROOT / 'tests' / 'as_installed'}:{ROOT}",
@@ -192,8 +201,18 @@ def running_server(data_dir: Path, **variables: str) -> Iterator[tuple[httpx2.Cl
             wait_until(lambda: answers(client, "/livez"), "the server to answer", process=process)
             yield client, process
     finally:
-        process.terminate()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Tells a process to stop; one that does not is killed, lest it is in the way of other tests, and is a failure."""
+    process.terminate()
+    try:
         process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def answers(client: httpx2.Client, path: str) -> bool:

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from compose_spec import PyCompose
-from conftest import ROOT, THREE_PARAGRAPHS, _environment, answers, free_port, wait_until
+from conftest import ROOT, THREE_PARAGRAPHS, _environment, answers, free_port, stop, wait_until
 
 from service.app import create_app
 from service.metrics import Metrics
@@ -98,15 +98,17 @@ def as_process(service, folder, values):
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        stop(process)
 
 
 @pytest.mark.databases("postgresql")
-def test_the_topology_of_the_compose_file_trains_serves_and_retrains(compose, database_url, tmp_path):
+def test_the_topology_of_the_compose_file_trains_serves_and_retrains(
+    compose, database_url, tmp_path, part_of_the_corpus
+):
     services = compose["services"]
     key = "the admin key of the composed service"
     values = {"database_url": database_url, "models_url": str(tmp_path / "models"), "admin_key": key}
+    values["corpus"] = part_of_the_corpus
     with as_process(services["first-model"], tmp_path / "first", values) as first:
         assert first.wait(timeout=90) == 0
     with ExitStack() as stack:

@@ -356,6 +356,16 @@ def test_a_code_given_while_another_is_under_way_is_sent_too(page, context, site
     wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "hasty")) == 2, "both codes")
 
 
+def test_a_code_refused_for_coming_too_soon_waits_and_is_sent_again(page, context, site):
+    page.expected = ["429"]
+    open_queue(page, "swift")
+    problem = {"status": 429, "detail": "Too many requests."}
+    page.route("**/v1/annotations", lambda route: route.fulfill(status=429, json=problem), times=1)
+    page.keyboard.press("Enter")
+    page.locator("[data-network]", has_text="Too many requests. 1 code waits here").wait_for()
+    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "swift")) == 1, "the code to be sent")
+
+
 def test_codes_that_could_not_be_sent_survive_the_closing_of_the_page(page, context, site):
     page.expected = ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
     open_queue(page, "leaver")

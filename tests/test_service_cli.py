@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, write_lines
@@ -27,13 +29,6 @@ def test_help_lists_every_command_and_each_has_an_example_and_json(framing):
         text = framing(command, "--help").stdout
         assert "Example: " in text
         assert "--json" in text or command in ("serve", "worker")
-
-
-@pytest.fixture
-def part_of_the_corpus(corpus, tmp_path):
-    """A fourth of the articles: enough to train, and quickly."""
-    articles = sorted({p.article for p in corpus})[::4]
-    return write_lines(tmp_path / "part.jsonl", [corpus_row(p) for p in corpus if p.article in articles])
 
 
 def test_training_registers_and_only_the_first_model_becomes_champion(framing, tmp_path, part_of_the_corpus):
@@ -116,6 +111,15 @@ def test_a_line_that_holds_no_article_is_named(framing, data, tmp_path, content,
     done = framing("score", "a.jsonl", **data)
     assert (done.returncode, done.stderr.startswith(sentence)) == (1, True), done.stderr
     assert framing("score", "missing.txt", **data).stderr.startswith("Error: missing.txt cannot be read")
+
+
+def test_commands_that_only_show_something_do_not_wait_for_what_trains_and_serves():
+    command = [sys.executable, "-X", "importtime", "-m", "service.cli", "codebook"]
+    imported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    assert "rich.table" in imported
+    assert not {"sklearn", "scipy", "fastapi", "sqlalchemy"} & {
+        line.split("|")[-1].strip() for line in imported.splitlines()
+    }
 
 
 def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing, data, registry, challenger):

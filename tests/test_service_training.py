@@ -32,8 +32,19 @@ pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-def data_dir(models_folder):
+def data_dir(models_folder, part_of_the_corpus):
+    """Processes started here train on a part of the corpus."""
+    with (models_folder.parent / ".env").open("a", encoding="utf-8") as settings:
+        settings.write(f"FRAMING_CORPUS={part_of_the_corpus}\n")
     return models_folder.parent
+
+
+@pytest.fixture
+def whole_corpus(data_dir):
+    """Processes started here train as the champion was, so that they make one that is as good."""
+    path = data_dir / ".env"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line}\n" for line in lines if "CORPUS" not in line), encoding="utf-8")
 
 
 @contextmanager
@@ -73,7 +84,7 @@ def wait_for_end(client, run, seconds=60):
     return state_of(client, run)
 
 
-def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir, corpus):
+def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir, part_of_the_corpus):
     with running_server(data_dir, worker="true") as (client, _process):
         client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
         run = start(client, note="first round", hyperparameters={"regularisation": 0.3})
@@ -85,7 +96,11 @@ def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir, cor
     assert progress == sorted(progress)
     assert (events[-1]["state"], events[-1]["step"], progress[-1]) == ("succeeded", "promote", 1.0)
     last = events[-1]
-    assert (last["version"], last["promoted"], last["annotations"]) == ("v2", False, len(corpus))
+    assert (last["version"], last["promoted"], last["annotations"]) == (
+        "v2",
+        False,
+        len(part_of_the_corpus.read_text().splitlines()),
+    )
     assert last["verdict"]["champion"] == "v1"
     assert last["verdict"]["reason"]
     assert last["label_diff"]["paragraphs"] == 3
@@ -220,6 +235,7 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir
 
 
 @pytest.mark.databases("sqlite")
+@pytest.mark.usefixtures("whole_corpus")
 def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_one_is_not(data_dir, api):
     good, bad = start(api, seed=5), start(api, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):
@@ -260,6 +276,7 @@ def has_reached(client, run, step):
 
 
 @pytest.mark.databases("sqlite")  # on PostgreSQL a worker is killed in the test of two of them
+@pytest.mark.usefixtures("whole_corpus")
 def test_whatever_step_the_worker_is_killed_in_the_run_ends_well_and_registers_one_model(data_dir, api):
     for number in range(40):
         api.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} {number}", "explain": False})
@@ -465,3 +482,11 @@ def test_workers_of_other_hosts_wait_for_the_lock_in_the_database(data_dir, api,
         wait_until(lambda: len(Registry(data_dir / "models").versions()) == 2, "the run to register")
         assert (first.poll(), second.poll()) == (None, None)
     assert Registry(data_dir / "models").versions() == ["v1", "v2"]
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(("yields", "policy"), [("true", "SCHED_IDLE"), ("false", "SCHED_OTHER")])
+def test_a_worker_takes_what_others_leave_unless_it_is_told_that_it_is_alone(data_dir, yields, policy):
+    with running_worker(data_dir, worker_yields=yields) as process:
+        wait_until((data_dir / "worker.lock").exists, "the worker to work", process=process)
+        assert os.sched_getscheduler(process.pid) == getattr(os, policy)

@@ -8,11 +8,13 @@ const find = (name, where = document) => where.querySelector(`[data-${name}]`);
 const buttons = [...root.querySelectorAll(".frame-button")];
 const OUTBOX = `framing-outbox-${coder}`;
 const RETRY_MS = 3000;
+const FOR_NOW = [401, 403, 408, 429]; // the same code may be taken later: signed in again, or not so fast
 
 let queue = [];
 let chosen = {};
 let history = []; // what was coded here, the last at the end
 let sending = null;
+let again = null;
 
 const outbox = {
   all: () => JSON.parse(localStorage.getItem(OUTBOX) || "[]"),
@@ -23,10 +25,11 @@ const outbox = {
 
 const keyOf = (task) => `${task.article_id}:${task.paragraph}`;
 
-function showNetwork(error) {
+function showWaiting(error) {
   const waiting = outbox.all().length;
   const codes = waiting === 1 ? "1 code waits" : `${waiting} codes wait`;
-  find("network").textContent = error && waiting ? `The server cannot be reached; ${codes} here and will be sent again.` : "";
+  const why = error?.status < 500 ? error.message : "The server cannot be reached.";
+  find("network").textContent = error && waiting ? `${why} ${codes} here and will be sent again.` : "";
 }
 
 // One at a time until the outbox is empty: also what was coded while another was under way.
@@ -40,15 +43,16 @@ async function send() {
         const entry = history.find((one) => one.key === key);
         if (entry) entry.id = annotations[0].id;
         outbox.take(key);
-        showNetwork(null);
+        showWaiting(null);
       } catch (error) {
-        if (error.status && error.status < 500) {
+        if (error.status && error.status < 500 && !FOR_NOW.includes(error.status)) {
           outbox.take(key); // refused for good, such as a paragraph deleted meanwhile
           find("network").textContent = `A code was refused: ${error.message}`;
           continue;
         }
-        showNetwork(error);
-        setTimeout(send, RETRY_MS);
+        showWaiting(error);
+        clearTimeout(again);
+        again = setTimeout(send, RETRY_MS);
         return;
       }
     }
