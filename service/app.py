@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from labels.codebook import read_codebook
-from service import problems
+from service import openapi, problems
 from service.access.gate import Gate
 from service.champion import Champion
 from service.metrics import MeasureRequests, Metrics, product_version
@@ -33,12 +31,10 @@ from service.routes import (
     scores,
     training_runs,
 )
-from service.schemas.problems import Problem
 from service.settings import Settings
 from service.state import Services
 from service.store import champion as noted
 from service.store.database import Database
-from training.errors import NoChampionError
 from training.registry import Promotion, Registry
 
 _DESCRIPTION = (
@@ -120,54 +116,5 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_middleware(LimitRequests, most=settings.max_requests, answer_seconds=settings.answer_seconds)
     app.add_middleware(MeasureRequests, metrics=metrics)
-    app.openapi = lambda: _openapi(app, services)  # type: ignore[method-assign]
+    openapi.install(app, services)
     return app
-
-
-def _openapi(app: FastAPI, services: Services) -> dict[str, Any]:
-    """The OpenAPI document, with the frames of the model in use where a frame is asked for."""
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    schemas = document["components"]["schemas"]
-    schemas[Problem.__name__] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schemas[Problem.__name__].pop("$defs", {}))
-    _describe_invalid_requests(document)
-    _summarise_by_description(document)
-    try:
-        frames = list(services.champion.model().card.frame_keys)
-    except NoChampionError:
-        return document
-    schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(services.codebook.keys)}
-    for name in ("ClassifyRequest", "ArticleRequest"):
-        schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": frames}
-    for path in document["paths"].values():
-        for parameter in path.get("get", {}).get("parameters", ()):
-            if parameter["name"] == "frame":
-                _name_frames(parameter["schema"], frames)
-    return document
-
-
-def _name_frames(schema: dict[str, Any], frames: list[str]) -> None:
-    """Says which frames a parameter takes, be it one or a list."""
-    for kind in schema.get("anyOf", [schema]):
-        if kind.get("type") == "array":
-            kind["items"] = {"type": "string", "enum": frames}
-        elif kind.get("type") == "string":
-            kind["enum"] = frames
-
-
-def _summarise_by_description(document: dict[str, Any]) -> None:
-    """The first sentence of a route's description says more than the name of its function."""
-    for path in document["paths"].values():
-        for operation in path.values():
-            operation["summary"] = operation["description"].split(".")[0].split("\n")[0]
-
-
-def _describe_invalid_requests(document: dict[str, Any]) -> None:
-    """FastAPI documents its own shape of validation errors, which this service never answers with."""
-    document["components"]["schemas"].pop("HTTPValidationError", None)
-    document["components"]["schemas"].pop("ValidationError", None)
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-    for path in document["paths"].values():
-        for operation in path.values():
-            if "422" in operation["responses"]:
-                operation["responses"]["422"]["content"] = content

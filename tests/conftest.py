@@ -63,6 +63,12 @@ def challenger(corpus: tuple[CodedParagraph, ...], codebook: Codebook) -> Challe
 
 
 @pytest.fixture(scope="session")
+def other_challenger(part_of_the_corpus: Path, codebook: Codebook) -> Challenger:
+    """One that scores otherwise, for want of paragraphs."""
+    return train_challenger(read_corpus(part_of_the_corpus, codebook), codebook)
+
+
+@pytest.fixture(scope="session")
 def trained_folder(challenger: Challenger, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "models"
     registry = Registry(folder)

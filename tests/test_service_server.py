@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, resident_mib, running_server, wait_until
+from fastapi.openapi.utils import get_openapi
+
+from service import openapi
 
 
 @pytest.fixture
@@ -33,13 +36,9 @@ def test_a_worker_stays_under_250_mib_after_work(data_dir):
 
 
 def test_no_request_fails_and_no_answer_mixes_models_through_promotions_and_rollbacks(
-    data_dir, registry, corpus, codebook
+    data_dir, registry, other_challenger
 ):
-    from training.challenger import train_challenger
-    from training.pipeline import Hyperparameters
-
-    other = train_challenger(corpus, codebook, hyperparameters=Hyperparameters(regularisation=0.5))
-    registry.register(other)
+    registry.register(other_challenger)
     texts = THREE_PARAGRAPHS.split("\n\n")
     expected = {version: registry.load(version).score(texts).round(9).tolist() for version in ("v1", "v2")}
     assert expected["v1"] != expected["v2"]
@@ -143,6 +142,16 @@ def test_the_openapi_document_holds_under_schemathesis_with_all_checks(data_dir,
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     assert int(re.search(r"(\d+) generated", done.stdout).group(1)) > 300
+
+
+def test_the_openapi_document_is_made_once_however_often_it_or_a_wrong_method_is_asked_for(client, monkeypatch):
+    made = []
+    monkeypatch.setattr(openapi, "get_openapi", lambda **facts: made.append(1) or get_openapi(**facts))
+    for _ in range(5):
+        refused = client.put("/v1/articles")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+        assert "ArticleRequest" in client.get("/openapi.json").json()["components"]["schemas"]
+    assert len(made) == 1
 
 
 def test_the_curl_of_the_readme_stores_an_article_with_all_four_frames(data_dir):

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from labels.annotations import Annotation, CodedParagraph
+from labels.annotations import Annotation, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from labels.normalise import normalise
 from training.card import card_from_json, card_to_json
 from training.card_markdown import card_to_markdown
 from training.challenger import train_challenger
 from training.classification import classify, cuts_at
+from training.dataset import is_held_out
 from training.errors import ModelFileError, TrainingDataError
 from training.frame_model import FrameModel
 from training.pipeline import Hyperparameters
@@ -40,31 +41,29 @@ def test_the_model_beats_both_baselines_on_sources_left_out_and_is_calibrated_th
     assert report.left_out.ece < 0.05
 
 
-def test_nothing_of_a_held_out_article_reaches_the_fitted_model(corpus, codebook, challenger):
-    assert challenger.card.data.articles + challenger.card.data.held_out_articles == len({p.article for p in corpus})
-    training = [p for p in corpus if p.article not in _held_out(corpus)]
+@pytest.fixture(scope="module")
+def part(part_of_the_corpus, codebook):
+    return read_corpus(part_of_the_corpus, codebook)
+
+
+def test_nothing_of_a_held_out_article_reaches_the_fitted_model(part, codebook, other_challenger):
+    data = other_challenger.card.data
+    training = [p for p in part if not is_held_out(p.article)]
+    assert data.articles == len({p.article for p in training})
+    assert data.articles + data.held_out_articles == len({p.article for p in part})
+    assert data.held_out_articles > 0
     again = train_challenger(training, codebook)
-    texts = [p.text for p in corpus[:50]]
-    found = FrameModel.of(challenger.pipeline, challenger.card).score(texts)
-    assert (FrameModel.of(again.pipeline, again.card).score(texts) == found).all()
+    assert (scores_by(again, part) == scores_by(other_challenger, part)).all()
 
 
-def _trained_again(corpus, codebook):
-    again = train_challenger(corpus, codebook)
-    return again.pipeline, again.card
+def test_same_data_and_seed_give_the_same_scores_whatever_the_number_of_processes(part, codebook, other_challenger):
+    assert (scores_by(train_challenger(part, codebook), part) == scores_by(other_challenger, part)).all()
+    in_two = train_challenger(part, codebook, jobs=2)
+    assert np.abs(scores_by(in_two, part) - scores_by(other_challenger, part)).max() < 1e-12
 
 
-def _held_out(corpus):
-    from training.dataset import is_held_out
-
-    return {p.article for p in corpus if is_held_out(p.article)}
-
-
-def test_same_data_and_seed_give_the_same_scores_whatever_the_number_of_processes(corpus, codebook, challenger, model):
-    again = train_challenger(corpus, codebook, jobs=2)
-    texts = [p.text for p in corpus[:200]]
-    assert np.abs(FrameModel.of(again.pipeline, again.card).score(texts) - model.score(texts)).max() < 1e-12
-    assert (FrameModel.of(*_trained_again(corpus, codebook)).score(texts) == model.score(texts)).all()
+def scores_by(challenger, paragraphs):
+    return FrameModel.of(challenger.pipeline, challenger.card).score([p.text for p in paragraphs[:200]])
 
 
 def test_scores_are_the_probabilities_of_the_stored_pipeline(corpus, challenger, model):

@@ -78,13 +78,10 @@ def test_without_held_out_paragraphs_nobody_is_promoted_unseen(truth):
     assert first_model_verdict().promote
 
 
-def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challenger, corpus, codebook):
-    from training.challenger import train_challenger
+def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challenger, other_challenger, corpus):
     from training.classification import classify, cuts_at
-    from training.pipeline import Hyperparameters
 
-    other = train_challenger(corpus, codebook, hyperparameters=Hyperparameters(regularisation=0.3))
-    models = [FrameModel.of(c.pipeline, c.card) for c in (challenger, other)]
+    models = [FrameModel.of(c.pipeline, c.card) for c in (challenger, other_challenger)]
     texts = [p.text for p in corpus[:300]]
     places = [{"article_id": p.article, "paragraph": p.index} for p in corpus[:300]]
     diff = LabelDiff(*models)
