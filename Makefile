@@ -66,7 +66,7 @@ dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts 
 bench: .venv/test  ## Write docs/performance.md: speed and size beside what people build with the same model
 	$(BIN)/python -m benchmarks.performance --write
 
-soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, about twenty minutes
+soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, half an hour
 	$(BIN)/python -m benchmarks.reliability --write
 
 audit: .venv/test  ## Look the locked packages up among known faults, or list them for review where that cannot be reached

@@ -32,8 +32,8 @@ _WRITERS = 4
 Progress = Callable[[float], None]
 
 
-def _silent(_share: float) -> None:
-    return None
+def silent(_share: float) -> None:
+    """For callers that show no progress."""
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class Writers:
         return None
 
 
-def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: Progress = _silent) -> dict[str, int]:
+def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: Progress = silent) -> dict[str, int]:
     """Kills the server, or its worker, the hard way at random moments under load; what the ledger says afterwards."""
     chance, ledger, kills = random.Random(seed), Ledger(), 0  # noqa: S311 - no secret
     command, end = product(folder, worker="true"), time.monotonic() + seconds
@@ -266,7 +266,7 @@ _BODIES: dict[str, dict[str, Any]] = {
 _ODD = (b"\\", b"[" * 40, b"{", b"null", b"\0", b"\xff", b"-1e999", b"\\ud800", b"1" * 400, b"\r\n", "İ\u202e".encode())
 
 
-def bad_inputs(folder: Path, count: int, progress: Progress = _silent) -> dict[str, int]:
+def bad_inputs(folder: Path, count: int, progress: Progress = silent) -> dict[str, int]:
     """Bodies that were right until pieces were put in, taken out or doubled: none may end in a 500."""
     chance, statuses = random.Random(3), dict[int, int]()  # noqa: S311 - no secret
     with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=60) as client:

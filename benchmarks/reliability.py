@@ -1,4 +1,4 @@
-"""Faults at full length and what was lost by them: writes docs/reliability.md with `make soak`, about ten minutes.
+"""Faults at full length and what was lost by them: writes docs/reliability.md with `make soak`, half an hour.
 
 python -m benchmarks.reliability --minutes 0.5
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from benchmarks import faults
+from benchmarks.endurance import endure
 from benchmarks.server import ROOT, train
 from training.card_markdown import table
 from training.errors import ModelFileError
@@ -98,6 +99,10 @@ def table_of(minutes: float) -> list[tuple[str, Fault]]:
         (
             "bodies with pieces put in, taken out or doubled, to all routes that take one",
             lambda folder, progress: faults.bad_inputs(folder, int(2000 * minutes), progress),
+        ),
+        (
+            "a mixed load of words that no request has twice",
+            lambda folder, progress: endure(folder, seconds, progress),
         ),
         ("stored models damaged", lambda folder, progress: damage_models(folder, int(280 * minutes), progress)),
         ("promoters racing", lambda folder, progress: race_promoters(folder, int(200 * minutes), progress)),

@@ -94,11 +94,15 @@ def pinned(core: int | None) -> Callable[[], None] | None:
 
 def memory(process: int) -> float:
     """MiB (PSS: shared pages count in part) of a process and all that it started."""
-    pages = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
-    own = int(re.search(r"^Pss:\s+(\d+)", pages, re.MULTILINE)[1]) / 1024  # type: ignore[index]
     children = [
         child
         for thread in Path(f"/proc/{process}/task").iterdir()
         for child in (thread / "children").read_text(encoding="ascii").split()
     ]
-    return own + sum(memory(int(child)) for child in children)
+    return own_memory(process) + sum(memory(int(child)) for child in children)
+
+
+def own_memory(process: int) -> float:
+    """MiB (PSS) of a process alone."""
+    pages = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    return int(re.search(r"^Pss:\s+(\d+)", pages, re.MULTILINE)[1]) / 1024  # type: ignore[index]

@@ -10,6 +10,7 @@ import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
 from benchmarks import faults, filled_database
+from benchmarks.endurance import endure
 from service.store import annotations, audit
 from service.store.database import Database
 from training import registry as registry_module
@@ -178,6 +179,13 @@ def test_after_the_clock_was_set_back_the_later_code_promotion_and_action_still_
     with database.read() as connection:
         assert audit.verify(connection) == 4
     database.close()
+
+
+def test_words_that_are_never_sent_twice_neither_fill_the_memory_nor_leave_files_open(folder):
+    found = endure(folder, 8)
+    assert (found["failed"], found["requests"] > 50, found["words never sent twice"] > 10_000) == (0, True, True)
+    assert found["open files in the last fifth"] <= found["open files in the second fifth"] + 2
+    assert found["MiB in the last fifth"] < found["MiB in the second fifth"] * 1.2
 
 
 def test_clients_that_do_not_read_their_answer_are_let_go_and_others_answered_again(settings):
