@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(12, ge=1, description="How long one stays signed in to the pages.")
     rate_per_minute: int = Field(0, ge=0, description="Requests that a key may make in a minute; 0: no limit.")
+    wrong_keys_per_minute: int = Field(
+        60, ge=0, description="Keys that do not work which an address may show in a minute; 0: no limit."
+    )
     max_requests: int = Field(256, ge=1, description="Requests under way in a process; more are asked to come back.")
     body_seconds: float = Field(30, gt=0, description="Longest time that a request may take to send its body.")
     answer_seconds: float = Field(

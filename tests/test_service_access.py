@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import THREE_PARAGRAPHS, running_server
+from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 from starlette.testclient import TestClient
 
@@ -248,6 +249,23 @@ def test_the_admin_key_of_the_settings_makes_the_first_keys_needless(settings):
         assert client.get("/v1/audit").status_code == 401
     with pytest.raises(ValueError, match="32"):
         Settings(admin_key="short")
+
+
+def test_an_address_that_guesses_keys_is_held_back_and_keys_that_worked_go_on(settings, key_of):
+    with api_of(settings, wrong_keys_per_minute=20, admin_key=SecretStr(ADMIN_KEY)) as client:
+        until = time.time() % 60
+        if until > 50:
+            time.sleep(60.5 - until)
+        for worked in (key_of["reader"], ADMIN_KEY):
+            assert client.get("/v1/codebook", headers=bearer(worked)).status_code == 200
+        guesses = [f"framing_{number:012x}_{'x' * 43}" if number % 2 else f"{number:040}" for number in range(1000)]
+        answers = [client.get("/v1/codebook", headers=bearer(guess)) for guess in guesses]
+        assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 980
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        assert client.post("/sign-in", data={"key": key_of["reader"]}).status_code == 429
+        for worked in (key_of["reader"], ADMIN_KEY):
+            assert client.get("/v1/codebook", headers=bearer(worked)).status_code == 200
+        assert client.get("/v1/codebook", headers=bearer(key_of["coder"])).status_code == 429
 
 
 @pytest.mark.databases

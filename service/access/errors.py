@@ -16,10 +16,10 @@ class ForbiddenError(FramingError):
 
 
 class RateLimitedError(FramingError):
-    """The key made too many requests."""
+    """Too much was asked in a minute; the next one begins in `seconds`."""
 
-    def __init__(self, limit: int, seconds: int) -> None:
-        super().__init__(f"This key may make {limit} requests a minute; go on in {seconds} seconds.")
+    def __init__(self, detail: str, seconds: int) -> None:
+        super().__init__(f"{detail}; go on in {seconds} seconds.")
         self.headers = {"Retry-After": str(seconds)}
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service.access.errors import ForbiddenError, UnauthorizedError
-from service.access.limits import RateLimit
+from service.access.limits import RateLimit, WrongKeys
 from service.access.roles import LOCAL, SETTINGS_ADMIN, Caller
 from service.access.secrets import digest_of, read_key, same
 from service.settings import Settings, is_loopback
@@ -47,12 +47,15 @@ class Gate:
         self._admin = digest_of(settings.admin_key.get_secret_value()) if settings.admin_key else None
         self._may_be_open = is_loopback(settings.host) and self._admin is None
         self._limit = RateLimit(database, settings.rate_per_minute)
+        self._wrong = WrongKeys(settings.wrong_keys_per_minute)
         self._said: dict[str, _Said] = {}
         self._noted: dict[str, float] = {}
         self._noting = threading.Lock()
 
     async def admit(self, request: Request) -> Caller:
-        """Who asks; raises `UnauthorizedError`, or `RateLimitedError` where the key's minute is full."""
+        """Who asks; raises `UnauthorizedError`, or `RateLimitedError` where the minute of the key is full, or that of
+        the address for wrong keys.
+        """
         caller = await self._caller(request)
         await self._limit.take(caller)
         return caller
@@ -60,7 +63,7 @@ class Gate:
     async def _caller(self, request: Request) -> Caller:
         shown = request.headers.get("authorization")
         if shown is not None:
-            return await self._by_key(shown)
+            return await self._by_key(shown, address_of(request))
         refuse_other_sites(request)
         session = request.cookies.get(SESSION_COOKIE)
         if session is not None:
@@ -72,20 +75,27 @@ class Gate:
             return LOCAL
         raise UnauthorizedError
 
-    async def _by_key(self, authorization: str) -> Caller:
+    async def _by_key(self, authorization: str, address: str) -> Caller:
         kind, _, shown = authorization.partition(" ")
         if kind.lower() != "bearer":
             raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
-        shown = shown.strip()
+        caller = await self._try_key(shown.strip(), address)
+        if caller is None:
+            self._wrong.count(address)
+            raise UnauthorizedError("This key is not known, was revoked, or has expired.")
+        return caller
+
+    async def _try_key(self, shown: str, address: str) -> Caller | None:
+        identifier, digest = read_key(shown) or ("", digest_of(shown))
+        said = self._said.get(digest)
+        if said is None or said.caller is None:  # one that worked a while ago is no guess
+            self._wrong.require_few(address)
         if self._is_admin_key(shown):
+            self._said[digest] = _Said(SETTINGS_ADMIN, time.monotonic())
             return SETTINGS_ADMIN
-        read = read_key(shown)
-        if read is not None:
-            identifier, digest = read
-            found = await self._ask(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
-            if found is not None:
-                return found
-        raise UnauthorizedError("This key is not known, was revoked, or has expired.")
+        if not identifier:
+            return None
+        return await self._ask(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
 
     async def _ask(self, about: str, ask: Callable[[Connection], Caller | None]) -> Caller | None:
         """What the database says, or said a moment ago."""
@@ -119,17 +129,26 @@ class Gate:
         with self._database.write() as connection:
             keys.note_use(connection, [key_id])
 
-    def open_session(self, connection: Connection, shown: str, token_sha256: str, hours: int) -> bool:
-        """Opens a session for a key; False for one that does not work."""
-        if self._is_admin_key(shown):
-            keys.open_session(connection, None, token_sha256, hours)
-            return True
-        read = read_key(shown)
-        caller = None if read is None else keys.caller_by_secret(connection, *read)
+    def open_session(self, shown: str, address: str, token_sha256: str, hours: int) -> bool:
+        """Opens a session for a key shown by an address; False for one that does not work.
+
+        Raises `RateLimitedError` where too many that did not came from there.
+        """
+        self._wrong.require_few(address)
+        caller = SETTINGS_ADMIN if self._is_admin_key(shown) else self._owner(shown)
         if caller is None:
+            self._wrong.count(address)
             return False
-        keys.open_session(connection, caller.key_id, token_sha256, hours)
+        with self._database.write() as connection:
+            keys.open_session(connection, caller.key_id, token_sha256, hours)
         return True
+
+    def _owner(self, shown: str) -> Caller | None:
+        read = read_key(shown)
+        if read is None:
+            return None
+        with self._database.read() as connection:
+            return keys.caller_by_secret(connection, *read)
 
     def _is_admin_key(self, shown: str) -> bool:
         return self._admin is not None and same(digest_of(shown), self._admin)
@@ -137,6 +156,11 @@ class Gate:
     def forget(self) -> None:
         """Asks the database again at the next request."""
         self._said.clear()
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; that of the proxy where it does not say for whom it asks."""
+    return request.client.host if request.client else ""
 
 
 def _local_without_keys(connection: Connection) -> Caller | None:

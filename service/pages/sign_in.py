@@ -4,7 +4,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service.access.gate import SESSION_COOKIE, refuse_other_sites
+from service.access.gate import SESSION_COOKIE, address_of, refuse_other_sites
 from service.access.needs import needs
 from service.access.secrets import digest_of, new_token
 from service.body import StrictJsonRequest
@@ -28,8 +28,8 @@ async def sign_in(request: Request, state: State) -> Response:
     await own.body()
     given = await own.form()
     address, shown = _own_address(str(given.get("next") or "/")), str(given.get("key") or "").strip()
-    token = new_token()
-    if not await to_thread.run_sync(_open, state, shown, token):
+    token, hours = new_token(), state.settings.session_hours
+    if not await to_thread.run_sync(state.gate.open_session, shown, address_of(request), digest_of(token), hours):
         return _form(state, address, "This key is not known, was revoked, or has expired.", 401)
     answer = RedirectResponse(address, 303)
     answer.set_cookie(
@@ -54,11 +54,6 @@ def sign_out(request: Request, state: State) -> Response:
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
-
-
-def _open(state: Services, shown: str, token: str) -> bool:
-    with state.database.write() as connection:
-        return state.gate.open_session(connection, shown, digest_of(token), state.settings.session_hours)
 
 
 def _form(state: Services, address: str, problem: str = "", status: int = 200) -> HTMLResponse:
