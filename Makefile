@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak audit sbom lock wheel clean
+.PHONY: help serve demo test check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
 
 help:  ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: .venv/test  ## Write docs/performance.md: speed and size beside what peop
 
 soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, half an hour
 	$(BIN)/python -m benchmarks.reliability --write
+
+fuzz: .venv/test  ## Fuzz all that reads what strangers send, towards code not run before, a minute each
+	$(BIN)/python -m benchmarks.fuzzing
 
 audit: .venv/test  ## Look the locked packages up among known faults, or list them for review where that cannot be reached
 	$(BIN)/python .ci/audit.py

@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from benchmarks import faults
 from benchmarks.endurance import endure
+from benchmarks.fuzzing import NAMES, fuzz
 from benchmarks.server import ROOT, train
 from training.card_markdown import table
 from training.errors import ModelFileError
@@ -72,6 +73,16 @@ def race_promoters(folder: Path, times: int, progress: faults.Progress) -> Figur
     return {"promotions": done, "lost": done + 1 - len(numbers), "doubled": len(numbers) - len(set(numbers))}
 
 
+def fuzz_all(seconds: float, progress: faults.Progress) -> Figures:
+    """Every target of the fuzzer for so many seconds."""
+    inputs = failed = 0
+    for number, name in enumerate(NAMES, 1):
+        found, failure = fuzz(name, seconds)
+        inputs, failed = inputs + found, failed + bool(failure)
+        progress(number / len(NAMES))
+    return {"targets": len(NAMES), "inputs": inputs, "failed other than by a sentence": failed}
+
+
 def table_of(minutes: float) -> list[tuple[str, Fault]]:
     """Every fault, with a length in proportion."""
     seconds = minutes * 60
@@ -99,6 +110,10 @@ def table_of(minutes: float) -> list[tuple[str, Fault]]:
         (
             "bodies with pieces put in, taken out or doubled, to all routes that take one",
             lambda folder, progress: faults.bad_inputs(folder, int(2000 * minutes), progress),
+        ),
+        (
+            "all that reads what strangers send, fuzzed towards code not run before",
+            lambda _folder, progress: fuzz_all(seconds / 20, progress),
         ),
         (
             "a mixed load of words that no request has twice",

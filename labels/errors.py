@@ -9,7 +9,16 @@ FramingError
 `training.errors` grows the same tree upwards.
 """
 
+import lzma
+import zipfile
+import zlib
 from collections.abc import Sequence
+
+UNREADABLE_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(KeyError, ValueError, NotImplementedError, RuntimeError),
+)
+"""What the standard library raises for an archive that is damaged, encrypted, of a kind not known, or none."""
 
 
 class FramingError(Exception):

@@ -63,7 +63,7 @@ def _page_blocks(page: str) -> list[Block]:
     # huge_tree stays off: libxml2 then bounds depth and size itself.
     parser = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8")
     try:
-        root = html.document_fromstring(_ENCODING_DECLARATION.sub("", page).encode("utf-8"), parser=parser)
+        root = html.document_fromstring(_ENCODING_DECLARATION.sub("", page).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return []
     blocks: list[Block] = []

@@ -35,8 +35,9 @@ from service.schemas.models import (
     PromotionAnswer,
 )
 from service.schemas.training import TrainingRunAnswer
-from service.store import articles as stored
+from service.store import article_list
 from service.store.annotations import StoredAnnotation
+from service.store.articles import StoredArticle
 from service.store.training_runs import TrainingRun
 from training.card import ModelCard
 from training.classification import (
@@ -155,7 +156,7 @@ def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
     )
 
 
-def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:
+def stored_article(article: StoredArticle, *, evidence_terms: int) -> StoredArticleAnswer:
     scoring = article.scoring
     framing = _framing(
         article.split,
@@ -169,7 +170,7 @@ def stored_article(article: stored.StoredArticle, *, evidence_terms: int) -> Sto
     return StoredArticleAnswer.model_construct(**_facts(article).__dict__, **framing)
 
 
-def listed_article(article: stored.ListedArticle) -> ListedArticle:
+def listed_article(article: article_list.ListedArticle) -> ListedArticle:
     return ListedArticle(
         **_facts(article).__dict__,
         language=article.language,
@@ -178,7 +179,7 @@ def listed_article(article: stored.ListedArticle) -> ListedArticle:
     )
 
 
-def _facts(article: stored.StoredArticle | stored.ListedArticle) -> ArticleFacts:
+def _facts(article: StoredArticle | article_list.ListedArticle) -> ArticleFacts:
     return ArticleFacts(id=article.id, created_at=article.created_at, **asdict(article.metadata))
 
 

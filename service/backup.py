@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from labels.errors import FramingError
+from labels.errors import UNREADABLE_ARCHIVE, FramingError
 from service.metrics import product_version
 from service.settings import Settings
 from service.store.database import Database
@@ -115,7 +115,7 @@ def restore(settings: Settings, path: Path) -> Backup:
                     out.flush()
                     os.fsync(out.fileno())
                 os.replace(place.with_suffix(".restoring"), place)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE_ARCHIVE as error:
         raise BackupError(f"{path} is no backup that can be read: {error}.") from error
     return Backup(str(path), found["made_at"], bool(found["database"]), len(digests), path.stat().st_size)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 out = Console()
 err = Console(stderr=True)
 
-_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Note", "Reading")
+_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Note", "Reading", "Check", "Kind")
 
 
 def _column(table: Table, name: str) -> None:

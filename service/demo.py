@@ -24,6 +24,7 @@ from service.coding_queue import tasks_for
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations, articles, champion, training_runs
 from service.store.database import Database
+from service.store.scorings import Scoring
 from service.store.tables import articles as articles_table
 from training.classification import classify, cuts_at
 from training.frame_model import FrameModel
@@ -79,7 +80,7 @@ def _store(connection: Connection, article: _Article, model: FrameModel, truth: 
     split = split_paragraphs(article.paragraphs)
     texts = [paragraph.text for paragraph in split.paragraphs]
     found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
-    scoring = articles.Scoring(model.card.version, model.card.codebook_version, "balanced", found)
+    scoring = Scoring(model.card.version, model.card.codebook_version, "balanced", found)
     same = articles.find_same(connection, article.metadata, articles.content_digest(article.metadata.outlet, split))
     if same is None:
         added = articles.add(connection, article.metadata, "en", split, scoring, sketch_article(split.text))

@@ -11,6 +11,7 @@ from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.store import articles as store
 from service.store import audit
+from service.store.scorings import Scoring
 from training.frame_model import FrameModel
 
 
@@ -20,7 +21,7 @@ class Prepared:
 
     metadata: store.Metadata
     reading: Reading
-    scoring: store.Scoring
+    scoring: Scoring
     digest: str
     sketch: ArticleSketch
 
@@ -28,9 +29,7 @@ class Prepared:
 def prepare(request: ArticleRequest, model: FrameModel, settings: Settings) -> Prepared:
     """Cuts and scores an article; raises what `read_article` raises."""
     reading, metadata = read_article(request, model, settings), _metadata(request)
-    scoring = store.Scoring(
-        model.card.version, model.card.codebook_version, request.operating_point, reading.classification
-    )
+    scoring = Scoring(model.card.version, model.card.codebook_version, request.operating_point, reading.classification)
     digest = store.content_digest(metadata.outlet, reading.article)
     return Prepared(metadata, reading, scoring, digest, sketch_article(reading.article.text))
 

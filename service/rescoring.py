@@ -3,8 +3,9 @@
 import logging
 
 from service.settings import Settings
-from service.store import articles
+from service.store import unscored
 from service.store.database import Database
+from service.store.scorings import Scoring
 from training.classification import classify, cuts_at
 from training.errors import ModelFileError, NoChampionError
 from training.frame_model import FrameModel
@@ -31,18 +32,18 @@ class Rescoring:
         if model is None:
             return False
         with self._database.read() as connection:
-            pending = articles.not_scored_by(connection, model.card.version, _BATCH)
+            pending = unscored.not_scored_by(connection, model.card.version, _BATCH)
         for pending_article in pending:
             cuts = cuts_at(model, pending_article.operating_point, {})
             texts = [paragraph.text for paragraph in pending_article.split.paragraphs]
-            scoring = articles.Scoring(
+            scoring = Scoring(
                 model.card.version,
                 model.card.codebook_version,
                 pending_article.operating_point,
                 classify(model, texts, cuts, explain=False),
             )
             with self._database.write() as connection:
-                articles.add_scoring(connection, pending_article, scoring)
+                unscored.add(connection, pending_article, scoring)
         return bool(pending)
 
     def _champion(self) -> FrameModel | None:

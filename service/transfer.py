@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labels.errors import FramingError
+from labels.errors import UNREADABLE_ARCHIVE, FramingError
 from service.settings import Settings
 from training.card import card_from_json
 from training.registry import CARD_FILE, PIPELINE_FILE, SCORER_FILE, Registry
@@ -58,7 +58,7 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
             files = {name: archive.read(name) for name in _FILES if name in archive.namelist()}
             signature = json.loads(archive.read(_SIGNATURE))
             signed = str(signature["hmac_sha256"])
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE_ARCHIVE, TypeError) as error:
         raise TransferError(f"{path} is no model file that can be read.") from error
     if not hmac.compare_digest(signed, _sign(key, _digests(files))):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labels.errors import ArticleError, FramingError
-from labels.exchange import FORMATS
+from labels.exchange import FORMATS, Code
 from labels.normalise import normalise_with_offsets
 from labels.paragraphs import split_html, split_text
 
@@ -122,6 +122,22 @@ def test_no_file_whatever_makes_an_importer_fail_other_than_by_a_sentence(name, 
             read(bytes(content), codebook)
         except FramingError:
             continue
+
+
+def test_a_project_whose_archive_is_damaged_anywhere_is_refused_by_a_sentence(codebook):
+    archive, refused = FORMATS["refi-qda"].write([Code("ana", THREE_PARAGRAPHS, "radio", {})], codebook), 0
+    for place in range(0, len(archive), 3):
+        damaged = bytearray(archive)
+        damaged[place] ^= 0x5A
+        try:
+            FORMATS["refi-qda"].read(bytes(damaged), codebook)
+        except FramingError:
+            refused += 1
+    assert refused > 100
+
+
+def test_a_page_with_half_a_character_is_read():
+    assert len(split_html(f"<p>{THREE_PARAGRAPHS}\udcff</p>").paragraphs) == 1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

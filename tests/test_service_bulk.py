@@ -166,6 +166,8 @@ def test_a_folder_with_the_output_of_another_job_is_refused(job, articles, tmp_p
         ("a.csv", b"\xff\xfe\n", "does not begin with a row of column names"),
         ("a.csv", b"text\n\xff\n", "not a table in UTF-8"),
         ("a.parquet", b"PAR1 not really", "not a Parquet file"),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "a"}')[:-9], "a.jsonl.gz cannot be read: Compressed file ended"),
+        ("a.jsonl.gz", gzip.compress(b"")[:10] + b"\xff" * 40, "a.jsonl.gz cannot be read: Error -3"),
     ],
 )
 def test_a_file_that_is_no_table_is_named_and_the_folder_can_be_used_again(job, tmp_path, name, content, sentence):
@@ -178,6 +180,8 @@ def test_a_file_that_is_no_table_is_named_and_the_folder_can_be_used_again(job, 
         done(job("other"), tmp_path / "missing.csv")
     with pytest.raises(InputError, match="matches no file"):
         done(job("other"), tmp_path / "*.nothing")
+    with pytest.raises(InputError, match="Standard input cannot be gone on with"):
+        done(job("other"), "-")
 
 
 _CELL = st.text(st.sampled_from('a,"\n\r é'), max_size=8)

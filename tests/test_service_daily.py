@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from labels.duplicates import sketch_article
 from labels.paragraphs import split_paragraphs
-from service.store import articles, daily
+from service.store import articles, daily, unscored
 from service.store.database import Database
+from service.store.scorings import Scoring
 from service.store.tables import daily_frames, daily_pairs
 from training.classification import ArticleFrame, Classification, FrameDecision
 
@@ -93,7 +94,7 @@ class Store(RuleBasedStateMachine):
     @rule(data=st.data(), version=st.sampled_from(["v2", "v3"]))
     def score_anew(self, data, version):
         with self.database.read() as connection:
-            pending = articles.not_scored_by(connection, version, 1)
+            pending = unscored.not_scored_by(connection, version, 1)
         for one in pending:
             found = data.draw(
                 st.lists(
@@ -103,7 +104,7 @@ class Store(RuleBasedStateMachine):
                 )
             )
             with self.database.write() as connection:
-                articles.add_scoring(connection, one, self.scoring(version, found))
+                unscored.add(connection, one, self.scoring(version, found))
 
     @rule(place=st.integers(0, 50))
     def delete(self, place):
@@ -114,7 +115,7 @@ class Store(RuleBasedStateMachine):
 
     @staticmethod
     def scoring(version, found):
-        return articles.Scoring(version, 1, "balanced", classification(found))
+        return Scoring(version, 1, "balanced", classification(found))
 
     @invariant()
     def sums_are_those_of_the_plain_queries(self):

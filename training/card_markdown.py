@@ -108,6 +108,7 @@ def stances_table(figures: StanceFigures) -> str:
     )
 
 
+BASELINES_HEAD = ["What decides", "Macro F1", "Micro F1"]
 STANCES_HEAD = ["Frame", "Advanced / reported / contested", "Macro F1 over stances", "ECE"]
 
 
@@ -123,14 +124,15 @@ def _stance_row(name: str, evaluation: Evaluation) -> list[str]:
 
 
 def _baselines(card: ModelCard) -> str:
-    judged = [*card.baselines, *([card.held_out] if card.held_out else [])]
-    return table(
-        ["On the held-out articles", "Macro F1", "Micro F1"],
-        [
-            [e.how if e is not card.held_out else "this model", figure_text(e.macro.f1), figure_text(e.micro.f1)]
-            for e in judged
-        ],
-    )
+    where = "On the held-out articles" if card.held_out else "On articles left out"
+    return table([where, *BASELINES_HEAD[1:]], baselines_rows(card))
+
+
+def baselines_rows(card: ModelCard) -> list[list[str]]:
+    """Cells under `BASELINES_HEAD`: a row a baseline, then the model itself on the same articles."""
+    judged = [(baseline.how, baseline) for baseline in card.baselines]
+    judged.append(("this model", card.held_out or card.left_out))
+    return [[name, figure_text(one.macro.f1), figure_text(one.micro.f1)] for name, one in judged]
 
 
 def reliability_table(evaluation: Evaluation) -> str:

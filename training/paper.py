@@ -15,15 +15,16 @@ from labels.gold import settle
 from training.behaviour import Check, check_behaviour
 from training.card import ModelCard, card_to_json
 from training.card_markdown import (
+    BASELINES_HEAD,
     FIGURES_HEAD,
     STANCES_HEAD,
+    baselines_rows,
     card_to_markdown,
     figure_text,
     figures_rows,
     stances_rows,
     table,
 )
-from training.evaluation import Evaluation
 from training.frame_model import FrameModel
 from training.latex import csv_table, escaped, latex_table
 from training.report_html import f1_chart, reliability_chart, svg
@@ -92,18 +93,13 @@ def _tables(
         found.append(Table("held-out", "Figures on held-out articles", FIGURES_HEAD, figures_rows(card.held_out)))
     if card.stances_left_out:
         found.append(Table("stances", "Stances of frames present", STANCES_HEAD, stances_rows(card.stances_left_out)))
-    baselines = [[e.how, figure_text(e.macro.f1), figure_text(e.micro.f1)] for e in _judged(card)]
     agreed = [_agreement_row(result) for result in agreement(paragraphs, codebook)]
     return [
         *found,
-        Table("baselines", "Baselines and model", ["What decides", "Macro F1", "Micro F1"], baselines),
+        Table("baselines", "Baselines and model", BASELINES_HEAD, baselines_rows(card)),
         Table("agreement", "Agreement of the coders", _AGREEMENT_HEAD, agreed),
         Table("behaviour", "Behaviour checks", BEHAVIOUR_HEAD, behaviour_rows(checks)),
     ]
-
-
-def _judged(card: ModelCard) -> list[Evaluation]:
-    return [*card.baselines, *([card.held_out] if card.held_out else [card.left_out])]
 
 
 def behaviour_rows(checks: Sequence[Check]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from lxml import etree
 
 from labels.annotations import STANCES
 from labels.codebook import UNKNOWN_COLOUR, Codebook, Frame, codebook_faults
+from labels.errors import UNREADABLE_ARCHIVE
 from labels.exchange.code import FACTS, UNKNOWN_CODER, Code, ExchangeError, RowError, Rows, facts_of, require_stance
 
 _PROJECT_SPACE, _CODEBOOK_SPACE = "urn:QDA-XML:project:1.0", "urn:QDA-XML:codebook:1.0"
@@ -266,15 +267,7 @@ def _unpacked(data: bytes, what: str) -> tuple[dict[str, str], bytes]:
                 if member.filename.lower().startswith("sources/") and member.filename.endswith(".txt")
             }
             return texts, archive.read(_PROJECT_FILE)
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        UnicodeDecodeError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-    ) as error:
+    except UNREADABLE_ARCHIVE as error:
         raise ExchangeError(what, ["it is not a zip file with a project.qde and UTF-8 texts"]) from error
 
 

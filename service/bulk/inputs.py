@@ -5,7 +5,9 @@ The parts depend on the input alone, never on who works on them, so that the out
 
 import csv
 import io
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import IO, Any, Literal
@@ -52,13 +54,15 @@ class File:
     def compressed(self) -> bool:
         return self.name.lower().endswith(".gz")
 
-    def open(self) -> IO[bytes]:
-        """The content, decompressed; raises `InputError`."""
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The content, decompressed; raises `InputError` where it cannot be read, or not to its end."""
         import fsspec  # noqa: PLC0415
 
         try:
-            return fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None).open()  # type: ignore[no-any-return]
-        except OSError as error:
+            with fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None) as content:
+                yield content
+        except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{self.name} cannot be read: {_reason(error)}.") from error
 
 
@@ -89,7 +93,9 @@ class Part:
 
 def find_files(inputs: Sequence[str]) -> list[File]:
     """The files of paths, folders, patterns and URLs, in order; raises `InputError` where there is none."""
-    return [file for given in inputs if given != STDIN for file in _found(given)]
+    if STDIN in inputs:
+        raise InputError("Standard input cannot be gone on with: save it to a file to score it with --to.")
+    return [file for given in inputs for file in _found(given)]
 
 
 def plan(files: Sequence[File]) -> Iterator[Part]:

@@ -13,7 +13,7 @@ from service.pages.article_view import marks
 from service.pages.render import PageRoute, page, places, titles
 from service.schemas.fields import WholeDay, end_of, start_of
 from service.state import Services, State
-from service.store import articles, prevalence
+from service.store import article_list, articles, prevalence
 from training.evaluation import Figure
 from training.prevalence import FEWEST_CODES
 from training.tiers import f1_of, reliability_tier
@@ -103,13 +103,13 @@ def dashboard(
 
 
 def _latest(state: Services, connection: Any, filters: _Filters) -> list[dict[str, Any]]:
-    asked = articles.Filters(
+    asked = article_list.Filters(
         outlet=filters.outlet[0] if len(filters.outlet) == 1 else None,
         since=start_of(filters.since) if filters.since else None,
         until=end_of(filters.until) if filters.until else None,
         frame=filters.frame[0] if len(filters.frame) == 1 else None,
     )
-    found, _ = articles.listing(connection, asked, None, _LATEST, state.champion.version())
+    found, _ = article_list.newest(connection, asked, None, _LATEST, state.champion.version())
     named, placed = titles(state), places(state)
     listed = [listed_article(article) for article in found]
     return [

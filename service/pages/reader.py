@@ -17,7 +17,7 @@ from service.routes.articles import explained, read_cursor, write_cursor
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.fields import WholeDay, end_of, start_of
 from service.state import State
-from service.store import annotations, articles, prevalence
+from service.store import annotations, article_list, articles, prevalence
 from training.operating_points import Decision
 
 router = APIRouter(prefix="/articles", include_in_schema=False, route_class=PageRoute)
@@ -39,7 +39,7 @@ def listing(
     cursor: Annotated[str, Query(pattern=r"^([0-9]{1,18}-[0-9]{1,18})?$")] = "",
 ) -> HTMLResponse:
     """Stored articles, newest first, by words, outlet, days and frames."""
-    filters = articles.Filters(
+    filters = article_list.Filters(
         outlet=outlet or None,
         since=start_of(since) if since else None,
         until=end_of(until) if until else None,
@@ -48,7 +48,7 @@ def listing(
         words=q or None,
     )
     with state.database.read() as connection:
-        found, following = articles.listing(
+        found, following = article_list.newest(
             connection, filters, read_cursor(cursor or None), _A_PAGE, state.champion.version()
         )
         outlets = prevalence.outlets(connection)

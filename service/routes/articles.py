@@ -17,14 +17,15 @@ from service.routes import Responses, guarded
 from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
 from service.schemas.fields import Day, end_of, start_of
 from service.state import Services, State
+from service.store import article_list, audit, idempotency
 from service.store import articles as store
-from service.store import audit, idempotency
 from training.classification import Classification
 from training.frame_model import FrameModel
 from training.operating_points import Decision
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJsonRoute)
 
+CURSOR_PATTERN = r"^[0-9]{1,18}-[0-9]{1,18}$"
 ArticleId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a stored article.")]
 
 _LOCATION = {
@@ -106,9 +107,7 @@ def listing(
     q: Annotated[
         str | None, Query(max_length=256, description="Only with all of these words in title or text.")
     ] = None,
-    cursor: Annotated[
-        str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="The `next` of the page before.")
-    ] = None,
+    cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="The `next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Articles a page.")] = 50,
 ) -> ArticleList:
     """Stored articles, newest first (by publication, else by arrival)."""
@@ -118,7 +117,7 @@ def listing(
             raise UnknownFrameError(
                 f"The model has no frame '{frame}'; its frames are {', '.join(card.frame_keys)}.", "query/frame"
             )
-    filters = store.Filters(
+    filters = article_list.Filters(
         outlet=outlet,
         since=start_of(since) if since else None,
         until=end_of(until) if until else None,
@@ -127,7 +126,7 @@ def listing(
         words=q,
     )
     with state.database.read() as connection:
-        page, following = store.listing(connection, filters, read_cursor(cursor), limit, state.champion.version())
+        page, following = article_list.newest(connection, filters, read_cursor(cursor), limit, state.champion.version())
     return ArticleList(
         articles=[listed_article(article) for article in page],
         next=write_cursor(following) if following else None,
@@ -189,12 +188,12 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def write_cursor(cursor: store.Cursor) -> str:
+def write_cursor(cursor: article_list.Cursor) -> str:
     return f"{(cursor.dated_at - _FIRST) // timedelta(microseconds=1)}-{cursor.number}"
 
 
-def read_cursor(cursor: str | None) -> store.Cursor | None:
+def read_cursor(cursor: str | None) -> article_list.Cursor | None:
     if cursor is None:
         return None
     microseconds, number = map(int, cursor.split("-"))
-    return store.Cursor(_FIRST + min(timedelta(microseconds=microseconds), _LAST - _FIRST), number)
+    return article_list.Cursor(_FIRST + min(timedelta(microseconds=microseconds), _LAST - _FIRST), number)

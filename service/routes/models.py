@@ -21,7 +21,7 @@ from service.schemas.models import (
     RollbackRequest,
 )
 from service.state import Services, State
-from service.store import articles
+from service.store import unscored
 from service.store.audit import note_promotion
 from training.card import card_to_json
 from training.card_markdown import card_to_markdown
@@ -61,7 +61,7 @@ def rescoring(state: State) -> RescoringAnswer:
     """How many stored articles are scored by the champion; the worker scores the others after a promotion."""
     version = champion_version(state.registry)
     with state.database.read() as connection:
-        scored, total = articles.count_scored(connection, version or "")
+        scored, total = unscored.count_scored(connection, version or "")
     return RescoringAnswer(version=version, scored=scored, articles=total)
 
 

@@ -1,0 +1,115 @@
+"""Lists of stored articles: newest first, filtered, a page at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+
+from service.store.articles import Metadata, metadata_of
+from service.store.scorings import SCORING_FACTS, article_frames, shown_scoring
+from service.store.tables import article_scores, articles, scorings
+from training.classification import ArticleFrame
+from training.operating_points import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ListedArticle:
+    """An article in a list: its facts and the frames of the whole."""
+
+    id: str
+    created_at: datetime
+    metadata: Metadata
+    language: str
+    model_version: str
+    codebook_version: int
+    frames: Mapping[str, ArticleFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place after an article in the order newest first."""
+
+    dated_at: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which articles to list; `until` is exclusive, `frame` means articles with `decision` on it."""
+
+    outlet: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    frame: str | None = None
+    decision: Decision | None = None
+    words: str | None = None
+
+
+def newest(
+    connection: Connection, filters: Filters, after: Cursor | None, limit: int, model_version: str | None = None
+) -> tuple[list[ListedArticle], Cursor | None]:
+    """Up to `limit` articles, newest first, and the cursor of the next page or None."""
+    query = (
+        select(articles, scorings.c.number.label("scoring_number"), *SCORING_FACTS)
+        .select_from(articles)
+        .join(scorings, scorings.c.number == shown_scoring(model_version))
+        .where(*_conditions(filters))
+        .order_by(articles.c.dated_at.desc(), articles.c.number.desc())
+        .limit(limit + 1)
+    )
+    rows = connection.execute(_after(query, after)).all()
+    page, more = rows[:limit], len(rows) > limit
+    frames = article_frames(connection, [row.scoring_number for row in page])
+    listed = [
+        ListedArticle(
+            id=row.id,
+            created_at=row.created_at,
+            metadata=metadata_of(row),
+            language=row.language,
+            model_version=row.model_version,
+            codebook_version=row.codebook_version,
+            frames=frames[row.scoring_number],
+        )
+        for row in page
+    ]
+    return listed, Cursor(page[-1].dated_at, page[-1].number) if more else None
+
+
+def _after(query: Select[Any], after: Cursor | None) -> Select[Any]:
+    if after is None:
+        return query
+    return query.where(
+        or_(
+            articles.c.dated_at < after.dated_at,
+            and_(articles.c.dated_at == after.dated_at, articles.c.number < after.number),
+        )
+    )
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.outlet is not None:
+        conditions.append(articles.c.outlet == filters.outlet)
+    if filters.since is not None:
+        conditions.append(articles.c.dated_at >= filters.since)
+    if filters.until is not None:
+        conditions.append(articles.c.dated_at < filters.until)
+    conditions += [
+        or_(articles.c.text.icontains(word, autoescape=True), articles.c.title.icontains(word, autoescape=True))
+        for word in (filters.words or "").split()
+    ]
+    if filters.frame is not None or filters.decision is not None:
+        conditions.append(_decided(filters.frame, filters.decision or "present"))
+    return conditions
+
+
+def _decided(frame: str | None, decision: Decision) -> ColumnElement[bool]:
+    """Articles whose newest scoring has the decision on the frame, or on any frame."""
+    query = select(article_scores.c.frame).where(
+        article_scores.c.scoring_number == scorings.c.number, article_scores.c.decision == decision
+    )
+    if frame is not None:
+        query = query.where(article_scores.c.frame == frame)
+    return query.correlate(scorings).exists()
