@@ -356,6 +356,18 @@ def test_a_code_given_while_another_is_under_way_is_sent_too(page, context, site
     wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "hasty")) == 2, "both codes")
 
 
+def test_a_code_that_is_undone_while_it_is_under_way_is_taken_back(page, site):
+    open_queue(page, "waverer")
+    held = []
+    page.route("**/v1/annotations", lambda route: held.append(route))  # noqa: PLW0108 - it looks into what it calls
+    page.keyboard.press("n")
+    wait_until(lambda: page.wait_for_timeout(20) or held, "the code to be under way")
+    page.keyboard.press("u")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        held[0].continue_()
+    assert codes_of(site, "waverer") == []
+
+
 def test_a_code_refused_for_coming_too_soon_waits_and_is_sent_again(page, context, site):
     page.expected = ["429"]
     open_queue(page, "swift")

@@ -13,6 +13,7 @@ const FOR_NOW = [401, 403, 408, 429]; // the same code may be taken later: signe
 let queue = [];
 let chosen = {};
 let history = []; // what was coded here, the last at the end
+const ids = new Map(); // of the codes that the server has, by key; one may be undone before its answer is here
 let sending = null;
 let again = null;
 
@@ -40,8 +41,7 @@ async function send() {
       const { key, ...body } = code;
       try {
         const { annotations } = await post("/v1/annotations", body);
-        const entry = history.find((one) => one.key === key);
-        if (entry) entry.id = annotations[0].id;
+        ids.set(key, annotations[0].id);
         outbox.take(key);
         showWaiting(null);
       } catch (error) {
@@ -131,7 +131,7 @@ function code(frames) {
   if (!task) return;
   const key = keyOf(task);
   outbox.add({ key, coder, article_id: task.article_id, paragraph: task.paragraph, frames });
-  history.push({ key, task, id: null });
+  history.push({ key, task });
   count(1);
   send();
   if (root.dataset.guess === "after") guessOf(task);
@@ -153,12 +153,11 @@ function count(change) {
 async function undo() {
   const last = history.pop();
   if (!last) return;
-  if (outbox.all().some((waiting) => waiting.key === last.key) && !sending) {
-    outbox.take(last.key);
-  } else {
-    await send();
-    if (last.id) await ask(`/v1/annotations/${last.id}`, { method: "DELETE" }).catch(() => {});
-  }
+  await sending;
+  outbox.take(last.key); // where it could not be sent yet
+  const id = ids.get(last.key);
+  if (id) await ask(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});
+  ids.delete(last.key);
   count(-1);
   queue.unshift(last.task);
   find("guess-shown").textContent = "";
