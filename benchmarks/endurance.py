@@ -15,7 +15,8 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.faults import TEXT, Progress, silent
+from benchmarks.crew import Crew
+from benchmarks.faults import TEXT, Figures, Progress, silent
 from benchmarks.server import own_memory, product, running, train
 
 _CLIENTS = 4
@@ -24,30 +25,19 @@ _SAMPLES = 100
 _PAGES = ("/", "/articles", "/v1/prevalence?by=week", "/v1/scores?format=csv", "/metrics", "/v1/coding-queue?coder=ana")
 
 
-class _Load:
-    """Clients that classify, store and look, until they are told to stop."""
+class _Clients(Crew):
+    """They classify, store and look."""
 
     def __init__(self, address: str) -> None:
+        super().__init__(_CLIENTS)
         self.requests = self.words = self.failed = 0
         self._address = address
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(_CLIENTS)]
 
-    def __enter__(self) -> "_Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self, number: int) -> None:
+    def work(self, number: int) -> None:
         chance, asked = random.Random(number), 0  # noqa: S311 - no secret
         with httpx2.Client(base_url=self._address, timeout=60) as client:
-            while not self._stop.is_set():
+            while not self.stop.is_set():
                 asked += 1
                 status, words = self._ask(client, chance.random(), f"{number}x{asked}")
                 with self._lock:
@@ -66,13 +56,13 @@ class _Load:
         return client.post(path, json=body).status_code, _WORDS
 
 
-def endure(folder: Path, seconds: float, progress: Progress = silent) -> dict[str, int]:
+def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures:
     """Requests made and failed; memory and open files of the server, medians of the second and of the last fifth.
 
     What makes the files of the charts, once an installation, is a process of its own and not counted.
     """
     held: list[tuple[float, int]] = []
-    with running(product(folder)) as server, _Load(server.address) as load:
+    with running(product(folder)) as server, _Clients(server.address) as clients:
         for sample in range(_SAMPLES):
             time.sleep(seconds / _SAMPLES)
             held.append((own_memory(server.process.pid), _open_files(server.process.pid)))
@@ -80,9 +70,9 @@ def endure(folder: Path, seconds: float, progress: Progress = silent) -> dict[st
     fifth = _SAMPLES // 5
     parts = {"in the second fifth": held[fifth : 2 * fifth], "in the last fifth": held[-fifth:]}
     return {
-        "requests": load.requests,
-        "failed": load.failed,
-        "words never sent twice": load.words,
+        "requests": clients.requests,
+        "failed": clients.failed,
+        "words never sent twice": clients.words,
         **{f"MiB {when}": round(statistics.median(mib for mib, _ in part)) for when, part in parts.items()},
         **{f"open files {when}": round(statistics.median(files for _, files in part)) for when, part in parts.items()},
     }

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from benchmarks.crew import Crew
 from benchmarks.server import Command, product, running
 
 TEXT = (
@@ -28,7 +30,9 @@ TEXT = (
 )
 _RETRY_SECONDS = 0.05
 _WRITERS = 4
+_CHECK_SECONDS = 60
 
+Figures = dict[str, int]
 Progress = Callable[[float], None]
 
 
@@ -45,20 +49,20 @@ class Ledger:
     models: set[str] = field(default_factory=set)
     refused: int = 0
 
-    def check(self, client: httpx2.Client) -> dict[str, int]:
+    def check(self, client: httpx2.Client) -> Figures:
         """How many of the acknowledged are lost, changed or there twice."""
         stored = list(_all(client, "/v1/articles", "articles"))
         by_own: dict[str, list[str]] = {}
         for article in stored:
             by_own.setdefault(article["external_id"], []).append(article["id"])
-        codes = [annotation["article_id"] for annotation in _all(client, "/v1/annotations", "annotations")]
+        codes = Counter(annotation["article_id"] for annotation in _all(client, "/v1/annotations", "annotations"))
         return {
             "articles acknowledged": len(self.articles),
             "codes acknowledged": len(self.codes),
             "lost": sum(by_own.get(own) != [identifier] for own, identifier in self.articles.items())
-            + sum(codes.count(article) == 0 for article in self.codes),
+            + sum(codes[article] == 0 for article in self.codes),
             "doubled": sum(len(identifiers) > 1 for identifiers in by_own.values())
-            + sum(codes.count(article) > 1 for article in self.codes),
+            + sum(codes[article] > 1 for article in self.codes),
         }
 
 
@@ -72,32 +76,21 @@ def _all(client: httpx2.Client, address: str, name: str) -> Any:
             return
 
 
-class Writers:
-    """Threads that store articles and code them, trying each again under its key until it is acknowledged."""
+class Writers(Crew):
+    """They store articles and code them, trying each again under its key until it is acknowledged."""
 
     def __init__(self, ledger: Ledger, name: str = "w") -> None:
+        super().__init__(_WRITERS)
         self.ledger = ledger
         self.address = ""
         self._name = name
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(_WRITERS)]
 
-    def __enter__(self) -> "Writers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _write(self, writer: int) -> None:
-        number = 0
+    def work(self, number: int) -> None:
+        count = 0
         with httpx2.Client(timeout=20) as client:
-            while not self._stop.is_set():
-                own = f"{self._name}{writer}-{number}"
-                body = {"text": f"{TEXT} {own}.", "external_id": own, "outlet": f"Outlet {writer}"}
+            while not self.stop.is_set():
+                own = f"{self._name}{number}-{count}"
+                body = {"text": f"{TEXT} {own}.", "external_id": own, "outlet": f"Outlet {number}"}
                 stored = self._acknowledged(client, "/v1/articles", body, own)
                 if stored is not None:
                     self.ledger.articles[own] = stored["id"]
@@ -105,10 +98,10 @@ class Writers:
                     code = {"coder": "ana", "article_id": stored["id"], "paragraph": 0, "frames": {}}
                     if self._acknowledged(client, "/v1/annotations", code, own) is not None:
                         self.ledger.codes[stored["id"]] = own
-                number += 1
+                count += 1
 
     def _acknowledged(self, client: httpx2.Client, path: str, body: dict[str, Any], key: str) -> Any:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
                 answer = client.post(f"{self.address}{path}", json=body, headers={"Idempotency-Key": key})
             except httpx2.TransportError:
@@ -123,14 +116,14 @@ class Writers:
         return None
 
 
-def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: Progress = silent) -> dict[str, int]:
+def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: Progress = silent) -> Figures:
     """Kills the server, or its worker, the hard way at random moments under load; what the ledger says afterwards."""
-    chance, ledger, kills = random.Random(seed), Ledger(), 0  # noqa: S311 - no secret
+    chance, ledger, kills, slowest = random.Random(seed), Ledger(), 0, 0.0  # noqa: S311 - no secret
     command, end = product(folder, worker="true"), time.monotonic() + seconds
     with Writers(ledger) as writers:
         while time.monotonic() < end:
             with running(command) as server:
-                writers.address = server.address
+                writers.address, slowest = server.address, max(slowest, server.start)
                 time.sleep(chance.uniform(0.3, 2.0))
                 worker = _child_of(server.process.pid)
                 if worker is not None and chance.random() < 0.3:
@@ -143,7 +136,8 @@ def kill_again_and_again(folder: Path, seconds: float, seed: int = 1, progress: 
             progress(1 - (end - time.monotonic()) / seconds)
     with running(command) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
         found = ledger.check(client)
-    return {"kills": kills, **found, "database damaged": int(_integrity(folder) != "ok")}
+    damaged = int(_integrity(folder) != "ok")
+    return {"kills": kills, **found, "database damaged": damaged, "slowest start in ms": round(slowest * 1000)}
 
 
 def _child_of(process: int) -> int | None:
@@ -163,9 +157,7 @@ def _integrity(folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def stop_and_start(
-    folder: Path, seconds: float, progress: Callable[[float], None] = lambda _share: None
-) -> dict[str, int]:
+def stop_and_start(folder: Path, seconds: float, progress: Progress = silent) -> Figures:
     """Ends the server by SIGTERM under load again and again; each request in flight has to be answered."""
     ledger, stops = Ledger(), 0
     command, end = product(folder), time.monotonic() + seconds
@@ -180,9 +172,7 @@ def stop_and_start(
         return {"stops": stops, **ledger.check(client)}
 
 
-def lock_the_database(
-    folder: Path, times: int, progress: Callable[[float], None] = lambda _share: None
-) -> dict[str, int]:
+def lock_the_database(folder: Path, times: int, progress: Progress = silent) -> Figures:
     """Holds the write lock of SQLite for seconds under load; classifying goes on, nothing acknowledged is lost."""
     ledger, classified, failed = Ledger(), 0, 0
     with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
@@ -207,44 +197,55 @@ def lock_the_database(
         }
 
 
-def two_servers_on_one_file(folder: Path, seconds: float) -> dict[str, int]:
-    """Two server processes, each unaware of the other, on one SQLite file and one folder of models."""
-    ledger = Ledger()
+def servers_on_one_file(folder: Path, seconds: float, servers: int = 2, progress: Progress = silent) -> Figures:
+    """Server processes, each unaware of the others, on one SQLite file and one folder of models."""
+    ledger, damaged = Ledger(), 0
     command: Command = product(folder)
-    with running(command) as one, running(command) as two:
-        with Writers(ledger, "a") as first, Writers(ledger, "b") as second:
-            first.address, second.address = one.address, two.address
-            time.sleep(seconds)
-        with httpx2.Client(base_url=two.address, timeout=60) as client:
+    began, checks = time.monotonic(), max(1, round(seconds / _CHECK_SECONDS))
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(running(command)).address for _ in range(servers)]
+        with ExitStack() as at_work:
+            for number, address in enumerate(addresses):
+                writers = at_work.enter_context(Writers(ledger, f"{number}-"))
+                writers.address = address
+            for check in range(1, checks + 1):
+                time.sleep(max(0.0, began + seconds * check / checks - time.monotonic()))
+                damaged += _integrity(folder) != "ok"
+                progress(check / checks)
+        with httpx2.Client(base_url=addresses[-1], timeout=60) as client:
             found = ledger.check(client)
-    return {**found, "told to come back": ledger.refused, "database damaged": int(_integrity(folder) != "ok")}
+    return {**found, "told to come back": ledger.refused, "integrity checks": checks, "of these failed": damaged}
 
 
-def overload(folder: Path, seconds: float, connections: int = 64) -> dict[str, int]:
+class _Askers(Crew):
+    """They classify as fast as they are answered, and count the answers by status."""
+
+    def __init__(self, size: int, address: str) -> None:
+        super().__init__(size)
+        self.counts: Counter[int] = Counter()
+        self._address = address
+        self._lock = threading.Lock()
+
+    def work(self, _number: int) -> None:
+        with httpx2.Client(base_url=self._address, timeout=60) as client:
+            while not self.stop.is_set():
+                status = client.post("/v1/classify", json={"text": TEXT}).status_code
+                with self._lock:
+                    self.counts[status] += 1
+
+
+def overload(folder: Path, seconds: float, connections: int = 64) -> Figures:
     """Many more connections than a process takes at once: some are told to come back, none fails otherwise."""
-    counts: dict[int, int] = {}
-    lock = threading.Lock()
     with running(product(folder, max_requests="16")) as server:
-        end = time.monotonic() + seconds
-
-        def ask() -> None:
-            with httpx2.Client(base_url=server.address, timeout=60) as client:
-                while time.monotonic() < end:
-                    status = client.post("/v1/classify", json={"text": TEXT}).status_code
-                    with lock:
-                        counts[status] = counts.get(status, 0) + 1
-
-        threads = [threading.Thread(target=ask) for _ in range(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with _Askers(connections, server.address) as askers:
+            time.sleep(seconds)
         with httpx2.Client(base_url=server.address, timeout=10) as client:
             afterwards = client.post("/v1/classify", json={"text": TEXT}).status_code
-    other = sum(count for status, count in counts.items() if status not in (200, 503))
+    counts = askers.counts
+    other = counts.total() - counts[200] - counts[503]
     return {
-        "answered": counts.get(200, 0),
-        "told to come back": counts.get(503, 0),
+        "answered": counts[200],
+        "told to come back": counts[503],
         "failed otherwise": other + (afterwards != 200),
     }
 
@@ -266,7 +267,7 @@ _BODIES: dict[str, dict[str, Any]] = {
 _ODD = (b"\\", b"[" * 40, b"{", b"null", b"\0", b"\xff", b"-1e999", b"\\ud800", b"1" * 400, b"\r\n", "İ\u202e".encode())
 
 
-def bad_inputs(folder: Path, count: int, progress: Progress = silent) -> dict[str, int]:
+def bad_inputs(folder: Path, count: int, progress: Progress = silent) -> Figures:
     """Bodies that were right until pieces were put in, taken out or doubled: none may end in a 500."""
     chance, statuses = random.Random(3), dict[int, int]()  # noqa: S311 - no secret
     with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=60) as client:

@@ -6,7 +6,6 @@ Every row leaves sources out, a group at a time; calibration and thresholds of a
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -102,10 +101,7 @@ def _cells(name: str, dataset: Dataset, whole: Evaluation, decisions: NDArray[np
 def _bagged(dataset: Dataset, models: int = 5, share: float = 0.7) -> LeftOut:
     """An ensemble: models of different sources, their log-odds averaged."""
     how, folds = assign_folds(dataset)
-    found = np.zeros(dataset.targets.shape)
-    for number, scored in zip(np.unique(folds), _each_fold(_score_bagged, dataset, folds, models, share), strict=True):
-        found[folds == number] = scored
-    return LeftOut(how, found, folds, None)
+    return LeftOut(how, _scored(_score_bagged, dataset, folds, models, share), folds, None)
 
 
 def _score_bagged(dataset: Dataset, left_out: NDArray[np.bool_], models: int, share: float) -> NDArray[np.float64]:
@@ -117,18 +113,21 @@ def _score_bagged(dataset: Dataset, left_out: NDArray[np.bool_], models: int, sh
     return np.asarray(np.mean([logits(pipeline, texts) for pipeline in pipelines], axis=0))
 
 
-def _each_fold(
-    score: Callable[..., NDArray[np.float64]], dataset: Dataset, folds: NDArray[np.int64], *rest: Any
-) -> Any:
-    return Parallel(n_jobs=-1)(delayed(score)(dataset, folds == number, *rest) for number in np.unique(folds))
+def _scored(
+    score: Callable[..., NDArray[np.float64]], dataset: Dataset, folds: NDArray[np.int64], *rest: float
+) -> NDArray[np.float64]:
+    """(..., n, k): what `score` says of the paragraphs of each fold, by models that never saw it."""
+    numbers = np.unique(folds)
+    parts = Parallel(n_jobs=-1)(delayed(score)(dataset, folds == number, *rest) for number in numbers)
+    found = np.zeros((*parts[0].shape[:-2], *dataset.targets.shape))
+    for number, part in zip(numbers, parts, strict=True):
+        found[..., folds == number, :] = part
+    return found
 
 
 def _with_sentences(dataset: Dataset, shipped: LeftOut) -> LeftOut:
     """The paragraph, its strongest sentence and the mean of its sentences, weighed as other sources taught."""
-    strongest, mean = np.zeros(dataset.targets.shape), np.zeros(dataset.targets.shape)
-    folds = shipped.folds
-    for number, scored in zip(np.unique(folds), _each_fold(_score_sentences, dataset, folds), strict=True):
-        strongest[folds == number], mean[folds == number] = scored
+    strongest, mean = _scored(_score_sentences, dataset, shipped.folds)
     return _stacked(dataset, shipped, [shipped.logits, strongest, mean])
 
 

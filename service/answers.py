@@ -35,8 +35,8 @@ from service.schemas.models import (
     PromotionAnswer,
 )
 from service.schemas.training import TrainingRunAnswer
-from service.store import article_list
 from service.store.annotations import StoredAnnotation
+from service.store.article_list import ArticleInList
 from service.store.articles import StoredArticle
 from service.store.training_runs import TrainingRun
 from training.card import ModelCard
@@ -170,7 +170,7 @@ def stored_article(article: StoredArticle, *, evidence_terms: int) -> StoredArti
     return StoredArticleAnswer.model_construct(**_facts(article).__dict__, **framing)
 
 
-def listed_article(article: article_list.ListedArticle) -> ListedArticle:
+def listed_article(article: ArticleInList) -> ListedArticle:
     return ListedArticle(
         **_facts(article).__dict__,
         language=article.language,
@@ -179,7 +179,7 @@ def listed_article(article: article_list.ListedArticle) -> ListedArticle:
     )
 
 
-def _facts(article: StoredArticle | article_list.ListedArticle) -> ArticleFacts:
+def _facts(article: StoredArticle | ArticleInList) -> ArticleFacts:
     return ArticleFacts(id=article.id, created_at=article.created_at, **asdict(article.metadata))
 
 

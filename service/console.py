@@ -14,7 +14,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
-from training.card_markdown import FIGURES_HEAD, STANCES_HEAD, figure_text, figures_rows, stances_rows
+from training.card_markdown import (
+    BASELINES_HEAD,
+    FIGURES_HEAD,
+    STANCES_HEAD,
+    baselines_rows,
+    figure_text,
+    figures_rows,
+    stances_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,11 +197,10 @@ def show_report(report: EvaluationReport) -> None:
     if report.stances:
         title = f"Stances of frames that are present, {report.stances.overall.how}"
         show_table(title, STANCES_HEAD, stances_rows(report.stances))
-    judged = [*((e.how, e) for e in report.baselines_left_out), ("the model", report.left_out)]
     show_table(
         f"Baselines on the same paragraphs as '{report.left_out.how}'",
-        ("What decides", "Macro F1", "Micro F1"),
-        [(name, figure_text(e.macro.f1), figure_text(e.micro.f1)) for name, e in judged],
+        BASELINES_HEAD,
+        baselines_rows(report.baselines_left_out, report.left_out),
     )
     _show_reliability(report.left_out)
     show_table(

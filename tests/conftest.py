@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from postgresql import PROGRAMS, postgresql
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
+from benchmarks.postgresql import PROGRAMS, postgresql
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, corpus_row, read_corpus
 from labels.codebook import Codebook, read_codebook
 from service.app import create_app

@@ -11,6 +11,7 @@ from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
 from benchmarks import faults, filled_database
 from benchmarks.endurance import endure
+from benchmarks.outages import restart_postgresql
 from service.store import annotations, audit
 from service.store.database import Database
 from training import registry as registry_module
@@ -44,7 +45,9 @@ def test_while_the_database_is_locked_classifying_goes_on_and_writers_wait(folde
 
 
 def test_two_servers_on_one_sqlite_file_are_safe(folder):
-    assert_nothing_lost(faults.two_servers_on_one_file(folder, 2))
+    found = faults.servers_on_one_file(folder, 2)
+    assert_nothing_lost(found)
+    assert found["of these failed"] == 0
 
 
 def test_overload_is_told_to_come_back_and_is_over_when_it_is(folder):
@@ -128,7 +131,8 @@ def test_a_copy_whose_log_was_cut_off_opens_with_what_was_whole(client, settings
 @pytest.mark.databases("postgresql")
 def test_while_postgresql_is_gone_classifying_goes_on_and_writes_are_told_to_come_back(models_folder, database_url):
     from conftest import _administer
-    from postgresql import postgresql
+
+    from benchmarks.postgresql import postgresql
 
     more = {"text": f"{THREE_PARAGRAPHS} more"}
     with postgresql() as cluster:
@@ -144,6 +148,16 @@ def test_while_postgresql_is_gone_classifying_goes_on_and_writes_are_told_to_com
             wait_until(lambda: client.post("/v1/articles", json=more).status_code == 201, "the database to be back")
             assert client.get(f"/v1/articles/{stored}").status_code == 200
             assert process.poll() is None
+
+
+@pytest.mark.databases("postgresql")
+@pytest.mark.usefixtures("postgresql_server")
+def test_what_was_acknowledged_is_there_once_however_often_postgresql_went_away(trained_folder, tmp_path):
+    folder = shutil.copytree(trained_folder.parent, tmp_path / "data")
+    found = restart_postgresql(folder, codes=60, most_up=2)
+    assert found["restarts"] >= 1
+    assert_nothing_lost(found)
+    assert (found["of these failed"], found["server processes ended"]) == (0, 0)
 
 
 class Earlier(datetime):

@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2
 from sqlalchemy import event, insert, inspect, select, text
+from sqlalchemy.exc import OperationalError
 
 from benchmarks import filled_database
 from service.store import engines as module
@@ -201,6 +202,28 @@ def test_what_threads_write_at_once_shares_transactions_and_each_is_whole_or_not
     assert len(commits) <= 4
     with database.read() as connection:
         assert set(connection.scalars(text("SELECT number FROM notes"))) == {0, 1, 2, 4, 5, 6, 8}
+
+
+@pytest.mark.databases("postgresql")
+def test_where_the_database_goes_away_between_two_all_that_share_the_transaction_are_told_so(database):
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE notes (number integer)"))
+
+    def note(connection, number):
+        connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
+        if number == 4:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with ThreadPoolExecutor(8) as pool:
+        with database.write():
+            found = [pool.submit(database.together.run, partial(note, number=number)) for number in range(8)]
+            time.sleep(0.3)
+        errors = {number: one.exception() for number, one in enumerate(found)}
+    assert {type(error) for error in errors.values()} <= {OperationalError, type(None)}
+    assert isinstance(errors[7], OperationalError)
+    with database.read() as connection:
+        stored = set(connection.scalars(text("SELECT number FROM notes")))
+    assert stored == {number for number, error in errors.items() if error is None}
 
 
 def test_where_the_transaction_fails_all_that_shared_it_are_told(database, monkeypatch):

@@ -1,5 +1,7 @@
 """A model card to read: Markdown made from `card.json` and nothing else."""
 
+from collections.abc import Sequence
+
 from training.card import ModelCard
 from training.evaluation import Evaluation, Figure, StanceFigures
 from training.operating_points import Cut
@@ -125,13 +127,13 @@ def _stance_row(name: str, evaluation: Evaluation) -> list[str]:
 
 def _baselines(card: ModelCard) -> str:
     where = "On the held-out articles" if card.held_out else "On articles left out"
-    return table([where, *BASELINES_HEAD[1:]], baselines_rows(card))
+    rows = baselines_rows(card.baselines, card.held_out or card.left_out)
+    return table([where, *BASELINES_HEAD[1:]], rows)
 
 
-def baselines_rows(card: ModelCard) -> list[list[str]]:
-    """Cells under `BASELINES_HEAD`: a row a baseline, then the model itself on the same articles."""
-    judged = [(baseline.how, baseline) for baseline in card.baselines]
-    judged.append(("this model", card.held_out or card.left_out))
+def baselines_rows(baselines: Sequence[Evaluation], model: Evaluation) -> list[list[str]]:
+    """Cells under `BASELINES_HEAD`: a row a baseline, then the model itself on the same paragraphs."""
+    judged = [*((baseline.how, baseline) for baseline in baselines), ("this model", model)]
     return [[name, figure_text(one.macro.f1), figure_text(one.micro.f1)] for name, one in judged]
 
 

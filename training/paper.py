@@ -96,7 +96,12 @@ def _tables(
     agreed = [_agreement_row(result) for result in agreement(paragraphs, codebook)]
     return [
         *found,
-        Table("baselines", "Baselines and model", BASELINES_HEAD, baselines_rows(card)),
+        Table(
+            "baselines",
+            "Baselines and model",
+            BASELINES_HEAD,
+            baselines_rows(card.baselines, card.held_out or card.left_out),
+        ),
         Table("agreement", "Agreement of the coders", _AGREEMENT_HEAD, agreed),
         Table("behaviour", "Behaviour checks", BEHAVIOUR_HEAD, behaviour_rows(checks)),
     ]

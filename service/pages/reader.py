@@ -13,7 +13,7 @@ from service.answers import annotation_answer, listed_article, stored_article
 from service.pages.article_view import blocks, cuts_of, marks
 from service.pages.render import PageRoute, page, places, titles
 from service.problems import NotFoundError
-from service.routes.articles import explained, read_cursor, write_cursor
+from service.routes.articles import CURSOR_PATTERN, explained, read_cursor, write_cursor
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.fields import WholeDay, end_of, start_of
 from service.state import State
@@ -36,7 +36,7 @@ def listing(
     until: Annotated[WholeDay | Literal[""], Query(alias="to")] = "",
     frame: Annotated[str, Query(max_length=64)] = "",
     decision: Decision | Literal[""] = "",
-    cursor: Annotated[str, Query(pattern=r"^([0-9]{1,18}-[0-9]{1,18})?$")] = "",
+    cursor: Annotated[str, Query(pattern=f"^$|{CURSOR_PATTERN}")] = "",
 ) -> HTMLResponse:
     """Stored articles, newest first, by words, outlet, days and frames."""
     filters = article_list.Filters(

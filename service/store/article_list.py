@@ -15,7 +15,7 @@ from training.operating_points import Decision
 
 
 @dataclass(frozen=True, slots=True)
-class ListedArticle:
+class ArticleInList:
     """An article in a list: its facts and the frames of the whole."""
 
     id: str
@@ -49,7 +49,7 @@ class Filters:
 
 def newest(
     connection: Connection, filters: Filters, after: Cursor | None, limit: int, model_version: str | None = None
-) -> tuple[list[ListedArticle], Cursor | None]:
+) -> tuple[list[ArticleInList], Cursor | None]:
     """Up to `limit` articles, newest first, and the cursor of the next page or None."""
     query = (
         select(articles, scorings.c.number.label("scoring_number"), *SCORING_FACTS)
@@ -63,7 +63,7 @@ def newest(
     page, more = rows[:limit], len(rows) > limit
     frames = article_frames(connection, [row.scoring_number for row in page])
     listed = [
-        ListedArticle(
+        ArticleInList(
             id=row.id,
             created_at=row.created_at,
             metadata=metadata_of(row),

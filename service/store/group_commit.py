@@ -65,5 +65,7 @@ class GroupCommit:
         try:
             with connection.begin_nested():
                 one.result = one.do(connection)
-        except Exception as error:  # noqa: BLE001 - the work of the others goes on
+        except Exception as error:
+            if connection.invalidated:  # the database has gone, and what the others wrote with it
+                raise
             one.error = error

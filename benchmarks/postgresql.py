@@ -26,7 +26,7 @@ class Cluster:
         self._folder = folder
         self.url = f"postgresql://framing@/{{name}}?host={folder}"
         # The server refuses to run as root, and so does initdb.
-        self._user = {"user": "postgres"} if os.getuid() == 0 else {}
+        self._user = "postgres" if os.getuid() == 0 else None
         if self._user:
             shutil.chown(folder, "postgres")
         data = ("-D", folder / "data")
@@ -42,11 +42,12 @@ class Cluster:
         self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
 
     def _run(self, program: str, *arguments: object) -> None:
-        assert PROGRAMS is not None
-        command = [PROGRAMS / program, *map(str, arguments)]
+        if PROGRAMS is None:
+            raise RuntimeError("PostgreSQL is not installed (apt-get install postgresql).")
+        command = [str(PROGRAMS / program), *map(str, arguments)]
         # A server that goes on would hold a pipe open for ever.
         with (self._folder / "output").open("ab") as output:
-            subprocess.run(command, check=True, stdout=output, stderr=output, cwd=self._folder, **self._user)
+            subprocess.run(command, check=True, stdout=output, stderr=output, cwd=self._folder, user=self._user)
 
 
 @contextmanager
