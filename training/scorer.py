@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -43,18 +42,22 @@ class Terms:
     ends: NDArray[np.int64]
     weights: NDArray[np.float64]
 
-    @cached_property
-    def _ranks(self) -> NDArray[np.int64]:
-        """(k, m): for each frame the terms by the size of their weight, the weightiest first."""
-        return np.argsort(-np.abs(np.ascontiguousarray(self.weights.T)), axis=1, kind="stable")
-
     def of_frame(self, frame: int) -> tuple[Evidence, ...]:
         """All terms in their order."""
         return tuple(map(Evidence, self.starts.tolist(), self.ends.tolist(), self.weights[:, frame].tolist()))
 
     def strongest(self, count: int) -> list[list[tuple[int, int, float]]]:
-        """For each frame start, end and weight of its `count` weightiest terms, the weightiest first."""
-        places = self._ranks[:, :count]
+        """For each frame start, end and weight of its `count` weightiest terms, the weightiest first.
+
+        Of equal weights the first comes first.
+        """
+        size = len(self.starts)
+        # The bits of floats above 0 are in the order of the floats; the lowest make room for the place of each.
+        place_bits = (1 << size.bit_length()) - 1
+        keys = np.abs(np.ascontiguousarray(self.weights.T)).view(np.int64) | place_bits
+        keys -= np.arange(size)
+        keys.sort(axis=1)
+        places = place_bits - (keys[:, : -count - 1 : -1] & place_bits)
         weights = self.weights[places, np.arange(len(places))[:, None]]
         rows = zip(self.starts[places].tolist(), self.ends[places].tolist(), weights.tolist(), strict=True)
         return [list(zip(starts, ends, row, strict=True)) for starts, ends, row in rows]
@@ -90,12 +93,17 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weighted:
-    """The u different terms of n paragraphs, by paragraph: their TF-IDF weights (u,) and how often each occurs (u,)."""
+    """The u different terms of n paragraphs, by paragraph, and the length of the n vectors that they make.
 
-    rows: NDArray[np.int64]
+    `begins` (n + 1,): where the terms of each paragraph begin, and where the last one's end. `counts` (u,): how often
+    each occurs; `frequencies` (u,): what that counts for.
+    """
+
+    begins: NDArray[np.int64]
     columns: NDArray[np.int64]
     counts: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    frequencies: NDArray[np.float64]
+    norms: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +122,11 @@ class CompiledScorer:
     sublinear: bool
     frames: int
     _finder: Finder = field(init=False, repr=False)
+    _added: NDArray[np.float64] = field(init=False, repr=False)
+    """(t, c): what a term that occurs once adds to a paragraph whose vector is one long."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_added", self.idf[:, None] * self.coefficients)
         object.__setattr__(self, "_finder", finder_of(self.vocabulary, self.token, self.longest))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -128,22 +139,22 @@ class CompiledScorer:
         return np.concatenate([logits for logits, _ in found]), [one for _, several in found for one in several]
 
     def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        found = self._finder.find([normalise(text) for text in texts])
-        keys = self._keys(found)
+        keys = _keys(self._finder.find([normalise(text) for text in texts]))
         keys.sort()
-        return self._sums(self._weigh(keys, len(texts)), len(texts))
+        return self._sums(self._weigh(keys, len(texts)))
 
     def _explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         normal = [normalise_with_offsets(text) for text in texts]
-        found = self._finder.place([one.text for one in normal])
-        keys = self._keys(found)
+        found = self._finder.find([one.text for one in normal])
+        keys = _keys(found)
         order = np.argsort(keys)
-        weighted = self._weigh(keys[order], len(texts))
-        logits = self._sums(weighted, len(texts))
+        weighed = self._weigh(keys[order], len(texts))
+        logits = self._sums(weighed)
         # A term that occurs n times adds its weight once: each place carries an n-th.
         shares = np.empty(len(keys))
-        shares[order] = np.repeat(weighted.weights / weighted.counts, weighted.counts)
-        added = shares[:, None] * self.coefficients[found.columns, : self.frames]
+        norms = np.repeat(weighed.norms, np.diff(weighed.begins))
+        shares[order] = np.repeat(weighed.frequencies / (norms * weighed.counts), weighed.counts)
+        added = shares[:, None] * self._added[found.columns, : self.frames]
         ends, intercepts = np.cumsum(found.lengths).tolist(), self.intercepts[: self.frames].tolist()
         explanations = []
         for one, row, start, end in zip(normal, logits[:, : self.frames].tolist(), [0, *ends], ends, strict=False):
@@ -159,31 +170,28 @@ class CompiledScorer:
 
     def known_share(self, text: str) -> float:
         """Which share of the words of a text the model knows; 0 for a model of longer terms."""
-        normal = normalise(text)
-        words = sum(1 for _ in self.token.finditer(normal))
-        return len(self._finder.find([normal]).columns) / words if words and self.longest == 1 else 0.0
-
-    def _keys(self, found: Found) -> NDArray[np.int64]:
-        """A number for the paragraph and term of each term found, (m,), in the order of the paragraphs."""
-        return np.repeat(np.arange(len(found.lengths)) * len(self.idf), found.lengths) + found.columns
+        words = self.token.findall(normalise(text))
+        return sum(word in self.vocabulary for word in words) / len(words) if words and self.longest == 1 else 0.0
 
     def _weigh(self, keys: NDArray[np.int64], texts: int) -> _Weighted:
-        """The TF-IDF weights of paragraphs, given the sorted keys of their terms."""
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        counts = np.diff(first, append=len(keys))
-        rows, columns = np.divmod(keys[first], len(self.idf))
-        frequency = 1 + np.log(counts) if self.sublinear else counts.astype(np.float64)
-        weights = frequency * self.idf[columns]
-        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=texts))
-        return _Weighted(rows, columns, counts, weights / norms[rows])
+        """The terms of paragraphs, given their sorted keys."""
+        new = np.ones(len(keys) + 1, dtype=np.bool_)
+        np.not_equal(keys[1:], keys[:-1], out=new[1:-1])
+        firsts = np.flatnonzero(new)
+        different, counts = keys[firsts[:-1]], firsts[1:] - firsts[:-1]
+        columns = different & _COLUMN
+        frequencies = 1 + np.log(counts) if self.sublinear else counts.astype(np.float64)
+        begins = np.searchsorted(different, np.arange(texts + 1) << _COLUMN_BITS)
+        squares = np.square(frequencies * self.idf[columns])
+        norms = np.sqrt(_sums_of(squares, begins))
+        return _Weighted(begins, columns, counts, frequencies, norms)
 
-    def _sums(self, weighted: _Weighted, texts: int) -> NDArray[np.float64]:
-        logits = np.tile(self.intercepts, (texts, 1))
-        if len(weighted.rows):
-            starts = np.flatnonzero(np.diff(weighted.rows, prepend=-1))
-            added = np.add.reduceat(weighted.weights[:, None] * self.coefficients[weighted.columns], starts, axis=0)
-            logits[weighted.rows[starts]] += added
-        return logits
+    def _sums(self, weighed: _Weighted) -> NDArray[np.float64]:
+        added = self._added.take(weighed.columns, axis=0)
+        added *= weighed.frequencies[:, None]
+        logits = _sums_of(added, weighed.begins)
+        logits /= np.where(weighed.norms > 0, weighed.norms, 1)[:, None]
+        return logits + self.intercepts
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CompiledScorer.from_bytes, (self.to_bytes(),)
@@ -230,6 +238,24 @@ class CompiledScorer:
             raise
         except Exception as error:  # whatever reading a file of another kind may raise
             raise ModelFileError("The compiled model cannot be read.") from error
+
+
+_COLUMN_BITS = 32
+_COLUMN = (1 << _COLUMN_BITS) - 1
+
+
+def _keys(found: Found) -> NDArray[np.int64]:
+    """A number for the paragraph and term of each term found, (m,), in the order of the paragraphs."""
+    return np.repeat(np.arange(len(found.lengths)) << _COLUMN_BITS, found.lengths) | found.columns
+
+
+def _sums_of(values: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The sums of the values (u, …) of n parts, (n, …), given where each begins and the last one ends; 0 of none."""
+    sums = np.zeros((len(begins) - 1, *values.shape[1:]))
+    some = np.flatnonzero(np.diff(begins))
+    if len(some):
+        sums[some] = np.add.reduceat(values, begins[some], axis=0)
+    return sums
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:

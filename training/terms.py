@@ -1,11 +1,12 @@
 """Finding the known terms of normal texts: which columns of a model they are, and where they stand.
 
-Words are found by runs of characters between white space, each looked into once: no word crosses white space, so that
-is exact, and most runs of a text were met before.
+Single words, which is what the shipped model knows, are found without a step of Python a word: runs of letters are cut
+from the bytes of the texts, and up to sixteen letters are two integers, which a table of the vocabulary is asked for.
+What is written in other than ASCII letters, or longer, goes the slow way, with the same result.
 """
 
 import re
-import threading
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,27 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+_Packed = NDArray[np.uint64]
 
-_CHUNK = re.compile(r"\S+")
-_LONGEST_KEPT = 40
-_MOST_CHUNKS = 50_000
-_MOST_WORDS = 200_000
-_NOTHING = 0
-"""The number of all chunks without a known word."""
+_WORDS_OF_TWO = r"(?u)\b\w\w+\b"
+"""The words that scikit-learn's vectorisers cut by default."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The m known terms of n texts, in the order of the texts: `lengths` (n,) how many each has, `columns` (m,)."""
+    """The m known terms of n texts, in the order of the texts, and where they stand in their text.
+
+    `lengths` (n,) says how many each text has; `columns`, `starts` and `ends` are (m,).
+    """
 
     lengths: Integers
     columns: Integers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Placed(Found):
-    """Terms found, with the spans of the normal text at which they stand: `starts` (m,), `ends` (m,)."""
-
     starts: Integers
     ends: Integers
 
@@ -46,112 +41,141 @@ class Finder(Protocol):
     def find(self, texts: Sequence[str]) -> Found:
         """The known terms of some normal texts."""
 
-    def place(self, texts: Sequence[str]) -> Placed:
-        """The same with their spans."""
-
 
 def finder_of(vocabulary: Mapping[str, int], token: re.Pattern[str], longest: int) -> Finder:
     """The finder of terms of up to `longest` words."""
-    return WordFinder(vocabulary, token) if longest == 1 else PhraseFinder(vocabulary, token, longest)
+    if longest == 1 and token.pattern == _WORDS_OF_TWO:
+        return WordFinder(vocabulary, token)
+    return PhraseFinder(vocabulary, token, longest)
 
 
-class _ChunkTable(dict[str, int]):
-    """A number for each chunk that was met; by number, how many known words it has and where they begin in a list.
+_WIDTH = 16
+_BEHIND = b"\n" * _WIDTH
+"""Packing the last word reads this far."""
 
-    Bounded: a table that is `full` is replaced by an empty one. Grows under a lock; who reads takes the arrays after
-    the numbers, and these are then in them.
-    """
+_FOREIGN = 0x80
+"""Stands for every character that is not ASCII; it may be a letter."""
+_FOREIGN_ANYWHERE = np.uint64(0x8080808080808080)
+_WORD = frozenset(string.ascii_letters + string.digits + "_")
+_LETTERS = bytes(code >= _FOREIGN or chr(code) in _WORD for code in range(256))
+"""By byte, whether it may be part of a word."""
 
-    def __init__(self, vocabulary: Mapping[str, int], token: re.Pattern[str]) -> None:
-        super().__init__()
-        self._vocabulary, self._token = vocabulary, token
-        self._growing = threading.Lock()
-        self._numbers, self._used = _NOTHING + 1, 0
-        self.chunks = np.zeros((2, 4096), dtype=np.int64)
-        """(2, number): count of known words, and the place of the first in `words`."""
-        self.words = np.zeros((3, 4096), dtype=np.int64)
-        """(3, place): column, start and end within the chunk."""
-
-    @property
-    def full(self) -> bool:
-        return len(self) > _MOST_CHUNKS or self._used > _MOST_WORDS
-
-    def __missing__(self, chunk: str) -> int:
-        if self._vocabulary.keys().isdisjoint(self._token.findall(chunk)):  # most that are new
-            if len(chunk) <= _LONGEST_KEPT:
-                self[chunk] = _NOTHING
-            return _NOTHING
-        get = self._vocabulary.get
-        known = [(c, m.span()) for m in self._token.finditer(chunk) if (c := get(m.group())) is not None]
-        with self._growing:
-            number, place = self._numbers, self._used
-            self._numbers, self._used = number + 1, place + len(known)
-            self.chunks = _with_room(self.chunks, number + 1)
-            self.words = _with_room(self.words, place + len(known))
-            self.chunks[0, number], self.chunks[1, number] = len(known), place
-            for at, (column, (start, end)) in enumerate(known, place):
-                self.words[0, at], self.words[1, at], self.words[2, at] = column, start, end
-            if len(chunk) <= _LONGEST_KEPT:
-                self[chunk] = number
-        return number
-
-
-def _with_room(table: Integers, size: int) -> Integers:
-    """The table, or a copy twice as long where it is too short."""
-    if size <= table.shape[1]:
-        return table
-    longer = np.zeros((len(table), max(size, 2 * table.shape[1])), dtype=np.int64)
-    longer[:, : table.shape[1]] = table
-    return longer
+_LOW, _HIGH = (
+    np.array([(1 << 8 * min(max(size - first, 0), 8)) - 1 for size in range(_WIDTH + 1)], dtype=np.uint64)
+    for first in (0, 8)
+)
+"""By size of a word, which bits of the eight bytes at its start, and of the next eight, belong to it."""
 
 
 class WordFinder:
-    """Single words."""
+    """Single words of two letters and more."""
 
     def __init__(self, vocabulary: Mapping[str, int], token: re.Pattern[str]) -> None:
         self._vocabulary, self._token = vocabulary, token
-        self._table = _ChunkTable(vocabulary, token)
+        self._table = _Table({word: column for word, column in vocabulary.items() if _packs(word)})
 
     def find(self, texts: Sequence[str]) -> Found:
-        split = [text.split() for text in texts]
-        lengths, _, places, words = self._look_up(split)
-        return Found(lengths, words[0, places])
+        text = "\n".join(texts)
+        characters = _characters(text)
+        starts, ends = _runs(characters)
+        short = ends - starts <= _WIDTH
+        low, high = _pack(characters, starts[short], ends[short])
+        columns = np.full(len(starts), -1)
+        columns[short] = self._table.columns(low, high)
+        slow = ~short
+        slow[short] = (low | high) & _FOREIGN_ANYWHERE != 0
+        known = np.flatnonzero(columns >= 0)
+        found = np.stack([columns[known], starts[known], ends[known]])
+        if slow.any():
+            more = self._slowly(text, starts[slow].tolist(), ends[slow].tolist())
+            found = np.concatenate([found, np.array(list(more), dtype=np.int64).reshape(-1, 3).T], axis=1)
+            found = found[:, np.argsort(found[1])]
+        begins = np.concatenate(([0], np.cumsum([len(one) + 1 for one in texts])))
+        lengths = np.diff(np.searchsorted(found[1], begins))
+        shifts = np.repeat(begins[:-1], lengths)
+        return Found(lengths, found[0], found[1] - shifts, found[2] - shifts)
 
-    def place(self, texts: Sequence[str]) -> Placed:
-        split = [text.split() for text in texts]
-        lengths, counts, places, words = self._look_up(split)
-        offsets = np.fromiter(
-            chain.from_iterable(map(_starts, texts, split)), dtype=np.int64, count=sum(map(len, split))
-        )
-        columns, starts, ends = words[:, places]
-        shifts = np.repeat(offsets, counts)
-        return Placed(lengths, columns, starts + shifts, ends + shifts)
-
-    def _look_up(self, split: Sequence[list[str]]) -> tuple[Integers, Integers, Integers, Integers]:
-        """Known words a text (n,) and a chunk (c,), their places (m,) in the table of words, and that table."""
-        table = self._table
-        if table.full:
-            table = self._table = _ChunkTable(self._vocabulary, self._token)
-        sizes = np.fromiter(map(len, split), dtype=np.int64, count=len(split))
-        numbers = np.fromiter(
-            map(table.__getitem__, chain.from_iterable(split)), dtype=np.int64, count=int(sizes.sum())
-        )
-        counts, firsts = table.chunks[:, numbers]
-        ends = np.concatenate(([0], np.cumsum(counts)))
-        places = np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], counts)
-        borders = ends[np.concatenate(([0], np.cumsum(sizes)))]
-        return np.diff(borders), counts, places, table.words
+    def _slowly(self, text: str, starts: list[int], ends: list[int]) -> Iterator[tuple[int, int, int]]:
+        """Column, start and end of the known words of some runs."""
+        for start, end in zip(starts, ends, strict=True):
+            for match in self._token.finditer(text[start:end]):
+                column = self._vocabulary.get(match.group())
+                if column is not None:
+                    yield column, start + match.start(), start + match.end()
 
 
-def _starts(text: str, chunks: Sequence[str]) -> Iterator[int]:
-    """Where the chunks of a text start."""
-    if " ".join(chunks) != text:
-        yield from (match.start() for match in _CHUNK.finditer(text))
-        return
-    start = 0
-    for chunk in chunks:
-        yield start
-        start += len(chunk) + 1
+def _characters(text: str) -> bytes:
+    """A byte for each character, and those behind the last."""
+    if text.isascii():
+        return text.encode() + _BEHIND
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    narrowed: bytes = np.minimum(codes, _FOREIGN).astype(np.uint8).tobytes()
+    return narrowed + _BEHIND
+
+
+def _runs(characters: bytes) -> tuple[Integers, Integers]:
+    """Starts and ends of the runs of two letters and more."""
+    inside = np.frombuffer(characters.translate(_LETTERS), dtype=np.bool_)
+    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    if inside[0]:
+        edges = np.concatenate(([0], edges))
+    starts, ends = edges[::2], edges[1::2]
+    several = ends - starts > 1
+    return starts[several], ends[several]
+
+
+def _pack(characters: bytes, starts: Integers, ends: Integers) -> tuple[_Packed, _Packed]:
+    """The up to sixteen letters of each run as two integers, which no other run has."""
+    at = np.ndarray(len(characters) - 7, dtype="<u8", buffer=characters, strides=(1,))
+    sizes = ends - starts
+    return at[starts] & _LOW[sizes], at[starts + 8] & _HIGH[sizes]
+
+
+def _packs(word: str) -> bool:
+    return word.isascii() and 1 < len(word) <= _WIDTH
+
+
+class _Table:
+    """Columns of packed words: a bucket holds those whose bits are mixed to its number, seldom more than one."""
+
+    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        letters = "".join(word.ljust(_WIDTH, "\0") for word in vocabulary).encode()
+        low, high = np.frombuffer(letters, dtype="<u8").reshape(-1, 2).T
+        self._unused_bits = np.uint64(64 - max(1, (4 * len(vocabulary)).bit_length()))
+        bucket = self._bucket(low, high)
+        order = np.argsort(bucket, kind="stable")
+        # Behind the last one is what is no word, for those whose bucket is empty.
+        self._low, self._high = np.append(low[order], np.uint64(0)), np.append(high[order], np.uint64(0))
+        self._columns = np.append(np.fromiter(vocabulary.values(), dtype=np.int64, count=len(vocabulary))[order], -1)
+        buckets = np.arange(2 ** (64 - int(self._unused_bits)) + 1)
+        self._first = np.searchsorted(bucket[order], buckets)
+
+    def columns(self, low: _Packed, high: _Packed) -> Integers:
+        """The columns of packed words, -1 for those that the vocabulary does not have."""
+        bucket = self._bucket(low, high)
+        place = self._first[bucket]
+        found = np.where(self._is(place, low, high), self._columns[place], -1)
+        left = np.flatnonzero(found < 0)
+        place, last, low, high = place[left] + 1, self._first[bucket[left] + 1], low[left], high[left]
+        while (more := place < last).any():
+            left, place, last, low, high = left[more], place[more], last[more], low[more], high[more]
+            same = self._is(place, low, high)
+            found[left[same]] = self._columns[place[same]]
+            place += 1
+        return found
+
+    def _is(self, place: Integers, low: _Packed, high: _Packed) -> NDArray[np.bool_]:
+        return np.asarray((self._low[place] == low) & (self._high[place] == high))
+
+    def _bucket(self, low: _Packed, high: _Packed) -> Integers:
+        mixed = (low * _ODD[0]) ^ (high * _ODD[1])
+        mixed = (mixed ^ (mixed >> _HALF)) * _ODD[0]
+        return np.asarray(mixed >> self._unused_bits, dtype=np.int64)
+
+
+_ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
+"""Odd numbers without a pattern in their bits: multiplying by them moves every bit of a word upwards."""
+_HALF = np.uint64(32)
 
 
 class PhraseFinder:
@@ -161,13 +185,10 @@ class PhraseFinder:
         self._vocabulary, self._token, self._longest = vocabulary, token, longest
 
     def find(self, texts: Sequence[str]) -> Found:
-        return self.place(texts)
-
-    def place(self, texts: Sequence[str]) -> Placed:
         found = [list(self._known(text)) for text in texts]
         lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
         table = np.array(list(chain.from_iterable(found)), dtype=np.int64).reshape(-1, 3).T
-        return Placed(lengths, *table)
+        return Found(lengths, *table)
 
     def _known(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Column, start and end of every known term."""
