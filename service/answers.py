@@ -1,6 +1,6 @@
 """From what the domain found to what travels over HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -74,13 +74,20 @@ def as_json(answer: Classified) -> str:
     """The answer as JSON; that of a long article in pieces, so that other threads get their turn between them."""
     if len(answer.paragraphs) <= _WRITTEN_AT_ONCE:
         return answer.model_dump_json(exclude_none=True)
-    around = answer.model_copy(update={"paragraphs": []}).model_dump_json(exclude_none=True)
-    before, after = around.split(_NO_PARAGRAPHS)
-    pieces = (
-        _PARAGRAPHS.dump_json(answer.paragraphs[start : start + _WRITTEN_AT_ONCE])[1:-1].decode()
-        for start in range(0, len(answer.paragraphs), _WRITTEN_AT_ONCE)
-    )
+    starts = range(0, len(answer.paragraphs), _WRITTEN_AT_ONCE)
+    pieces = (paragraphs_as_json(answer.paragraphs[start : start + _WRITTEN_AT_ONCE]) for start in starts)
+    return around(answer.model_copy(update={"paragraphs": []}), pieces)
+
+
+def around(answer: Classified, pieces: Iterable[str]) -> str:
+    """An answer without paragraphs as JSON, with the JSON of pieces of them put in."""
+    before, after = answer.model_dump_json(exclude_none=True).split(_NO_PARAGRAPHS)
     return f'{before}"paragraphs":[{",".join(pieces)}]{after}'
+
+
+def paragraphs_as_json(answers: list[ParagraphAnswer]) -> str:
+    """Some paragraphs as they stand in the JSON of an answer."""
+    return _PARAGRAPHS.dump_json(answers)[1:-1].decode()
 
 
 _WRITTEN_AT_ONCE = 64
@@ -105,16 +112,20 @@ def _framing(
         "language": language,
         "operating_point": operating_point,
         "article": article_summary(classification.article),
-        "paragraphs": [
-            _paragraph(paragraph, frames, evidence_terms)
-            for paragraph, frames in zip(split.paragraphs, classification.paragraphs, strict=True)
-        ],
+        "paragraphs": paragraph_answers(split.paragraphs, classification.paragraphs, evidence_terms),
         "skipped": [
             SkippedPiece(start=piece.start, end=piece.end, text=piece.text, reason=piece.reason)
             for piece in split.skipped
         ],
         "text": split.text if with_text else None,
     }
+
+
+def paragraph_answers(
+    paragraphs: Sequence[Paragraph], framed: Sequence[Mapping[str, FrameDecision]], evidence_terms: int
+) -> list[ParagraphAnswer]:
+    pairs = zip(paragraphs, framed, strict=True)
+    return [_paragraph(paragraph, frames, evidence_terms) for paragraph, frames in pairs]
 
 
 def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], evidence_terms: int) -> ParagraphAnswer:

@@ -10,6 +10,7 @@ from labels.codebook import read_codebook
 from service import openapi, problems
 from service.access.gate import Gate
 from service.champion import Champion
+from service.helpers import Helpers
 from service.metrics import MeasureRequests, Metrics, product_version
 from service.overload import LimitRequests
 from service.pages import audit as pages_of_audit
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         metrics=metrics,
         charts=ChartFiles(codebook_, settings.cache_dir),
         gate=Gate(settings, database),
+        helpers=Helpers(settings),
     )
 
     @asynccontextmanager
@@ -72,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         services.database.migrate()
         services.champion.start()
         yield
+        services.helpers.stop()
         services.champion.stop()
         services.database.close()
 

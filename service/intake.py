@@ -23,22 +23,37 @@ of articles in its own on other subjects mostly more. Asking the detector would 
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """An article as one model reads it."""
+class Opened:
+    """An article that one model can score: cut, within the limits, in a language that the model knows."""
 
     article: SplitArticle
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Opened):
+    """An article as one model reads it."""
+
     classification: Classification
 
 
-def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Reading:
-    """Cuts, checks and classifies an article; raises `ArticleError` or `UnknownFrameError` naming the field."""
+def open_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Opened:
+    """Cuts and checks an article; raises `ArticleError` or `UnknownFrameError` naming the field."""
     _require_frames(request, model.card)
     article = split_article(request, settings)
-    language = language_of(article, request, model)
+    return Opened(article, language_of(article, request, model))
+
+
+def read(opened: Opened, request: ClassifyRequest, model: FrameModel) -> Reading:
+    """Classifies an opened article."""
+    texts = [paragraph.text for paragraph in opened.article.paragraphs]
     cuts = cuts_at(model, request.operating_point, request.thresholds)
-    texts = [paragraph.text for paragraph in article.paragraphs]
-    return Reading(article, language, classify(model, texts, cuts, explain=request.explain))
+    return Reading(opened.article, opened.language, classify(model, texts, cuts, explain=request.explain))
+
+
+def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Reading:
+    """Opens and classifies an article; raises what `open_article` raises."""
+    return read(open_article(request, model, settings), request, model)
 
 
 def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:

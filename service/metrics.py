@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from training.classification import Classification
+from training.classification import ArticleFrame
 
 
 def product_version() -> str:
@@ -56,14 +56,15 @@ class Metrics:
         self.champion = Info("framing_champion", "The model in use.", registry=self.own)
         Info("framing_build", "This program.", registry=self.own).info({"version": product_version()})
 
-    def count(self, classification: Classification) -> None:
-        self.paragraphs.inc(len(classification.paragraphs))
-        totals: dict[tuple[str, str], int] = {}
-        for paragraph in classification.paragraphs:
-            for frame, found in paragraph.items():
-                totals[frame, found.decision] = totals.get((frame, found.decision), 0) + 1
-        for (frame, decision), count in totals.items():
-            self.decisions.labels(frame, decision).inc(count)
+    def count(self, paragraphs: int, article: Mapping[str, ArticleFrame]) -> None:
+        """Counts the decisions on the paragraphs of an article."""
+        self.paragraphs.inc(paragraphs)
+        for frame, found in article.items():
+            absent = paragraphs - found.paragraphs - found.uncertain
+            decided = (("present", found.paragraphs), ("uncertain", found.uncertain), ("absent", absent))
+            for decision, count in decided:
+                if count:
+                    self.decisions.labels(frame, decision).inc(count)
 
     def exposition(self) -> bytes:
         folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")

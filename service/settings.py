@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     champion_poll_seconds: float = Field(1.0, gt=0, description="How often a process looks for a new champion.")
     server_processes: int = Field(1, ge=1, le=256, description="Processes of `framing serve` that answer requests.")
     threads: int = Field(8, ge=2, description="Requests that one process works on at once; others wait their turn.")
+    helpers: int | None = Field(
+        None,
+        ge=0,
+        description="Processes that help with articles of hundreds of paragraphs, started for one and gone a minute "
+        "after the last; unset: one a core, none on a single core or beside other server processes.",
+    )
     worker: bool = Field(
         True, description="Whether `framing serve` starts a worker; else run `framing worker` yourself."
     )

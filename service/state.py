@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from labels.codebook import Codebook
 from service.access.gate import Gate
 from service.champion import Champion
+from service.helpers import Helpers
 from service.metrics import Metrics
 from service.pages.assets import ChartFiles
 from service.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     metrics: Metrics
     charts: ChartFiles
     gate: Gate
+    helpers: Helpers
 
 
 async def _services(request: Request) -> Services:  # a plain one would be sent to a thread of its own

@@ -134,7 +134,7 @@ def test_an_unexpected_error_gets_an_id_and_shows_nothing_internal(client, monke
     def explode(*_args, **_kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("service.routes.classify.read_article", explode)
+    monkeypatch.setattr("service.routes.classify.open_article", explode)
     response = client.post("/v1/classify", json={"text": THREE_PARAGRAPHS})
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"

@@ -125,6 +125,27 @@ def _roll_up(frames: Sequence[str], scored: Scored, of_frames: Sequence[Sequence
     return rolled
 
 
+def rolled_together(parts: Sequence[tuple[int, Mapping[str, ArticleFrame]]]) -> dict[str, ArticleFrame]:
+    """The roll-up of an article, given the number of paragraphs and the roll-up of each of its parts."""
+    total = sum(size for size, _ in parts)
+    return {frame: _together([(size, part[frame]) for size, part in parts], total) for frame in parts[0][1]}
+
+
+def _together(parts: Sequence[tuple[int, ArticleFrame]], total: int) -> ArticleFrame:
+    decisions = {found.decision for _, found in parts}
+    present = sum(found.paragraphs for _, found in parts)
+    voices = [found.stances for _, found in parts if found.stances is not None]
+    return ArticleFrame(
+        score=max(found.score for _, found in parts),
+        decision="present" if "present" in decisions else "uncertain" if "uncertain" in decisions else "absent",
+        share=present / total,
+        paragraphs=present,
+        uncertain=sum(found.uncertain for _, found in parts),
+        mean_score=sum(size * found.mean_score for size, found in parts) / total,
+        stances=tuple(map(sum, zip(*voices, strict=True))) if voices else None,
+    )
+
+
 def _added(stances: NDArray[np.float64], decisions: Sequence[Decision]) -> Stances | None:
     """The stances (n, s) of the present paragraphs of a frame, added up."""
     if not stances.shape[1]:

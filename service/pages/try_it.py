@@ -72,8 +72,8 @@ def _answer(state: Services, submitted: _Submitted) -> HTMLResponse:
         reading = read_article(request, model, state.settings)
     except FramingError as error:
         return _page(state, submitted, problem=str(error), status=status_of(error))
-    state.metrics.count(reading.classification)
     answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
+    state.metrics.count(len(answer.paragraphs), reading.classification.article)
     named, placed = titles(state), places(state)
     return _page(
         state,

@@ -90,7 +90,7 @@ def create(
     if body is None:
         return _answer(identifier, read_stored(state, identifier, explain=request.explain), 200)
     if stored:
-        state.metrics.count(prepared.reading.classification)
+        state.metrics.count(len(prepared.reading.article.paragraphs), prepared.reading.classification.article)
     return _answer(identifier, body, 201)
 
 

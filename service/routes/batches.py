@@ -64,7 +64,7 @@ async def classify_lines(request: Request, state: State) -> Response:
         except Exception as error:  # noqa: BLE001 - a line that nobody foresaw must not take the others with it
             found = _problem(path, error)
             return _line(ClassifiedLine(line=number, external_id=own, status=found.status, problem=found))
-        state.metrics.count(reading.classification)
+        state.metrics.count(len(reading.article.paragraphs), reading.classification.article)
         answer = classified(asked, reading, model.card, evidence_terms=state.settings.evidence_terms)
         return _line(ClassifiedLine.model_construct(line=number, external_id=own, status=200, answer=answer))
 
@@ -129,7 +129,7 @@ def _stored(number: int, asked: ArticleRequest, one: store.StoredArticle | str, 
     own = asked.external_id
     if isinstance(one, str):
         return ArticleLine(line=number, external_id=own, status=200, id=one)
-    state.metrics.count(one.scoring.classification)
+    state.metrics.count(len(one.split.paragraphs), one.scoring.classification.article)
     answer = stored_article(one, evidence_terms=state.settings.evidence_terms)
     return ArticleLine.model_construct(line=number, external_id=own, status=201, id=one.id, answer=answer)
 

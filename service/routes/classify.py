@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from service.access.needs import needs
 from service.answers import as_json, classified
 from service.body import StrictJsonRoute
-from service.intake import read_article
+from service.intake import open_article, read
 from service.routes import guarded
 from service.schemas.articles import Classified, ClassifyRequest
 from service.state import State
@@ -19,7 +19,13 @@ router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJson
 def classify_article(request: ClassifyRequest, state: State) -> Response:
     """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing."""
     model = state.champion.model()
-    reading = read_article(request, model, state.settings)
-    state.metrics.count(reading.classification)
-    answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
-    return Response(as_json(answer), media_type="application/json")
+    opened = open_article(request, model, state.settings)
+    huge = state.helpers.answer(request, opened, model.card)
+    if huge is not None:
+        content, article = huge.content, huge.article
+    else:
+        reading = read(opened, request, model)
+        answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
+        content, article = as_json(answer), reading.classification.article
+    state.metrics.count(len(opened.article.paragraphs), article)
+    return Response(content, media_type="application/json")

@@ -1,0 +1,144 @@
+"""Processes that help with huge articles: each answers pieces of one, so that all cores work on it.
+
+Small requests meanwhile have the server's own process to themselves. The helpers start with the first huge article and
+end when none has come for a minute (joblib's loky does both, and replaces those that were ended from outside). They
+load the model by its version from the registry, which vouches for it there as here.
+"""
+
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from labels.paragraphs import Paragraph
+from service.answers import around, classified, paragraph_answers, paragraphs_as_json
+from service.intake import Opened, Reading
+from service.schemas.articles import ClassifyRequest
+from service.settings import Settings
+from training.card import ModelCard
+from training.classification import ArticleFrame, Classification, classify, cuts_at, rolled_together
+from training.frame_model import FrameModel
+from training.operating_points import OperatingPoint
+from training.registry import Registry
+
+_log = logging.getLogger("framing")
+
+_HUGE = 256
+_LEAST = 100
+_IDLE_SECONDS = 60
+_NICENESS = 5
+_MOST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the pieces of an article are answered."""
+
+    models: Path | str
+    version: str
+    operating_point: OperatingPoint
+    thresholds: Mapping[str, float]
+    explain: bool
+    evidence_terms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a huge article as JSON, and what is said of the whole."""
+
+    content: str
+    article: Mapping[str, ArticleFrame]
+
+
+class Helpers:
+    """Gives pieces of huge articles to other processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._count = _count(settings)
+        self._lock = threading.Lock()
+        self._executor: Any = None
+        self._started: Future[None] | None = None
+        self._used = 0.0
+
+    def answer(self, request: ClassifyRequest, opened: Opened, card: ModelCard) -> Answered | None:
+        """The answer to a huge article; None for a small one, and where there are no helpers, yet or any more."""
+        paragraphs = opened.article.paragraphs
+        if not self._count or len(paragraphs) < _HUGE or not self._ready():
+            return None
+        settings, size = self._settings, max(_LEAST, -(-len(paragraphs) // (2 * self._count)))
+        pieces = [paragraphs[at : at + size] for at in range(0, len(paragraphs), size)]
+        how = _How(
+            settings.models_location,
+            card.version,
+            request.operating_point,
+            request.thresholds,
+            request.explain,
+            settings.evidence_terms,
+        )
+        plain = [[(one.index, one.start, one.end, one.text) for one in piece] for piece in pieces]  # pickled at once
+        try:
+            parts = list(self._executor.map(_answer, [how] * len(pieces), plain))
+        except Exception as error:  # noqa: BLE001 - this process can do it too
+            _log.warning("The helpers failed; the server's own process answers instead.", exc_info=error)
+            self._started = None
+            return None
+        article = rolled_together([(len(piece), rolled) for piece, (_, rolled) in zip(pieces, parts, strict=True)])
+        reading = Reading(replace(opened.article, paragraphs=()), opened.language, Classification((), article))
+        answer = classified(request, reading, card, evidence_terms=settings.evidence_terms)
+        return Answered(around(answer, (content for content, _ in parts)), article)
+
+    def _ready(self) -> bool:
+        """Whether there are helpers; starts them where there are none, which takes longer than most huge articles."""
+        with self._lock:
+            now = time.monotonic()
+            if self._started is None or now - self._used > _IDLE_SECONDS / 2:
+                from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415 - only huge articles need it
+
+                self._executor = get_reusable_executor(self._count, timeout=_IDLE_SECONDS, initializer=_begin)
+                self._started = self._executor.submit(_hello)
+            self._used = now
+            return self._started.done()
+
+    def stop(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(kill_workers=True)
+
+
+def _hello() -> None:
+    """Done by the first helper that is there."""
+
+
+def _count(settings: Settings) -> int:
+    """One a core; none where there is but one, or where other server processes have the other cores."""
+    if settings.helpers is not None:
+        return settings.helpers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST) if cores > 1 and settings.server_processes == 1 else 0
+
+
+def _begin() -> None:
+    os.nice(_NICENESS)  # who has a small request comes first
+    gc.disable()  # pieces have no cycles, and looking for some among all their spans takes as long as finding these
+
+
+@lru_cache(maxsize=2)
+def _model(models: Path | str, version: str) -> FrameModel:
+    return Registry(models).load(version)
+
+
+def _answer(how: _How, plain: Sequence[tuple[int, int, int, str]]) -> tuple[str, Mapping[str, ArticleFrame]]:
+    """The JSON of some paragraphs, and their roll-up."""
+    paragraphs = [Paragraph(*one) for one in plain]
+    model = _model(how.models, how.version)
+    cuts = cuts_at(model, how.operating_point, how.thresholds)
+    found = classify(model, [paragraph.text for paragraph in paragraphs], cuts, explain=how.explain)
+    answers = paragraph_answers(paragraphs, found.paragraphs, how.evidence_terms)
+    return paragraphs_as_json(answers), found.article
