@@ -27,7 +27,7 @@ from training.lexicon import Lexicon
 
 _CHARACTERS_FROM = 2
 _LEAST_SCALE = 0.1
-_MOST_STANCE_ROWS = 20_000
+_MOST_STANCE_ROWS = 10_000
 """Paragraphs and frames that stances are learned from at most; more tell little more."""
 
 Matrix: TypeAlias = sparse.csr_matrix
