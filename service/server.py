@@ -23,6 +23,9 @@ _log = logging.getLogger("framing")
 
 _SWITCH_SECONDS = 0.0005
 _GRACE_SECONDS = 10
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and clients keep a connection that they do not use: who closes it must not be the one to whom the
+next request is on its way."""
 
 
 def run(settings: Settings) -> None:
@@ -86,6 +89,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "log_level": settings.log_level,
         "server_header": False,
         "timeout_graceful_shutdown": _GRACE_SECONDS,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
     }
 
 

@@ -28,8 +28,8 @@ def assert_nothing_lost(found):
 
 
 def test_what_was_acknowledged_before_server_or_worker_were_killed_is_there_once(folder):
-    found = faults.kill_again_and_again(folder, 6)
-    assert found["kills"] >= 2
+    found = faults.kill_again_and_again(folder, 3)
+    assert found["kills"] >= 3
     assert_nothing_lost(found)
 
 
@@ -197,8 +197,9 @@ def test_after_the_clock_was_set_back_the_later_code_promotion_and_action_still_
 
 def test_words_that_are_never_sent_twice_neither_fill_the_memory_nor_leave_files_open(folder):
     found = endure(folder, 8)
-    assert (found["failed"], found["requests"] > 50, found["words never sent twice"] > 10_000) == (0, True, True)
-    assert found["open files in the last fifth"] <= found["open files in the second fifth"] + 2
+    assert (found["failed"], found["requests"] > 100, found["words never sent twice"] > 10_000) == (0, True, True)
+    # A connection of the pool that was not needed before has three files; a file left open a request would be hundreds.
+    assert found["open files in the last fifth"] <= found["open files in the second fifth"] + 15
     assert found["MiB in the last fifth"] < found["MiB in the second fifth"] * 1.2
 
 
