@@ -34,7 +34,7 @@ _HUGE = 256
 _LEAST = 100
 _IDLE_SECONDS = 60
 _NICENESS = 5
-_MOST = 16
+_MOST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,43 @@ class Helpers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._count = _count(settings)
         self._lock = threading.Lock()
+        self._count = settings.helpers if settings.server_processes == 1 or settings.helpers else 0
         self._executor: Any = None
         self._started: Future[None] | None = None
         self._used = 0.0
 
     def answer(self, request: ClassifyRequest, opened: Opened, card: ModelCard) -> Answered | None:
         """The answer to a huge article; None for a small one, and where there are no helpers, yet or any more."""
-        paragraphs = opened.article.paragraphs
-        if not self._count or len(paragraphs) < _HUGE or not self._ready():
+        if self._count == 0 or len(opened.article.paragraphs) < _HUGE:
             return None
-        settings, size = self._settings, max(_LEAST, -(-len(paragraphs) // (2 * self._count)))
+        try:
+            return self._answer(request, opened, card) if self._ready() else None
+        except Exception as error:  # noqa: BLE001 - this process can do it too
+            _log.warning("The helpers failed; the server's own process answers instead.", exc_info=error)
+            self._started = None
+            return None
+
+    def _ready(self) -> bool:
+        """Whether there are helpers; starts them where there are none, which takes longer than most huge articles."""
+        with self._lock:
+            now = time.monotonic()
+            if self._started is None or now - self._used > _IDLE_SECONDS / 2:
+                from joblib.externals import loky  # noqa: PLC0415 - only huge articles need it
+
+                if self._count is None:
+                    cores = loky.cpu_count()  # those that a container may use
+                    self._count = min(cores, _MOST) if cores > 1 else 0
+                if self._count == 0:
+                    return False
+                self._executor = loky.get_reusable_executor(self._count, timeout=_IDLE_SECONDS, initializer=_begin)
+                self._started = self._executor.submit(_hello)
+            self._used = now
+            return self._started.done()
+
+    def _answer(self, request: ClassifyRequest, opened: Opened, card: ModelCard) -> Answered:
+        settings, paragraphs = self._settings, opened.article.paragraphs
+        size = max(_LEAST, -(-len(paragraphs) // (2 * (self._count or 1))))
         pieces = [paragraphs[at : at + size] for at in range(0, len(paragraphs), size)]
         how = _How(
             settings.models_location,
@@ -84,28 +109,11 @@ class Helpers:
             settings.evidence_terms,
         )
         plain = [[(one.index, one.start, one.end, one.text) for one in piece] for piece in pieces]  # pickled at once
-        try:
-            parts = list(self._executor.map(_answer, [how] * len(pieces), plain))
-        except Exception as error:  # noqa: BLE001 - this process can do it too
-            _log.warning("The helpers failed; the server's own process answers instead.", exc_info=error)
-            self._started = None
-            return None
+        parts = list(self._executor.map(_answer, [how] * len(pieces), plain))
         article = rolled_together([(len(piece), rolled) for piece, (_, rolled) in zip(pieces, parts, strict=True)])
         reading = Reading(replace(opened.article, paragraphs=()), opened.language, Classification((), article))
         answer = classified(request, reading, card, evidence_terms=settings.evidence_terms)
         return Answered(around(answer, (content for content, _ in parts)), article)
-
-    def _ready(self) -> bool:
-        """Whether there are helpers; starts them where there are none, which takes longer than most huge articles."""
-        with self._lock:
-            now = time.monotonic()
-            if self._started is None or now - self._used > _IDLE_SECONDS / 2:
-                from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415 - only huge articles need it
-
-                self._executor = get_reusable_executor(self._count, timeout=_IDLE_SECONDS, initializer=_begin)
-                self._started = self._executor.submit(_hello)
-            self._used = now
-            return self._started.done()
 
     def stop(self) -> None:
         if self._executor is not None:
@@ -114,14 +122,6 @@ class Helpers:
 
 def _hello() -> None:
     """Done by the first helper that is there."""
-
-
-def _count(settings: Settings) -> int:
-    """One a core; none where there is but one, or where other server processes have the other cores."""
-    if settings.helpers is not None:
-        return settings.helpers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST) if cores > 1 and settings.server_processes == 1 else 0
 
 
 def _begin() -> None:

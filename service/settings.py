@@ -63,7 +63,8 @@ class Settings(BaseSettings):
         None,
         ge=0,
         description="Processes that help with articles of hundreds of paragraphs, started for one and gone a minute "
-        "after the last; unset: one a core, none on a single core or beside other server processes.",
+        "after the last, about 100 MiB each; unset: one a core up to four, none on a single core or beside other "
+        "server processes.",
     )
     worker: bool = Field(
         True, description="Whether `framing serve` starts a worker; else run `framing worker` yourself."

@@ -62,6 +62,16 @@ def test_small_articles_and_those_of_a_server_without_helpers_are_answered_by_th
     assert none.answer(huge, open_article(huge, model, settings), model.card) is None
 
 
+def test_where_no_helper_can_start_the_server_answers(helpers, settings, registry, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise OSError("no room for a semaphore")
+
+    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", refuse)
+    model, _ = registry.load_champion()
+    request = ClassifyRequest(paragraphs=HUGE)
+    assert helpers.answer(request, open_article(request, model, settings), model.card) is None
+
+
 def helpers_of(process):
     """Processes that loky started for a server."""
     children = [

@@ -90,7 +90,7 @@ class WordFinder:
             more = self._slowly(text, starts[slow].tolist(), ends[slow].tolist())
             found = np.concatenate([found, np.array(list(more), dtype=np.int64).reshape(-1, 3).T], axis=1)
             found = found[:, np.argsort(found[1])]
-        begins = np.concatenate(([0], np.cumsum([len(one) + 1 for one in texts])))
+        begins = np.concatenate(([0], np.cumsum([len(one) + 1 for one in texts], dtype=np.int64)))
         lengths = np.diff(np.searchsorted(found[1], begins))
         shifts = np.repeat(begins[:-1], lengths)
         return Found(lengths, found[0], found[1] - shifts, found[2] - shifts)
