@@ -30,8 +30,8 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
 * **Bulk.** A paragraph is also read from JSON, looked at for boilerplate, and written with its facts to Parquet; the
   scorer alone does none of that.
 * **Storing.** An article is a hundred rows of a dozen tables, its words in the full-text index, its place in the sums
-  of its day and a line in the log of actions, and has to be known from its copies: that takes longer than scoring it and
-  writing the answer. The disk is waited for once a group.
+  of its day and a line in the log of actions, and has to be known from its copies: that takes longer than scoring it
+  and writing the answer. The disk is waited for once a group.
 * **Memory.** HTML brings its extractor with the first page (about 40 MiB), storing brings SciPy by way of the sketches
   that find copies (about 35 MiB)."""
 
