@@ -63,7 +63,8 @@ class Helpers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._count = settings.helpers if settings.server_processes == 1 or settings.helpers else 0
+        # None: one a core, which is looked up when the first huge article comes.
+        self._count = settings.helpers if settings.server_processes == 1 else settings.helpers or 0
         self._executor: Any = None
         self._started: Future[None] | None = None
         self._used = 0.0
