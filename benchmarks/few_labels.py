@@ -64,7 +64,7 @@ def _curves(training: Dataset, judged: Dataset, sizes: Sequence[int], seed: int)
 
 def _judge(training: Dataset, rows: NDArray[np.int64], judged: Dataset) -> tuple[float, NDArray[np.float64]]:
     """Held-out macro F1 of a model of some rows, and its scores of all."""
-    fitted = fit_calibrated(training.take(rows), Hyperparameters(), _SEED, jobs=1)
+    fitted = fit_calibrated(training.take(rows), Hyperparameters(), _SEED, jobs=1, stances=False)
     scores, decisions = scores_and_decisions(fitted, judged)
     macro = evaluate("", judged.frames, scores, decisions, judged.targets, judged.articles).macro.f1.value
     return macro or 0.0, scores_and_decisions(fitted, training)[0]

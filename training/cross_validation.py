@@ -67,8 +67,10 @@ def leave_out(
     seed: int,
     progress: Progress = no_progress,
     jobs: int | None = None,
+    *,
+    stances: bool = True,
 ) -> LeftOut:
-    """Trains once a fold without it and scores it, in so many processes (-1: one a core).
+    """Trains once a fold without it and scores it, in so many processes (-1: one a core); frames alone on demand.
 
     Without `jobs` small data stay in this process: starting others would take longer than the folds do.
     """
@@ -76,7 +78,7 @@ def leave_out(
         jobs = 1 if len(dataset) < _WORTH_PROCESSES else -1
     how, folds = assign_folds(dataset)
     numbers = np.unique(folds)
-    stances, frames = can_be_learned(dataset), len(dataset.frames)
+    stances, frames = stances and can_be_learned(dataset), len(dataset.frames)
     score = delayed(_score_fold)
     tasks = (score(dataset, folds == number, hyperparameters, seed, stances=stances) for number in numbers)
     found = np.zeros((len(dataset), frames * (1 + len(VOICES) * stances)))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
@@ -83,7 +84,7 @@ def evaluate_pipeline(
         stances=challenger.card.stances_left_out,
         baselines_left_out=evaluate_baselines(training, training, codebook),
         by_source=_by_source(training, challenger.left_out) if challenger.left_out else (),
-        learning_curve=_learning_curve(training, judged, challenger.card, hyperparameters, seed, progress)
+        learning_curve=_learning_curve(training, judged, challenger.card, hyperparameters, seed, progress, jobs)
         if len(judged)
         else (),
     )
@@ -108,25 +109,39 @@ def _learning_curve(
     hyperparameters: Hyperparameters,
     seed: int,
     progress: Progress,
+    jobs: int | None,
 ) -> tuple[CurvePoint, ...]:
     """Trains on growing random sets of articles, each judged on the same held-out articles."""
-    points = []
     generator = np.random.default_rng(seed)
     articles = np.array(sorted(set(training.articles)), dtype=object)
-    for number, share in enumerate(_CURVE_SHARES):
-        sizes, found = [], []
-        for _ in range(1 if share == 1 else _CURVE_REPEATS):
-            chosen = generator.permutation(articles)[: max(2, round(share * len(articles)))]
-            part = training.take(np.isin(training.articles, chosen))
-            if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
-                continue
-            fitted = fit_calibrated(part, hyperparameters, seed, jobs=1)
-            model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=fitted.stances))
-            macro = evaluate_held_out(model, judged).macro.f1.value
-            if macro is not None:
-                sizes.append(len(part))
-                found.append(macro)
-        if found:
-            points.append(CurvePoint(round(np.mean(sizes)), float(np.mean(found)), min(found), max(found)))
-        progress("learning curve", (number + 1) / len(_CURVE_SHARES))
-    return tuple(points)
+    sets = [
+        (share, generator.permutation(articles)[: max(2, round(share * len(articles)))])
+        for share in _CURVE_SHARES
+        for _ in range(1 if share == 1 else _CURVE_REPEATS)
+    ]
+    parts = (training.take(np.isin(training.articles, chosen)) for _, chosen in sets)
+    tasks = (delayed(_curve_model)(part, judged, card, hyperparameters, seed) for part in parts)
+    results = Parallel(n_jobs=jobs or -1, return_as="generator")(tasks)
+    found: dict[float, list[tuple[int, float]]] = {share: [] for share in _CURVE_SHARES}
+    for done, ((share, _), one) in enumerate(zip(sets, results, strict=True), 1):
+        if one is not None:
+            found[share].append(one)
+        progress("learning curve", done / len(sets))
+    return tuple(_curve_point(models) for models in found.values() if models)
+
+
+def _curve_model(
+    part: Dataset, judged: Dataset, card: ModelCard, hyperparameters: Hyperparameters, seed: int
+) -> tuple[int, float] | None:
+    """Paragraphs and macro F1 of a model of these; None where they are too few or it cannot be told."""
+    if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
+        return None
+    fitted = fit_calibrated(part, hyperparameters, seed, jobs=1, stances=False)
+    model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=()))
+    macro = evaluate_held_out(model, judged).macro.f1.value
+    return None if macro is None else (len(part), macro)
+
+
+def _curve_point(models: Sequence[tuple[int, float]]) -> CurvePoint:
+    sizes, figures = zip(*models, strict=True)
+    return CurvePoint(round(np.mean(sizes)), float(np.mean(figures)), min(figures), max(figures))
