@@ -28,7 +28,8 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
 * **Huge articles.** What the helpers answer has to come back through a pipe, megabytes of it, and a helper takes the
   memory of a server while it is there.
 * **Bulk.** A paragraph is also read from JSON, looked at for boilerplate, and written with its facts to Parquet; the
-  scorer alone does none of that.
+  scorer alone does none of that. A part of the input is held as rows until its file is whole, so memory grows until the
+  input is as long as one part.
 * **Storing.** An article is a hundred rows of a dozen tables, its words in the full-text index, its place in the sums
   of its day and a line in the log of actions, and has to be known from its copies: that takes longer than scoring it
   and writing the answer. The disk is waited for once a group.
