@@ -66,7 +66,7 @@ dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts 
 bench: .venv/test  ## Write docs/performance.md: speed and size beside what people build with the same model
 	$(BIN)/python -m benchmarks.performance --write
 
-soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, about half an hour
+soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, about 40 minutes
 	$(BIN)/python -m benchmarks.reliability --write
 
 fuzz: .venv/test  ## Fuzz all that reads what strangers send, towards code not run before, a minute each

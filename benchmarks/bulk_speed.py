@@ -6,7 +6,6 @@ Times are of whole commands, from start to end.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.articles import PARAGRAPHS, as_paragraphs, write_bodies
 from benchmarks.http_speed import in_process
-from benchmarks.server import ROOT, train
+from benchmarks.server import ROOT, peak_memory, train
 from training.card_markdown import table
 
 _LOOK_SECONDS = 0.02
@@ -68,23 +67,13 @@ def _score(folder: Path, what: str, path: Path, options: list[str]) -> Found:
         )
         memory = 0.0
         while process.poll() is None:
-            memory = max(memory, _high_water(process.pid))
+            memory = max(memory, peak_memory(process.pid))
             time.sleep(_LOOK_SECONDS)
         seconds = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed.")
     print(f"{what}: {path.stem} paragraphs in {seconds:.1f} s", file=sys.stderr)
     return Found(what, int(path.stem) // PARAGRAPHS * PARAGRAPHS, seconds, memory)
-
-
-def _high_water(process: int) -> float:
-    """The most MiB that a process has had; what `wait4` tells counts in those of the process that started it."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    found = re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def report(ways: list[Found], grown: list[Found], scorer: float) -> str:

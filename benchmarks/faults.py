@@ -22,7 +22,7 @@ from typing import Any
 import httpx2
 
 from benchmarks.crew import Crew
-from benchmarks.server import Command, product, running
+from benchmarks.server import Command, children, product, running
 
 TEXT = (
     "The government ignored repeated warnings and failed to protect the province, and no minister has resigned.\n\n"
@@ -47,7 +47,6 @@ class Ledger:
     articles: dict[str, str] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
-    refused: int = 0
 
     def check(self, client: httpx2.Client) -> Figures:
         """How many of the acknowledged are lost, changed or there twice."""
@@ -76,13 +75,37 @@ def _all(client: httpx2.Client, address: str, name: str) -> Any:
             return
 
 
-class Writers(Crew):
-    """They store articles and code them, trying each again under its key until it is acknowledged."""
+class Insistent(Crew):
+    """They send a request again until it is answered otherwise than by "come back later"."""
 
-    def __init__(self, ledger: Ledger, name: str = "w") -> None:
-        super().__init__(_WRITERS)
+    def __init__(self, size: int, address: str = "") -> None:
+        super().__init__(size)
+        self.address = address
+        self.refused = 0
+        self._lock = threading.Lock()
+
+    def insist(self, client: httpx2.Client, method: str, path: str, body: Any = None, key: str = "") -> Any:
+        """The answer, under one key however often it was asked for; None where they were told to stop before."""
+        headers = {"Idempotency-Key": key} if key else {}
+        while not self.stop.is_set():
+            with suppress(httpx2.TransportError):
+                answer = client.request(method, f"{self.address}{path}", json=body, headers=headers)
+                if answer.status_code < 400:
+                    return answer.json()
+                if answer.status_code != 503:
+                    raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
+                with self._lock:
+                    self.refused += 1
+            self.stop.wait(_RETRY_SECONDS)
+        return None
+
+
+class Writers(Insistent):
+    """They store articles and code them, and write into the ledger what was acknowledged."""
+
+    def __init__(self, ledger: Ledger, name: str = "w", address: str = "") -> None:
+        super().__init__(_WRITERS, address)
         self.ledger = ledger
-        self.address = ""
         self._name = name
 
     def work(self, number: int) -> None:
@@ -91,29 +114,14 @@ class Writers(Crew):
             while not self.stop.is_set():
                 own = f"{self._name}{number}-{count}"
                 body = {"text": f"{TEXT} {own}.", "external_id": own, "outlet": f"Outlet {number}"}
-                stored = self._acknowledged(client, "/v1/articles", body, own)
+                stored = self.insist(client, "POST", "/v1/articles", body, own)
                 if stored is not None:
                     self.ledger.articles[own] = stored["id"]
                     self.ledger.models.add(stored["model"]["version"])
                     code = {"coder": "ana", "article_id": stored["id"], "paragraph": 0, "frames": {}}
-                    if self._acknowledged(client, "/v1/annotations", code, own) is not None:
+                    if self.insist(client, "POST", "/v1/annotations", code, own) is not None:
                         self.ledger.codes[stored["id"]] = own
                 count += 1
-
-    def _acknowledged(self, client: httpx2.Client, path: str, body: dict[str, Any], key: str) -> Any:
-        while not self.stop.is_set():
-            try:
-                answer = client.post(f"{self.address}{path}", json=body, headers={"Idempotency-Key": key})
-            except httpx2.TransportError:
-                time.sleep(_RETRY_SECONDS)
-                continue
-            if answer.status_code in (200, 201):
-                return answer.json()
-            if answer.status_code != 503:
-                raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
-            self.ledger.refused += 1
-            time.sleep(_RETRY_SECONDS)
-        return None
 
 
 def kill_again_and_again(folder: Path, times: int, progress: Progress = silent) -> Figures:
@@ -125,10 +133,10 @@ def kill_again_and_again(folder: Path, times: int, progress: Progress = silent) 
             with running(command) as server:
                 writers.address, slowest = server.address, max(slowest, server.start)
                 time.sleep(chance.uniform(0.3, 2.0))
-                worker = _child_of(server.process.pid)
-                if worker is not None and chance.random() < 0.3:
+                workers = children(server.process.pid)
+                if workers and chance.random() < 0.3:
                     with suppress(ProcessLookupError):
-                        os.kill(worker, signal.SIGKILL)
+                        os.kill(workers[0], signal.SIGKILL)
                     kills += 1
                     time.sleep(chance.uniform(0.1, 1.0))
                 server.process.kill()
@@ -138,14 +146,6 @@ def kill_again_and_again(folder: Path, times: int, progress: Progress = silent) 
         found = ledger.check(client)
     damaged = int(_integrity(folder) != "ok")
     return {"kills": kills, **found, "database damaged": damaged, "slowest start in ms": round(slowest * 1000)}
-
-
-def _child_of(process: int) -> int | None:
-    with suppress(OSError):
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            for child in (thread / "children").read_text(encoding="ascii").split():
-                return int(child)
-    return None
 
 
 def _integrity(folder: Path) -> str:
@@ -176,8 +176,7 @@ def lock_the_database(folder: Path, times: int, progress: Progress = silent) -> 
     """Holds the write lock of SQLite for seconds under load; classifying goes on, nothing acknowledged is lost."""
     ledger, classified, failed = Ledger(), 0, 0
     with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=60) as client:
-        with Writers(ledger, "l") as writers:
-            writers.address = server.address
+        with Writers(ledger, "l", server.address):
             for number in range(times):
                 time.sleep(0.5)
                 other = sqlite3.connect(folder / "framing.sqlite3", isolation_level=None, timeout=30)
@@ -205,16 +204,17 @@ def servers_on_one_file(folder: Path, seconds: float, servers: int = 2, progress
     with ExitStack() as stack:
         addresses = [stack.enter_context(running(command)).address for _ in range(servers)]
         with ExitStack() as at_work:
-            for number, address in enumerate(addresses):
-                writers = at_work.enter_context(Writers(ledger, f"{number}-"))
-                writers.address = address
+            crews = [Writers(ledger, f"{number}-", address) for number, address in enumerate(addresses)]
+            for crew in crews:
+                at_work.enter_context(crew)
             for check in range(1, checks + 1):
                 time.sleep(max(0.0, began + seconds * check / checks - time.monotonic()))
                 damaged += _integrity(folder) != "ok"
                 progress(check / checks)
         with httpx2.Client(base_url=addresses[-1], timeout=60) as client:
             found = ledger.check(client)
-    return {**found, "told to come back": ledger.refused, "integrity checks": checks, "of these failed": damaged}
+    refused = sum(crew.refused for crew in crews)
+    return {**found, "told to come back": refused, "integrity checks": checks, "of these failed": damaged}
 
 
 class _Askers(Crew):

@@ -8,16 +8,14 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
+from benchmarks.articles import write_part_of_the_corpus
 from benchmarks.crew import Crew
-from benchmarks.faults import TEXT, Figures, Ledger, Progress, Writers, silent
+from benchmarks.faults import TEXT, Figures, Insistent, Ledger, Progress, Writers, silent
 from benchmarks.postgresql import Cluster, postgresql
 from benchmarks.server import product, running
-from labels.annotations import DEFAULT_CORPUS, read_corpus, write_corpus
-from labels.codebook import read_codebook
 
 _CLASSIFY_EVERY = 0.1
 _RETRY_SECONDS = 0.2
@@ -41,42 +39,29 @@ class _Reader(Crew):
                 self.times.append(time.perf_counter() - began)
 
 
-class _Trainer(Crew):
+class _Trainer(Insistent):
     """Trains a model and promotes it, again and again; each as soon as the one before is champion."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(1)
+        super().__init__(1, address)
         self.promoted: list[str] = []
         self.failed = 0
-        self._address = address
 
     def work(self, _number: int) -> None:
-        with httpx2.Client(base_url=self._address, timeout=60) as client:
+        with httpx2.Client(timeout=60) as client:
             while not self.stop.is_set():
-                run = self._answered(client, "POST", "/v1/training-runs", {}, key=f"run{time.monotonic_ns()}")
+                run = self.insist(client, "POST", "/v1/training-runs", {}, key=f"run{time.monotonic_ns()}")
                 while run is not None and run["state"] not in _ENDED:
                     self.stop.wait(_RETRY_SECONDS)
-                    run = self._answered(client, "GET", f"/v1/training-runs/{run['id']}")
+                    run = self.insist(client, "GET", f"/v1/training-runs/{run['id']}")
                 if run is None:
                     return
                 if run["state"] != "succeeded":
                     self.failed += 1
                     continue
                 path, why = f"/v1/models/{run['version']}/promote", {"reason": "newer", "force": True}
-                if self._answered(client, "POST", path, why) is not None:
+                if self.insist(client, "POST", path, why) is not None:
                     self.promoted.append(run["version"])
-
-    def _answered(self, client: httpx2.Client, method: str, path: str, body: Any = None, key: str = "") -> Any:
-        """The answer, asked again while the database is away; None where it is over before."""
-        headers = {"Idempotency-Key": key} if key else {}
-        while not self.stop.is_set():
-            answer = client.request(method, path, json=body, headers=headers)
-            if answer.status_code < 400:
-                return answer.json()
-            if answer.status_code != 503:
-                raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
-            self.stop.wait(_RETRY_SECONDS)
-        return None
 
 
 def restart_postgresql(folder: Path, codes: int, most_up: float = 20.0, progress: Progress = silent) -> Figures:
@@ -87,10 +72,13 @@ def restart_postgresql(folder: Path, codes: int, most_up: float = 20.0, progress
     chance, ledger, restarts = random.Random(1), Ledger(), 0  # noqa: S311 - no secret
     with ExitStack() as stack:
         cluster: Cluster = stack.enter_context(postgresql())
-        settings = {"database_url": cluster.url.format(name="postgres"), "corpus": str(_part_of_the_corpus(folder))}
+        settings = {
+            "database_url": cluster.url.format(name="postgres"),
+            "corpus": str(write_part_of_the_corpus(folder)),
+        }
         server = stack.enter_context(running(product(folder, worker="true", worker_yields="false", **settings)))
-        with Writers(ledger, "p") as writers, _Reader(server.address) as reader, _Trainer(server.address) as trainer:
-            writers.address = server.address
+        address = server.address
+        with Writers(ledger, "p", address), _Reader(address) as reader, _Trainer(address) as trainer:
             while len(ledger.codes) < codes:
                 time.sleep(chance.uniform(most_up / 4, most_up))
                 cluster.stop()
@@ -99,7 +87,7 @@ def restart_postgresql(folder: Path, codes: int, most_up: float = 20.0, progress
                 restarts += 1
                 progress(min(1.0, len(ledger.codes) / codes))
         ended = server.process.poll() is not None
-        with httpx2.Client(base_url=server.address, timeout=60) as client:
+        with httpx2.Client(base_url=address, timeout=60) as client:
             found = ledger.check(client)
             promotions = client.get("/v1/models/history").json()["promotions"]
     history = Counter(promotion["version"] for promotion in promotions)
@@ -115,11 +103,3 @@ def restart_postgresql(folder: Path, codes: int, most_up: float = 20.0, progress
         "training runs failed": trainer.failed,
         "server processes ended": int(ended),
     }
-
-
-def _part_of_the_corpus(folder: Path) -> Path:
-    corpus = read_corpus(DEFAULT_CORPUS, read_codebook())
-    articles = set(sorted({paragraph.article for paragraph in corpus})[::4])
-    path = folder / "part.jsonl"
-    write_corpus([paragraph for paragraph in corpus if paragraph.article in articles], path)
-    return path

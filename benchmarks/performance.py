@@ -1,4 +1,4 @@
-"""All measurements of docs/performance.md in one run: `make bench`, about half an hour on two cores that are else idle.
+"""All measurements of docs/performance.md in one run: `make bench`, about 20 minutes on two idle cores.
 
 python -m benchmarks.performance --rounds 1 --seconds 2 --largest 10000
 """

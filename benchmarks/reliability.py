@@ -1,4 +1,4 @@
-"""Faults at full length and what was lost by them: writes docs/reliability.md with `make soak`, about half an hour.
+"""Faults at full length and what was lost by them: writes docs/reliability.md with `make soak`, about 40 minutes.
 
 python -m benchmarks.reliability --minutes 0.5
 """

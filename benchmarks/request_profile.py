@@ -5,14 +5,11 @@ The articles are those of the benchmark over HTTP, paragraphs cut before; none i
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 from benchmarks.articles import articles
+from benchmarks.clock import Clock
 from benchmarks.server import train
 from service.answers import classified
 from service.body import parse_json
@@ -37,21 +34,6 @@ _STEPS = (
     "write the JSON",
 )
 
-_Result = TypeVar("_Result")
-
-
-class _Clock:
-    """Adds up the time of named steps."""
-
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = {}
-
-    def time(self, step: str, do: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
-        began = time.perf_counter()
-        result = do(*args, **kwargs)
-        self.times.setdefault(step, []).append((time.perf_counter() - began) * 1e6)
-        return result
-
 
 def measure() -> dict[bool, dict[str, float]]:
     """Microseconds a step, without and with evidence."""
@@ -66,11 +48,11 @@ def measure() -> dict[bool, dict[str, float]]:
 
 
 def _steps(model: FrameModel, settings: Settings, explain: bool) -> dict[str, float]:
-    clock, metrics = _Clock(), Metrics()
+    clock, metrics = Clock(), Metrics()
     cuts = cuts_at(model, "balanced", {})
     for number, cut in enumerate(articles(_ARTICLES)):
         if number == _WARM:
-            clock.times.clear()
+            clock.forget()
         body = json.dumps({"paragraphs": cut, "explain": explain}).encode()
         content = clock.time(_STEPS[0], parse_json, body)
         request = clock.time(_STEPS[1], ClassifyRequest.model_validate, content)
@@ -82,7 +64,7 @@ def _steps(model: FrameModel, settings: Settings, explain: bool) -> dict[str, fl
         reading = Reading(article, language, classification)
         answer = clock.time(_STEPS[6], classified, request, reading, model.card, evidence_terms=settings.evidence_terms)
         clock.time(_STEPS[7], answer.model_dump_json, exclude_none=True)
-    return {step: statistics.median(times) for step, times in clock.times.items()}
+    return clock.medians()
 
 
 def report(found: dict[bool, dict[str, float]]) -> str:

@@ -94,15 +94,39 @@ def pinned(core: int | None) -> Callable[[], None] | None:
 
 def memory(process: int) -> float:
     """MiB (PSS: shared pages count in part) of a process and all that it started."""
-    children = [
-        child
-        for thread in Path(f"/proc/{process}/task").iterdir()
-        for child in (thread / "children").read_text(encoding="ascii").split()
-    ]
-    return own_memory(process) + sum(memory(int(child)) for child in children)
+    return own_memory(process) + sum(memory(child) for child in children(process))
 
 
 def own_memory(process: int) -> float:
     """MiB (PSS) of a process alone."""
-    pages = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
-    return int(re.search(r"^Pss:\s+(\d+)", pages, re.MULTILINE)[1]) / 1024  # type: ignore[index]
+    return _mib(process, "smaps_rollup", "Pss")
+
+
+def peak_memory(process: int) -> float:
+    """The most MiB that a process has had.
+
+    What `wait4` tells counts in those of the process that started it.
+    """
+    return _mib(process, "status", "VmHWM")
+
+
+def _mib(process: int, file: str, name: str) -> float:
+    """What the kernel says of a process, in MiB; 0 where it has ended."""
+    try:
+        said = Path(f"/proc/{process}/{file}").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    found = re.search(rf"^{name}:\s+(\d+)", said, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process started; none where it has ended."""
+    try:
+        return [
+            int(child)
+            for thread in Path(f"/proc/{process}/task").iterdir()
+            for child in (thread / "children").read_text(encoding="ascii").split()
+        ]
+    except OSError:
+        return []

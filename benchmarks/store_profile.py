@@ -4,13 +4,12 @@ Medians over many articles, with evidence, none seen twice; a database that is n
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 from itertools import islice
 from pathlib import Path
 
 from benchmarks.articles import articles
+from benchmarks.clock import Clock
 from benchmarks.filled_database import fill
 from benchmarks.server import train
 from labels.duplicates import sketch_article
@@ -20,8 +19,10 @@ from service.answers import as_json, stored_article
 from service.intake import read_article
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
+from service.store.articles import StoredArticle
 from service.store.database import Database
 from training.card_markdown import table
+from training.frame_model import FrameModel
 from training.registry import Registry
 
 _STORED_BEFORE, _PARAGRAPHS_STORED = 1000, 4
@@ -36,33 +37,31 @@ def measure() -> dict[str, float]:
         settings = Settings(data_dir=Path(place))
         fill(settings, _STORED_BEFORE, _PARAGRAPHS_STORED, lambda _done: None)
         model, _ = Registry(settings.models_location).load_champion()
-        database = Database(settings.store_url)
+        database, clock = Database(settings.store_url), Clock()
         made = (ArticleRequest(paragraphs=cut, outlet="The Ilara Post") for cut in articles(_GROUPS * _GROUP))
-        times: list[list[float]] = []
-        for _ in range(_GROUPS):
-            asked = list(islice(made, _GROUP))
-            moments = [time.perf_counter()]
-            for request in asked:
-                read_article(request, model, settings)
-            moments.append(time.perf_counter())
-            for request in asked:
-                sketch_article("\n\n".join(request.paragraphs or []))
-            moments.append(time.perf_counter())
-            ready = [ingest.prepare(request, model, settings) for request in asked]
-            began = time.perf_counter()
-            with database.write() as connection:
-                added = [ingest.add(connection, one, LOCAL) for one in ready]
-            written = time.perf_counter()
-            for one in added:
-                if not isinstance(one, str):
-                    as_json(stored_article(one, evidence_terms=settings.evidence_terms))
-            answered = time.perf_counter()
-            spent = [moments[1] - moments[0], moments[2] - moments[1], written - began, answered - written]
-            times.append([seconds * 1e6 / _GROUP for seconds in spent])
+        for number in range(_GROUPS):
+            if number == _WARM:
+                clock.forget()
+            _steps(list(islice(made, _GROUP)), model, settings, database, clock)
         database.close()
-    return {
-        step: statistics.median(column) for step, column in zip(_STEPS, zip(*times[_WARM:], strict=True), strict=True)
-    }
+    return {step: group / _GROUP for step, group in clock.medians().items()}
+
+
+def _steps(
+    asked: list[ArticleRequest], model: FrameModel, settings: Settings, database: Database, clock: Clock
+) -> None:
+    clock.time(_STEPS[0], lambda: [read_article(one, model, settings) for one in asked])
+    clock.time(_STEPS[1], lambda: [sketch_article("\n\n".join(one.paragraphs or [])) for one in asked])
+    ready = [ingest.prepare(one, model, settings) for one in asked]
+    added = clock.time(_STEPS[2], _store, ready, database)
+    terms = settings.evidence_terms
+    clock.time(_STEPS[3], lambda: [as_json(stored_article(one, evidence_terms=terms)) for one in added])
+
+
+def _store(ready: list[ingest.Prepared], database: Database) -> list[StoredArticle]:
+    with database.write() as connection:
+        added = [ingest.add(connection, one, LOCAL) for one in ready]
+    return [one for one in added if not isinstance(one, str)]
 
 
 def report(found: dict[str, float]) -> str:

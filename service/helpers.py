@@ -19,13 +19,12 @@ from typing import Any
 
 from labels.paragraphs import Paragraph
 from service.answers import around, classified, paragraph_answers, paragraphs_as_json
-from service.intake import Opened, Reading
+from service.intake import Opened, Reading, classify_paragraphs
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from training.card import ModelCard
-from training.classification import ArticleFrame, Classification, classify, cuts_at, rolled_together
+from training.classification import ArticleFrame, Classification, rolled_together
 from training.frame_model import FrameModel
-from training.operating_points import OperatingPoint
 from training.registry import Registry
 
 _log = logging.getLogger("framing")
@@ -39,13 +38,11 @@ _MOST = 4
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """How the pieces of an article are answered."""
+    """How the pieces of an article are answered; the request is without the article itself."""
 
     models: Path | str
     version: str
-    operating_point: OperatingPoint
-    thresholds: Mapping[str, float]
-    explain: bool
+    request: ClassifyRequest
     evidence_terms: int
 
 
@@ -101,14 +98,8 @@ class Helpers:
         settings, paragraphs = self._settings, opened.article.paragraphs
         size = max(_LEAST, -(-len(paragraphs) // (2 * (self._count or 1))))
         pieces = [paragraphs[at : at + size] for at in range(0, len(paragraphs), size)]
-        how = _How(
-            settings.models_location,
-            card.version,
-            request.operating_point,
-            request.thresholds,
-            request.explain,
-            settings.evidence_terms,
-        )
+        asked = request.model_copy(update={"text": None, "html": None, "paragraphs": None})
+        how = _How(settings.models_location, card.version, asked, settings.evidence_terms)
         plain = [[(one.index, one.start, one.end, one.text) for one in piece] for piece in pieces]  # pickled at once
         parts = list(self._executor.map(_answer, [how] * len(pieces), plain))
         article = rolled_together([(len(piece), rolled) for piece, (_, rolled) in zip(pieces, parts, strict=True)])
@@ -138,8 +129,6 @@ def _model(models: Path | str, version: str) -> FrameModel:
 def _answer(how: _How, plain: Sequence[tuple[int, int, int, str]]) -> tuple[str, Mapping[str, ArticleFrame]]:
     """The JSON of some paragraphs, and their roll-up."""
     paragraphs = [Paragraph(*one) for one in plain]
-    model = _model(how.models, how.version)
-    cuts = cuts_at(model, how.operating_point, how.thresholds)
-    found = classify(model, [paragraph.text for paragraph in paragraphs], cuts, explain=how.explain)
+    found = classify_paragraphs(paragraphs, how.request, _model(how.models, how.version))
     answers = paragraph_answers(paragraphs, found.paragraphs, how.evidence_terms)
     return paragraphs_as_json(answers), found.article

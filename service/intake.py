@@ -1,10 +1,11 @@
 """From a request to an article that can be scored: cut, within the limits, in a language that the model knows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
-from labels.paragraphs import SplitArticle, split_html, split_paragraphs, split_text
+from labels.paragraphs import Paragraph, SplitArticle, split_html, split_paragraphs, split_text
 from service.problems import ArticleTooLargeError, UnknownFrameError
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
@@ -46,9 +47,15 @@ def open_article(request: ClassifyRequest, model: FrameModel, settings: Settings
 
 def read(opened: Opened, request: ClassifyRequest, model: FrameModel) -> Reading:
     """Classifies an opened article."""
-    texts = [paragraph.text for paragraph in opened.article.paragraphs]
+    found = classify_paragraphs(opened.article.paragraphs, request, model)
+    return Reading(opened.article, opened.language, found)
+
+
+def classify_paragraphs(paragraphs: Sequence[Paragraph], request: ClassifyRequest, model: FrameModel) -> Classification:
+    """Classifies paragraphs at the cuts that the request names."""
+    texts = [paragraph.text for paragraph in paragraphs]
     cuts = cuts_at(model, request.operating_point, request.thresholds)
-    return Reading(opened.article, opened.language, classify(model, texts, cuts, explain=request.explain))
+    return classify(model, texts, cuts, explain=request.explain)
 
 
 def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Reading:

@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
+from benchmarks.articles import write_part_of_the_corpus
 from benchmarks.postgresql import PROGRAMS, postgresql
-from labels.annotations import DEFAULT_CORPUS, CodedParagraph, corpus_row, read_corpus
+from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from service.app import create_app
 from service.pages.assets import ChartFiles
@@ -50,11 +51,9 @@ def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
 
 
 @pytest.fixture(scope="session")
-def part_of_the_corpus(corpus: tuple[CodedParagraph, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fourth of the articles: enough to train, and quickly."""
-    articles = sorted({p.article for p in corpus})[::4]
-    path = tmp_path_factory.mktemp("corpus") / "part.jsonl"
-    return write_lines(path, [corpus_row(p) for p in corpus if p.article in articles])
+def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fourth of the articles."""
+    return write_part_of_the_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="session")

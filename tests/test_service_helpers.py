@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import running_server, wait_until
 
+from benchmarks.server import children
 from service.answers import as_json, classified
 from service.helpers import Helpers
 from service.intake import open_article, read
@@ -74,12 +75,7 @@ def test_where_no_helper_can_start_the_server_answers(helpers, settings, registr
 
 def helpers_of(process):
     """Processes that loky started for a server."""
-    children = [
-        child
-        for task in Path(f"/proc/{process.pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    return [int(child) for child in children if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(process.pid) if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_a_helper_that_is_killed_costs_no_answer_and_none_outlives_the_server(models_folder):

@@ -111,18 +111,22 @@ def _roll_up(frames: Sequence[str], scored: Scored, of_frames: Sequence[Sequence
     rolled = {}
     for k, frame in enumerate(frames):
         decisions = of_frames[k]
-        present = decisions.count("present")
-        decision: Decision = "present" if present else "uncertain" if "uncertain" in decisions else "absent"
+        present, uncertain = decisions.count("present"), decisions.count("uncertain")
         rolled[frame] = ArticleFrame(
             score=float(highest[k]),
-            decision=decision,
+            decision=_of_the_whole(present, uncertain),
             share=present / len(decisions),
             paragraphs=present,
-            uncertain=decisions.count("uncertain"),
+            uncertain=uncertain,
             mean_score=float(mean[k]),
             stances=_added(scored.stances[:, k], decisions) if present else None,
         )
     return rolled
+
+
+def _of_the_whole(present: int, uncertain: int) -> Decision:
+    """The decision on an article, given how many of its paragraphs are present and how many uncertain."""
+    return "present" if present else "uncertain" if uncertain else "absent"
 
 
 def rolled_together(parts: Sequence[tuple[int, Mapping[str, ArticleFrame]]]) -> dict[str, ArticleFrame]:
@@ -132,15 +136,14 @@ def rolled_together(parts: Sequence[tuple[int, Mapping[str, ArticleFrame]]]) -> 
 
 
 def _together(parts: Sequence[tuple[int, ArticleFrame]], total: int) -> ArticleFrame:
-    decisions = {found.decision for _, found in parts}
-    present = sum(found.paragraphs for _, found in parts)
+    present, uncertain = sum(found.paragraphs for _, found in parts), sum(found.uncertain for _, found in parts)
     voices = [found.stances for _, found in parts if found.stances is not None]
     return ArticleFrame(
         score=max(found.score for _, found in parts),
-        decision="present" if "present" in decisions else "uncertain" if "uncertain" in decisions else "absent",
+        decision=_of_the_whole(present, uncertain),
         share=present / total,
         paragraphs=present,
-        uncertain=sum(found.uncertain for _, found in parts),
+        uncertain=uncertain,
         mean_score=sum(size * found.mean_score for size, found in parts) / total,
         stances=tuple(map(sum, zip(*voices, strict=True))) if voices else None,
     )
