@@ -19,8 +19,8 @@ from service.answers import as_json, stored_article
 from service.intake import read_article
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
-from service.store.articles import StoredArticle
 from service.store.database import Database
+from service.store.new_articles import NewArticle
 from training.card_markdown import table
 from training.frame_model import FrameModel
 from training.registry import Registry
@@ -53,15 +53,14 @@ def _steps(
     clock.time(_STEPS[0], lambda: [read_article(one, model, settings) for one in asked])
     clock.time(_STEPS[1], lambda: [sketch_article("\n\n".join(one.paragraphs or [])) for one in asked])
     ready = [ingest.prepare(one, model, settings) for one in asked]
-    added = clock.time(_STEPS[2], _store, ready, database)
+    clock.time(_STEPS[2], _store, ready, database)
     terms = settings.evidence_terms
-    clock.time(_STEPS[3], lambda: [as_json(stored_article(one, evidence_terms=terms)) for one in added])
+    clock.time(_STEPS[3], lambda: [as_json(stored_article(one.article, evidence_terms=terms)) for one in ready])
 
 
-def _store(ready: list[ingest.Prepared], database: Database) -> list[StoredArticle]:
+def _store(ready: list[NewArticle], database: Database) -> None:
     with database.write() as connection:
-        added = [ingest.add(connection, one, LOCAL) for one in ready]
-    return [one for one in added if not isinstance(one, str)]
+        ingest.add_all(connection, ready, [LOCAL] * len(ready))
 
 
 def report(found: dict[str, float]) -> str:

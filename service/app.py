@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from service import openapi, problems
 from service.access.gate import Gate
 from service.champion import Champion
 from service.helpers import Helpers
+from service.ingest import submit_all
 from service.metrics import MeasureRequests, Metrics, product_version
 from service.overload import LimitRequests
 from service.pages import audit as pages_of_audit
@@ -36,6 +38,7 @@ from service.settings import Settings
 from service.state import Services
 from service.store import champion as noted
 from service.store.database import Database
+from service.store.group_commit import GroupCommit
 from training.registry import Promotion, Registry
 
 _DESCRIPTION = (
@@ -65,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         charts=ChartFiles(codebook_, settings.cache_dir),
         gate=Gate(settings, database),
         helpers=Helpers(settings),
+        submissions=GroupCommit(database.write, partial(submit_all, hours=settings.idempotency_hours)),
     )
 
     @asynccontextmanager

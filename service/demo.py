@@ -16,7 +16,6 @@ from sqlalchemy import Connection, func, select
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
-from labels.duplicates import sketch_article
 from labels.errors import FramingError
 from labels.paragraphs import split_paragraphs
 from service.coding import new_annotation
@@ -24,6 +23,7 @@ from service.coding_queue import tasks_for
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations, articles, champion, training_runs
 from service.store.database import Database
+from service.store.new_articles import add_all, new_article
 from service.store.scorings import Scoring
 from service.store.tables import articles as articles_table
 from training.classification import classify, cuts_at
@@ -81,10 +81,9 @@ def _store(connection: Connection, article: _Article, model: FrameModel, truth: 
     texts = [paragraph.text for paragraph in split.paragraphs]
     found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
     scoring = Scoring(model.card.version, model.card.codebook_version, "balanced", found)
-    same = articles.find_same(connection, article.metadata, articles.content_digest(article.metadata.outlet, split))
-    if same is None:
-        added = articles.add(connection, article.metadata, "en", split, scoring, sketch_article(split.text))
-        truth |= {f"{added.id}:{p.index}": article.frames[p.index] for p in split.paragraphs}
+    new = new_article(article.metadata, "en", split, scoring)
+    if add_all(connection, [new]) == [new.article.id]:
+        truth |= {f"{new.article.id}:{p.index}": article.frames[p.index] for p in split.paragraphs}
 
 
 def _code(

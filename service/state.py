@@ -9,10 +9,12 @@ from labels.codebook import Codebook
 from service.access.gate import Gate
 from service.champion import Champion
 from service.helpers import Helpers
+from service.ingest import Receipt, Submission
 from service.metrics import Metrics
 from service.pages.assets import ChartFiles
 from service.settings import Settings
 from service.store.database import Database
+from service.store.group_commit import GroupCommit
 from training.registry import Registry
 
 
@@ -29,6 +31,7 @@ class Services:
     charts: ChartFiles
     gate: Gate
     helpers: Helpers
+    submissions: GroupCommit[Submission, Receipt]
 
 
 async def _services(request: Request) -> Services:  # a plain one would be sent to a thread of its own

@@ -1,6 +1,7 @@
 """The rolled-up tables against the plain queries that they answer faster."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from labels.duplicates import sketch_article
 from labels.paragraphs import split_paragraphs
 from service.store import articles, daily, unscored
 from service.store.database import Database
+from service.store.new_articles import add_all, new_article
 from service.store.scorings import Scoring
 from service.store.tables import daily_frames, daily_pairs
 from training.classification import ArticleFrame, Classification, FrameDecision
@@ -76,20 +78,26 @@ class Store(RuleBasedStateMachine):
         self.database.close()
 
     @rule(
-        scores=scores, story=st.integers(0, 2), outlet=st.sampled_from(["Courier", "Post", None]), day=st.integers(0, 3)
+        arrived=st.lists(
+            st.tuples(scores, st.integers(0, 2), st.sampled_from(["Courier", "Post", None]), st.integers(0, 3)),
+            min_size=1,
+            max_size=3,
+        )
     )
-    def arrive(self, scores, story, outlet, day):
+    def arrive(self, arrived):
+        with self.database.write() as connection:
+            identifiers = add_all(connection, [self.article(*one) for one in arrived])
+        self.stored += [(one, len(scores)) for one, (scores, *_) in zip(identifiers, arrived, strict=True)]
+
+    def article(self, scores, story, outlet, day):
         self.arrivals += 1
         text = "\n\n".join(f"{STORIES[story]} Copy {self.arrivals}, part {n}." for n in range(len(scores)))
         split = split_paragraphs([text] * len(scores))
         metadata = articles.Metadata(
             outlet=outlet, published_at=datetime(2026, 3, 1, 23, 59, tzinfo=UTC) + timedelta(days=day)
         )
-        with self.database.write() as connection:
-            added = articles.add(
-                connection, metadata, "en", split, self.scoring("v1", scores), sketch_article(STORIES[story])
-            )
-        self.stored.append((added.id, len(scores)))
+        new = new_article(metadata, "en", split, self.scoring("v1", scores))
+        return replace(new, sketch=sketch_article(STORIES[story]))
 
     @rule(data=st.data(), version=st.sampled_from(["v2", "v3"]))
     def score_anew(self, data, version):

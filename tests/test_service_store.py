@@ -4,7 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 from alembic import command
@@ -18,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from benchmarks import filled_database
 from service.store import engines as module
 from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
+from service.store.group_commit import GroupCommit
 from service.store.tables import (
     articles,
     daily_frames,
@@ -172,61 +172,68 @@ def test_rows_of_an_article_cannot_exist_without_it(database):
         connection.execute(insert(idempotency_keys), orphan)
 
 
-def test_what_threads_write_at_once_shares_transactions_and_each_is_whole_or_not_there(database):
+@pytest.fixture
+def notes(database):
+    """Writes numbers into a table; no group of them is written that has one of the form 4n + 3."""
     with database.write() as connection:
         connection.execute(text("CREATE TABLE notes (number integer)"))
-    commits, started = [], threading.Barrier(9)
-    event.listen(database.engine, "commit", commits.append)
 
-    def note(connection, number):
-        connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
-        if number % 4 == 3:
-            raise ValueError(f"number {number}")
-        return number
+    def note_all(connection, numbers):
+        for number in numbers:
+            connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
+            if number % 4 == 3:
+                raise ValueError(f"number {number}")
+        return [number * 10 for number in numbers]
 
-    def write(number):
-        started.wait()
-        try:
-            return database.together.run(partial(note, number=number))
-        except ValueError as error:
-            return str(error)
+    return GroupCommit(database.write, note_all)
 
-    with ThreadPoolExecutor(8) as pool:
-        with database.write() as connection:
-            found = [pool.submit(write, number) for number in range(8)]
-            started.wait()
-            time.sleep(0.3)
-            note(connection, 8)
-        answers = [one.result() for one in found]
-    assert answers == [0, 1, 2, "number 3", 4, 5, 6, "number 7"]
-    assert len(commits) <= 4
+
+def noted(database):
     with database.read() as connection:
-        assert set(connection.scalars(text("SELECT number FROM notes"))) == {0, 1, 2, 4, 5, 6, 8}
+        return set(connection.scalars(text("SELECT number FROM notes")))
+
+
+def at_once(database, submissions, items):
+    """What became of items that came while another wrote."""
+    with ThreadPoolExecutor(len(items)) as pool:
+        with database.write():
+            found = [pool.submit(submissions.run, item) for item in items]
+            time.sleep(0.3)
+        return [one.exception() or one.result() for one in found]
+
+
+def test_what_threads_write_at_once_shares_transactions(database, notes):
+    commits = []
+    event.listen(database.engine, "commit", commits.append)
+    numbers = [0, 1, 2, 4, 5, 6, 8, 9]
+    assert at_once(database, notes, numbers) == [number * 10 for number in numbers]
+    assert len(commits) <= 3
+    assert noted(database) == set(numbers)
+
+
+def test_of_those_that_shared_a_transaction_only_the_one_at_fault_is_not_written(database, notes):
+    answers = at_once(database, notes, list(range(8)))
+    assert [str(one) for one in answers] == ["0", "10", "20", "number 3", "40", "50", "60", "number 7"]
+    assert noted(database) == {0, 1, 2, 4, 5, 6}
 
 
 @pytest.mark.databases("postgresql")
-def test_where_the_database_goes_away_between_two_all_that_share_the_transaction_are_told_so(database):
-    with database.write() as connection:
-        connection.execute(text("CREATE TABLE notes (number integer)"))
+def test_where_the_database_goes_away_within_a_transaction_all_that_share_it_are_told_so(database, notes):
+    def note_all(connection, numbers):
+        for number in numbers:
+            connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
+            if number == 4:
+                connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return numbers
 
-    def note(connection, number):
-        connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
-        if number == 4:
-            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-
-    with ThreadPoolExecutor(8) as pool:
-        with database.write():
-            found = [pool.submit(database.together.run, partial(note, number=number)) for number in range(8)]
-            time.sleep(0.3)
-        errors = {number: one.exception() for number, one in enumerate(found)}
-    assert {type(error) for error in errors.values()} <= {OperationalError, type(None)}
-    assert isinstance(errors[7], OperationalError)
-    with database.read() as connection:
-        stored = set(connection.scalars(text("SELECT number FROM notes")))
-    assert stored == {number for number, error in errors.items() if error is None}
+    answers = at_once(database, GroupCommit(database.write, note_all), list(range(8)))
+    errors = {number: one for number, one in enumerate(answers) if one != number}
+    assert {type(error) for error in errors.values()} == {OperationalError}
+    assert 7 in errors
+    assert noted(database) == set(range(8)) - set(errors)
 
 
-def test_where_the_transaction_fails_all_that_shared_it_are_told(database, monkeypatch):
+def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():
     class LostError(Exception):
         pass
 
@@ -235,7 +242,7 @@ def test_where_the_transaction_fails_all_that_shared_it_are_told(database, monke
         raise LostError
         yield
 
-    monkeypatch.setattr(database.together, "_write", write)
+    submissions = GroupCommit(write, lambda _connection, items: items)
     with ThreadPoolExecutor(4) as pool:
-        found = [pool.submit(database.together.run, lambda _connection: 1) for _ in range(4)]
+        found = [pool.submit(submissions.run, 1) for _ in range(4)]
     assert all(isinstance(one.exception(), LostError) for one in found)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from sqlalchemy import Connection
 
 from service import ingest
 from service.access.needs import Admin, Submitter, needs
@@ -61,37 +60,23 @@ def create(
 
     The same article again (same external_id, url, or text and outlet) answers 200 with the one that is stored.
     """
-    digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    model, settings = state.champion.model(), state.settings
+    digest = ""
     if idempotency_key is not None:
+        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         with state.database.read() as connection:
-            remembered = idempotency.remembered(connection, idempotency_key, digest)
-        if remembered is not None:
-            return _answer(*remembered, 201)
-    prepared = ingest.prepare(request, state.champion.model(), state.settings)
-
-    def store_or_find(connection: Connection) -> tuple[str, str | None, bool]:
-        """Id, body where it is known, and whether it was stored."""
-        if idempotency_key is not None:
-            remembered = idempotency.remembered(connection, idempotency_key, digest)
-            if remembered is not None:
-                return *remembered, False
-        added = ingest.add(connection, prepared, caller)
-        if isinstance(added, str):
-            return added, None, False
-        answer = stored_article(added, evidence_terms=state.settings.evidence_terms)
-        body = as_json(answer)
-        if idempotency_key is not None:
-            idempotency.remember(
-                connection, idempotency_key, digest, added.id, body, hours=state.settings.idempotency_hours
-            )
-        return added.id, body, True
-
-    identifier, body, stored = state.database.together.run(store_or_find)
-    if body is None:
-        return _answer(identifier, read_stored(state, identifier, explain=request.explain), 200)
-    if stored:
-        state.metrics.count(len(prepared.reading.article.paragraphs), prepared.reading.classification.article)
-    return _answer(identifier, body, 201)
+            known = idempotency.remembered(connection, [idempotency_key]).get(idempotency_key)
+        if known is not None:
+            known.require(digest)
+            return _answer(known.article_id, known.response, 201)
+    new = ingest.prepare(request, model, settings)
+    body = as_json(stored_article(new.article, evidence_terms=settings.evidence_terms))
+    receipt = state.submissions.run(ingest.Submission(new, body, caller, idempotency_key, digest))
+    if receipt.answer is None:
+        return _answer(receipt.article_id, read_stored(state, receipt.article_id, explain=request.explain), 200)
+    if receipt.stored:
+        state.metrics.count(len(new.article.split.paragraphs), new.article.scoring.classification.article)
+    return _answer(receipt.article_id, receipt.answer, 201)
 
 
 @router.get("", dependencies=needs["reader"], response_model_exclude_none=True, responses=guarded(422, 503))

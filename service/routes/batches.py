@@ -21,7 +21,7 @@ from service.schemas.articles import ArticleRequest, ClassifyRequest
 from service.schemas.batches import ArticleLine, ClassifiedLine, ClassifyLine
 from service.schemas.problems import Problem
 from service.state import Services, State
-from service.store import articles as store
+from service.store.new_articles import NewArticle, id_of
 
 router = APIRouter(prefix="/v1", tags=["batches"])
 
@@ -92,7 +92,7 @@ async def store_lines(request: Request, state: State, caller: Submitter) -> Resp
 def _store(lines: Sequence[Line], state: Services, caller: Caller, path: str) -> str:
     """Stores the articles of some lines in one transaction and answers once it is durable."""
     model = state.champion.model()
-    ready: dict[int, tuple[ArticleRequest, ingest.Prepared | str]] = {}
+    ready: dict[int, tuple[ArticleRequest, NewArticle | str]] = {}
     results: dict[int, ArticleLine] = {}
     for line in lines:
         asked = _asked(line, ArticleRequest, state, path)
@@ -103,17 +103,17 @@ def _store(lines: Sequence[Line], state: Services, caller: Caller, path: str) ->
             ready[line.number] = asked, _known(state, asked) or ingest.prepare(asked, model, state.settings)
         except Exception as error:  # noqa: BLE001 - as above
             results[line.number] = _failed(line.number, asked, _problem(path, error))
+    new = [one for _, one in ready.values() if isinstance(one, NewArticle)]
     try:
         with state.database.write() as connection:
-            stored = {
-                number: one if isinstance(one, str) else ingest.add(connection, one, caller)
-                for number, (_, one) in ready.items()
-            }
+            identifiers = iter(ingest.add_all(connection, new, [caller] * len(new)))
     except Exception as error:  # noqa: BLE001 - none of them was stored
         found = _problem(path, error)
         results |= {number: _failed(number, asked, found) for number, (asked, _) in ready.items()}
     else:
-        results |= {number: _stored(number, ready[number][0], one, state) for number, one in stored.items()}
+        for number, (asked, one) in ready.items():
+            identifier = one if isinstance(one, str) else next(identifiers)
+            results[number] = _stored(number, asked, one, identifier, state)
     return "".join(_line(results[line.number]) for line in lines)
 
 
@@ -122,16 +122,16 @@ def _known(state: Services, asked: ArticleRequest) -> str | None:
     if asked.external_id is None:
         return None
     with state.database.read() as connection:
-        return store.find_same(connection, store.Metadata(external_id=asked.external_id), "")
+        return id_of(connection, asked.external_id)
 
 
-def _stored(number: int, asked: ArticleRequest, one: store.StoredArticle | str, state: Services) -> ArticleLine:
+def _stored(number: int, asked: ArticleRequest, one: NewArticle | str, identifier: str, state: Services) -> ArticleLine:
     own = asked.external_id
-    if isinstance(one, str):
-        return ArticleLine(line=number, external_id=own, status=200, id=one)
-    state.metrics.count(len(one.split.paragraphs), one.scoring.classification.article)
-    answer = stored_article(one, evidence_terms=state.settings.evidence_terms)
-    return ArticleLine.model_construct(line=number, external_id=own, status=201, id=one.id, answer=answer)
+    if isinstance(one, str) or one.article.id != identifier:
+        return ArticleLine(line=number, external_id=own, status=200, id=identifier)
+    state.metrics.count(len(one.article.split.paragraphs), one.article.scoring.classification.article)
+    answer = stored_article(one.article, evidence_terms=state.settings.evidence_terms)
+    return ArticleLine.model_construct(line=number, external_id=own, status=201, id=identifier, answer=answer)
 
 
 def _failed(number: int, asked: ArticleRequest, found: Problem) -> ArticleLine:

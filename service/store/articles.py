@@ -1,25 +1,22 @@
-"""Stored articles: adding, finding, deleting."""
+"""Stored articles: finding and deleting; see new_articles.py for storing."""
 
-import hashlib
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, select
 
-from labels.duplicates import ArticleSketch
 from labels.paragraphs import Paragraph, Skipped, SplitArticle
 from service.store import daily, stories
-from service.store.scorings import SCORING_FACTS, Scoring, add_scoring, article_frames, paragraph_frames, shown_scoring
+from service.store.scorings import SCORING_FACTS, Scoring, article_frames, paragraph_frames, shown_scoring
 from service.store.tables import articles, paragraphs, scorings, skipped
 from training.classification import Classification
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a submitter says of an article. `content_sha256` identifies its outlet and text."""
+    """What a submitter says of an article."""
 
     title: str | None = None
     url: str | None = None
@@ -39,79 +36,6 @@ class StoredArticle:
     language: str
     split: SplitArticle
     scoring: Scoring
-
-
-def content_digest(outlet: str | None, split: SplitArticle) -> str:
-    """Identifies an article by outlet and text: the same wire copy in two outlets is two articles."""
-    return hashlib.sha256(f"{outlet or ''}\0{split.text.strip()}".encode()).hexdigest()
-
-
-def find_same(connection: Connection, metadata: Metadata, digest: str) -> str | None:
-    """The id of an article with the same external id, address or content, looked for in this order."""
-    for column, value in (
-        (articles.c.external_id, metadata.external_id),
-        (articles.c.url, metadata.url),
-        (articles.c.content_sha256, digest),
-    ):
-        if value is not None:
-            found = connection.scalar(select(articles.c.id).where(column == value))
-            if found is not None:
-                return str(found)
-    return None
-
-
-def add(
-    connection: Connection,
-    metadata: Metadata,
-    language: str,
-    split: SplitArticle,
-    scoring: Scoring,
-    sketch: ArticleSketch,
-) -> StoredArticle:
-    """Stores an article, its paragraphs and its scores; raises SQLAlchemy's IntegrityError if it is there already."""
-    now = datetime.now(UTC)
-    story = stories.first_copy_of(connection, sketch)
-    identifier = uuid.uuid4().hex
-    number = connection.execute(
-        insert(articles).returning(articles.c.number),
-        {
-            "id": identifier,
-            "content_sha256": content_digest(metadata.outlet, split),
-            "created_at": now,
-            "dated_at": metadata.published_at or now,
-            "language": language,
-            "text": split.text,
-            "title": metadata.title,
-            "url": metadata.url,
-            "outlet": metadata.outlet,
-            "author": metadata.author,
-            "published_at": metadata.published_at,
-            "external_id": metadata.external_id,
-            "story": story or 0,
-        },
-    ).scalar_one()
-    if story is None:
-        connection.execute(update(articles).where(articles.c.number == number).values(story=number))
-    stories.remember(connection, number, sketch, first=story is None)
-    connection.execute(
-        insert(paragraphs),
-        [
-            {"article_number": number, "paragraph": p.index, "start_offset": p.start, "end_offset": p.end}
-            for p in split.paragraphs
-        ],
-    )
-    if split.skipped:
-        connection.execute(
-            insert(skipped),
-            [
-                {"article_number": number, "start_offset": s.start, "end_offset": s.end, "reason": s.reason}
-                for s in split.skipped
-            ],
-        )
-    day = (metadata.published_at or now).astimezone(UTC).date()
-    place = daily.Place(scoring.model_version, day, metadata.outlet or "", story is None)
-    add_scoring(connection, number, split, scoring, now, place)
-    return StoredArticle(identifier, now, metadata, language, split, scoring)
 
 
 def get(connection: Connection, identifier: str, model_version: str | None = None) -> StoredArticle | None:

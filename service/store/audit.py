@@ -6,8 +6,8 @@ line that is changed, removed or put elsewhere shows; the head says where the lo
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,18 +41,43 @@ class Line:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody did, and to what."""
+
+    caller: Caller
+    name: str
+    subject: str
+    detail: Mapping[str, Any]
+
+
 def note(connection: Connection, caller: Caller, action: str, subject: str, **detail: Any) -> None:
     """Adds a line, in the transaction of what it tells of."""
-    head = connection.execute(select(audit_head.c.lines, audit_head.c.sha256)).first()
-    number, before = (head.lines + 1, head.sha256) if head else (1, _FIRST)
-    now = datetime.now(UTC)
-    line = Line(number, now, caller.name, caller.key_id, action, subject[:512], detail, "")
-    digest = _digest(line, before)
-    connection.execute(insert(audit), {**asdict(line), "sha256": digest})
+    note_all(connection, [Action(caller, action, subject, detail)])
+
+
+_HEAD = select(audit_head.c.lines, audit_head.c.sha256)
+
+
+def note_all(connection: Connection, actions: Sequence[Action]) -> None:
+    """Adds a line for each, in the transaction of what they tell of."""
+    if not actions:
+        return
+    head = connection.execute(_HEAD).first()
+    number, digest = head or (0, _FIRST)
+    now, rows = datetime.now(UTC), []
+    for action in actions:
+        number += 1
+        caller, subject = action.caller, action.subject[:512]
+        line = Line(number, now, caller.name, caller.key_id, action.name, subject, action.detail, "")
+        digest = _digest(line, digest)
+        rows.append({**{name: getattr(line, name) for name in Line.__slots__}, "sha256": digest})
+    connection.execute(insert(audit), rows)
+    end = {"lines": number, "sha256": digest}
     if head is None:
-        connection.execute(insert(audit_head), {"number": 1, "lines": number, "sha256": digest})
+        connection.execute(insert(audit_head), {"number": 1, **end})
     else:
-        connection.execute(update(audit_head).values(lines=number, sha256=digest))
+        connection.execute(update(audit_head), end)
 
 
 def note_promotion(connection: Connection, caller: Caller, promotion: Promotion) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, literal, literal_column, select
@@ -23,7 +24,7 @@ KEY = ("model_version", "day", "outlet", "first_copy", "frame")
 SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where a scoring counts."""
 
@@ -63,33 +64,43 @@ def count(connection: Connection, article_number: int, *, sign: int = 1) -> None
         )
         rolled = {row.frame: article_frame(row) for row in rows}
         together = _present_together(connection, scoring.number)
-        count_scoring(connection, place, scoring.paragraphs, rolled, together, sign=sign)
+        count_scorings(connection, [Counted(place, scoring.paragraphs, rolled, together)], sign=sign)
         if sign < 0:
             _sweep(connection, place)
 
 
-def count_scoring(
-    connection: Connection,
-    place: Place,
-    paragraphs: int,
-    rolled: Mapping[str, ArticleFrame],
-    together: Iterable[Sequence[str]],
-    *,
-    sign: int = 1,
-) -> None:
-    """Adds a scoring to the sums, given its rolled-up frames and the frames present in each paragraph."""
-    frame_rows = [
-        place.row(frame=frame, **{name: sign * value for name, value in _contribution(paragraphs, rolled[frame])})
-        for frame in sorted(rolled)
-    ]
-    pairs = Counter(pair for frames in together for pair in combinations(sorted(frames), 2))
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A scoring as it counts: its rolled-up frames, and the frames that are present in each paragraph."""
+
+    place: Place
+    paragraphs: int
+    rolled: Mapping[str, ArticleFrame]
+    together: Iterable[Sequence[str]]
+
+
+def count_scorings(connection: Connection, counted: Iterable[Counted], *, sign: int = 1) -> None:
+    """Adds scorings to the sums; `sign` -1 takes them away."""
+    frames: dict[tuple[Place, str], dict[str, float]] = {}
+    pairs: Counter[tuple[Place, str, str]] = Counter()
+    for one in counted:
+        for frame, rolled in one.rolled.items():
+            sums = frames.setdefault((one.place, frame), dict.fromkeys(SUMS, 0))
+            for name, value in _contribution(one.paragraphs, rolled):
+                sums[name] += sign * value
+        for together in one.together:
+            pairs.update((one.place, *pair) for pair in combinations(sorted(together), 2))
+    # In the order of their keys, so that writers cannot deadlock.
+    frame_rows = [place.row(frame=frame, **sums) for (place, frame), sums in sorted(frames.items(), key=_by_key)]
     pair_rows = [
         place.row(frame=frame, other=other, paragraphs=sign * number)
-        for (frame, other), number in sorted(pairs.items())
+        for (place, frame, other), number in sorted(pairs.items())
     ]
-    # In the order of their keys, so that writers cannot deadlock.
     add_to_sums(connection, daily_frames, frame_rows)
     add_to_sums(connection, daily_pairs, pair_rows)
+
+
+_by_key = itemgetter(0)
 
 
 def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:

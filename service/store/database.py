@@ -10,7 +10,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from service.store import engines
 from service.store.engines import DatabaseError
-from service.store.group_commit import GroupCommit
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,14 +38,12 @@ def database_url(url: str) -> URL:
 
 
 class Database:
-    """Opens connections; `read`, `write` and `together` are the only ways to a transaction."""
+    """Opens connections; `read` and `write` are the only ways to a transaction."""
 
     def __init__(self, url: str) -> None:
         self.url = database_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = (engines.sqlite_engine if self.is_sqlite else engines.postgresql_engine)(self.url)
-        self.together = GroupCommit(self.write)
-        """For short writes that many threads make at once: `run` is `write` with fewer commits."""
         # SQLite gives one state to a transaction by itself.
         self._read_options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
 

@@ -20,9 +20,9 @@ def article_frame(row: Any) -> ArticleFrame:
     )
 
 
-def stance_columns(found: Stances | None) -> dict[str, float | None]:
-    """The columns of stances in either table."""
-    return dict(zip(VOICES, found or _NONE, strict=True))
+def stance_values(found: Stances | None) -> tuple[float | None, ...]:
+    """The columns of stances, which are the last ones of either table."""
+    return found or _NONE
 
 
 def _stances(row: Any) -> Stances | None:

@@ -4,68 +4,71 @@ The first thread to come writes for all that wait by then; the others find their
 for commits of several connections, where writers need not take turns).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    do: Callable[[Connection], Any]
+    item: Any
     result: Any = None
     error: BaseException | None = None
     done: bool = False
 
 
-class GroupCommit:
-    """Runs pieces of work of many threads, each whole or not at all, in as few transactions as it can."""
+class GroupCommit(Generic[Item, Result]):
+    """Writes items of many threads in as few transactions as it can; `do` writes some of them and answers in order."""
 
-    def __init__(self, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._write = write
+    def __init__(
+        self,
+        write: Callable[[], AbstractContextManager[Connection]],
+        do: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+    ) -> None:
+        self._write, self._do = write, do
         self._waiting: list[_Work] = []
         self._listing, self._leading = Lock(), Lock()
 
-    def run(self, do: Callable[[Connection], Result]) -> Result:
-        """What `do` answers, once it is durable; raises what it raised, or what kept all from being committed."""
-        mine = _Work(do)
+    def run(self, item: Item) -> Result:
+        """What `do` answers for the item, once it is durable; raises what kept it from being written."""
+        mine = _Work(item)
         with self._listing:
             self._waiting.append(mine)
         with self._leading:
             if not mine.done:
                 with self._listing:
                     group, self._waiting = self._waiting, []
-                self._do(group)
+                self._write_all(group)
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[no-any-return]
 
-    def _do(self, group: list[_Work]) -> None:
+    def _write_all(self, group: list[_Work]) -> None:
         try:
             with self._write() as connection:
-                for one in group:
-                    self._do_one(connection, one, alone=len(group) == 1)
+                results = self._do(connection, [one.item for one in group])
+            for one, result in zip(group, results, strict=True):
+                one.result = result
         except BaseException as error:  # noqa: BLE001 - each thread raises it
+            if len(group) > 1 and _of_one(error):
+                for one in group:
+                    self._write_all([one])
+                return
             for one in group:
-                one.error = one.error or error
+                one.error = error
         finally:
             for one in group:
                 one.done = True
 
-    @staticmethod
-    def _do_one(connection: Connection, one: _Work, *, alone: bool) -> None:
-        if alone:
-            one.result = one.do(connection)
-            return
-        try:
-            with connection.begin_nested():
-                one.result = one.do(connection)
-        except Exception as error:
-            if connection.invalidated:  # the database has gone, and what the others wrote with it
-                raise
-            one.error = error
+
+def _of_one(error: BaseException) -> bool:
+    """Whether one item is at fault, and not the database, which would fail for each again."""
+    return not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError)

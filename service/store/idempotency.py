@@ -1,8 +1,10 @@
 """Idempotency keys: a request sent again under its key gets the answer that the first one got."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from labels.errors import FramingError
 from service.store.tables import idempotency_keys
@@ -15,32 +17,36 @@ class IdempotencyKeyReusedError(FramingError):
         super().__init__("This Idempotency-Key was used for another request; choose a new key.")
 
 
-def remembered(connection: Connection, key: str, request_sha256: str) -> tuple[str, str] | None:
-    """The article's id and the answer given under the key, or None.
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What was asked for under a key, the article that was stored, and the answer."""
 
-    Raises `IdempotencyKeyReusedError` where the key stands for another request.
-    """
-    row = connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).first()
-    if row is None:
-        return None
-    if row.request_sha256 != request_sha256:
-        raise IdempotencyKeyReusedError
-    return row.article_id, row.response
+    key: str
+    request_sha256: str
+    article_id: str
+    response: str
+
+    def require(self, request_sha256: str) -> None:
+        """Raises `IdempotencyKeyReusedError` unless this is the request that the key stands for."""
+        if self.request_sha256 != request_sha256:
+            raise IdempotencyKeyReusedError
 
 
-def remember(
-    connection: Connection, key: str, request_sha256: str, article_id: str, response: str, *, hours: int
-) -> None:
-    """Keeps an answer under its key, and forgets those older than `hours`."""
+_BY_KEY = select(idempotency_keys).where(idempotency_keys.c.key.in_(bindparam("keys", expanding=True)))
+
+
+def remembered(connection: Connection, keys: Sequence[str]) -> dict[str, Remembered]:
+    """What is known of those keys that were used before."""
+    if not keys:
+        return {}
+    rows = connection.execute(_BY_KEY, {"keys": keys})
+    return {row.key: Remembered(row.key, row.request_sha256, row.article_id, row.response) for row in rows}
+
+
+def remember(connection: Connection, answered: Sequence[Remembered], *, hours: int) -> None:
+    """Keeps answers under their keys, and forgets those older than `hours`."""
+    if not answered:
+        return
     now = datetime.now(UTC)
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < now - timedelta(hours=hours)))
-    connection.execute(
-        insert(idempotency_keys),
-        {
-            "key": key,
-            "request_sha256": request_sha256,
-            "article_id": article_id,
-            "response": response,
-            "created_at": now,
-        },
-    )
+    connection.execute(insert(idempotency_keys), [{**asdict(one), "created_at": now} for one in answered])

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from labels.paragraphs import SplitArticle
 from service.store import daily
-from service.store.decisions import article_frame, frame_decision, stance_columns
+from service.store.decisions import article_frame, frame_decision, stance_values
+from service.store.rows import insert_rows
 from service.store.tables import article_scores, articles, paragraph_scores, scorings
 from training.classification import ArticleFrame, Classification, FrameDecision
 from training.operating_points import OperatingPoint
@@ -24,56 +26,65 @@ class Scoring:
     classification: Classification
 
 
-def add_scoring(
-    connection: Connection, number: int, split: SplitArticle, scoring: Scoring, now: datetime, place: daily.Place
-) -> None:
-    """Adds a scoring of an article, made at `now`, and counts it for its day and outlet."""
-    scoring_number = connection.execute(
-        insert(scorings).returning(scorings.c.number),
-        {
-            "article_number": number,
-            "model_version": scoring.model_version,
-            "codebook_version": scoring.codebook_version,
-            "operating_point": scoring.operating_point,
-            "scored_at": now,
-            "paragraphs": len(split.paragraphs),
-        },
-    ).scalar_one()
-    connection.execute(
-        insert(paragraph_scores),
+@dataclass(frozen=True, slots=True)
+class NewScoring:
+    """A scoring of a stored article, made at `scored_at`, and where it counts."""
+
+    article_number: int
+    split: SplitArticle
+    scoring: Scoring
+    scored_at: datetime
+    place: daily.Place
+
+
+_INSERT = insert(scorings).returning(scorings.c.article_number, scorings.c.number)
+
+
+def add_scorings(connection: Connection, new: Sequence[NewScoring]) -> None:
+    """Adds scorings, of different articles, and counts each for its day and outlet."""
+    inserted = connection.execute(_INSERT, [_row(one) for one in new])
+    numbers = {row.article_number: row.number for row in inserted}
+    scored = [(numbers[one.article_number], one.split.paragraphs, one.scoring.classification) for one in new]
+    insert_rows(
+        connection,
+        paragraph_scores,
         [
-            {
-                "scoring_number": scoring_number,
-                "paragraph": paragraph.index,
-                "frame": frame,
-                "score": found.score,
-                "decision": found.decision,
-                **stance_columns(found.stances),
-            }
-            for paragraph, frames in zip(split.paragraphs, scoring.classification.paragraphs, strict=True)
+            (number, paragraph.index, frame, found.score, found.decision, *stance_values(found.stances))
+            for number, paragraphs, classification in scored
+            for paragraph, frames in zip(paragraphs, classification.paragraphs, strict=True)
             for frame, found in frames.items()
         ],
     )
-    connection.execute(
-        insert(article_scores),
+    insert_rows(
+        connection,
+        article_scores,
         [
-            {
-                "scoring_number": scoring_number,
-                "frame": frame,
-                "score": found.score,
-                "decision": found.decision,
-                "share": found.share,
-                "paragraphs": found.paragraphs,
-                "uncertain": found.uncertain,
-                "mean_score": found.mean_score,
-                **stance_columns(found.stances),
-            }
-            for frame, found in scoring.classification.article.items()
+            (
+                *(number, frame, found.score, found.decision, found.share),
+                *(found.paragraphs, found.uncertain, found.mean_score, *stance_values(found.stances)),
+            )
+            for number, _, classification in scored
+            for frame, found in classification.article.items()
         ],
     )
-    found = scoring.classification
+    daily.count_scorings(connection, map(_counted, new))
+
+
+def _row(one: NewScoring) -> dict[str, Any]:
+    return {
+        "article_number": one.article_number,
+        "model_version": one.scoring.model_version,
+        "codebook_version": one.scoring.codebook_version,
+        "operating_point": one.scoring.operating_point,
+        "scored_at": one.scored_at,
+        "paragraphs": len(one.split.paragraphs),
+    }
+
+
+def _counted(one: NewScoring) -> daily.Counted:
+    found = one.scoring.classification
     together = [[f for f, one in frames.items() if one.decision == "present"] for frames in found.paragraphs]
-    daily.count_scoring(connection, place, len(split.paragraphs), found.article, together)
+    return daily.Counted(one.place, len(one.split.paragraphs), found.article, together)
 
 
 SCORING_FACTS = (scorings.c.model_version, scorings.c.codebook_version, scorings.c.operating_point)

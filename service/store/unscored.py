@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.articles import split_of
-from service.store.scorings import Scoring, add_scoring, shown_scoring
+from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scoring
 from service.store.tables import articles, scorings
 from training.operating_points import OperatingPoint
 
@@ -61,4 +61,4 @@ def add(connection: Connection, pending: PendingArticle, scoring: Scoring) -> No
     if there is not None and scored is None:
         first_copy = there.story == pending.number
         place = daily.Place(scoring.model_version, there.dated_at.date(), there.outlet or "", first_copy)
-        add_scoring(connection, pending.number, pending.split, scoring, datetime.now(UTC), place)
+        add_scorings(connection, [NewScoring(pending.number, pending.split, scoring, datetime.now(UTC), place)])

@@ -1,0 +1,137 @@
+"""Articles that arrive: known from those that are there already, and stored, many with a statement a table."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from labels.duplicates import ArticleSketch, sketch_article
+from labels.paragraphs import SplitArticle
+from service.store import daily, stories
+from service.store.articles import Metadata, StoredArticle
+from service.store.rows import insert_rows
+from service.store.scorings import NewScoring, Scoring, add_scorings
+from service.store.tables import articles, paragraphs, skipped
+
+_Numbers = Mapping[str, int]
+"""What the database calls articles, by their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewArticle:
+    """An article that is ready to be stored, and what it is known by."""
+
+    article: StoredArticle
+    content_sha256: str
+    sketch: ArticleSketch
+
+    @property
+    def marks(self) -> list[tuple[str, str]]:
+        """Columns and values that no two articles share; what comes first counts most."""
+        metadata = self.article.metadata
+        own = {"external_id": metadata.external_id, "url": metadata.url, "content_sha256": self.content_sha256}
+        return [(column, value) for column, value in own.items() if value is not None]
+
+
+def new_article(metadata: Metadata, language: str, split: SplitArticle, scoring: Scoring) -> NewArticle:
+    """An article that arrives now. The same wire copy in two outlets is two articles."""
+    content = hashlib.sha256(f"{metadata.outlet or ''}\0{split.text.strip()}".encode()).hexdigest()
+    article = StoredArticle(uuid.uuid4().hex, datetime.now(UTC), metadata, language, split, scoring)
+    return NewArticle(article, content, sketch_article(split.text))
+
+
+def id_of(connection: Connection, external_id: str) -> str | None:
+    """The id of the article with that external id; None where there is none."""
+    return connection.scalar(select(articles.c.id).where(articles.c.external_id == external_id))
+
+
+def add_all(connection: Connection, arrived: Sequence[NewArticle]) -> list[str]:
+    """The ids that articles are stored under: their own, or that of the same one, which was there already.
+
+    The same one has the same external id, address, or outlet and content, looked for in this order.
+    """
+    known = _known(connection, arrived)
+    identifiers, fresh = [], []
+    for one in arrived:
+        same = next((known[mark] for mark in one.marks if mark in known), None)
+        if same is None:
+            fresh.append(one)
+            known |= dict.fromkeys(one.marks, one.article.id)
+        identifiers.append(same or one.article.id)
+    if fresh:
+        _add(connection, fresh)
+    return identifiers
+
+
+_WHERE_MARKED = {
+    name: select(articles.c[name], articles.c.id).where(articles.c[name].in_(bindparam("values", expanding=True)))
+    for name in ("external_id", "url", "content_sha256")
+}
+
+
+def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[tuple[str, str], str]:
+    """The ids of stored articles, by each mark that one of those arrived has too."""
+    wanted: dict[str, list[str]] = {}
+    for one in arrived:
+        for column, value in one.marks:
+            wanted.setdefault(column, []).append(value)
+    return {
+        (column, value): identifier
+        for column, values in wanted.items()
+        for value, identifier in connection.execute(_WHERE_MARKED[column], {"values": values})
+    }
+
+
+_INSERT = insert(articles).returning(articles.c.id, articles.c.number)
+
+
+def _add(connection: Connection, arrived: Sequence[NewArticle]) -> None:
+    inserted = connection.execute(_INSERT, [_row(one) for one in arrived])
+    numbers = {row.id: row.number for row in inserted}
+    first_copies = stories.tell(connection, [(numbers[one.article.id], one.sketch) for one in arrived])
+    found = [one.article for one in arrived]
+    insert_rows(
+        connection,
+        paragraphs,
+        [(numbers[one.id], p.index, p.start, p.end) for one in found for p in one.split.paragraphs],
+    )
+    insert_rows(
+        connection,
+        skipped,
+        [(numbers[one.id], s.start, s.end, s.reason) for one in found for s in one.split.skipped],
+    )
+    add_scorings(connection, [_scoring(one, numbers[one.id], first_copies) for one in found])
+
+
+def _row(one: NewArticle) -> dict[str, Any]:
+    article, metadata = one.article, one.article.metadata
+    return {
+        "id": article.id,
+        "content_sha256": one.content_sha256,
+        "created_at": article.created_at,
+        "dated_at": _dated_at(article),
+        "language": article.language,
+        "text": article.split.text,
+        "title": metadata.title,
+        "url": metadata.url,
+        "outlet": metadata.outlet,
+        "author": metadata.author,
+        "published_at": metadata.published_at,
+        "external_id": metadata.external_id,
+        "story": 0,  # told once it has a number
+    }
+
+
+def _scoring(article: StoredArticle, number: int, first_copies: set[int]) -> NewScoring:
+    day = _dated_at(article).astimezone(UTC).date()
+    version, outlet = article.scoring.model_version, article.metadata.outlet or ""
+    place = daily.Place(version, day, outlet, number in first_copies)
+    return NewScoring(number, article.split, article.scoring, article.created_at, place)
+
+
+def _dated_at(article: StoredArticle) -> datetime:
+    return article.metadata.published_at or article.created_at
