@@ -5,7 +5,9 @@ straightened, letters lowered. Working character by character keeps a map back t
 whole-text normalisation would lose.
 """
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
+_BEYOND = re.compile(r"[^\x00-\x7f]")
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "＇": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "ς": "σ"}
 
 
@@ -53,14 +56,28 @@ class NormalText:
 
 def normalise(text: str) -> str:
     """The normal form of a text."""
-    return text.lower() if text.isascii() else text.translate(_TABLE)
+    return _normalise(text, _forms(text))
+
+
+def _forms(text: str) -> dict[str, str]:
+    """The normal forms of the characters beyond ASCII."""
+    return {} if text.isascii() else {character: _TABLE[ord(character)] for character in set(_BEYOND.findall(text))}
+
+
+def _normalise(text: str, forms: Mapping[str, str]) -> str:
+    changed = {character: form for character, form in forms.items() if form != character}
+    if not all(map(str.isascii, changed.values())):
+        return text.translate(_TABLE)
+    # English with its dashes and curly quotes: to look each character up would take ten times as long.
+    for character, form in changed.items():
+        text = text.replace(character, form)
+    return text.lower()
 
 
 def normalise_with_offsets(text: str) -> NormalText:
     """The normal form of a text, with the way back to the original."""
-    if text.isascii():
-        return NormalText(text.lower(), None)
-    if all(len(_TABLE[ord(character)]) == 1 for character in set(text)):
-        return NormalText(text.translate(_TABLE), None)
+    beyond = _forms(text)
+    if all(len(form) == 1 for form in beyond.values()):
+        return NormalText(_normalise(text, beyond), None)
     forms = [_TABLE[ord(character)] for character in text]
     return NormalText("".join(forms), np.repeat(np.arange(len(forms)), list(map(len, forms))))
