@@ -22,8 +22,9 @@ PROGRAMS = _programs()
 class Cluster:
     """A cluster in a folder of its own. Its socket is a file, so no port is taken."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
+        self._sync = "on" if durable else "off"
         self.url = f"postgresql://framing@/{{name}}?host={folder}"
         # The server refuses to run as root, and so does initdb.
         self._user = "postgres" if os.getuid() == 0 else None
@@ -33,7 +34,7 @@ class Cluster:
         self._run("initdb", *data, "-U", "framing", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
 
     def start(self) -> None:
-        options = f"-k {self._folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
+        options = f"-k {self._folder} -c listen_addresses='' -c fsync={self._sync} -c max_connections=200"
         zone = "-c timezone=Asia/Karachi"
         log = ("-l", self._folder / "log")
         self._run("pg_ctl", "-D", self._folder / "data", *log, "-w", "-o", f"{options} {zone}", "start")
@@ -51,11 +52,11 @@ class Cluster:
 
 
 @contextmanager
-def postgresql() -> Iterator[Cluster]:
-    """A running cluster, gone afterwards."""
+def postgresql(*, durable: bool = False) -> Iterator[Cluster]:
+    """A running cluster, gone afterwards; only a `durable` one waits for the disk, as those in use do."""
     folder = Path(tempfile.mkdtemp(prefix="framing-pg-"))
     try:
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, durable=durable)
         cluster.start()
         try:
             yield cluster
