@@ -5,6 +5,7 @@ Times are of whole commands, from start to end.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -40,10 +41,7 @@ def measure(largest: int) -> tuple[list[Found], list[Found], float]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         train(folder)
-        inputs = {
-            size: write_bodies(folder / f"{size}.jsonl", size // PARAGRAPHS, as_paragraphs())
-            for size in (largest // 100, largest // 10, largest)
-        }
+        inputs = {size: _input(folder, size) for size in (largest // 100, largest // 10, largest)}
         grown = [_score(folder, "one process", path, []) for path in inputs.values()]
         ways = {
             "two processes": ["--workers", "2"],
@@ -52,6 +50,17 @@ def measure(largest: int) -> tuple[list[Found], list[Found], float]:
         }
         others = [_score(folder, what, inputs[largest], options) for what, options in ways.items()]
         return [grown[-1], *others], grown, in_process(folder)
+
+
+def _input(folder: Path, size: int) -> Path:
+    """So many paragraphs, and a last article that no model of English words is sure about.
+
+    Any real folder has one, and the language detector that it calls for takes more memory than all else.
+    """
+    path = write_bodies(folder / f"{size}.jsonl", size // PARAGRAPHS, as_paragraphs())
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"paragraphs": ["Vessa Oramin, Talu Bekkeri, Ossip Drava and Iru Mendavar."]}) + "\n")
+    return path
 
 
 def _score(folder: Path, what: str, path: Path, options: list[str]) -> Found:

@@ -43,6 +43,16 @@ def stream(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_for
     return _arrow(columns, batches, file_format)
 
 
+def whole(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> bytes:
+    """The bytes of a file of rows that come in batches, of which none is kept; raises what `batches` raise."""
+    if file_format in ("csv", "ndjson"):
+        return b"".join(stream(columns, batches, file_format))
+    # All are converted before the first is written: the writer would hide behind its own what reading them raises.
+    table, out = _Table(columns), io.BytesIO()
+    table.write([table.convert(batch) for batch in batches if batch], out, file_format)
+    return out.getvalue()
+
+
 def _csv(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -85,35 +95,44 @@ def _plain(value: Any) -> Any:
 
 
 def _arrow(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> Iterator[bytes]:
-    from arro3 import core  # noqa: PLC0415 - only these two formats need it
-    from arro3 import io as files  # noqa: PLC0415
+    table = _Table(columns)
+    converted = (table.convert(batch) for batch in batches if batch)
+    return _pushed(lambda file: table.write(converted, file, file_format))
 
-    types: dict[Kind, Any] = {
-        "text": core.DataType.string(),
-        "whole": core.DataType.int64(),
-        "number": core.DataType.float64(),
-        "flag": core.DataType.bool(),
-        "day": core.DataType.date32(),
-        "moment": core.DataType.timestamp("us", tz="UTC"),
-    }
-    schema = core.Schema([core.Field(column.name, types[column.kind], nullable=True) for column in columns])
 
-    def record_batches() -> Iterator[Any]:
-        for batch in batches:
-            if batch:
-                values = zip(*batch, strict=True)
-                arrays = [_array(core, list(v), c.kind, types) for v, c in zip(values, columns, strict=True)]
-                yield core.RecordBatch.from_arrays(arrays, schema=schema)
+class _Table:
+    """Rows as Arrow has them."""
 
-    def write(file: IO[bytes]) -> None:
+    def __init__(self, columns: Sequence[Column]) -> None:
+        from arro3 import core  # noqa: PLC0415 - only two of the formats need it
+
+        self._core, self._columns = core, columns
+        self._types: dict[Kind, Any] = {
+            "text": core.DataType.string(),
+            "whole": core.DataType.int64(),
+            "number": core.DataType.float64(),
+            "flag": core.DataType.bool(),
+            "day": core.DataType.date32(),
+            "moment": core.DataType.timestamp("us", tz="UTC"),
+        }
+        fields = [core.Field(column.name, self._types[column.kind], nullable=True) for column in columns]
+        self._schema = core.Schema(fields)
+
+    def convert(self, batch: Sequence[Row]) -> Any:
+        """The record batch of some rows."""
+        columns = zip(self._columns, zip(*batch, strict=True), strict=True)
+        arrays = [_array(self._core, list(values), column.kind, self._types) for column, values in columns]
+        return self._core.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def write(self, converted: Iterable[Any], file: IO[bytes], file_format: Format) -> None:
+        from arro3 import io as files  # noqa: PLC0415
+
         # The reader takes an iterator and asks for the next batch when it has written the last.
-        reader = core.RecordBatchReader.from_batches(schema, cast(Any, record_batches()))
+        reader = self._core.RecordBatchReader.from_batches(self._schema, cast(Any, converted))
         if file_format == "parquet":
             files.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=_ROW_GROUP)
         else:
             files.write_ipc_stream(reader, file)
-
-    return _pushed(write)
 
 
 _EPOCH, _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)

@@ -17,7 +17,7 @@ from service.bulk.records import pieces
 from service.bulk.scoring import Count, Options, columns_of, rows_of
 from service.metrics import product_version
 from service.settings import Settings
-from service.tabular import Format, stream
+from service.tabular import Format, whole
 from training.frame_model import FrameModel
 from training.storage import storage_at
 
@@ -110,8 +110,8 @@ def score_task(job: Job, task: Task) -> Iterator[Done]:
             deque(piece.records, maxlen=0)
             continue
         count = Count()
-        rows = list(rows_of(piece.records, job.model, job.settings, job.options, count))
-        content = b"".join(stream(columns, rows, _STREAMED[job.file_format]))
+        rows = rows_of(piece.records, job.model, job.settings, job.options, count)
+        content = whole(columns, rows, _STREAMED[job.file_format])
         storage.write(file_name(part.number, piece.number, job.file_format), content)
         yield Done(count.articles, count.paragraphs, count.problems)
     yield Done(size=part.size)

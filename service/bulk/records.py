@@ -98,11 +98,16 @@ def _lines(part: Part, file: File, columns: Columns) -> Iterator[Record]:
             yield _renamed(record, columns) if columns else record
 
 
-def _range(part: Part, content: Any) -> Iterable[bytes]:
+def _range(part: Part, content: Any) -> Iterator[bytes]:
+    """The lines of a part, of which the last ends where the part does."""
     if part.stop is None:
-        return content  # type: ignore[no-any-return]
+        yield from content
+        return
     content.seek(part.start)
-    return io.BytesIO(content.read(part.stop - part.start))
+    left = part.stop - part.start
+    while left > 0 and (line := content.readline()):
+        left -= len(line)
+        yield line
 
 
 def _json(source: str, number: int, name: str, text: str) -> Record:
