@@ -57,6 +57,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),
         "tried": table(transfer.HEAD, pipelines[shipped:]),
+        "narrow": table(transfer.NARROW_HEAD, transfer.narrow(training, say)),
         "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, left_out, say)),
         "stances": stances_table(challenger.card.stances_left_out) if challenger.card.stances_left_out else "",
         "paragraphs": f"{len(paragraphs):,}",

@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 
 from labels.normalise import normalise
 from training.card_markdown import figure_text
@@ -190,6 +191,27 @@ def shifted(scores: NDArray[np.float64], prior: NDArray[np.float64], steps: int 
 
 
 ROUNDS_HEAD = ["Trained on", "Judged on", "Macro F1", "Average precision"]
+
+
+def narrow(dataset: Dataset, say: Say) -> list[list[str]]:
+    """What models say of all other sources that know one group of them: mostly words that they never saw."""
+    found = []
+    _, folds = assign_folds(dataset)
+    for name, hyperparameters in PARTS:
+        say(f"{name}, of one group")
+        means = [_from_group(dataset, folds == number, hyperparameters) for number in np.unique(folds)]
+        found.append([name, f"{np.mean(means):.3f}", f"{min(means):.3f} to {max(means):.3f}"])
+    return found
+
+
+NARROW_HEAD = ["Pipeline", "Average precision, mean of ten", "Lowest and highest"]
+
+
+def _from_group(dataset: Dataset, group: NDArray[np.bool_], hyperparameters: Hyperparameters) -> float:
+    """Average precision, mean over frames, outside the group that a model knows."""
+    others = dataset.take(~group)
+    found = logits(fit(dataset.take(group), hyperparameters, SEED, stances=False), others.normalised)
+    return float(np.mean([average_precision_score(others.targets[:, k], found[:, k]) for k in range(found.shape[1])]))
 
 
 def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:

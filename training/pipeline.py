@@ -50,7 +50,7 @@ class Hyperparameters:
     characters: int = 0
     forms: float = 0.7
     concepts: float = 0.4
-    contrast: float = 0.4
+    contrast: float = 0.2
     names: bool = False
 
     def as_dict(self) -> dict[str, Any]:
