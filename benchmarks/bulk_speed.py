@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.articles import PARAGRAPHS, as_paragraphs, write_bodies
 from benchmarks.http_speed import in_process
-from benchmarks.server import ROOT, peak_memory, train
+from benchmarks.server import LOAD_CORE, ROOT, SERVER_CORE, peak_memory, train
 from training.card_markdown import table
 
 _LOOK_SECONDS = 0.02
@@ -36,8 +37,11 @@ class Found:
         return self.paragraphs / self.seconds
 
 
-def measure(largest: int) -> tuple[list[Found], list[Found], float]:
-    """Ways to score the largest input, one process on growing inputs, and the scorer's own paragraphs a second."""
+def measure(largest: int) -> tuple[list[Found], list[Found], list[float]]:
+    """Ways to score the largest input, one process on growing inputs, and the scorer's own paragraphs a second.
+
+    The last is of one scorer and of two together, each on a core of its own: what the machine can do at most.
+    """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         train(folder)
@@ -49,7 +53,10 @@ def measure(largest: int) -> tuple[list[Found], list[Found], float]:
             "Dask, two workers": ["--cluster", "local", "--workers", "2"],
         }
         others = [_score(folder, what, inputs[largest], options) for what, options in ways.items()]
-        return [grown[-1], *others], grown, in_process(folder)
+        alone = in_process(folder)
+        with ThreadPoolExecutor(2) as pool:
+            together = sum(pool.map(lambda core: in_process(folder, core), (SERVER_CORE, LOAD_CORE)))
+        return [grown[-1], *others], grown, [alone, together]
 
 
 def _input(folder: Path, size: int) -> Path:
@@ -85,13 +92,15 @@ def _score(folder: Path, what: str, path: Path, options: list[str]) -> Found:
     return Found(what, int(path.stem) // PARAGRAPHS * PARAGRAPHS, seconds, memory)
 
 
-def report(ways: list[Found], grown: list[Found], scorer: float) -> str:
+def report(ways: list[Found], grown: list[Found], scorers: list[float]) -> str:
     """Ratios first."""
     one, two, dask_one, dask_two = ways
+    scorer, two_scorers = scorers
     memory = [found.memory for found in grown]
     ratios = [
         ["one process, of the scorer's own speed", f"{one.per_second / scorer:.0%}", "90%"],
         ["two processes against one", f"{two.per_second / one.per_second:.2f}×", "1.8×"],
+        ["two bare scorers against one, the most that two cores give", f"{two_scorers / scorer:.2f}×", ""],
         ["Dask: two workers against one", f"{dask_two.per_second / dask_one.per_second:.2f}×", "1.8×"],
         ["memory from the smallest input to the largest", f"{max(memory) / min(memory) - 1:+.0%}", "±10%"],
     ]

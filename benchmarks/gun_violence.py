@@ -36,7 +36,10 @@ PUBLISHED = (
 )
 PRODUCTS = (
     ("this product as it is shipped", Hyperparameters()),
-    ("this product, names and runs of characters too", Hyperparameters(characters=4, regularisation=10.0, names=True, contrast=0.4)),
+    (
+        "this product, names and runs of characters too",
+        Hyperparameters(characters=4, regularisation=10.0, names=True, contrast=0.4),
+    ),
 )
 HEAD = ["What decides", "Macro F1", "Micro F1", "Lowest and highest fold (macro)", "Seconds"]
 

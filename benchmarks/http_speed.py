@@ -153,8 +153,8 @@ def load(url: str, bodies: Path, seconds: float, connections: int, rate: float |
     return answer
 
 
-def in_process(place: Path) -> float:
-    """Paragraphs a second of the scorer alone, an article at a time, on the server's core."""
+def in_process(place: Path, core: int = SERVER_CORE) -> float:
+    """Paragraphs a second of the scorer alone, an article at a time, on a core."""
     command = [sys.executable, "-m", "benchmarks.scorer_speed", "--json"]
     done = subprocess.run(
         command,
@@ -162,7 +162,7 @@ def in_process(place: Path) -> float:
         env={**os.environ, "FRAMING_DATA_DIR": str(place)},
         check=True,
         capture_output=True,
-        preexec_fn=pinned(SERVER_CORE),
+        preexec_fn=pinned(core),
     )
     return float(json.loads(done.stdout)["per_second"])
 
