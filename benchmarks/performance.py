@@ -29,11 +29,11 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
   scores, building and writing them as JSON as much as the scores again.
 * **Huge articles.** What the helpers answer has to come back through a pipe, megabytes of it, and a helper takes the
   memory of a server while it is there.
-* **Start.** Nearly all of it is importing, and half of that is libraries which the echo needs as well.
+* **Start.** Nearly all of it is importing, and more than a third of that is what the echo imports as well.
 * **Bulk.** A paragraph is also read from JSON, looked at for boilerplate, and written with its facts to Parquet, and
-  stances are scored beside frames; the scorer alone does none of that. Two processes cannot gain more than two bare
-  scorers do on this machine, and each has to start; a Dask worker starts slower still, and shares two cores with the
-  scheduler and the client. Memory is mostly the language detector, which the first text calls for that is not plainly
+  stances are scored beside frames; the scorer alone does none of that. Two processes lose what the plan of the parts and
+  their own start take, which bare scorers are measured without; a Dask worker starts slower still, and shares two cores
+  with the scheduler and the client. Memory is mostly the language detector, which the first text calls for that is not plainly
   in the model's language.
 * **Storing.** An article is a hundred rows of a dozen tables, its place in the sums of its day and a line in the log of
   actions, and has to be known from its copies: that takes longer than scoring it and writing the answer. On SQLite most

@@ -71,4 +71,6 @@ class GroupCommit(Generic[Item, Result]):
 
 def _of_one(error: BaseException) -> bool:
     """Whether one item is at fault, and not the database, which would fail for each again."""
-    return not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError)
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, Exception)
