@@ -31,10 +31,10 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
   memory of a server while it is there.
 * **Start.** Nearly all of it is importing, and more than a third of that is what the echo imports as well.
 * **Bulk.** A paragraph is also read from JSON, looked at for boilerplate, and written with its facts to Parquet, and
-  stances are scored beside frames; the scorer alone does none of that. Two processes lose what the plan of the parts and
-  their own start take, which bare scorers are measured without; a Dask worker starts slower still, and shares two cores
-  with the scheduler and the client. Memory is mostly the language detector, which the first text calls for that is not plainly
-  in the model's language.
+  stances are scored beside frames; the scorer alone does none of that. Two processes lose what the plan of the parts
+  and their own start take, which bare scorers are measured without; a Dask worker starts slower still, and shares two
+  cores with the scheduler and the client. Memory is mostly the language detector, which the first text calls for that
+  is not plainly in the model's language.
 * **Storing.** An article is a hundred rows of a dozen tables, its place in the sums of its day and a line in the log of
   actions, and has to be known from its copies: that takes longer than scoring it and writing the answer. On SQLite most
   of the transaction is SQLite's own work and waiting for the disk, once a group; PostgreSQL takes longer for a row.
