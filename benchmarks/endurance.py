@@ -18,7 +18,7 @@ import httpx2
 
 from benchmarks.crew import Crew
 from benchmarks.faults import TEXT, Figures, Progress, silent
-from benchmarks.server import own_memory, product, running, train
+from benchmarks.server import Running, own_memory, product, running, train
 
 _CLIENTS = 4
 _WORDS = 300
@@ -65,7 +65,7 @@ def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures
     """
     held: list[tuple[float, int]] = []
     with running(product(folder)) as server, _Clients(server.address) as clients:
-        _open_all_connections(server.address)
+        _open_all_connections(server)
         for sample in range(_SAMPLES):
             time.sleep(seconds / _SAMPLES)
             held.append((own_memory(server.process.pid), _open_files(server.process.pid)))
@@ -81,15 +81,18 @@ def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures
     }
 
 
-def _open_all_connections(address: str) -> None:
+def _open_all_connections(server: Running) -> None:
     """Has the server open and keep the connections to its database that it would otherwise open when they are needed.
 
     Requests that meet by chance would look like files left open.
     """
-    with httpx2.Client(base_url=address, timeout=60) as client, ThreadPoolExecutor(_BURST) as burst:
-        for status in burst.map(lambda _: client.get("/v1/scores?format=csv").status_code, range(4 * _BURST)):
-            if status != 200:
-                raise RuntimeError(f"/v1/scores answered {status}.")
+    held, now = 0, _open_files(server.process.pid)
+    with httpx2.Client(base_url=server.address, timeout=60) as client, ThreadPoolExecutor(_BURST) as burst:
+        while now > held:
+            for status in burst.map(lambda _: client.get("/v1/scores?format=csv").status_code, range(8 * _BURST)):
+                if status != 200:
+                    raise RuntimeError(f"/v1/scores answered {status}.")
+            held, now = now, _open_files(server.process.pid)
 
 
 def _open_files(process: int) -> int:
