@@ -4,7 +4,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from croniter import croniter
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -95,7 +94,11 @@ class Settings(BaseSettings):
     @field_validator("retrain_cron")
     @classmethod
     def _cron(cls, expression: str) -> str:
-        if expression and not croniter.is_valid(expression):
+        if not expression:
+            return expression
+        from croniter import croniter  # noqa: PLC0415 - few train by the clock, and all wait for what is imported
+
+        if not croniter.is_valid(expression):
             raise ValueError(f"'{expression}' is not a cron expression such as '0 3 * * 1'")
         return expression
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
-import snowballstemmer
-
 from labels.language import detect_language
 from labels.normalise import normalise
 from labels.spelling import american
@@ -92,6 +90,8 @@ def _stem(language: str, word: str) -> str:
 
 @cache
 def _stemmer(language: str) -> Any:
+    import snowballstemmer  # noqa: PLC0415 - forty modules that only training needs
+
     return snowballstemmer.stemmer(language)
 
 
