@@ -16,14 +16,14 @@ from benchmarks.server import ROOT, SERVER_CORE, own_memory, pinned, train
 from training.card_markdown import table
 
 _ROUNDS, _SHOWN = 5, 8
-_SERVICE = "import gc; gc.disable(); import service.cli, service.server, service.app"
+_SERVICE = "import service.cli, service.server, service.app"
 _OWN = ("service", "training", "labels")
 _STEPS = (
     ("Python", "pass"),
     ("numpy", "import numpy"),
     ("SQLAlchemy", "import sqlalchemy"),
     ("FastAPI, pydantic, uvicorn", "import fastapi, pydantic_settings, uvicorn"),
-    ("this service", "import service.cli, service.server, service.app"),
+    ("this service", _SERVICE),
     ("its model", "from service.settings import Settings; from training.registry import Registry; "
      "model, _ = Registry(Settings().models_location).load_champion()"),
     ("a first article", "model.score_and_explain(['The army moved into the valley.'] * 15)"),
@@ -40,16 +40,21 @@ def measure() -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _imports() -> dict[str, float]:
-    command = [sys.executable, "-X", "importtime", "-c", _SERVICE]
+    command = [sys.executable, "-X", "importtime", "-c", f"import gc; gc.disable(); {_SERVICE}"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, preexec_fn=pinned(SERVER_CORE))
     spent: dict[str, float] = {}
     for line in done.stderr.splitlines()[1:]:
-        own, _, name = line.removeprefix("import time:").split("|")
-        library = name.strip().partition(".")[0].lstrip("_")
-        known = library if library not in sys.stdlib_module_names and library != "encodings" else "Python's own"
-        name = "this service" if library in _OWN else known
-        spent[name] = spent.get(name, 0.0) + int(own) / 1000
+        own, _, module = line.removeprefix("import time:").split("|")
+        library = _library(module.strip())
+        spent[library] = spent.get(library, 0.0) + int(own) / 1000
     return spent
+
+
+def _library(module: str) -> str:
+    name = module.partition(".")[0].lstrip("_")
+    if name in _OWN:
+        return "this service"
+    return "Python's own" if name in sys.stdlib_module_names else name
 
 
 def _memory(folder: Path) -> dict[str, float]:

@@ -149,6 +149,15 @@ def settings(models_folder: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The database of the settings, migrated."""
+    database = Database(settings.store_url)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client

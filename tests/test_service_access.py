@@ -19,20 +19,11 @@ from service.access.secrets import new_key, read_key
 from service.app import create_app
 from service.server import _require_key_beyond_loopback
 from service.store import audit, keys
-from service.store.database import Database
 from service.store.tables import api_keys
 from service.store.tables import audit as lines_of_audit
 
 PUBLIC = {"/livez", "/readyz"}
 ADMIN_KEY = "an admin key that is long enough to be one"
-
-
-@pytest.fixture
-def database(settings):
-    database = Database(settings.store_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Articles that arrive at the same moment are stored in one transaction, as if one had come after the other."""
 
-from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -11,19 +10,10 @@ from service.access.roles import LOCAL
 from service.ingest import Submission, prepare, submit_all
 from service.schemas.articles import ArticleRequest
 from service.store import audit
-from service.store.database import Database
 from service.store.idempotency import IdempotencyKeyReusedError
 from service.store.tables import articles, daily_frames, paragraph_scores
 
 pytestmark = pytest.mark.databases
-
-
-@pytest.fixture
-def database(settings):
-    database = Database(settings.store_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -127,7 +117,8 @@ def test_paragraphs_keep_their_numbers_where_one_between_them_is_set_aside(submi
 def test_many_at_once_are_stored_as_one_by_one(submit, submission, database):
     apart = [submission(outlet=f"Apart {number}") for number in range(3)]
     together = [submission(outlet=f"Together {number}", text=f"{THREE_PARAGRAPHS} Anew.") for number in range(3)]
-    list(map(partial(submit), apart))
+    for one in apart:
+        submit(one)
     submit(*together)
     with database.read() as connection:
         counts = connection.execute(

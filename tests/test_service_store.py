@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2
 from sqlalchemy import event, insert, inspect, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 
 from benchmarks import filled_database
 from service.store import engines as module
@@ -246,3 +246,22 @@ def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(submissions.run, 1) for _ in range(4)]
     assert all(isinstance(one.exception(), LostError) for one in found)
+
+
+def test_a_failure_of_the_database_is_told_to_all_and_not_tried_again_for_each():
+    attempts, all_wait = [], threading.Event()
+
+    @contextmanager
+    def write():
+        attempts.append("one")
+        all_wait.wait(timeout=10)
+        raise TimeoutError("no connection is free")
+        yield
+
+    submissions = GroupCommit(write, lambda _connection, items: items)
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(submissions.run, 1) for _ in range(8)]
+        time.sleep(0.3)
+        all_wait.set()
+    assert all(isinstance(one.exception(), TimeoutError) for one in found)
+    assert len(attempts) <= 2

@@ -91,16 +91,13 @@ def count_scorings(connection: Connection, counted: Iterable[Counted], *, sign: 
         for together in one.together:
             pairs.update((one.place, *pair) for pair in combinations(sorted(together), 2))
     # In the order of their keys, so that writers cannot deadlock.
-    frame_rows = [place.row(frame=frame, **sums) for (place, frame), sums in sorted(frames.items(), key=_by_key)]
+    frame_rows = [place.row(frame=frame, **sums) for (place, frame), sums in sorted(frames.items(), key=itemgetter(0))]
     pair_rows = [
         place.row(frame=frame, other=other, paragraphs=sign * number)
         for (place, frame, other), number in sorted(pairs.items())
     ]
     add_to_sums(connection, daily_frames, frame_rows)
     add_to_sums(connection, daily_pairs, pair_rows)
-
-
-_by_key = itemgetter(0)
 
 
 def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,6 +71,6 @@ class GroupCommit(Generic[Item, Result]):
 
 def _of_one(error: BaseException) -> bool:
     """Whether one item is at fault, and not the database, which would fail for each again."""
-    if isinstance(error, DBAPIError):
+    if isinstance(error, SQLAlchemyError):
         return isinstance(error, DataError | IntegrityError)
     return isinstance(error, Exception)

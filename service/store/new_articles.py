@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,6 @@ from service.store.articles import Metadata, StoredArticle
 from service.store.rows import insert_rows
 from service.store.scorings import NewScoring, Scoring, add_scorings
 from service.store.tables import articles, paragraphs, skipped
-
-_Numbers = Mapping[str, int]
-"""What the database calls articles, by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
