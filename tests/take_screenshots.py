@@ -51,7 +51,7 @@ def take(browser: Browser, base: str, folder: Path, pages: dict[str, str]) -> No
 
 
 def settle(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
     charts = page.locator(".chart").count()
     wait_until(lambda: page.locator(".chart[data-drawn]").count() == charts, "the charts")
 
