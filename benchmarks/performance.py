@@ -38,8 +38,7 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
 * **Storing.** An article is a hundred rows of a dozen tables, its place in the sums of its day and a line in the log of
   actions, and has to be known from its copies: that takes longer than scoring it and writing the answer. On SQLite most
   of the transaction is SQLite's own work and waiting for the disk, once a group; PostgreSQL takes longer for a row.
-* **Memory.** HTML brings its extractor with the first page (about 40 MiB), storing brings SciPy by way of the sketches
-  that find copies (about 35 MiB)."""
+* **Memory.** HTML brings its extractor with the first page (about 40 MiB)."""
 
 
 def document(rounds: int, seconds: float, largest: int) -> str:

@@ -2,22 +2,25 @@ import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2
-from sqlalchemy import event, insert, inspect, select, text
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy import event, func, insert, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
 from benchmarks import filled_database
+from labels.duplicates import sketch_article
 from service.store import engines as module
 from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
 from service.store.group_commit import GroupCommit
+from service.store.rows import insert_rows
 from service.store.tables import (
     articles,
     daily_frames,
@@ -26,6 +29,8 @@ from service.store.tables import (
     metadata,
     paragraph_scores,
     paragraphs,
+    sketch_bands,
+    sketches,
 )
 
 pytestmark = pytest.mark.databases
@@ -67,6 +72,44 @@ def test_a_filled_database_goes_down_and_up_again_and_keeps_articles_scores_and_
     database.migrate()
     assert [_rows(database, table) for table in kept] == before
     database.close()
+
+
+def test_articles_stored_before_sketches_were_made_otherwise_are_sketched_anew(settings):
+    filled_database.fill(settings, 30, 4, lambda _stored: None)
+    database = Database(settings.store_url)
+    with database.write() as connection:
+        connection.execute(update(articles).where(articles.c.number == 2).values(story=1))
+        command.downgrade(alembic_config(connection), "0005")
+        assert connection.scalar(select(func.count()).select_from(sketches)) == 0
+    database.migrate()
+    with database.read() as connection:
+        stored = connection.execute(select(articles.c.number, articles.c.text)).all()
+        found = {row.article_number: row.sketch for row in connection.execute(select(sketches))}
+        bands = {tuple(row) for row in connection.execute(select(sketch_bands))}
+    made = {row.number: sketch_article(row.text) for row in stored}
+    assert found == {number: sketch.content for number, sketch in made.items()}
+    assert bands == {(key, number) for number, sketch in made.items() if number != 2 for key in sketch.bands()}
+    database.close()
+
+
+def test_a_copy_of_rows_that_fails_is_told_as_any_other_statement_that_does(database):
+    with pytest.raises(IntegrityError), database.write() as connection:
+        insert_rows(connection, paragraphs, [(1, 0, 0, 5)])
+    database.ping()
+
+
+@pytest.mark.databases("postgresql")
+def test_where_the_database_goes_away_in_a_copy_of_rows_the_next_connection_is_a_new_one(database):
+    def copy_rows():
+        with database.write() as connection:
+            with suppress(psycopg.OperationalError):
+                connection.connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            insert_rows(connection, paragraphs, [(1, 0, 0, 5)])
+
+    with pytest.raises(OperationalError) as caught:
+        copy_rows()
+    assert caught.value.connection_invalidated
+    database.ping()
 
 
 def _rows(database, table):
@@ -231,6 +274,34 @@ def test_where_the_database_goes_away_within_a_transaction_all_that_share_it_are
     assert {type(error) for error in errors.values()} == {OperationalError}
     assert 7 in errors
     assert noted(database) == set(range(8)) - set(errors)
+
+
+@pytest.mark.databases("sqlite")
+def test_what_is_written_is_answered_while_the_next_group_is_being_written():
+    begun, may_end = ({item: threading.Event() for item in "abd"} for _ in range(2))
+
+    def do(_connection, items):
+        for item in begun.keys() & set(items):
+            begun[item].set()
+            assert may_end[item].wait(timeout=10)
+        return items
+
+    submissions = GroupCommit(nullcontext, do)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(submissions.run, "a")
+        assert begun["a"].wait(timeout=10)
+        together = [pool.submit(submissions.run, item) for item in "bc"]
+        time.sleep(0.1)
+        may_end["a"].set()
+        assert begun["b"].wait(timeout=10)
+        last = pool.submit(submissions.run, "d")
+        time.sleep(0.1)
+        may_end["b"].set()
+        assert begun["d"].wait(timeout=10)
+        assert [one.result(timeout=10) for one in (first, *together)] == ["a", "b", "c"]
+        assert not last.done()
+        may_end["d"].set()
+    assert last.result() == "d"
 
 
 def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEWEST_REVISION", "Database", "DatabaseError", "alembic_config", "database_url"]
 
-NEWEST_REVISION = "0005"
+NEWEST_REVISION = "0006"
 """The migration that this program needs; a test holds it to the newest in the folder."""
 
 _WITH_TEXT = ("articles", "annotations", "idempotency_keys")

@@ -1,13 +1,13 @@
 """Group commit: what several threads want to write at the same moment becomes one transaction, synced once.
 
-The first thread to come writes for all that wait by then; the others find theirs done (as databases do it themselves
-for commits of several connections, where writers need not take turns).
+The first thread to come writes; those that come meanwhile wait, and the first of them writes for all of them (as
+databases do it themselves for commits of several connections, where writers need not take turns).
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -23,6 +23,8 @@ class _Work:
     result: Any = None
     error: BaseException | None = None
     done: bool = False
+    turn: Event = field(default_factory=Event)
+    """Set once it is done, or is to lead those that wait."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -35,21 +37,34 @@ class GroupCommit(Generic[Item, Result]):
     ) -> None:
         self._write, self._do = write, do
         self._waiting: list[_Work] = []
-        self._listing, self._leading = Lock(), Lock()
+        self._led = False
+        self._lock = Lock()
 
     def run(self, item: Item) -> Result:
         """What `do` answers for the item, once it is durable; raises what kept it from being written."""
         mine = _Work(item)
-        with self._listing:
+        with self._lock:
             self._waiting.append(mine)
-        with self._leading:
-            if not mine.done:
-                with self._listing:
-                    group, self._waiting = self._waiting, []
-                self._write_all(group)
+            leads, self._led = not self._led, True
+        if not leads:
+            # Not for a lock: what is done would wait for it behind the next group.
+            mine.turn.wait()
+        if not mine.done:
+            self._lead()
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[no-any-return]
+
+    def _lead(self) -> None:
+        """Writes all that wait, and lets the first of those that came meanwhile lead."""
+        with self._lock:
+            group, self._waiting = self._waiting, []
+        self._write_all(group)
+        with self._lock:
+            following = self._waiting[:1]
+            self._led = bool(following)
+        for one in following + group:
+            one.turn.set()
 
     def _write_all(self, group: list[_Work]) -> None:
         try:
