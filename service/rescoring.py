@@ -6,6 +6,7 @@ from service.settings import Settings
 from service.store import unscored
 from service.store.database import Database
 from service.store.scorings import Scoring
+from service.store.unscored import PendingArticle
 from training.classification import classify, cuts_at
 from training.errors import ModelFileError, NoChampionError
 from training.frame_model import FrameModel
@@ -14,10 +15,16 @@ from training.registry import Registry
 _log = logging.getLogger("framing")
 
 _BATCH = 20
+_LOOKED_AT_AGAIN = 200
+"""Numbers that are gone through again: SQLite gives that of the newest article once more after it was deleted."""
 
 
 class Rescoring:
-    """Gives every stored article a scoring by the champion. Scorings by earlier models stay."""
+    """Gives every stored article a scoring by the champion, the newest first. Scorings by earlier models stay.
+
+    All are gone through once, and afterwards only the newest: another process may still have stored some with the
+    model before.
+    """
 
     def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
         self._enabled = settings.rescore
@@ -25,6 +32,14 @@ class Rescoring:
         self._registry = registry
         self._model: FrameModel | None = None
         self._promotion = 0
+        self._done_to = 0
+        self._newest: int | None = None
+        self._next: int | None = None
+
+    def _begin(self, done_to: int) -> None:
+        """Begins to go through the articles whose number is above the one that is done."""
+        self._done_to = done_to
+        self._newest = self._next = None
 
     def do_some(self) -> bool:
         """Scores one batch; False where nothing is left to do."""
@@ -32,26 +47,32 @@ class Rescoring:
         if model is None:
             return False
         with self._database.read() as connection:
-            pending = unscored.not_scored_by(connection, model.card.version, _BATCH)
-        for pending_article in pending:
-            cuts = cuts_at(model, pending_article.operating_point, {})
-            texts = [paragraph.text for paragraph in pending_article.split.paragraphs]
-            scoring = Scoring(
-                model.card.version,
-                model.card.codebook_version,
-                pending_article.operating_point,
-                classify(model, texts, cuts, explain=False),
-            )
-            with self._database.write() as connection:
-                unscored.add(connection, pending_article, scoring)
-        return bool(pending)
+            if self._newest is None or self._next is None:
+                self._newest = self._next = unscored.newest_number(connection)
+            numbers = range(self._done_to + 1, self._next + 1)
+            pending = unscored.not_scored_by(connection, model.card.version, numbers, _BATCH)
+        if not pending:
+            self._begin(max(self._newest - _LOOKED_AT_AGAIN, 0))
+            return False
+        scored = [(one, _score(one, model)) for one in pending]
+        with self._database.write() as connection:
+            unscored.add_all(connection, scored)
+        self._next = pending[-1].number - 1
+        return True
 
     def _champion(self) -> FrameModel | None:
         try:
             if self._registry.champion().number != self._promotion:
                 self._model, promotion = self._registry.load_champion()
                 self._promotion = promotion.number
+                self._begin(0)
         except (NoChampionError, ModelFileError) as error:
             _log.debug("Nothing is scored anew: %s", error)
             return None
         return self._model
+
+
+def _score(pending: PendingArticle, model: FrameModel) -> Scoring:
+    texts = [paragraph.text for paragraph in pending.split.paragraphs]
+    found = classify(model, texts, cuts_at(model, pending.operating_point, {}), explain=False)
+    return Scoring(model.card.version, model.card.codebook_version, pending.operating_point, found)

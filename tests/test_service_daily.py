@@ -102,7 +102,7 @@ class Store(RuleBasedStateMachine):
     @rule(data=st.data(), version=st.sampled_from(["v2", "v3"]))
     def score_anew(self, data, version):
         with self.database.read() as connection:
-            pending = unscored.not_scored_by(connection, version, 1)
+            pending = unscored.not_scored_by(connection, version, range(1, unscored.newest_number(connection) + 1), 1)
         for one in pending:
             found = data.draw(
                 st.lists(
@@ -112,7 +112,7 @@ class Store(RuleBasedStateMachine):
                 )
             )
             with self.database.write() as connection:
-                unscored.add(connection, one, self.scoring(version, found))
+                unscored.add_all(connection, [(one, self.scoring(version, found))])
 
     @rule(place=st.integers(0, 50))
     def delete(self, place):

@@ -1,5 +1,6 @@
 """Stored articles that a model has not scored yet, and their scorings once it has."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,8 +23,13 @@ class PendingArticle:
     split: SplitArticle
 
 
-def not_scored_by(connection: Connection, model_version: str, limit: int) -> list[PendingArticle]:
-    """Up to `limit` articles without a scoring by the model, newest first."""
+def newest_number(connection: Connection) -> int:
+    """The number of the newest article; 0 where there is none."""
+    return connection.scalar(select(func.max(articles.c.number))) or 0
+
+
+def not_scored_by(connection: Connection, model_version: str, numbers: range, limit: int) -> list[PendingArticle]:
+    """Up to `limit` articles without a scoring by the model, of those with one of the numbers; the newest first."""
     by_model = scorings.alias("by_model")
     scored = (
         select(by_model.c.number)
@@ -34,7 +40,7 @@ def not_scored_by(connection: Connection, model_version: str, limit: int) -> lis
         select(articles.c.number, articles.c.text, scorings.c.operating_point)
         .select_from(articles)
         .join(scorings, scorings.c.number == shown_scoring(None))
-        .where(~scored.exists())
+        .where(articles.c.number >= numbers.start, articles.c.number < numbers.stop, ~scored.exists())
         .order_by(articles.c.number.desc())
         .limit(limit)
     )
@@ -48,17 +54,22 @@ def count_scored(connection: Connection, model_version: str) -> tuple[int, int]:
     return connection.scalar(done) or 0, connection.scalar(select(func.count()).select_from(articles)) or 0
 
 
-def add(connection: Connection, pending: PendingArticle, scoring: Scoring) -> None:
-    """Adds a model's scoring to an article, unless it was deleted or scored by that model meanwhile."""
-    there = connection.execute(
-        select(articles.c.dated_at, articles.c.outlet, articles.c.story).where(articles.c.number == pending.number)
-    ).first()
-    scored = connection.scalar(
-        select(scorings.c.number).where(
-            scorings.c.article_number == pending.number, scorings.c.model_version == scoring.model_version
-        )
+def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scoring]]) -> None:
+    """Adds a model's scorings to articles, but for those deleted or scored by that model meanwhile."""
+    found = {pending.number: (pending, scoring) for pending, scoring in scored}
+    versions = {scoring.model_version for _, scoring in found.values()}
+    by_it = select(scorings.c.article_number).where(
+        scorings.c.article_number.in_(found), scorings.c.model_version.in_(versions)
     )
-    if there is not None and scored is None:
-        first_copy = there.story == pending.number
-        place = daily.Place(scoring.model_version, there.dated_at.date(), there.outlet or "", first_copy)
-        add_scorings(connection, [NewScoring(pending.number, pending.split, scoring, datetime.now(UTC), place)])
+    there = select(articles.c.number, articles.c.dated_at, articles.c.outlet, articles.c.story).where(
+        articles.c.number.in_(found), articles.c.number.not_in(by_it)
+    )
+    now, new = datetime.now(UTC), []
+    for row in connection.execute(there).all():
+        pending, scoring = found[row.number]
+        place = daily.Place(
+            scoring.model_version, row.dated_at.date(), row.outlet or "", first_copy=row.story == row.number
+        )
+        new.append(NewScoring(row.number, pending.split, scoring, now, place))
+    if new:
+        add_scorings(connection, new)

@@ -1,0 +1,94 @@
+"""Stored articles get a scoring by each new champion, in a time that does not grow with the square of the store."""
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from benchmarks.filled_database import fill
+from service.rescoring import Rescoring
+from service.store import unscored
+from service.store.tables import articles, paragraph_scores, scorings
+
+pytestmark = pytest.mark.databases
+
+STORED = 450
+
+
+@pytest.fixture
+def filled(settings, registry, other_challenger):
+    """Articles that v1 has scored, with v2 as champion."""
+    fill(settings, STORED, 2, lambda _done: None)
+    registry.promote(registry.register(other_challenger).version, by="test", reason="try", force=True)
+
+
+@pytest.fixture
+def rescoring(settings, database, registry, filled):
+    return Rescoring(settings, database, registry)
+
+
+def scored_by(database, version):
+    with database.read() as connection:
+        return unscored.count_scored(connection, version)
+
+
+def forget(database, numbers, version):
+    """As if another process had stored these with the model before."""
+    with database.write() as connection:
+        chosen = scorings.c.article_number.in_(numbers) & (scorings.c.model_version == version)
+        connection.execute(delete(scorings).where(chosen))
+
+
+def test_every_article_is_scored_once_by_the_new_champion_and_keeps_what_it_had(rescoring, database):
+    while rescoring.do_some():
+        pass
+    assert scored_by(database, "v1") == scored_by(database, "v2") == (STORED, STORED)
+    with database.read() as connection:
+        rows = dict(
+            connection.execute(
+                select(scorings.c.model_version, func.count())
+                .join(paragraph_scores, paragraph_scores.c.scoring_number == scorings.c.number)
+                .group_by(scorings.c.model_version)
+            ).all()
+        )
+    assert rows["v1"] == rows["v2"]
+
+
+def test_once_all_are_scored_only_the_newest_are_looked_at(rescoring, database, monkeypatch):
+    while rescoring.do_some():
+        pass
+    looked_at, ask = [], unscored.not_scored_by
+
+    def noting(connection, version, numbers, limit):
+        looked_at.append(len(numbers))
+        return ask(connection, version, numbers, limit)
+
+    monkeypatch.setattr(unscored, "not_scored_by", noting)
+    assert not rescoring.do_some()
+    assert sum(looked_at) < STORED / 2
+    forget(database, range(STORED - 30, STORED + 1), "v2")
+    while rescoring.do_some():
+        pass
+    assert scored_by(database, "v2") == (STORED, STORED)
+
+
+def test_after_another_promotion_all_are_gone_through_again(rescoring, database, registry):
+    while rescoring.do_some():
+        pass
+    forget(database, range(1, 11), "v1")
+    registry.roll_back(by="test", reason="worse")
+    while rescoring.do_some():
+        pass
+    assert scored_by(database, "v1") == (STORED, STORED)
+
+
+def test_an_article_deleted_while_it_was_scored_is_passed_over(rescoring, database, monkeypatch):
+    add_all = unscored.add_all
+
+    def losing_one(connection, scored):
+        connection.execute(delete(articles).where(articles.c.number == scored[0][0].number))
+        add_all(connection, scored)
+
+    monkeypatch.setattr(unscored, "add_all", losing_one)
+    assert rescoring.do_some()
+    done, there = scored_by(database, "v2")
+    assert there == STORED - 1
+    assert 0 < done < 20
