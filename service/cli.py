@@ -57,6 +57,7 @@ def train(
     from labels.codebook import read_codebook
     from service import console
     from service.cluster import folds_on
+    from service.schemas.hyperparameters import chosen
     from training.challenger import DEFAULT_SEED, train_challenger
     from training.registry import Registry
 
@@ -70,6 +71,7 @@ def train(
         challenger = train_challenger(
             paragraphs,
             codebook,
+            hyperparameters=chosen(settings.hyperparameters),
             seed=DEFAULT_SEED if seed is None else seed,
             note=note,
             progress=progress,
@@ -106,6 +108,7 @@ def evaluate(
     from labels.codebook import read_codebook
     from service import console
     from service.cluster import folds_on
+    from service.schemas.hyperparameters import chosen
     from training.report import evaluate_pipeline
     from training.report_html import report_to_html
     from training.report_markdown import report_to_markdown
@@ -114,7 +117,13 @@ def evaluate(
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
     with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
-        report = evaluate_pipeline(paragraphs, codebook, progress=progress, jobs=-1 if cluster else None)
+        report = evaluate_pipeline(
+            paragraphs,
+            codebook,
+            hyperparameters=chosen(settings.hyperparameters),
+            progress=progress,
+            jobs=-1 if cluster else None,
+        )
     for path, render in ((html, report_to_html), (markdown, report_to_markdown)):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

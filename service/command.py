@@ -36,7 +36,8 @@ def _errors_as_sentences() -> Iterator[None]:
         raise typer.Exit(1) from error
     except ValidationError as error:
         for fault in error.errors():
-            where = "FRAMING_" + "_".join(map(str, fault["loc"])).upper() if fault["loc"] else "Settings"
+            setting, *inside = map(str, fault["loc"] or ("Settings",))
+            where = ": ".join([f"FRAMING_{setting.upper()}" if fault["loc"] else setting, *inside])
             typer.secho(f"Error: {where}: {fault['msg'].removeprefix('Value error, ')}", err=True, fg="red")
         raise typer.Exit(2) from error
 

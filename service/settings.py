@@ -1,14 +1,16 @@
 """Everything that an operator can set. The only reader of the environment: FRAMING_<NAME>, or an `.env` file."""
 
+import json
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from labels.annotations import DEFAULT_CORPUS
 from labels.codebook import DEFAULT_CODEBOOK
+from service.schemas.hyperparameters import HyperparametersRequest
 
 
 class Settings(BaseSettings):
@@ -27,6 +29,11 @@ class Settings(BaseSettings):
     )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) that new models are trained by.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
+    hyperparameters: Annotated[HyperparametersRequest, NoDecode] = Field(
+        HyperparametersRequest(),
+        description='What new models are trained with where a training run asks for nothing else, as JSON: `{"names": '
+        'true, "characters": 4}`; what may stand there is in the documentation of `POST /v1/training-runs`.',
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only once there is a key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     admin_key: SecretStr | None = Field(
@@ -90,6 +97,16 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severe log lines that are written."
     )
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _json(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"'{given}' is no JSON such as '{{\"names\": true}}'") from error
 
     @field_validator("retrain_cron")
     @classmethod

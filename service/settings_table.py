@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from service.settings import Settings
 from training.card_markdown import table
 
@@ -12,7 +14,7 @@ _PACKAGE = Path(__file__).parents[1]
 def settings_rows(settings: Settings) -> list[dict[str, Any]]:
     """Name, meaning and present value of every setting."""
     return [
-        {"name": _variable(name), "meaning": field.description, "value": str(getattr(settings, name))}
+        {"name": _variable(name), "meaning": field.description, "value": _shown(getattr(settings, name))}
         for name, field in Settings.model_fields.items()
     ]
 
@@ -36,4 +38,8 @@ def _variable(name: str) -> str:
 def _default(value: Any) -> str:
     if isinstance(value, Path):
         return f"`{value.relative_to(_PACKAGE) if value.is_relative_to(_PACKAGE) else value}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "none"
+    return f"`{_shown(value).lower() if isinstance(value, bool) else _shown(value)}`" if value != "" else "none"
+
+
+def _shown(value: Any) -> str:
+    return value.model_dump_json(exclude_none=True) if isinstance(value, BaseModel) else str(value)

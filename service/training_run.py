@@ -18,6 +18,7 @@ from labels.annotations import CodedParagraph, read_corpus, write_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
 from service.access.roles import WORKER
+from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
 from service.store import annotations, articles, training_runs
 from service.store.audit import note_promotion
@@ -27,7 +28,6 @@ from training.dataset import build_dataset, data_digest, require_trainable
 from training.errors import ChampionChangedError, NoChampionError, TrainingDataError
 from training.frame_model import FrameModel
 from training.label_diff import LabelDiff
-from training.pipeline import Hyperparameters
 from training.registry import Registry
 
 STEPS = ("snapshot", "check", "train", "label_diff", "promote")
@@ -118,8 +118,8 @@ class TrainingRunner:
             challenger = train_challenger(
                 paragraphs,
                 self._codebook,
-                hyperparameters=Hyperparameters(
-                    **{name: value for name, value in request["hyperparameters"].items() if value is not None}
+                hyperparameters=chosen(
+                    self._settings.hyperparameters, HyperparametersRequest(**request["hyperparameters"])
                 ),
                 seed=DEFAULT_SEED if request["seed"] is None else request["seed"],
                 note=request["note"],

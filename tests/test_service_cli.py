@@ -9,6 +9,8 @@ from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 from labels.annotations import corpus_row
 from service.settings import is_loopback
 from service.settings_table import settings_table
+from training.pipeline import Hyperparameters
+from training.registry import Registry
 
 COMMANDS = (
     *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),
@@ -40,6 +42,22 @@ def test_training_registers_and_only_the_first_model_becomes_champion(framing, t
     assert "macro" in second.stdout
     found = json.loads(framing("models", "--json", data_dir=tmp_path).stdout)
     assert (found["champion"], [model["note"] for model in found["models"]]) == ("v1", ["", "first"])
+
+
+def test_what_the_settings_tune_holds_for_training_and_what_is_wrong_there_is_named(
+    framing, tmp_path, part_of_the_corpus
+):
+    place = {"data_dir": tmp_path, "corpus": part_of_the_corpus}
+    tuned = framing("train", "--json", hyperparameters='{"names": true, "characters": 3}', **place)
+    assert json.loads(tuned.stdout)["version"] == "v1"
+    found = Registry(tmp_path / "models").card("v1").hyperparameters
+    assert (found["names"], found["characters"], found["forms"]) == (True, 3, Hyperparameters().forms)
+    assert "militarized_response" in framing("score", "-", "--json", stdin="The army will crush them.", **place).stdout
+    for wrong, named in (('{"depth": 3}', "depth"), ('{"characters": 99}', "characters"), ('{"names', "is no JSON")):
+        done = framing("train", hyperparameters=wrong, **place)
+        assert done.returncode == 2
+        assert done.stderr.startswith("Error: FRAMING_HYPERPARAMETERS: ")
+        assert named in done.stderr
 
 
 def test_a_training_that_lacks_annotations_says_so_in_a_sentence(framing, tmp_path, corpus):

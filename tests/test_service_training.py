@@ -18,6 +18,7 @@ from conftest import ROOT, THREE_PARAGRAPHS, _environment, running_server, wait_
 from starlette.testclient import TestClient
 
 from service.app import create_app
+from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
 from service.store import training_runs
 from service.store.database import Database
@@ -26,6 +27,7 @@ from training import storage as storage_module
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset, is_held_out
 from training.errors import StorageError, TrainingDataError
+from training.pipeline import Hyperparameters
 from training.registry import Registry
 
 pytestmark = pytest.mark.databases
@@ -175,12 +177,19 @@ def test_bad_requests_for_runs_are_named(api):
         ({"seed": -1}, "/seed"),
         ({"hyperparameters": {"regularisation": 0}}, "/hyperparameters/regularisation"),
         ({"hyperparameters": {"depth": 3}}, "/hyperparameters/depth"),
+        ({"hyperparameters": {"characters": 9}}, "/hyperparameters/characters"),
+        ({"hyperparameters": {"concepts": -1}}, "/hyperparameters/concepts"),
         ({"coders": []}, "/coders"),
     ):
         response = api.post("/v1/training-runs", json=body)
         assert response.status_code == 422
         assert response.json()["errors"][0]["pointer"] == pointer
     assert api.get("/v1/training-runs/" + "0" * 32).status_code == 404
+
+
+def test_what_a_run_asks_for_counts_more_than_the_settings():
+    of_service, of_run = HyperparametersRequest(names=True, regularisation=2), HyperparametersRequest(regularisation=3)
+    assert chosen(of_service, of_run) == Hyperparameters(names=True, regularisation=3)
 
 
 def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir, api, settings, codebook, corpus):

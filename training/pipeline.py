@@ -39,9 +39,9 @@ class Hyperparameters:
 
     `regularisation` is scikit-learn's C (larger fits closer), `min_df` the fewest training paragraphs that a word must
     occur in, `ngrams` the longest run of words that counts as one term, `characters` the longest run of characters
-    (0: none; a model with such is not compiled and has no evidence). `forms` and `concepts` say how much words share
-    with the forms of the same word and with their concept (0: nothing), `contrast` is the power of the log-ratio that
-    scales columns (0: no scaling), `names` says whether proper names are learned too.
+    (0 or 1: none; a model with such is not compiled and has no evidence). `forms` and `concepts` say how much words
+    share with the forms of the same word and with their concept (0: nothing), `contrast` is the power of the log-ratio
+    that scales columns (0: no scaling), `names` says whether proper names are learned too.
     """
 
     regularisation: float = 5.0
@@ -68,7 +68,7 @@ def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: 
     with threadpool_limits(limits=1):
         features, found = _fit_words(texts, part.lexicon, hyperparameters)
         vocabulary = features.vocabulary_
-        if hyperparameters.characters:
+        if hyperparameters.characters >= _CHARACTERS_FROM:
             spans, more = _fit_characters(texts, hyperparameters)
             features = FeatureUnion([("words", features), ("characters", spans)])
             found = sparse.hstack([found, more])

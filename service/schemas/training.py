@@ -6,15 +6,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from service.schemas.fields import WHOLE, Name, Strict, Text
+from service.schemas.hyperparameters import HyperparametersRequest
 from service.store.training_runs import State as RunState
-
-
-class HyperparametersRequest(Strict):
-    """What may be tuned; left out, the default holds."""
-
-    regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
-    min_df: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
-    ngrams: Annotated[int, Field(ge=1, le=3), WHOLE] | None = None
 
 
 class TrainingRunRequest(Strict):
