@@ -67,10 +67,11 @@ def read(path: Path, codebook: Codebook) -> tuple[Dataset, NDArray[np.object_]]:
 def measure(path: Path) -> list[list[str]]:
     """A row for what was published, then for the product."""
     codebook = read_codebook(CODEBOOK)
+    datasets = {True: read(path, codebook), False: read(path, replace(codebook, concepts={}))}
     rows = [[name, f"{macro:.2f}", f"{micro:.2f}", "", ""] for name, macro, micro in PUBLISHED]
     for name, concepts, hyperparameters in PRODUCTS:
         print(name, file=sys.stderr, flush=True)
-        dataset, folds = read(path, codebook if concepts else replace(codebook, concepts={}))
+        dataset, folds = datasets[concepts]
         started = time.perf_counter()
         found = np.array(
             Parallel(n_jobs=-1)(delayed(_fold)(dataset, folds == fold, hyperparameters) for fold in sorted(set(folds)))

@@ -33,7 +33,7 @@ _RUN = 3
 _RUNS_AT_ONCE = 2048
 """What is computed with so many stays in the cache of a processor."""
 
-Hashes = NDArray[np.uint32]
+_Hashes = NDArray[np.uint32]
 
 
 def representatives(texts: Sequence[str]) -> list[int]:
@@ -79,7 +79,7 @@ def sketch_article(text: str) -> ArticleSketch:
     return ArticleSketch(least.astype("<u4").tobytes())
 
 
-def _hashed_runs(text: str) -> Hashes:
+def _hashed_runs(text: str) -> _Hashes:
     """A number for each run of words; one for a text that has no run."""
     words = np.fromiter(map(crc32, text.encode().split()), np.uint32)
     words = np.pad(words, (0, max(0, _RUN - len(words))))
@@ -89,7 +89,7 @@ def _hashed_runs(text: str) -> Hashes:
     return runs
 
 
-def _drawn(count: int, what: bytes) -> Hashes:
+def _drawn(count: int, what: bytes) -> _Hashes:
     """Numbers that look random and are the same everywhere and for ever."""
     return np.frombuffer(shake_128(what).digest(4 * count), "<u4").astype(np.uint32)
 

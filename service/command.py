@@ -36,10 +36,17 @@ def _errors_as_sentences() -> Iterator[None]:
         raise typer.Exit(1) from error
     except ValidationError as error:
         for fault in error.errors():
-            setting, *inside = map(str, fault["loc"] or ("Settings",))
-            where = ": ".join([f"FRAMING_{setting.upper()}" if fault["loc"] else setting, *inside])
-            typer.secho(f"Error: {where}: {fault['msg'].removeprefix('Value error, ')}", err=True, fg="red")
+            typer.secho(
+                f"Error: {_place(*map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}",
+                err=True,
+                fg="red",
+            )
         raise typer.Exit(2) from error
+
+
+def _place(setting: str = "", *inside: str) -> str:
+    """The variable at fault and what in it, or that it is the settings as a whole."""
+    return ": ".join([f"FRAMING_{setting.upper()}", *inside]) if setting else "Settings"
 
 
 def command(

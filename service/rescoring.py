@@ -32,14 +32,9 @@ class Rescoring:
         self._registry = registry
         self._model: FrameModel | None = None
         self._promotion = 0
-        self._done_to = 0
-        self._newest: int | None = None
-        self._next: int | None = None
-
-    def _begin(self, done_to: int) -> None:
-        """Begins to go through the articles whose number is above the one that is done."""
-        self._done_to = done_to
-        self._newest = self._next = None
+        self._begin = 1
+        """The number that the next pass begins with; one pass goes through what is `_left` of its numbers."""
+        self._left: range | None = None
 
     def do_some(self) -> bool:
         """Scores one batch; False where nothing is left to do."""
@@ -47,17 +42,17 @@ class Rescoring:
         if model is None:
             return False
         with self._database.read() as connection:
-            if self._newest is None or self._next is None:
-                self._newest = self._next = unscored.newest_number(connection)
-            numbers = range(self._done_to + 1, self._next + 1)
-            pending = unscored.not_scored_by(connection, model.card.version, numbers, _BATCH)
+            if self._left is None:
+                end = unscored.newest_number(connection) + 1
+                self._begin, self._left = max(end - _LOOKED_AT_AGAIN, 1), range(self._begin, end)
+            pending = unscored.not_scored_by(connection, model.card.version, self._left, _BATCH)
         if not pending:
-            self._begin(max(self._newest - _LOOKED_AT_AGAIN, 0))
+            self._left = None
             return False
         scored = [(one, _score(one, model)) for one in pending]
         with self._database.write() as connection:
             unscored.add_all(connection, scored)
-        self._next = pending[-1].number - 1
+        self._left = range(self._left.start, pending[-1].number)
         return True
 
     def _champion(self) -> FrameModel | None:
@@ -65,7 +60,7 @@ class Rescoring:
             if self._registry.champion().number != self._promotion:
                 self._model, promotion = self._registry.load_champion()
                 self._promotion = promotion.number
-                self._begin(0)
+                self._begin, self._left = 1, None
         except (NoChampionError, ModelFileError) as error:
             _log.debug("Nothing is scored anew: %s", error)
             return None

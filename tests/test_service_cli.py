@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 from typer.testing import CliRunner
 
+from benchmarks.articles import write_part_of_the_corpus
 from labels.annotations import corpus_row
 from service.cli import app
 from service.settings import is_loopback
@@ -154,10 +155,8 @@ def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing,
     assert framing("promote", "v2", **data).returncode == 2
 
 
-def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path, part_of_the_corpus):
-    rows = [json.loads(line) for line in part_of_the_corpus.read_text(encoding="utf-8").splitlines()]
-    kept = set(sorted({row["article"] for row in rows})[::2])  # the learning curve takes a model a point and fold
-    corpus = write_lines(tmp_path / "half.jsonl", [row for row in rows if row["article"] in kept])
+def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path):
+    corpus = write_part_of_the_corpus(tmp_path, every=8)  # the learning curve takes a model a point and fold
     done = framing("evaluate", "--json", "--html", "r/e.html", "--markdown", "r/e.md", corpus=corpus)
     report = json.loads(done.stdout)
     assert report["left_out"]["macro"]["f1"]["value"] > 0.6

@@ -30,6 +30,11 @@ def scored_by(database, version):
         return unscored.count_scored(connection, version)
 
 
+def finish(rescoring):
+    while rescoring.do_some():
+        pass
+
+
 def forget(database, numbers, version):
     """As if another process had stored these with the model before."""
     with database.write() as connection:
@@ -38,8 +43,7 @@ def forget(database, numbers, version):
 
 
 def test_every_article_is_scored_once_by_the_new_champion_and_keeps_what_it_had(rescoring, database):
-    while rescoring.do_some():
-        pass
+    finish(rescoring)
     assert scored_by(database, "v1") == scored_by(database, "v2") == (STORED, STORED)
     with database.read() as connection:
         rows = dict(
@@ -53,8 +57,7 @@ def test_every_article_is_scored_once_by_the_new_champion_and_keeps_what_it_had(
 
 
 def test_once_all_are_scored_only_the_newest_are_looked_at(rescoring, database, monkeypatch):
-    while rescoring.do_some():
-        pass
+    finish(rescoring)
     looked_at, ask = [], unscored.not_scored_by
 
     def noting(connection, version, numbers, limit):
@@ -65,18 +68,15 @@ def test_once_all_are_scored_only_the_newest_are_looked_at(rescoring, database, 
     assert not rescoring.do_some()
     assert sum(looked_at) < STORED / 2
     forget(database, range(STORED - 30, STORED + 1), "v2")
-    while rescoring.do_some():
-        pass
+    finish(rescoring)
     assert scored_by(database, "v2") == (STORED, STORED)
 
 
 def test_after_another_promotion_all_are_gone_through_again(rescoring, database, registry):
-    while rescoring.do_some():
-        pass
+    finish(rescoring)
     forget(database, range(1, 11), "v1")
     registry.roll_back(by="test", reason="worse")
-    while rescoring.do_some():
-        pass
+    finish(rescoring)
     assert scored_by(database, "v1") == (STORED, STORED)
 
 

@@ -190,6 +190,7 @@ def test_bad_requests_for_runs_are_named(api):
 def test_what_a_run_asks_for_counts_more_than_the_settings():
     of_service, of_run = HyperparametersRequest(names=True, regularisation=2), HyperparametersRequest(regularisation=3)
     assert chosen(of_service, of_run) == Hyperparameters(names=True, regularisation=3)
+    assert set(HyperparametersRequest.model_fields) == set(Hyperparameters().as_dict())
 
 
 def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir, api, settings, codebook, corpus):
