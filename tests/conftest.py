@@ -92,14 +92,14 @@ def postgresql_server() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with postgresql() as cluster:
         url = cluster.url
-        _administer(url, "CREATE DATABASE template")
+        administer(url, "CREATE DATABASE template")
         template = Database(url.format(name="template"))
         template.migrate()
         template.close()
         yield url
 
 
-def _administer(url: str, statement: str) -> None:
+def administer(url: str, statement: str) -> None:
     engine = create_engine(with_driver(url.format(name="postgres")), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
@@ -123,9 +123,9 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"test_{uuid.uuid4().hex}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE template")
+    administer(server, f"CREATE DATABASE {name} TEMPLATE template")
     yield server.format(name=name)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -136,6 +136,22 @@ def models_folder(trained_folder: Path, tmp_path: Path, database_url: str) -> Pa
         for folder in (tmp_path, tmp_path / "data"):
             (folder / ".env").write_text(f"FRAMING_DATABASE_URL={database_url}\n", encoding="utf-8")
     return Path(shutil.copytree(trained_folder, tmp_path / "data" / "models"))
+
+
+@pytest.fixture
+def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
+    """Processes started here train on a part of the corpus."""
+    with (models_folder.parent / ".env").open("a", encoding="utf-8") as settings:
+        settings.write(f"FRAMING_CORPUS={part_of_the_corpus}\n")
+    return models_folder.parent
+
+
+@pytest.fixture
+def whole_corpus(data_dir: Path) -> None:
+    """Processes started here train as the champion was, so that they make one that is as good."""
+    path = data_dir / ".env"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line}\n" for line in lines if "CORPUS" not in line), encoding="utf-8")
 
 
 @pytest.fixture
@@ -171,7 +187,7 @@ def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "service.cli", *arguments],
             cwd=tmp_path,
-            env=_environment(**variables),
+            env=environment(**variables),
             input=stdin,
             capture_output=True,
             text=True,
@@ -182,7 +198,7 @@ def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def _environment(**variables: str | Path) -> dict[str, str]:
+def environment(**variables: str | Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
     # A worker that takes only what is left would wait for the other tests.
     own = {f"FRAMING_{name.upper()}": str(value) for name, value in {"worker_yields": "false", **variables}.items()}
@@ -208,7 +224,7 @@ def running_server(data_dir: Path, **variables: str) -> Iterator[tuple[httpx2.Cl
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve"],
         cwd=data_dir,
-        env=_environment(data_dir=data_dir, port=str(port), log_level="warning", **{"worker": "false", **variables}),
+        env=environment(data_dir=data_dir, port=str(port), log_level="warning", **{"worker": "false", **variables}),
     )
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

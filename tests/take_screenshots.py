@@ -12,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import chromium
-from conftest import _environment, running_server, wait_until
+from conftest import environment, running_server, wait_until
 from playwright.sync_api import Browser, Page
 
 from labels.codebook import read_codebook
@@ -58,8 +58,8 @@ def settle(page: Page) -> None:
 
 def framing(data: Path, *arguments: str, **variables: str) -> None:
     command = [sys.executable, "-m", "service.cli", *arguments]
-    environment = _environment(data_dir=data, **variables)
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    variables_of = environment(data_dir=data, **variables)
+    subprocess.run(command, check=True, env=variables_of, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main(folder: Path) -> None:

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from compose_spec import PyCompose
-from conftest import ROOT, THREE_PARAGRAPHS, _environment, answers, free_port, stop, wait_until
+from conftest import ROOT, THREE_PARAGRAPHS, answers, environment, free_port, stop, wait_until
 
 from service.app import create_app
 from service.metrics import Metrics
@@ -92,7 +92,7 @@ def as_process(service, folder, values):
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", *service["command"][1:]],
         cwd=folder,
-        env=_environment(**{**variables, **values, "data_dir": folder, "log_level": "warning"}),
+        env=environment(**{**variables, **values, "data_dir": folder, "log_level": "warning"}),
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -130,13 +130,13 @@ def test_a_copy_whose_log_was_cut_off_opens_with_what_was_whole(client, settings
 
 @pytest.mark.databases("postgresql")
 def test_while_postgresql_is_gone_classifying_goes_on_and_writes_are_told_to_come_back(models_folder, database_url):
-    from conftest import _administer
+    from conftest import administer
 
     from benchmarks.postgresql import postgresql
 
     more = {"text": f"{THREE_PARAGRAPHS} more"}
     with postgresql() as cluster:
-        _administer(cluster.url, "CREATE DATABASE own")
+        administer(cluster.url, "CREATE DATABASE own")
         own = cluster.url.format(name="own")
         with running_server(models_folder.parent, database_url=own) as (client, process):
             stored = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).json()["id"]

@@ -10,7 +10,7 @@ import sys
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import CHROMIUM, chromium
-from conftest import THREE_PARAGRAPHS, _environment, running_server, wait_until
+from conftest import THREE_PARAGRAPHS, environment, running_server, wait_until
 from take_screenshots import fifty_frames, settle
 
 if CHROMIUM is None and os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"):
@@ -45,7 +45,7 @@ def site(trained_folder, tmp_path_factory):
     shutil.copytree(trained_folder, data / "models")
     shutil.copytree(trained_folder.parent / "cache", data / "cache")
     command = [sys.executable, "-m", "service.cli", "demo", "--json"]
-    subprocess.run(command, env=_environment(data_dir=data), check=True, capture_output=True)
+    subprocess.run(command, env=environment(data_dir=data), check=True, capture_output=True)
     with running_server(data) as (client, _):
         yield client
 
@@ -473,8 +473,8 @@ def test_fifty_frames_with_long_names_fit_every_page(browser, tmp_path):
     corpus, codebook = fifty_frames(tmp_path)
     settings = {"codebook": str(codebook), "corpus": str(corpus)}
     command = [sys.executable, "-m", "service.cli", "train"]
-    environment = _environment(data_dir=tmp_path / "data", **settings)
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    variables_of = environment(data_dir=tmp_path / "data", **settings)
+    subprocess.run(command, env=variables_of, check=True, capture_output=True)
     with running_server(tmp_path / "data", **settings) as (client, _):
         article = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Outlet " * 20}).json()
         context = browser.new_context(base_url=str(client.base_url), viewport={"width": 360, "height": 740})

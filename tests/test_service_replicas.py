@@ -28,11 +28,11 @@ def models_url(s3, trained_folder):
 @pytest.fixture
 def hosts(models_url, database_url, postgresql_server, tmp_path):
     """Clients of two hosts that share no folder; both begin at once on a database without tables."""
-    from conftest import _administer
+    from conftest import administer
 
     name = re.search(r"test_\w+", database_url).group()
-    _administer(postgresql_server, f"DROP DATABASE {name}")
-    _administer(postgresql_server, f"CREATE DATABASE {name}")
+    administer(postgresql_server, f"DROP DATABASE {name}")
+    administer(postgresql_server, f"CREATE DATABASE {name}")
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()

@@ -1,0 +1,43 @@
+"""The report on the shipped corpus; one file, so that one process makes the report once."""
+
+import pytest
+from conftest import ROOT
+
+from training.report import evaluate_pipeline
+from training.report_html import report_to_html
+from training.report_markdown import report_to_markdown
+
+
+@pytest.fixture(scope="module")
+def report(corpus, codebook):
+    return evaluate_pipeline(corpus, codebook)
+
+
+def test_the_model_beats_both_baselines_on_sources_left_out_and_is_calibrated_there(report):
+    for baseline in report.baselines_left_out:
+        assert report.left_out.macro.f1.low > baseline.macro.f1.high + 0.1
+    assert report.left_out.macro.f1.value > 0.75
+    assert report.left_out.ece < 0.05
+
+
+def test_the_report_has_sources_a_learning_curve_and_plots(report):
+    assert len(report.by_source) == 37
+    curve = [point.macro_f1 for point in report.learning_curve]
+    assert curve[-1] > curve[0]
+    html = report_to_html(report)
+    assert html.count("<svg") == 4
+    assert "src=" not in html
+    assert "<script" not in html
+
+
+def test_the_documents_state_the_figures_that_the_commands_give(report):
+    assert (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8") == report_to_markdown(report)
+    readme, quality = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/quality.md"))
+    keywords = next(e for e in report.baselines_left_out if e.how == "keywords")
+    for evaluation, ece in ((report.left_out, True), (report.held_out, True), (keywords, False)):
+        macro, micro = (
+            f"{f.value:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in (evaluation.macro.f1, evaluation.micro.f1)
+        )
+        figures = f"| {macro} | {micro} | {f'{evaluation.ece:.3f} ' if ece else ''}|"
+        assert figures in readme
+        assert figures in quality or evaluation is keywords
