@@ -19,18 +19,18 @@ from training.frame_model import FrameModel
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An article to store, the answer once it is, who sent it, and under which key, if any."""
+    """An article to store and who sent it; where under a key, also what is answered to it from then on."""
 
     new: NewArticle
-    answer: str
     caller: Caller
     key: str | None = None
     request_sha256: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The id that an article is stored under, whether it was stored just now, and the answer unless it was without."""
+    """The id that an article is stored under, whether it was stored just now, and what was answered under its key."""
 
     article_id: str
     stored: bool
@@ -98,8 +98,7 @@ def _receipt(submission: Submission, found: Remembered | str) -> Receipt:
     """Given what was remembered, or the id that the article is stored under."""
     if isinstance(found, Remembered):
         return Receipt(found.article_id, stored=False, answer=found.response)
-    stored = found == submission.new.article.id
-    return Receipt(found, stored, submission.answer if stored else None)
+    return Receipt(found, stored=found == submission.new.article.id, answer=None)
 
 
 def _metadata(request: ArticleRequest) -> Metadata:

@@ -20,7 +20,7 @@ from labels.duplicates import sketch_article
 from service.store import engines as module
 from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
 from service.store.group_commit import GroupCommit
-from service.store.rows import insert_rows
+from service.store.rows import insert_all
 from service.store.tables import (
     articles,
     daily_frames,
@@ -94,7 +94,7 @@ def test_articles_stored_before_sketches_were_made_otherwise_are_sketched_anew(s
 
 def test_a_copy_of_rows_that_fails_is_told_as_any_other_statement_that_does(database):
     with pytest.raises(IntegrityError), database.write() as connection:
-        insert_rows(connection, paragraphs, [(1, 0, 0, 5)])
+        insert_all(connection, {paragraphs: [(1, 0, 0, 5)]})
     database.ping()
 
 
@@ -104,7 +104,7 @@ def test_where_the_database_goes_away_in_a_copy_of_rows_the_next_connection_is_a
         with database.write() as connection:
             with suppress(psycopg.OperationalError):
                 connection.connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
-            insert_rows(connection, paragraphs, [(1, 0, 0, 5)])
+            insert_all(connection, {paragraphs: [(1, 0, 0, 5)]})
 
     with pytest.raises(OperationalError) as caught:
         copy_rows()
@@ -302,6 +302,44 @@ def test_what_is_written_is_answered_while_the_next_group_is_being_written():
         assert not last.done()
         may_end["d"].set()
     assert last.result() == "d"
+
+
+@pytest.mark.databases("sqlite")
+def test_what_was_put_is_written_by_whoever_waits_first_and_by_its_own_thread_where_nobody_does():
+    written = []
+
+    def do(_connection, items):
+        written.append(list(items))
+        return items
+
+    submissions = GroupCommit(nullcontext, do)
+    busy = submissions.put("a")
+    assert submissions.run("b") == "b"
+    assert submissions.result(busy) == "a"
+    alone = submissions.put("c")
+    assert submissions.result(alone) == "c"
+    assert written == [["a", "b"], ["c"]]
+
+
+@pytest.mark.databases("sqlite")
+def test_what_is_put_while_others_write_is_written_though_its_thread_comes_late():
+    begun, may_end, items_written = threading.Event(), threading.Event(), []
+
+    def do(_connection, items):
+        items_written.extend(items)
+        begun.set()
+        assert may_end.wait(timeout=10)
+        return items
+
+    submissions = GroupCommit(nullcontext, do)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(submissions.run, "a")
+        assert begun.wait(timeout=10)
+        late = submissions.put("b")
+        may_end.set()
+        assert first.result(timeout=10) == "a"
+        assert items_written == ["a"]
+        assert submissions.result(late) == "b"
 
 
 def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():

@@ -70,13 +70,23 @@ def create(
             known.require(digest)
             return _answer(known.article_id, known.response, 201)
     new = ingest.prepare(request, model, settings)
-    body = as_json(stored_article(new.article, evidence_terms=settings.evidence_terms))
-    receipt = state.submissions.run(ingest.Submission(new, body, caller, idempotency_key, digest))
-    if receipt.answer is None:
-        return _answer(receipt.article_id, read_stored(state, receipt.article_id, explain=request.explain), 200)
+
+    def answer() -> str:
+        return as_json(stored_article(new.article, evidence_terms=settings.evidence_terms))
+
+    # Under a key the answer is stored too; all others are made while somebody else stores the article.
+    kept = answer() if idempotency_key is not None else ""
+    put = state.submissions.put(ingest.Submission(new, caller, idempotency_key, digest, kept))
+    try:
+        body = kept or answer()
+    finally:
+        receipt = state.submissions.result(put)
     if receipt.stored:
         state.metrics.count(len(new.article.split.paragraphs), new.article.scoring.classification.article)
-    return _answer(receipt.article_id, receipt.answer, 201)
+        return _answer(receipt.article_id, body, 201)
+    if receipt.answer is not None:
+        return _answer(receipt.article_id, receipt.answer, 201)
+    return _answer(receipt.article_id, read_stored(state, receipt.article_id, explain=request.explain), 200)
 
 
 @router.get("", dependencies=needs["reader"], response_model_exclude_none=True, responses=guarded(422, 503))

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from labels.errors import FramingError
 from service.access.roles import Caller
 from service.store.database import Database
+from service.store.rows import insert_all
 from service.store.tables import audit, audit_head
 from training.registry import Promotion
 
@@ -71,8 +72,8 @@ def note_all(connection: Connection, actions: Sequence[Action]) -> None:
         caller, subject = action.caller, action.subject[:512]
         line = Line(number, now, caller.name, caller.key_id, action.name, subject, action.detail, "")
         digest = _digest(line, digest)
-        rows.append({**{name: getattr(line, name) for name in Line.__slots__}, "sha256": digest})
-    connection.execute(insert(audit), rows)
+        rows.append((number, now, caller.name, caller.key_id, action.name, subject, action.detail, digest))
+    insert_all(connection, {audit: rows})
     end = {"lines": number, "sha256": digest}
     if head is None:
         connection.execute(insert(audit_head), {"number": 1, **end})

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, case, delete, func, insert, literal, literal_
 
 from labels.annotations import VOICES
 from service.store.decisions import article_frame
-from service.store.sums import add_to_sums
+from service.store.rows import add_to_sums, in_order
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
 from training.classification import ArticleFrame
 
@@ -96,8 +96,8 @@ def count_scorings(connection: Connection, counted: Iterable[Counted], *, sign: 
         place.row(frame=frame, other=other, paragraphs=sign * number)
         for (place, frame, other), number in sorted(pairs.items())
     ]
-    add_to_sums(connection, daily_frames, frame_rows)
-    add_to_sums(connection, daily_pairs, pair_rows)
+    rows = {daily_frames: frame_rows, daily_pairs: pair_rows}
+    add_to_sums(connection, {table: [in_order(table, row) for row in found] for table, found in rows.items()})
 
 
 def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """Group commit: what several threads want to write at the same moment becomes one transaction, synced once.
 
-The first thread to come writes; those that come meanwhile wait, and the first of them writes for all of them (as
-databases do it themselves for commits of several connections, where writers need not take turns).
+The first thread that waits writes for all that have put something by then; of those that put something meanwhile, the
+first that waits writes next (as databases do it themselves for commits of several connections, where writers need not
+take turns). A thread may do something else between putting and waiting, while others write for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,13 +19,16 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
+class Ticket:
+    """What one thread has put, and what became of it."""
+
     item: Any
     result: Any = None
     error: BaseException | None = None
     done: bool = False
+    awaited: bool = False
     turn: Event = field(default_factory=Event)
-    """Set once it is done, or is to lead those that wait."""
+    """Set once it is done, or its thread, which waits for it, is to write for all."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -36,16 +40,27 @@ class GroupCommit(Generic[Item, Result]):
         do: Callable[[Connection, Sequence[Item]], Sequence[Result]],
     ) -> None:
         self._write, self._do = write, do
-        self._waiting: list[_Work] = []
+        self._waiting: list[Ticket] = []
         self._led = False
         self._lock = Lock()
 
     def run(self, item: Item) -> Result:
         """What `do` answers for the item, once it is durable; raises what kept it from being written."""
-        mine = _Work(item)
+        return self.result(self.put(item))
+
+    def put(self, item: Item) -> Ticket:
+        """Lets others write the item; whoever puts one has to ask for its result."""
+        ticket = Ticket(item)
         with self._lock:
-            self._waiting.append(mine)
-            leads, self._led = not self._led, True
+            self._waiting.append(ticket)
+        return ticket
+
+    def result(self, mine: Ticket) -> Result:
+        """As `run`, of what was put before."""
+        with self._lock:
+            mine.awaited = True
+            leads = not mine.done and not self._led
+            self._led = self._led or leads
         if not leads:
             # Not for a lock: what is done would wait for it behind the next group.
             mine.turn.wait()
@@ -56,17 +71,17 @@ class GroupCommit(Generic[Item, Result]):
         return mine.result  # type: ignore[no-any-return]
 
     def _lead(self) -> None:
-        """Writes all that wait, and lets the first of those that came meanwhile lead."""
+        """Writes all that was put, and lets the first that waits for what came meanwhile lead."""
         with self._lock:
             group, self._waiting = self._waiting, []
         self._write_all(group)
         with self._lock:
-            following = self._waiting[:1]
+            following = [one for one in self._waiting if one.awaited][:1]
             self._led = bool(following)
         for one in following + group:
             one.turn.set()
 
-    def _write_all(self, group: list[_Work]) -> None:
+    def _write_all(self, group: list[Ticket]) -> None:
         try:
             with self._write() as connection:
                 results = self._do(connection, [one.item for one in group])

@@ -5,15 +5,16 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, Table, select
 
 from labels.duplicates import ArticleSketch, sketch_article
 from labels.paragraphs import SplitArticle
 from service.store import daily, stories
 from service.store.articles import Metadata, StoredArticle
-from service.store.rows import insert_rows
+from service.store.rows import Rows, in_order, new_numbers, one_of
 from service.store.scorings import NewScoring, Scoring, add_scorings
 from service.store.tables import articles, paragraphs, skipped
 
@@ -64,10 +65,10 @@ def add_all(connection: Connection, arrived: Sequence[NewArticle]) -> list[str]:
     return identifiers
 
 
-_WHERE_MARKED = {
-    name: select(articles.c[name], articles.c.id).where(articles.c[name].in_(bindparam("values", expanding=True)))
-    for name in ("external_id", "url", "content_sha256")
-}
+@cache
+def _where_marked(name: str, dialect: str) -> Any:
+    column = articles.c[name]
+    return select(column, articles.c.id).where(one_of(column, "values", dialect))
 
 
 def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[tuple[str, str], str]:
@@ -76,57 +77,55 @@ def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[tuple[
     for one in arrived:
         for column, value in one.marks:
             wanted.setdefault(column, []).append(value)
+    dialect = connection.dialect.name
     return {
         (column, value): identifier
         for column, values in wanted.items()
-        for value, identifier in connection.execute(_WHERE_MARKED[column], {"values": values})
+        for value, identifier in connection.execute(_where_marked(column, dialect), {"values": values})
     }
-
-
-_INSERT = insert(articles).returning(articles.c.id, articles.c.number)
 
 
 def _add(connection: Connection, arrived: Sequence[NewArticle]) -> None:
-    inserted = connection.execute(_INSERT, [_row(one) for one in arrived])
-    numbers = {row.id: row.number for row in inserted}
-    first_copies = stories.tell(connection, [(numbers[one.article.id], one.sketch) for one in arrived])
-    found = [one.article for one in arrived]
-    insert_rows(
-        connection,
-        paragraphs,
-        [(numbers[one.id], p.index, p.start, p.end) for one in found for p in one.split.paragraphs],
-    )
-    insert_rows(
-        connection,
-        skipped,
-        [(numbers[one.id], s.start, s.end, s.reason) for one in found for s in one.split.skipped],
-    )
-    add_scorings(connection, [_scoring(one, numbers[one.id], first_copies) for one in found])
-
-
-def _row(one: NewArticle) -> dict[str, Any]:
-    article, metadata = one.article, one.article.metadata
-    return {
-        "id": article.id,
-        "content_sha256": one.content_sha256,
-        "created_at": article.created_at,
-        "dated_at": _dated_at(article),
-        "language": article.language,
-        "text": article.split.text,
-        "title": metadata.title,
-        "url": metadata.url,
-        "outlet": metadata.outlet,
-        "author": metadata.author,
-        "published_at": metadata.published_at,
-        "external_id": metadata.external_id,
-        "story": 0,  # told once it has a number
+    numbered = list(zip(new_numbers(connection, articles, len(arrived)), arrived, strict=True))
+    sketches = {number: one.sketch for number, one in numbered}
+    told = stories.tell(connection, sketches)
+    splits = [(number, one.article.split) for number, one in numbered]
+    rows: dict[Table, Rows] = {
+        articles: [_row(number, one, told[number]) for number, one in numbered],
+        **stories.rows(sketches, told),
+        paragraphs: [(number, p.index, p.start, p.end) for number, split in splits for p in split.paragraphs],
+        skipped: [(number, s.start, s.end, s.reason) for number, split in splits for s in split.skipped],
     }
+    add_scorings(connection, [_scoring(one.article, number, told[number]) for number, one in numbered], beside=rows)
 
 
-def _scoring(article: StoredArticle, number: int, first_copies: set[int]) -> NewScoring:
+def _row(number: int, one: NewArticle, story: int) -> tuple[Any, ...]:
+    article, metadata = one.article, one.article.metadata
+    return in_order(
+        articles,
+        {
+            "number": number,
+            "id": article.id,
+            "content_sha256": one.content_sha256,
+            "created_at": article.created_at,
+            "dated_at": _dated_at(article),
+            "language": article.language,
+            "text": article.split.text,
+            "title": metadata.title,
+            "url": metadata.url,
+            "outlet": metadata.outlet,
+            "author": metadata.author,
+            "published_at": metadata.published_at,
+            "external_id": metadata.external_id,
+            "story": story,
+        },
+    )
+
+
+def _scoring(article: StoredArticle, number: int, story: int) -> NewScoring:
     day = _dated_at(article).astimezone(UTC).date()
     version, outlet = article.scoring.model_version, article.metadata.outlet or ""
-    place = daily.Place(version, day, outlet, number in first_copies)
+    place = daily.Place(version, day, outlet, story == number)
     return NewScoring(number, article.split, article.scoring, article.created_at, place)
 
 

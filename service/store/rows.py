@@ -1,53 +1,156 @@
-"""Many rows of plain numbers and texts at once, handed to the driver as they are: SQLAlchemy would look at each."""
+"""Many rows at once, handed to the driver as they are: SQLAlchemy would look at each.
 
-from collections.abc import Iterable
+PostgreSQL gets all rows of all tables in one statement, as JSON: each round trip is a wait, and gives the lock of the
+interpreter to others meanwhile. The statement is the same for any number of rows, so it is prepared once.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Table, insert
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    String,
+    Table,
+    any_,
+    bindparam,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+Rows: TypeAlias = Iterable[Sequence[Any]]
+"""Rows with a value for every column of their table, in its order."""
 
 
-def insert_rows(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Inserts rows with a value for every column, in the order of the table's columns.
+def insert_all(connection: Connection, rows: Mapping[Table, Rows]) -> None:
+    """Inserts rows into several tables, in the order given; into PostgreSQL by one statement, in one round trip."""
+    _send(connection, rows, sums=False)
 
-    Not for columns whose values are of a kind that a driver does not know (`UtcDateTime`, `JSON`).
-    """
-    values = list(rows)
-    if not values:
-        return
+
+def add_to_sums(connection: Connection, rows: Mapping[Table, Rows]) -> None:
+    """As `insert_all`, but adds a row to that of the same key where there is one; all columns outside it are sums."""
+    _send(connection, rows, sums=True)
+
+
+def _send(connection: Connection, rows: Mapping[Table, Rows], *, sums: bool) -> None:
+    filled = {table: values for table, of_table in rows.items() if (values := list(of_table))}
+    if connection.dialect.name != "postgresql":
+        for table, values in filled.items():
+            connection.exec_driver_sql(_statement(table, sums), _as_stored(values, table, connection.dialect))
+    elif filled:
+        sent = tuple(json.dumps(values, default=_as_text) for values in filled.values())
+        connection.exec_driver_sql(_statement_for_all(tuple(filled), sums), sent)
+
+
+def in_order(table: Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of a row in the order of the table's columns."""
+    return _getter(table)(row)
+
+
+@cache
+def _getter(table: Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    return itemgetter(*(column.name for column in table.columns))
+
+
+def new_numbers(connection: Connection, table: Table, count: int) -> Sequence[int]:
+    """Numbers for so many rows of a table that numbers its rows, in a transaction that writes."""
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, values)
-    else:
-        connection.exec_driver_sql(_insertion(table), values)
+        name = {"name": table.name, "count": count}
+        return connection.execute(_NEXT, name).scalars().all()
+    first = (connection.execute(_newest(table)).scalar_one() or 0) + 1
+    return range(first, first + count)
 
 
-def _copy(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """By PostgreSQL's COPY: a statement a row would take the driver twice as long.
+_NEXT = text("SELECT nextval(pg_get_serial_sequence(:name, 'number')) FROM generate_series(1, :count)")
 
-    Raises what SQLAlchemy, which knows no COPY, would raise for a statement that failed.
+
+@cache
+def _newest(table: Table) -> Any:
+    return select(func.max(table.c.number))
+
+
+def one_of(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a column has one of the values of a list, which is given as a parameter.
+
+    To PostgreSQL as an array, so that the statement is the same for any number; SQLite would read all rows for one.
     """
-    driver: Any = connection.connection
-    statement, fault = _copying(table), connection.dialect.loaded_dbapi.Error
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except fault as error:
-        lost = connection.dialect.is_disconnect(error, driver, None)
-        if lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            statement, None, error, fault, connection_invalidated=lost, dialect=connection.dialect
-        ) from error
+    if dialect == "postgresql":
+        return column == any_(bindparam(parameter, type_=ARRAY(column.type)))
+    return column.in_(bindparam(parameter, expanding=True))
+
+
+def _as_stored(rows: Iterable[Sequence[Any]], table: Table, dialect: Dialect) -> list[Sequence[Any]]:
+    """The rows as the driver takes them, for columns of a kind that it does not know."""
+    made = _makers(table, dialect)
+    if not made:
+        return list(rows)
+    found: list[Sequence[Any]] = []
+    for row in rows:
+        values = list(row)
+        for place, make in made:
+            values[place] = make(values[place])
+        found.append(tuple(values))
+    return found
 
 
 @cache
-def _insertion(table: Table) -> str:
-    return str(insert(table).compile(dialect=sqlite.dialect()))
+def _makers(table: Table, dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Places of columns whose values SQLAlchemy makes others of, and how; plain texts and numbers it leaves alone."""
+    kinds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
+    return [(place, make) for place, make in enumerate(kinds) if make is not None]
 
 
 @cache
-def _copying(table: Table) -> str:
-    return f"COPY {table.name} ({', '.join(column.name for column in table.columns)}) FROM STDIN"
+def _statement(table: Table, sums: bool) -> str:
+    return _insertion(table, f"VALUES ({', '.join('?' * len(table.columns))})", sums=sums)
+
+
+@cache
+def _statement_for_all(tables: tuple[Table, ...], sums: bool) -> str:
+    """Each table's rows are a JSON array; foreign keys are looked at when all are there."""
+    parts = [f"into_{table.name} AS ({_insertion(table, _selection(table), sums=sums)})" for table in tables]
+    return f"WITH {', '.join(parts)} SELECT"
+
+
+def _insertion(table: Table, values: str, *, sums: bool) -> str:
+    names = [column.name for column in table.columns]
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) {values}"
+    if not sums:
+        return statement
+    key = [column.name for column in table.primary_key]
+    added = (f"{name} = {table.name}.{name} + excluded.{name}" for name in names if name not in key)
+    return f"{statement} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(added)}"
+
+
+def _selection(table: Table) -> str:
+    values = ", ".join(_from_json(place, column) for place, column in enumerate(table.columns))
+    return f"SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS rows (r)"  # noqa: S608
+
+
+_POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _from_json(place: int, column: Column[Any]) -> str:
+    kind = column.type.compile(dialect=_POSTGRESQL)
+    if kind == "BYTEA":
+        return f"decode(r->>{place}, 'hex')"
+    if kind == "JSON":
+        return f"(r->{place})::json"
+    # A cast to VARCHAR(n) would cut what is too long without a word.
+    return f"r->>{place}" if isinstance(column.type, String) else f"(r->>{place})::{kind}"
+
+
+def _as_text(value: Any) -> str:
+    """Values that JSON does not know."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return value.isoformat() if isinstance(value, date) else bytes(value).hex()

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.decisions import article_frame, frame_decision, stance_values
-from service.store.rows import insert_rows
+from service.store.rows import Rows, in_order, insert_all, new_numbers
 from service.store.tables import article_scores, articles, paragraph_scores, scorings
 from training.classification import ArticleFrame, Classification, FrameDecision
 from training.operating_points import OperatingPoint
@@ -37,28 +37,25 @@ class NewScoring:
     place: daily.Place
 
 
-_INSERT = insert(scorings).returning(scorings.c.article_number, scorings.c.number)
+def add_scorings(
+    connection: Connection, new: Sequence[NewScoring], *, beside: Mapping[Table, Rows] | None = None
+) -> None:
+    """Adds scorings, of different articles, and counts each for its day and outlet.
 
-
-def add_scorings(connection: Connection, new: Sequence[NewScoring]) -> None:
-    """Adds scorings, of different articles, and counts each for its day and outlet."""
-    inserted = connection.execute(_INSERT, [_row(one) for one in new])
-    numbers = {row.article_number: row.number for row in inserted}
-    scored = [(numbers[one.article_number], one.split.paragraphs, one.scoring.classification) for one in new]
-    insert_rows(
-        connection,
-        paragraph_scores,
-        [
+    Rows `beside` them, in tables that they may refer to, are inserted before them, in the same statement.
+    """
+    numbers = new_numbers(connection, scorings, len(new))
+    numbered = list(zip(numbers, new, strict=True))
+    scored = [(number, one.split.paragraphs, one.scoring.classification) for number, one in numbered]
+    rows = {
+        scorings: [_row(number, one) for number, one in numbered],
+        paragraph_scores: [
             (number, paragraph.index, frame, found.score, found.decision, *stance_values(found.stances))
             for number, paragraphs, classification in scored
             for paragraph, frames in zip(paragraphs, classification.paragraphs, strict=True)
             for frame, found in frames.items()
         ],
-    )
-    insert_rows(
-        connection,
-        article_scores,
-        [
+        article_scores: [
             (
                 *(number, frame, found.score, found.decision, found.share),
                 *(found.paragraphs, found.uncertain, found.mean_score, *stance_values(found.stances)),
@@ -66,19 +63,24 @@ def add_scorings(connection: Connection, new: Sequence[NewScoring]) -> None:
             for number, _, classification in scored
             for frame, found in classification.article.items()
         ],
-    )
+    }
+    insert_all(connection, {**(beside or {}), **rows})
     daily.count_scorings(connection, map(_counted, new))
 
 
-def _row(one: NewScoring) -> dict[str, Any]:
-    return {
-        "article_number": one.article_number,
-        "model_version": one.scoring.model_version,
-        "codebook_version": one.scoring.codebook_version,
-        "operating_point": one.scoring.operating_point,
-        "scored_at": one.scored_at,
-        "paragraphs": len(one.split.paragraphs),
-    }
+def _row(number: int, one: NewScoring) -> tuple[Any, ...]:
+    return in_order(
+        scorings,
+        {
+            "number": number,
+            "article_number": one.article_number,
+            "model_version": one.scoring.model_version,
+            "codebook_version": one.scoring.codebook_version,
+            "operating_point": one.scoring.operating_point,
+            "scored_at": one.scored_at,
+            "paragraphs": len(one.split.paragraphs),
+        },
+    )
 
 
 def _counted(one: NewScoring) -> daily.Counted:

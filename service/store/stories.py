@@ -1,47 +1,51 @@
 """Stories: near-duplicate articles (wire copy) are copies of one story, whose first stored copy stands for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Table, func, select, update
 
 from labels.duplicates import ArticleSketch
 from service.store import daily
-from service.store.rows import insert_rows
+from service.store.rows import Rows, insert_all, one_of
 from service.store.tables import articles, sketch_bands, sketches
 
-_ALIKE = (
-    select(sketch_bands.c.key, sketches.c.article_number, sketches.c.sketch)
-    .join(sketches, sketches.c.article_number == sketch_bands.c.article_number)
-    .where(sketch_bands.c.key.in_(bindparam("keys", expanding=True)))
-)
-_TELL = update(articles).where(articles.c.number == bindparam("article")).values(story=bindparam("of"))
+
+@cache
+def _alike(dialect: str) -> Any:
+    return (
+        select(sketch_bands.c.key, sketches.c.article_number, sketches.c.sketch)
+        .join(sketches, sketches.c.article_number == sketch_bands.c.article_number)
+        .where(one_of(sketch_bands.c.key, "keys", dialect))
+    )
 
 
-def tell(connection: Connection, arrived: Sequence[tuple[int, ArticleSketch]]) -> set[int]:
-    """Notes which story each article tells, by its number and in the order given; answers with the first copies."""
-    bands = {number: sketch.bands() for number, sketch in arrived}
+def tell(connection: Connection, arrived: Mapping[int, ArticleSketch]) -> dict[int, int]:
+    """Which story each article tells, by its number and in the order given: that of the first copy, or its own."""
+    dialect = connection.dialect.name
+    bands = {number: sketch.bands() for number, sketch in arrived.items()}
     alike: dict[int, set[tuple[int, ArticleSketch]]] = {}
-    wanted = list({key for keys in bands.values() for key in keys})
-    for key, number, content in connection.execute(_ALIKE, {"keys": wanted}):
+    wanted = {key for keys in bands.values() for key in keys}
+    for key, number, content in connection.execute(_alike(dialect), {"keys": list(wanted)}):
         alike.setdefault(key, set()).add((number, ArticleSketch(content)))
-    told, first_copies = [], set()
-    for number, sketch in arrived:
+    told = {}
+    for number, sketch in arrived.items():
         candidates = {one for key in bands[number] for one in alike.get(key, ())}
-        story = min((other for other, its in candidates if sketch.is_copy_of(its)), default=number)
-        told.append({"article": number, "of": story})
-        if story == number:
-            first_copies.add(number)
+        told[number] = min((other for other, its in candidates if sketch.is_copy_of(its)), default=number)
+        if told[number] == number:
             for key in bands[number]:
                 alike.setdefault(key, set()).add((number, sketch))
-    connection.execute(_TELL, told)
-    insert_rows(connection, sketches, [(number, sketch.content) for number, sketch in arrived])
-    _remember_bands(connection, {number: bands[number] for number in first_copies})
-    return first_copies
+    return told
 
 
-def _remember_bands(connection: Connection, bands: Mapping[int, Iterable[int]]) -> None:
-    """Lets first copies be found by their keys."""
-    insert_rows(connection, sketch_bands, [(key, number) for number, keys in bands.items() for key in keys])
+def rows(arrived: Mapping[int, ArticleSketch], told: Mapping[int, int]) -> dict[Table, Rows]:
+    """What later copies are known by: all sketches, and of first copies the keys by which they are found."""
+    first = {number: sketch for number, sketch in arrived.items() if told[number] == number}
+    return {
+        sketches: [(number, sketch.content) for number, sketch in arrived.items()],
+        sketch_bands: [(key, number) for number, sketch in first.items() for key in sketch.bands()],
+    }
 
 
 def hand_over(connection: Connection, article_number: int) -> None:
@@ -55,4 +59,4 @@ def hand_over(connection: Connection, article_number: int) -> None:
     daily.count(connection, heir)
     sketch = connection.scalar(select(sketches.c.sketch).where(sketches.c.article_number == heir))
     if sketch is not None:
-        _remember_bands(connection, {heir: ArticleSketch(sketch).bands()})
+        insert_all(connection, {sketch_bands: [(key, heir) for key in ArticleSketch(sketch).bands()]})
