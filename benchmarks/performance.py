@@ -37,7 +37,8 @@ _LIMITS = """An aim that is not met is left as it was set. What keeps the servic
   is not plainly in the model's language.
 * **Storing.** An article is a hundred rows of a dozen tables, its place in the sums of its day and a line in the log of
   actions, and has to be known from its copies: that takes longer than scoring it and writing the answer. On SQLite most
-  of the transaction is SQLite's own work and waiting for the disk, once a group; PostgreSQL takes longer for a row.
+  of the transaction is SQLite's own work and waiting for the disk, once a group; PostgreSQL takes longer for a row, and
+  whoever waits for it has to wait for its turn among the threads that compute as well.
 * **Memory.** HTML brings its extractor with the first page (about 40 MiB)."""
 
 

@@ -55,12 +55,12 @@ def weights(pipeline, frame, *words):
 
 
 def test_a_word_that_training_never_met_has_learned_from_its_concept(dataset):
-    assert not any("dereliction" in text for text in dataset.normalised)
+    assert not any("malfeasance" in text for text in dataset.normalised)
     pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
-    [learned] = weights(pipeline, dataset.frames.index("blame_on_leadership"), "dereliction")
+    [learned] = weights(pipeline, dataset.frames.index("blame_on_leadership"), "malfeasance")
     assert learned > 0.1
     plain = fit(dataset, Hyperparameters(concepts=0.0), seed=1, stances=False)
-    assert "dereliction" not in plain.named_steps["features"].vocabulary_
+    assert "malfeasance" not in plain.named_steps["features"].vocabulary_
 
 
 def test_both_spellings_weigh_the_same_and_names_are_no_terms(dataset):
