@@ -16,7 +16,7 @@ from service.store import daily, stories
 from service.store.articles import Metadata, StoredArticle
 from service.store.rows import Rows, in_order, new_numbers, one_of
 from service.store.scorings import NewScoring, Scoring, add_scorings
-from service.store.tables import articles, paragraphs, skipped
+from service.store.tables import articles, paragraphs, scorings, skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +86,20 @@ def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[tuple[
 
 
 def _add(connection: Connection, arrived: Sequence[NewArticle]) -> None:
-    numbered = list(zip(new_numbers(connection, articles, len(arrived)), arrived, strict=True))
+    numbers, of_scorings = new_numbers(connection, len(arrived), articles, scorings)
+    numbered = list(zip(numbers, arrived, strict=True))
     sketches = {number: one.sketch for number, one in numbered}
-    told = stories.tell(connection, sketches)
+    bands = {number: sketch.bands() for number, sketch in sketches.items()}
+    told = stories.tell(connection, sketches, bands)
     splits = [(number, one.article.split) for number, one in numbered]
     rows: dict[Table, Rows] = {
         articles: [_row(number, one, told[number]) for number, one in numbered],
-        **stories.rows(sketches, told),
+        **stories.rows(sketches, bands, told),
         paragraphs: [(number, p.index, p.start, p.end) for number, split in splits for p in split.paragraphs],
         skipped: [(number, s.start, s.end, s.reason) for number, split in splits for s in split.skipped],
     }
-    add_scorings(connection, [_scoring(one.article, number, told[number]) for number, one in numbered], beside=rows)
+    new = [_scoring(one.article, number, told[number]) for number, one in numbered]
+    add_scorings(connection, of_scorings, new, beside=rows)
 
 
 def _row(number: int, one: NewArticle, story: int) -> tuple[Any, ...]:

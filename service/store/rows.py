@@ -61,21 +61,24 @@ def _getter(table: Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return itemgetter(*(column.name for column in table.columns))
 
 
-def new_numbers(connection: Connection, table: Table, count: int) -> Sequence[int]:
-    """Numbers for so many rows of a table that numbers its rows, in a transaction that writes."""
+def new_numbers(connection: Connection, count: int, *tables: Table) -> list[Sequence[int]]:
+    """Numbers for so many rows of each of the tables, which number their rows, in a transaction that writes."""
     if connection.dialect.name == "postgresql":
-        name = {"name": table.name, "count": count}
-        return connection.execute(_NEXT, name).scalars().all()
-    first = (connection.execute(_newest(table)).scalar_one() or 0) + 1
-    return range(first, first + count)
-
-
-_NEXT = text("SELECT nextval(pg_get_serial_sequence(:name, 'number')) FROM generate_series(1, :count)")
+        drawn = connection.execute(_next(tables), {"count": count}).all()
+        return [[row[place] for row in drawn] for place in range(len(tables))]
+    newest = connection.execute(_newest(tables)).one()
+    return [range((last or 0) + 1, (last or 0) + 1 + count) for last in newest]
 
 
 @cache
-def _newest(table: Table) -> Any:
-    return select(func.max(table.c.number))
+def _next(tables: tuple[Table, ...]) -> Any:
+    numbers = ", ".join(f"nextval(pg_get_serial_sequence('{table.name}', 'number'))" for table in tables)
+    return text(f"SELECT {numbers} FROM generate_series(1, :count)")  # noqa: S608
+
+
+@cache
+def _newest(tables: tuple[Table, ...]) -> Any:
+    return select(*(select(func.max(table.c.number)).scalar_subquery() for table in tables))
 
 
 def one_of(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.decisions import article_frame, frame_decision, stance_values
-from service.store.rows import Rows, in_order, insert_all, new_numbers
+from service.store.rows import Rows, in_order, insert_all
 from service.store.tables import article_scores, articles, paragraph_scores, scorings
 from training.classification import ArticleFrame, Classification, FrameDecision
 from training.operating_points import OperatingPoint
@@ -38,13 +38,16 @@ class NewScoring:
 
 
 def add_scorings(
-    connection: Connection, new: Sequence[NewScoring], *, beside: Mapping[Table, Rows] | None = None
+    connection: Connection,
+    numbers: Sequence[int],
+    new: Sequence[NewScoring],
+    *,
+    beside: Mapping[Table, Rows] | None = None,
 ) -> None:
-    """Adds scorings, of different articles, and counts each for its day and outlet.
+    """Adds scorings, of different articles, under new numbers, and counts each for its day and outlet.
 
     Rows `beside` them, in tables that they may refer to, are inserted before them, in the same statement.
     """
-    numbers = new_numbers(connection, scorings, len(new))
     numbered = list(zip(numbers, new, strict=True))
     scored = [(number, one.split.paragraphs, one.scoring.classification) for number, one in numbered]
     rows = {

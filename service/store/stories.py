@@ -1,8 +1,8 @@
 """Stories: near-duplicate articles (wire copy) are copies of one story, whose first stored copy stands for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table, func, select, update
 
@@ -21,10 +21,13 @@ def _alike(dialect: str) -> Any:
     )
 
 
-def tell(connection: Connection, arrived: Mapping[int, ArticleSketch]) -> dict[int, int]:
+Bands: TypeAlias = Mapping[int, Sequence[int]]
+"""The keys of a sketch by the number of its article."""
+
+
+def tell(connection: Connection, arrived: Mapping[int, ArticleSketch], bands: Bands) -> dict[int, int]:
     """Which story each article tells, by its number and in the order given: that of the first copy, or its own."""
     dialect = connection.dialect.name
-    bands = {number: sketch.bands() for number, sketch in arrived.items()}
     alike: dict[int, set[tuple[int, ArticleSketch]]] = {}
     wanted = {key for keys in bands.values() for key in keys}
     for key, number, content in connection.execute(_alike(dialect), {"keys": list(wanted)}):
@@ -39,12 +42,11 @@ def tell(connection: Connection, arrived: Mapping[int, ArticleSketch]) -> dict[i
     return told
 
 
-def rows(arrived: Mapping[int, ArticleSketch], told: Mapping[int, int]) -> dict[Table, Rows]:
+def rows(arrived: Mapping[int, ArticleSketch], bands: Bands, told: Mapping[int, int]) -> dict[Table, Rows]:
     """What later copies are known by: all sketches, and of first copies the keys by which they are found."""
-    first = {number: sketch for number, sketch in arrived.items() if told[number] == number}
     return {
         sketches: [(number, sketch.content) for number, sketch in arrived.items()],
-        sketch_bands: [(key, number) for number, sketch in first.items() for key in sketch.bands()],
+        sketch_bands: [(key, number) for number, keys in bands.items() if told[number] == number for key in keys],
     }
 
 

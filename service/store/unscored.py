@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.articles import split_of
+from service.store.rows import new_numbers
 from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scoring
 from service.store.tables import articles, scorings
 from training.operating_points import OperatingPoint
@@ -72,4 +73,5 @@ def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scori
         )
         new.append(NewScoring(row.number, pending.split, scoring, now, place))
     if new:
-        add_scorings(connection, new)
+        [numbers] = new_numbers(connection, len(new), scorings)
+        add_scorings(connection, numbers, new)
