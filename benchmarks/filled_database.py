@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, func, insert, literal, select
+from sqlalchemy import Connection, Table, insert, literal, select
 
 from service.settings import Settings
 from service.store import daily
 from service.store.database import Database
+from service.store.rows import new_numbers
 from service.store.tables import article_scores, articles, paragraph_scores, paragraphs, scorings
 from training.registry import Registry
 
@@ -34,8 +35,8 @@ def fill(
     database.migrate()
     generator = np.random.default_rng(seed)
     with database.write() as connection:
-        first, drawn = _next(connection, _ARTICLES), min(_DRAWN, articles)
-        scoring = _next(connection, scorings)
+        [[first], [scoring]] = new_numbers(connection, 1, _ARTICLES, scorings)
+        drawn = min(_DRAWN, articles)
         texts = _texts(paragraphs)
         _add_articles(connection, range(first, first + drawn), texts, card.version, generator, scoring)
         _add_scores(connection, first, scoring, drawn, texts, card.frame_keys, generator)
@@ -62,10 +63,6 @@ def fill(
 
 _ARTICLES = articles
 _PARAGRAPHS = paragraphs
-
-
-def _next(connection: Connection, table: Table) -> int:
-    return (connection.scalar(select(func.max(table.c.number))) or 0) + 1
 
 
 def _copy(

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
 
 from labels.normalise import normalise
 from training.card_markdown import figure_text
@@ -174,11 +173,10 @@ def _score_meetings(dataset: Dataset, left_out: NDArray[np.bool_]) -> NDArray[np
         said = [{c for word in _WORD.findall(one) for c in of_word.get(word, ())} for one in sentences_of(text)]
         return [f"{one} & {other}" for concepts in said for one, other in combinations(sorted(concepts), 2)]
 
-    model = make_pipeline(
-        TfidfVectorizer(analyzer=meetings, min_df=5, sublinear_tf=True),
-        LogisticRegression(C=CHOSEN.regularisation, solver="liblinear", random_state=SEED),
-    )
-    columns = [model.fit(training.texts, target).decision_function(judged.texts) for target in training.targets.T]
+    features = TfidfVectorizer(analyzer=meetings, min_df=5, sublinear_tf=True)
+    known, unknown = features.fit_transform(training.texts), features.transform(judged.texts)
+    model = LogisticRegression(C=CHOSEN.regularisation, solver="liblinear", random_state=SEED)
+    columns = [model.fit(known, target).decision_function(unknown) for target in training.targets.T]
     return np.stack(columns, axis=1)
 
 
@@ -265,24 +263,26 @@ def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     scores = calibrated_left_out(dataset, shipped)
     decisions = left_out_decisions(dataset, shipped, scores)
     # Fitted on all of the first round, it has what folds of it say as well.
-    alone = fit_calibrated(dataset.take(first), CHOSEN, SEED, stances=False)
+    one = dataset.take(first)
+    alone = fit_calibrated(one, CHOSEN, SEED, stances=False)
+    of_first = calibrated_left_out(one, alone.left_out)
+    in_first = left_out_decisions(one, alone.left_out, of_first)
     two = fit_calibrated(dataset.take(first | second), CHOSEN, SEED, stances=False)
-    of_first = calibrated_left_out(dataset.take(first), alone.left_out)
-    in_first = left_out_decisions(dataset.take(first), alone.left_out, of_first)
     group = "but the group of the source"
 
     def of_all(judged: str, part: NDArray[np.bool_]) -> list[str]:
         return _round(f"all {group}", judged, dataset.take(part), scores[part], decisions[part])
 
     def of_others(trained: str, fitted: Fitted, judged: str, part: NDArray[np.bool_]) -> list[str]:
-        return _round(trained, judged, dataset.take(part), *scores_and_decisions(fitted, dataset.take(part)))
+        found = dataset.take(part)
+        return _round(trained, judged, found, *scores_and_decisions(fitted, found))
 
     return [
         of_others("the first two rounds", two, "the third round", third),
         of_all("the third round", third),
         of_others("the first round", alone, "the second round", second),
         of_all("the second round", second),
-        _round(f"the first round {group}", "the first round", dataset.take(first), of_first, in_first),
+        _round(f"the first round {group}", "the first round", one, of_first, in_first),
         of_all("the first round", first),
     ]
 

@@ -1,6 +1,5 @@
 """Training runs over HTTP and workers as processes, for the tests of both."""
 
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,12 +19,11 @@ def running_worker(data_dir, **variables):
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        kill(process)
 
 
 def kill(process):
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
 
 

@@ -58,8 +58,8 @@ def settle(page: Page) -> None:
 
 def framing(data: Path, *arguments: str, **variables: str) -> None:
     command = [sys.executable, "-m", "service.cli", *arguments]
-    variables_of = environment(data_dir=data, **variables)
-    subprocess.run(command, check=True, env=variables_of, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    own = environment(data_dir=data, **variables)
+    subprocess.run(command, check=True, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main(folder: Path) -> None:

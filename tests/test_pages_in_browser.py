@@ -473,8 +473,7 @@ def test_fifty_frames_with_long_names_fit_every_page(browser, tmp_path):
     corpus, codebook = fifty_frames(tmp_path)
     settings = {"codebook": str(codebook), "corpus": str(corpus)}
     command = [sys.executable, "-m", "service.cli", "train"]
-    variables_of = environment(data_dir=tmp_path / "data", **settings)
-    subprocess.run(command, env=variables_of, check=True, capture_output=True)
+    subprocess.run(command, env=environment(data_dir=tmp_path / "data", **settings), check=True, capture_output=True)
     with running_server(tmp_path / "data", **settings) as (client, _):
         article = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Outlet " * 20}).json()
         context = browser.new_context(base_url=str(client.base_url), viewport={"width": 360, "height": 740})

@@ -16,11 +16,6 @@ from fastapi.openapi.utils import get_openapi
 from service import openapi
 
 
-@pytest.fixture
-def data_dir(models_folder):
-    return models_folder.parent
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory by /proc")
 def test_a_worker_stays_under_250_mib_after_work(data_dir):
     page = "<html><body>" + "".join(f"<p>{paragraph}</p>" for paragraph in THREE_PARAGRAPHS.split("\n\n"))

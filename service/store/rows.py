@@ -25,7 +25,10 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
+
+_SQLITE: Dialect = sqlite.dialect()
+_POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 Rows: TypeAlias = Iterable[Sequence[Any]]
 """Rows with a value for every column of their table, in its order."""
@@ -45,7 +48,7 @@ def _send(connection: Connection, rows: Mapping[Table, Rows], *, sums: bool) -> 
     filled = {table: values for table, of_table in rows.items() if (values := list(of_table))}
     if connection.dialect.name != "postgresql":
         for table, values in filled.items():
-            connection.exec_driver_sql(_statement(table, sums), _as_stored(values, table, connection.dialect))
+            connection.exec_driver_sql(_statement(table, sums), _as_stored(values, table))
     elif filled:
         sent = tuple(json.dumps(values, default=_as_text) for values in filled.values())
         connection.exec_driver_sql(_statement_for_all(tuple(filled), sums), sent)
@@ -91,11 +94,11 @@ def one_of(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[b
     return column.in_(bindparam(parameter, expanding=True))
 
 
-def _as_stored(rows: Iterable[Sequence[Any]], table: Table, dialect: Dialect) -> list[Sequence[Any]]:
-    """The rows as the driver takes them, for columns of a kind that it does not know."""
-    made = _makers(table, dialect)
+def _as_stored(rows: list[Sequence[Any]], table: Table) -> list[Sequence[Any]]:
+    """The rows as SQLite's driver takes them, for columns of a kind that it does not know."""
+    made = _makers(table)
     if not made:
-        return list(rows)
+        return rows
     found: list[Sequence[Any]] = []
     for row in rows:
         values = list(row)
@@ -106,9 +109,9 @@ def _as_stored(rows: Iterable[Sequence[Any]], table: Table, dialect: Dialect) ->
 
 
 @cache
-def _makers(table: Table, dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+def _makers(table: Table) -> list[tuple[int, Callable[[Any], Any]]]:
     """Places of columns whose values SQLAlchemy makes others of, and how; plain texts and numbers it leaves alone."""
-    kinds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
+    kinds = [column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE) for column in table.columns]
     return [(place, make) for place, make in enumerate(kinds) if make is not None]
 
 
@@ -137,9 +140,6 @@ def _insertion(table: Table, values: str, *, sums: bool) -> str:
 def _selection(table: Table) -> str:
     values = ", ".join(_from_json(place, column) for place, column in enumerate(table.columns))
     return f"SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS rows (r)"  # noqa: S608
-
-
-_POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _from_json(place: int, column: Column[Any]) -> str:
