@@ -51,7 +51,7 @@ def test_too_few_annotations_are_refused_frame_by_frame(codebook):
 
 
 @pytest.mark.parametrize(
-    ("sources", "expected"), [(7, "leave one source out"), (49, "leave sources out, 10 groups of 49 sources")]
+    ("sources", "expected"), [(7, "leave one source out"), (37, "leave sources out, 10 groups of 37 sources")]
 )
 def test_sources_are_left_out_whole_one_at_a_time_or_in_groups(corpus, codebook, sources, expected):
     chosen = sorted({p.source for p in corpus})[:sources]
