@@ -63,16 +63,25 @@ FOURTH_ROUND = ("expeditionary-dispatches",)
 """Written where the model of the first three erred on real paragraphs."""
 FIFTH_ROUND = (
     "agency-copy",
+    "asia-pacific-review",
     "conflict-analysis-notes",
+    "continental-comment",
     "frontier-leaders",
     "gulf-coast-editorials",
     "islands-columns",
     "lakes-region-opinion",
     "letters-to-the-editor",
     "levant-and-gulf-dailies",
+    "long-columns",
+    "morning-editorials",
+    "near-miss-desk",
     "opinion-of-the-week",
+    "river-and-range-wires",
+    "second-page-opinion",
+    "statements-and-debates",
     "subcontinent-op-eds",
     "transatlantic-commentary",
+    "western-desk",
     "world-news-in-brief",
 )
 """Written in the stock prose of opinion pages, where the model of the first four erred on such."""

@@ -30,6 +30,8 @@ from service.store.database import database_url as with_driver
 from training.challenger import Challenger, train_challenger
 from training.registry import Registry
 
+pytest_plugins = ("demonstration",)
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 

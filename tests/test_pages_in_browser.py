@@ -1,7 +1,6 @@
 """The pages as people use them, in a real browser against a real server with the demonstration's articles."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -9,13 +8,11 @@ import sys
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import CHROMIUM, chromium
-from conftest import THREE_PARAGRAPHS, environment, running_server, wait_until
+from conftest import THREE_PARAGRAPHS, environment, running_server
+from demonstration import follow, needs_chromium, stored
 from take_screenshots import fifty_frames, settle
 
-if CHROMIUM is None and os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"):
-    pytest.fail("Chromium is needed for the tests of the pages.", pytrace=False)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+pytestmark = needs_chromium
 
 PAGES = {
     "dashboard": "/",
@@ -30,52 +27,6 @@ PAGES = {
     "log of actions": "/audit",
     "sign in": "/sign-in",
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def site(trained_folder, tmp_path_factory):
-    """A server with the demonstration's articles and codes, and a client of its API."""
-    data = tmp_path_factory.mktemp("site") / "data"
-    shutil.copytree(trained_folder, data / "models")
-    shutil.copytree(trained_folder.parent / "cache", data / "cache")
-    command = [sys.executable, "-m", "service.cli", "demo", "--json"]
-    subprocess.run(command, env=environment(data_dir=data), check=True, capture_output=True)
-    with running_server(data) as (client, _):
-        yield client
-
-
-@pytest.fixture
-def context(browser, site):
-    context = browser.new_context(base_url=str(site.base_url), viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context, site):
-    """A page that may print nothing to the console, break nowhere and ask nobody but the server."""
-    page = context.new_page()
-    told = []
-    page.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: told.append(f"error: {error}"))
-    page.on("request", lambda request: told.append(request.url) if foreign(request.url, site) else None)
-    page.expected = []
-    yield page
-    assert [line for line in told if not any(pattern in line for pattern in page.expected)] == []
-
-
-def foreign(url, site):
-    return not url.startswith((str(site.base_url), "data:", "blob:"))
-
-
-def stored(site, number=0):
-    return site.get("/v1/articles?limit=50").json()["articles"][number]
 
 
 @pytest.mark.parametrize("address", PAGES.values(), ids=list(PAGES))
@@ -194,12 +145,6 @@ def test_a_chart_without_its_data_says_so(page):
     assert note.inner_text() == "This chart cannot be shown: The database is away."
 
 
-def follow(page, act):
-    """Does what leads to another page and waits until that one is loaded and its modules have run."""
-    with page.expect_navigation():
-        act()
-
-
 def classify(page, text):
     page.goto("/classify")
     page.fill("textarea", text)
@@ -276,127 +221,6 @@ def test_an_article_is_found_read_and_corrected_in_place(page, site):
     ]
     page.reload()
     assert "Ilara" in page.locator("#paragraph-1 .codes").inner_text()
-
-
-def codes_of(site, coder):
-    return list(reversed(site.get(f"/v1/annotations?coder={coder}").json()["annotations"]))
-
-
-def open_queue(page, coder):
-    page.goto("/coding")
-    page.fill("input[name=coder]", coder)
-    page.press("input[name=coder]", "Enter")
-    wait_until(lambda: not page.locator("[data-text]").inner_text().startswith("Loading"), "the first paragraph")
-
-
-def test_paragraphs_are_coded_with_the_keyboard_alone(page, site):
-    open_queue(page, "kay")
-    first = page.locator("[data-text]").inner_text()
-    assert page.locator("[data-guess-shown]").inner_text() == ""
-    page.keyboard.press("2")
-    page.keyboard.press("2")
-    page.keyboard.press("4")
-    assert page.locator("[aria-pressed=true] .stance").all_inner_texts() == ["reported", "advanced"]
-    page.keyboard.press("Enter")
-    wait_until(lambda: page.locator("[data-text]").inner_text() != first, "the next paragraph")
-    wait_until(lambda: len(codes_of(site, "kay")) == 1, "the code")
-    code = codes_of(site, "kay")[0]
-    assert code["frames"] == {"foreign_hand": "reported", "militarized_response": "advanced"}
-    assert code["inclusion_probability"] is not None
-    page.locator("[data-guess-shown]", has_text="The one before, by the model").wait_for()
-    skipped = page.locator("[data-text]").inner_text()
-    page.keyboard.press("s")
-    assert page.locator("[data-text]").inner_text() != skipped
-    page.keyboard.press("n")
-    wait_until(lambda: len(codes_of(site, "kay")) == 2, "the second code")
-    assert codes_of(site, "kay")[1]["frames"] == {}
-    page.keyboard.press("u")
-    wait_until(lambda: len(codes_of(site, "kay")) == 1, "the code to be undone")
-    wait_until(lambda: page.locator("[data-coded]").inner_text() == "1", "the count to follow")
-    page.keyboard.press("?")
-    assert page.locator("dialog[open]").count() == 1
-    page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
-
-
-def test_the_third_press_contests_and_the_fourth_takes_the_frame_away(page):
-    open_queue(page, "presser")
-    stances = []
-    for _ in range(4):
-        page.keyboard.press("1")
-        stances.append(page.locator("[data-frame=blame_on_leadership] .stance").inner_text())
-    assert stances == ["advanced", "reported", "contested", "absent"]
-
-
-def test_no_code_is_lost_when_the_network_drops_in_the_middle(page, context, site):
-    page.expected = ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
-    open_queue(page, "nomad")
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    wait_until(lambda: page.evaluate("localStorage['framing-outbox-nomad']") == "[]", "the first code to be answered")
-    context.set_offline(True)
-    for _ in range(3):
-        page.keyboard.press("n")
-    page.locator("[data-network]", has_text="3 codes wait here").wait_for()
-    assert len(codes_of(site, "nomad")) == 1
-    context.set_offline(False)
-    wait_until(lambda: len(codes_of(site, "nomad")) == 4, "the codes to be sent again")
-    wait_until(lambda: page.locator("[data-network]").inner_text() == "", "the warning to go")
-
-
-def test_a_code_given_while_another_is_under_way_is_sent_too(page, context, site):
-    open_queue(page, "hasty")
-    held = []
-    page.route("**/v1/annotations", lambda route: held.append(route) if not held else route.continue_())
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    wait_until(lambda: page.wait_for_timeout(20) or held, "the first code to be under way")
-    page.keyboard.press("n")
-    held[0].continue_()
-    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "hasty")) == 2, "both codes")
-
-
-def test_a_code_that_is_undone_while_it_is_under_way_is_taken_back(page, site):
-    open_queue(page, "waverer")
-    held = []
-    page.route("**/v1/annotations", lambda route: held.append(route))  # noqa: PLW0108 - it looks into what it calls
-    page.keyboard.press("n")
-    wait_until(lambda: page.wait_for_timeout(20) or held, "the code to be under way")
-    page.keyboard.press("u")
-    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
-        held[0].continue_()
-    assert codes_of(site, "waverer") == []
-
-
-def test_a_code_refused_for_coming_too_soon_waits_and_is_sent_again(page, context, site):
-    page.expected = ["429"]
-    open_queue(page, "swift")
-    problem = {"status": 429, "detail": "Too many requests."}
-    page.route("**/v1/annotations", lambda route: route.fulfill(status=429, json=problem), times=1)
-    page.keyboard.press("Enter")
-    page.locator("[data-network]", has_text="Too many requests. 1 code waits here").wait_for()
-    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "swift")) == 1, "the code to be sent")
-
-
-def test_codes_that_could_not_be_sent_survive_the_closing_of_the_page(page, context, site):
-    page.expected = ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
-    open_queue(page, "leaver")
-    context.set_offline(True)
-    page.keyboard.press("3")
-    page.keyboard.press("Enter")
-    page.locator("[data-network]", has_text="1 code waits here").wait_for()
-    page.close()
-    context.set_offline(False)
-    again = context.new_page()
-    again.goto("/coding?coder=leaver")
-    wait_until(lambda: len(codes_of(site, "leaver")) == 1, "the code to be sent")
-    assert codes_of(site, "leaver")[0]["frames"] == {"grievance_driven": "advanced"}
-
-
-def test_own_agreement_is_shown_to_a_coder(page):
-    page.goto("/coding?coder=tomas")
-    table = page.locator("section", has_text="Your agreement with others").last
-    assert "mira" in table.inner_text()
 
 
 def test_a_challenger_is_trained_promoted_and_rolled_back(browser, trained_folder, tmp_path):

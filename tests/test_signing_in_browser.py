@@ -1,17 +1,13 @@
 """Signing in, acting with a session and signing out, in a real browser."""
 
-import os
-
-import pytest
-from browser import CHROMIUM, chromium
+from browser import chromium
 from conftest import THREE_PARAGRAPHS, running_server
+from demonstration import needs_chromium
 
 from service.store import keys
 from service.store.database import Database
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"), reason="needs Chromium"
-)
+pytestmark = needs_chromium
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
 

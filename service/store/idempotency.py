@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Select, delete, select
 
 from labels.errors import FramingError
+from service.store.rows import in_order, insert_all, one_of
 from service.store.tables import idempotency_keys
 
 
@@ -32,14 +35,16 @@ class Remembered:
             raise IdempotencyKeyReusedError
 
 
-_BY_KEY = select(idempotency_keys).where(idempotency_keys.c.key.in_(bindparam("keys", expanding=True)))
+@cache
+def _by_key(dialect: str) -> Select[Any]:
+    return select(idempotency_keys).where(one_of(idempotency_keys.c.key, "keys", dialect))
 
 
 def remembered(connection: Connection, keys: Sequence[str]) -> dict[str, Remembered]:
     """What is known of those keys that were used before."""
     if not keys:
         return {}
-    rows = connection.execute(_BY_KEY, {"keys": keys})
+    rows = connection.execute(_by_key(connection.dialect.name), {"keys": keys})
     return {row.key: Remembered(row.key, row.request_sha256, row.article_id, row.response) for row in rows}
 
 
@@ -49,4 +54,5 @@ def remember(connection: Connection, answered: Sequence[Remembered], *, hours: i
         return
     now = datetime.now(UTC)
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < now - timedelta(hours=hours)))
-    connection.execute(insert(idempotency_keys), [{**asdict(one), "created_at": now} for one in answered])
+    kept = [in_order(idempotency_keys, {**asdict(one), "created_at": now}) for one in answered]
+    insert_all(connection, {idempotency_keys: kept})
