@@ -64,8 +64,7 @@ def document(rounds: int, seconds: float, largest: int) -> str:
         "# Performance",
         f"Made by `make bench`, over HTTP as medians of {rounds} interleaved rounds, on two cores. Absolute figures "
         "belong to the machine; the ratios are what counts, with the aim beside each. A million squares added up in "
-        f"plain Python took it {before:.0f} ms before the measurements and {_milliseconds_for_squares():.0f} ms after: "
-        "runs on machines that are shared differ by a factor of three.",
+        f"plain Python took it {before:.0f} ms before the measurements and {_milliseconds_for_squares():.0f} ms after.",
     ]
     for title, module, text in sections:
         parts += [f"## {title}", _said(module.__doc__), text.strip()]
