@@ -3,8 +3,10 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -19,8 +21,10 @@ _FLAGS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> "Iterator[Browser]":
     """A headless browser of the system; it may reach this machine only."""
+    from playwright.sync_api import sync_playwright  # a quarter of a second, of processes without such tests too
+
     with sync_playwright() as playwright:
         rules = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_FLAGS, f"--host-resolver-rules={rules}"])

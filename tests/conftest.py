@@ -133,11 +133,11 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def models_folder(trained_folder: Path, tmp_path: Path, database_url: str) -> Path:
     """A registry with v1 as champion, one's own to spoil; processes started beside it find the test's database."""
-    shutil.copytree(trained_folder.parent / "cache", tmp_path / "data" / "cache")
+    data = shutil.copytree(trained_folder.parent, tmp_path / "data")
     if database_url:
-        for folder in (tmp_path, tmp_path / "data"):
+        for folder in (tmp_path, data):
             (folder / ".env").write_text(f"FRAMING_DATABASE_URL={database_url}\n", encoding="utf-8")
-    return Path(shutil.copytree(trained_folder, tmp_path / "data" / "models"))
+    return data / trained_folder.name
 
 
 @pytest.fixture

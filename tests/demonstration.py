@@ -17,6 +17,8 @@ needs_chromium = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser():
+    if CHROMIUM is None:
+        pytest.fail("Chromium is needed for the tests of the pages.", pytrace=False)
     with chromium() as browser:
         yield browser
 
@@ -25,8 +27,7 @@ def browser():
 def site(trained_folder, tmp_path_factory):
     """A server with the demonstration's articles and codes, and a client of its API."""
     data = tmp_path_factory.mktemp("site") / "data"
-    shutil.copytree(trained_folder, data / "models")
-    shutil.copytree(trained_folder.parent / "cache", data / "cache")
+    shutil.copytree(trained_folder.parent, data)
     command = [sys.executable, "-m", "service.cli", "demo", "--json"]
     subprocess.run(command, env=environment(data_dir=data), check=True, capture_output=True)
     with running_server(data) as (client, _):

@@ -224,9 +224,7 @@ def test_an_article_is_found_read_and_corrected_in_place(page, site):
 
 
 def test_a_challenger_is_trained_promoted_and_rolled_back(browser, trained_folder, tmp_path):
-    data = tmp_path / "data"
-    shutil.copytree(trained_folder, data / "models")
-    shutil.copytree(trained_folder.parent / "cache", data / "cache")
+    data = shutil.copytree(trained_folder.parent, tmp_path / "data")
     with running_server(data, worker="true") as (client, _):
         client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "title": "One"})
         page = browser.new_context(base_url=str(client.base_url)).new_page()
