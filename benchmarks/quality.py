@@ -51,8 +51,8 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
     left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
     pipelines = transfer.rows(training, left_out, say)
     shipped = len(transfer.PARTS)
-    few, few_saving = few_labels.measure(training, judged, few_labels.SIZES, say)
-    rare, rare_saving = few_labels.measure(few_labels.rare(training), judged, _RARE_SIZES, say)
+    few, few_saving = few_labels.measure(training, judged, few_labels.SIZES, few_labels.REPEATS, say)
+    rare, rare_saving = few_labels.measure(training, judged, _RARE_SIZES, few_labels.RARE_REPEATS, say, rare=True)
     return {
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),
@@ -67,6 +67,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         "real_table": table(FIGURES_HEAD, figures_rows(found_real)) if found_real else "",
         "gun_violence": table(gun_violence.HEAD, gun_violence.measure(headlines)) if headlines.exists() else "",
         "repeats": few_labels.REPEATS,
+        "rare_repeats": few_labels.RARE_REPEATS,
         "few": table(few_labels.HEAD, few),
         "few_saving": few_saving,
         "rare": table(few_labels.HEAD, rare),

@@ -28,7 +28,7 @@ def test_the_shipped_corpus_has_what_its_datasheet_says(corpus, codebook):
     assert f"{len(corpus):,} paragraphs in {len({p.article for p in corpus})} articles" in sheet
     assert f"from {len({p.source for p in corpus})} sources" in sheet
     for frame in codebook.keys:
-        assert f"{sum(frame in g.frames for g in gold)} " in sheet
+        assert f"{sum(frame in g.frames for g in gold):,} {frame}" in sheet
     assert f"{sum(not g.frames for g in gold):,} none" in sheet
     assert not any(g.unsettled for g in gold)
 
