@@ -18,7 +18,7 @@ from training.evaluation import evaluate
 from training.pipeline import Hyperparameters
 from training.sampling import draw
 
-SIZES = (25, 50, 100, 200, 400, 800, 1600)
+SIZES, RARE_SIZES = (25, 50, 100, 200, 400, 800, 1600), (50, 100, 200, 400)
 REPEATS, RARE_REPEATS = 10, 20
 HEAD = ["Codes", "Macro F1, at random", "Macro F1, by the queue", "Gain by the queue"]
 _SEED = 20260101

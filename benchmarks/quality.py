@@ -29,7 +29,6 @@ from training.paper import BEHAVIOUR_HEAD, behaviour_rows
 
 REAL = ROOT.parent / "shared" / "benchmarks" / "real-conflict" / "dev.jsonl"
 HEADLINES_HEAD = ["Judged on", "Macro F1", "Micro F1", "ECE"]
-_RARE_SIZES = (50, 100, 200, 400)
 _TEMPLATE = Path(__file__).with_name("templates") / "quality.md"
 
 
@@ -52,7 +51,9 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
     pipelines = transfer.rows(training, left_out, say)
     shipped = len(transfer.PARTS)
     few, few_saving = few_labels.measure(training, judged, few_labels.SIZES, few_labels.REPEATS, say)
-    rare, rare_saving = few_labels.measure(training, judged, _RARE_SIZES, few_labels.RARE_REPEATS, say, rare=True)
+    rare, rare_saving = few_labels.measure(
+        training, judged, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, say, rare=True
+    )
     return {
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),

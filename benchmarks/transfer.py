@@ -102,6 +102,8 @@ SIXTH_ROUND = (
 )
 """Written in the stock prose of agencies, where the model of the first five erred on such; three are of opinion."""
 
+_LATER_ROUNDS = (SECOND_ROUND, THIRD_ROUND, FOURTH_ROUND, FIFTH_ROUND, SIXTH_ROUND)
+
 CHOSEN = Hyperparameters()
 _PLAIN = replace(CHOSEN, forms=0.0, concepts=0.0, contrast=0.0, names=True)
 PARTS: tuple[tuple[str, Hyperparameters], ...] = (
@@ -297,42 +299,40 @@ def _from_group(dataset: Dataset, group: NDArray[np.bool_], hyperparameters: Hyp
 
 def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     """What the later rounds of writing are worth: to each other's sources and to those of the first."""
-    second, third, fourth, fifth, sixth = (
-        np.isin(dataset.sources, sources)
-        for sources in (SECOND_ROUND, THIRD_ROUND, FOURTH_ROUND, FIFTH_ROUND, SIXTH_ROUND)
-    )
-    first = ~second & ~third & ~fourth & ~fifth & ~sixth
+    number = np.ones(len(dataset), dtype=int)
+    for later, sources in enumerate(_LATER_ROUNDS, 2):
+        number[np.isin(dataset.sources, sources)] = later
     say("rounds")
     scores = calibrated_left_out(dataset, shipped)
     decisions = left_out_decisions(dataset, shipped, scores)
+    before = {
+        later: fit_calibrated(dataset.take(number < later), CHOSEN, SEED, stances=False) for later in (2, 3, 5, 6)
+    }
     # Fitted on all of the first round, it has what folds of it say as well.
-    one = dataset.take(first)
-    alone = fit_calibrated(one, CHOSEN, SEED, stances=False)
-    of_first = calibrated_left_out(one, alone.left_out)
-    in_first = left_out_decisions(one, alone.left_out, of_first)
-    two = fit_calibrated(dataset.take(first | second), CHOSEN, SEED, stances=False)
-    four = fit_calibrated(dataset.take(~fifth & ~sixth), CHOSEN, SEED, stances=False)
-    five = fit_calibrated(dataset.take(~sixth), CHOSEN, SEED, stances=False)
+    one, left_out = dataset.take(number == 1), before[2].left_out
+    of_first = calibrated_left_out(one, left_out)
+    in_first = left_out_decisions(one, left_out, of_first)
     group = "but the group of the source"
 
-    def of_all(judged: str, part: NDArray[np.bool_]) -> list[str]:
+    def of_all(judged: str, round_: int) -> list[str]:
+        part = number == round_
         return _round(f"all {group}", judged, dataset.take(part), scores[part], decisions[part])
 
-    def of_others(trained: str, fitted: Fitted, judged: str, part: NDArray[np.bool_]) -> list[str]:
-        found = dataset.take(part)
-        return _round(trained, judged, found, *scores_and_decisions(fitted, found))
+    def of_earlier(trained: str, judged: str, round_: int) -> list[str]:
+        part = dataset.take(number == round_)
+        return _round(trained, judged, part, *scores_and_decisions(before[round_], part))
 
     return [
-        of_others("the first five rounds", five, "the sixth round", sixth),
-        of_all("the sixth round", sixth),
-        of_others("the first four rounds", four, "the fifth round", fifth),
-        of_all("the fifth round", fifth),
-        of_others("the first two rounds", two, "the third round", third),
-        of_all("the third round", third),
-        of_others("the first round", alone, "the second round", second),
-        of_all("the second round", second),
+        of_earlier("the first five rounds", "the sixth round", 6),
+        of_all("the sixth round", 6),
+        of_earlier("the first four rounds", "the fifth round", 5),
+        of_all("the fifth round", 5),
+        of_earlier("the first two rounds", "the third round", 3),
+        of_all("the third round", 3),
+        of_earlier("the first round", "the second round", 2),
+        of_all("the second round", 2),
         _round(f"the first round {group}", "the first round", one, of_first, in_first),
-        of_all("the first round", first),
+        of_all("the first round", 1),
     ]
 
 
