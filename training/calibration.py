@@ -34,8 +34,9 @@ def fit_platt(logit: NDArray[np.float64], target: NDArray[np.bool_]) -> tuple[fl
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = parameters[0] * logit + parameters[1]
         residual = expit(z) - smooth
-        value = np.logaddexp(0, z).sum() - smooth @ z
-        return float(value), np.array([residual @ logit, residual.sum()])
+        # No dot products: their threads wait for each other, on a busy machine many times as long as the sums take.
+        value = (np.logaddexp(0, z) - smooth * z).sum()
+        return float(value), np.array([(residual * logit).sum(), residual.sum()])
 
     slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").x
     # A negative slope would turn the model's order round; it happens only where the model knows nothing.
