@@ -121,6 +121,14 @@ SEVENTH_ROUND = (
 """Written as opinion pages are, where the model of the first six erred on such; two are of agencies."""
 
 _LATER_ROUNDS = (SECOND_ROUND, THIRD_ROUND, FOURTH_ROUND, FIFTH_ROUND, SIXTH_ROUND, SEVENTH_ROUND)
+_JUDGED_ROUNDS = {
+    7: ("the first six rounds", "the seventh round"),
+    6: ("the first five rounds", "the sixth round"),
+    5: ("the first four rounds", "the fifth round"),
+    3: ("the first two rounds", "the third round"),
+    2: ("the first round", "the second round"),
+}
+"""What models that judge a later round were trained on, and what they judge; the fourth round is too small."""
 
 CHOSEN = Hyperparameters()
 _PLAIN = replace(CHOSEN, forms=0.0, concepts=0.0, contrast=0.0, names=True)
@@ -324,7 +332,7 @@ def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     scores = calibrated_left_out(dataset, shipped)
     decisions = left_out_decisions(dataset, shipped, scores)
     before = {
-        later: fit_calibrated(dataset.take(number < later), CHOSEN, SEED, stances=False) for later in (2, 3, 5, 6, 7)
+        later: fit_calibrated(dataset.take(number < later), CHOSEN, SEED, stances=False) for later in _JUDGED_ROUNDS
     }
     # Fitted on all of the first round, it has what folds of it say as well.
     one, left_out = dataset.take(number == 1), before[2].left_out
@@ -340,17 +348,13 @@ def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
         part = dataset.take(number == round_)
         return _round(trained, judged, part, *scores_and_decisions(before[round_], part))
 
+    later_rounds = [
+        row
+        for round_, (trained, judged) in _JUDGED_ROUNDS.items()
+        for row in (of_earlier(trained, judged, round_), of_all(judged, round_))
+    ]
     return [
-        of_earlier("the first six rounds", "the seventh round", 7),
-        of_all("the seventh round", 7),
-        of_earlier("the first five rounds", "the sixth round", 6),
-        of_all("the sixth round", 6),
-        of_earlier("the first four rounds", "the fifth round", 5),
-        of_all("the fifth round", 5),
-        of_earlier("the first two rounds", "the third round", 3),
-        of_all("the third round", 3),
-        of_earlier("the first round", "the second round", 2),
-        of_all("the second round", 2),
+        *later_rounds,
         _round(f"the first round {group}", "the first round", one, of_first, in_first),
         of_all("the first round", 1),
     ]
