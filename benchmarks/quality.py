@@ -45,7 +45,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
     say("the shipped model")
     challenger = train_challenger(paragraphs, codebook)
     model = FrameModel.of(challenger.pipeline, challenger.card)
-    checks = check_behaviour(model, paragraphs)
+    checks = check_behaviour(model, codebook, paragraphs)
     found_real = _real(real, model, codebook) if real.exists() else None
     left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
     pipelines = transfer.rows(training, left_out, say)

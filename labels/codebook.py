@@ -15,6 +15,8 @@ MIN_FRAMES, MAX_FRAMES = 2, 50
 
 UNKNOWN_COLOUR = "#555555"
 
+_WORD_LISTS = {"concepts": "mean much the same", "classes": "count as one another"}
+
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -41,6 +43,8 @@ class Codebook:
     frames: tuple[Frame, ...]
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Words that mean much the same, by what they mean: training lets them learn from each other."""
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Words of which a model must not know one from another, by what they are."""
     _by_key: dict[str, Frame] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,8 +73,8 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     faults = _faults(content)
     if faults:
         raise CodebookError(f"The codebook {path} is not usable: {'; '.join(faults)}.")
-    concepts = {meaning: tuple(words.split()) for meaning, words in content.get("concepts", {}).items()}
-    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), concepts)
+    lists = [{name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS]
+    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), *lists)
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
@@ -83,9 +87,9 @@ def codebook_to_toml(codebook: Codebook) -> str:
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
-    if codebook.concepts:
-        lines += ["", "[concepts]"]
-        lines += [f"{_toml(meaning)} = {_toml(' '.join(words))}" for meaning, words in codebook.concepts.items()]
+    for table, lists in zip(_WORD_LISTS, (codebook.concepts, codebook.classes), strict=True):
+        if lists:
+            lines += ["", f"[{table}]", *(f"{_toml(name)} = {_toml(' '.join(words))}" for name, words in lists.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -119,9 +123,10 @@ def _faults(content: dict[str, Any]) -> list[str]:
     version = content.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         faults.append("'version' must be a whole number from 1")
-    concepts = content.get("concepts", {})
-    if not isinstance(concepts, dict) or not all(isinstance(words, str) for words in concepts.values()):
-        faults.append("'concepts' must be a table of texts, each of words that mean much the same")
+    for table, holds in _WORD_LISTS.items():
+        lists = content.get(table, {})
+        if not isinstance(lists, dict) or not all(isinstance(words, str) for words in lists.values()):
+            faults.append(f"'{table}' must be a table of texts, each of words that {holds}")
     frames = content.get("frames")
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         return [*faults, "'frames' must be a list of [[frames]] tables"]

@@ -31,7 +31,8 @@ def behaviour(
 
     settings = Settings()
     model = _model(settings, version)
-    checks = check_behaviour(model, read_corpus(settings.corpus, read_codebook(settings.codebook)))
+    codebook = read_codebook(settings.codebook)
+    checks = check_behaviour(model, codebook, read_corpus(settings.corpus, codebook))
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(table(BEHAVIOUR_HEAD, behaviour_rows(checks)) + "\n", encoding="utf-8")

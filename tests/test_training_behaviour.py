@@ -3,8 +3,10 @@
 import csv
 import json
 import re
+import tomllib
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from sklearn.preprocessing import LabelBinarizer
 from test_training_model import WEATHER, weather
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
+from labels.normalise import normalise
+from training import behaviour
 from training.behaviour import check_behaviour
 from training.card_markdown import card_to_markdown
 from training.frame_model import FrameModel, Scored
@@ -25,8 +29,8 @@ def model(challenger):
 
 
 @pytest.fixture(scope="module")
-def checks(model, corpus):
-    return {check.name: check for check in check_behaviour(model, corpus)}
+def checks(model, codebook, corpus):
+    return {check.name: check for check in check_behaviour(model, codebook, corpus)}
 
 
 def test_the_shipped_model_passes_every_check(checks):
@@ -37,13 +41,29 @@ def test_the_shipped_model_passes_every_check(checks):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("other countries for every name", 1500), ("American for British spelling", 400), ("all in capitals", 2000)],
+    [
+        ("other people for every name", 1500),
+        ("other groups for every name", 1500),
+        ("other countries for every state", 400),
+        ("American for British spelling", 400),
+        ("all in capitals", 2000),
+    ],
 )
 def test_a_check_of_invariance_changes_many_paragraphs(checks, name, least):
     assert checks[name].tried > least
 
 
-def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, corpus):
+def test_every_country_that_is_put_into_paragraphs_is_a_state_of_the_codebook(codebook):
+    table = tomllib.loads(Path(behaviour.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    assert {normalise(country) for country in table["names"]["countries"]} <= set(codebook.classes["states"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "failing"), [(True, "other countries for every state"), (False, "other countries for every name")]
+)
+def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, codebook, corpus, classes, failing):
+    codebook = codebook if classes else replace(codebook, classes={})
+
     class Leaning:
         card = challenger.card
 
@@ -54,8 +74,8 @@ def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, corp
         def score(self, texts):
             return self.score_with_stances(texts).frames
 
-    failed = {check.name for check in check_behaviour(Leaning(), corpus) if not check.passed}
-    assert "other countries for every name" in failed
+    failed = {check.name for check in check_behaviour(Leaning(), codebook, corpus) if not check.passed}
+    assert failing in failed
     assert "foreign_hand: lower" in failed
     assert "foreign_hand: contested" in failed
 
@@ -98,6 +118,7 @@ def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_wit
     methods = (folder / "methods.tex").read_text(encoding="utf-8")
     macro = challenger.card.left_out.macro.f1
     assert f"{macro.value:.2f} [{macro.low:.2f}, {macro.high:.2f}]" in methods
+    assert "but for words of states, which all weigh the same" in methods
     keys = set(re.findall(r"\\cite[pt]\{(\w+)\}", methods))
     references = (folder / "references.bib").read_text(encoding="utf-8")
     assert keys == set(re.findall(r"^@\w+\{(\w+),", references, re.MULTILINE))
@@ -126,12 +147,12 @@ def test_the_command_prints_and_writes_the_table_of_behaviour(framing, models_fo
     assert "| all in capitals |" in (tmp_path / "b.md").read_text(encoding="utf-8")
 
 
-def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, corpus):
+def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, codebook, corpus):
     card = replace(challenger.card, frames={f"other_{key}": key for key in challenger.card.frames}, stances=())
     cuts = {point: {f"other_{key}": cut for key, cut in found.items()} for point, found in card.cuts.items()}
     model = FrameModel.of(_frames_only(challenger.pipeline), replace(card, cuts=cuts))
     paragraphs = [CodedParagraph("a", 0, "s", corpus[0].text, (Annotation("ann", {}),))]
-    assert {check.kind for check in check_behaviour(model, paragraphs)} == {"invariance"}
+    assert {check.kind for check in check_behaviour(model, codebook, paragraphs)} == {"invariance"}
 
 
 def _frames_only(pipeline):

@@ -34,14 +34,15 @@ def test_american_spelling_is_that_of_dictionaries(british, other):
     assert american(british) == other
 
 
-def test_a_lexicon_knows_the_forms_of_its_language_and_no_names_among_the_concepts():
-    texts = ["The army of Ostrava attacked the harbour; attacks on Ostrava followed, said the Army of the north."] * 3
-    lexicon = lexicon_of(texts, {"forces": ["Army", "troops"]})
+def test_a_lexicon_knows_the_forms_of_its_language_and_no_names_among_the_words_of_the_codebook(codebook):
+    texts = ["The army of Ostrava attacked the harbour; attacks on Ostrava of Velmar, said the Army of the north."] * 3
+    listed = replace(codebook, concepts={"forces": ("Army", "troops")}, classes={"states": ("Velmar",)})
+    lexicon = lexicon_of(texts, listed)
     assert lexicon.stem("attacked of") == f"{lexicon.stem('attacks')} of"
     assert "ostrava" in lexicon.names
-    assert "army" not in lexicon.names
+    assert not {"army", "velmar"} & lexicon.names
     assert one_spelling(["the harbor and the harbour"], lexicon) == ["the harbour and the harbour"]
-    assert lexicon_of(["国境の向こうから武器が届いたと当局者は述べた。" * 5], {}).stems == {}
+    assert lexicon_of(["国境の向こうから武器が届いたと当局者は述べた。" * 5], listed).stems == {}
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +76,34 @@ def test_both_spellings_weigh_the_same_and_names_are_no_terms(dataset):
     assert dataset.lexicon.names & set(kept)
 
 
+def test_words_of_a_class_weigh_the_same_met_or_not_and_something(dataset):
+    met, unmet = "sennat", "uruguay"
+    assert any(met in text.split() for text in dataset.normalised)
+    assert not any(unmet in text.split() for text in dataset.normalised)
+    pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
+    features = pipeline.named_steps["features"]
+    for frame in range(4):
+        one, other = weights(pipeline, frame, met, unmet)
+        assert one == other != 0
+    rarity = {features.idf_[features.vocabulary_[word]] for word in (met, unmet)}
+    assert max(rarity) == pytest.approx(min(rarity), abs=1e-12)
+    assert weights(pipeline, dataset.frames.index("foreign_hand"), unmet)[0] > 0
+
+
+def test_a_class_of_which_training_met_no_word_is_no_part_of_the_model(dataset):
+    metals = frozenset({"ytterbium", "thulium"})
+    lexicon = replace(dataset.lexicon, classes={"metals": metals})
+    pipeline = fit(replace(dataset, lexicon=lexicon), Hyperparameters(), seed=1, stances=False)
+    assert metals.isdisjoint(pipeline.named_steps["features"].vocabulary_)
+
+
 def test_without_sharing_and_scaling_the_fit_is_that_of_scikit_learn(dataset):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     plain = Hyperparameters(forms=0.0, concepts=0.0, contrast=0.0, names=True)
-    pipeline = fit(replace(dataset, lexicon=replace(dataset.lexicon, spellings={})), plain, seed=1, stances=False)
+    lexicon = replace(dataset.lexicon, spellings={}, classes={})
+    pipeline = fit(replace(dataset, lexicon=lexicon), plain, seed=1, stances=False)
     features = TfidfVectorizer(sublinear_tf=True)
     found = features.fit_transform(dataset.normalised)
     expected = LogisticRegression(C=5, solver="liblinear", random_state=1, max_iter=1000).fit(
@@ -99,11 +122,14 @@ def test_runs_of_characters_train_and_score_without_a_compiled_form(dataset):
     assert compile_pipeline(pipeline, 4) is None
 
 
-def test_concepts_of_a_codebook_are_read_written_and_checked(tmp_path, codebook):
+@pytest.mark.parametrize(
+    ("table", "name", "word"), [("concepts", "failure", "blunder"), ("classes", "states", "nepal")]
+)
+def test_lists_of_words_of_a_codebook_are_read_written_and_checked(tmp_path, codebook, table, name, word):
     path = tmp_path / "codebook.toml"
     path.write_text(codebook_to_toml(codebook), encoding="utf-8")
     assert read_codebook(path) == codebook
-    assert "blunder" in codebook.concepts["failure"]
-    path.write_text("concepts = 3\n" + codebook_to_toml(replace(codebook, concepts={})), encoding="utf-8")
-    with pytest.raises(CodebookError, match="'concepts' must be a table of texts"):
+    assert word in getattr(codebook, table)[name]
+    path.write_text(f"{table} = 3\n" + codebook_to_toml(replace(codebook, **{table: {}})), encoding="utf-8")
+    with pytest.raises(CodebookError, match=f"'{table}' must be a table of texts"):
         read_codebook(path)

@@ -10,12 +10,14 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labels.annotations import CodedParagraph
+from labels.codebook import Codebook
 from labels.normalise import normalise
 from training.classification import classify, cuts_at
 from training.frame_model import FrameModel
@@ -24,6 +26,8 @@ from training.lexicon import proper_names
 MOST_CHANGED = 0.01
 """Share of paragraphs whose decisions an invariance may move."""
 _WORD = re.compile(r"\w+")
+_STATES = "states"
+"""The class of a codebook whose words are names of states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,15 @@ class Check:
         return self.failed <= (MOST_CHANGED * self.tried if self.kind == "invariance" else 0)
 
 
-def check_behaviour(model: FrameModel, paragraphs: Sequence[CodedParagraph]) -> list[Check]:
-    """All checks; invariances on the texts of annotated paragraphs, directions where the model has the frame."""
+def check_behaviour(model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]) -> list[Check]:
+    """All checks; invariances on the texts of annotated paragraphs, directions where the model has the frame.
+
+    Where the codebook has a class of states, states become others of the table, and other names people and groups.
+    """
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     texts = [paragraph.text for paragraph in paragraphs]
-    names = proper_names(texts)
     changes: dict[str, Callable[[str], str]] = {
-        **{f"other {kind} for every name": _Renaming(names, words) for kind, words in table["names"].items()},
+        **_renamings(proper_names(texts), frozenset(codebook.classes.get(_STATES, ())), table["names"]),
         "curly quotation marks for straight ones": _curly,
         "no quotation marks": lambda text: re.sub('["“”«»]', "", text),
         "American for British spelling": _Respelling(table["spelling"]),
@@ -60,21 +66,32 @@ def check_behaviour(model: FrameModel, paragraphs: Sequence[CodedParagraph]) -> 
     return [*checks, *_directions(model, table["pairs"])]
 
 
+def _renamings(
+    names: frozenset[str], states: frozenset[str], table: Mapping[str, Sequence[str]]
+) -> "dict[str, _Renaming]":
+    others = dict.fromkeys(table, (names - states, "name"))
+    replaced = {**others, "countries": (states, "state")} if states else others
+    return {f"other {kind} for every {what}": _Renaming(words, table[kind]) for kind, (words, what) in replaced.items()}
+
+
 class _Renaming:
-    """Replaces the words of a text that are names by names of one kind, the same name by the same."""
+    """Replaces the words of a text that are names by names of one kind, the same by the same and others by others."""
 
     def __init__(self, names: frozenset[str], replacements: Sequence[str]) -> None:
         self._names, self._replacements = names, replacements
 
     def __call__(self, text: str) -> str:
         chance = random.Random(text)  # noqa: S311 - the same text is always changed alike
+        drawn = cycle(chance.sample(self._replacements, len(self._replacements)))
         given: dict[str, str] = {}
 
         def other(match: re.Match[str]) -> str:
             word = match.group()
             if not word[0].isupper() or normalise(word) not in self._names:
                 return word
-            return given.setdefault(word, chance.choice(self._replacements))
+            if word not in given:
+                given[word] = next(drawn)
+            return given[word]
 
         return _WORD.sub(other, text)
 

@@ -80,7 +80,7 @@ def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> D
     gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
     texts, shape = [g.paragraph.text for g in gold], (len(gold), len(codebook.keys))
     training = [g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)]
-    lexicon = lexicon_of(training, codebook.concepts)
+    lexicon = lexicon_of(training, codebook)
     return Dataset(
         frames=codebook.keys,
         texts=np.array(texts, dtype=object),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
+from labels.codebook import Codebook
 from labels.language import detect_language
 from labels.normalise import normalise
 from labels.spelling import american
@@ -30,10 +31,13 @@ _MOST_CAPITALS = 0.3
 class Lexicon:
     """`concepts` are sets of normal words that mean much the same; `names` are left out of a model's vocabulary.
 
+    `classes` are sets of words that weigh the same, whichever of them stands there.
+
     `stems` has what the forms of a word have in common, of the words for which that is another text than the word.
     """
 
     concepts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    classes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     stems: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
@@ -54,14 +58,17 @@ class Lexicon:
         return " ".join(forms.get(word, word) for word in term.split(" "))
 
 
-def lexicon_of(texts: Sequence[str], concepts: Mapping[str, Iterable[str]]) -> Lexicon:
-    """What n texts, as coders read them, and the concepts of a codebook say of words."""
-    normal = {meaning: frozenset(map(normalise, words)) for meaning, words in concepts.items()}
-    listed = frozenset[str]().union(*normal.values())
+def lexicon_of(texts: Sequence[str], codebook: Codebook) -> Lexicon:
+    """What n texts, as coders read them, and the concepts and classes of a codebook say of words."""
+    concepts, classes = (
+        {name: frozenset(map(normalise, words)) for name, words in lists.items()}
+        for lists in (codebook.concepts, codebook.classes)
+    )
+    listed = frozenset[str]().union(*concepts.values(), *classes.values())
     words = listed.union(*(_WORD.findall(normalise(text)) for text in texts))
     language = _language(texts)
     spellings = {word: other for word in words if (other := american(word)) != word} if language == "en" else {}
-    return Lexicon(normal, proper_names(texts) - listed, _stems(words, language), spellings)
+    return Lexicon(concepts, classes, proper_names(texts) - listed, _stems(words, language), spellings)
 
 
 def one_spelling(texts: Iterable[str], lexicon: Lexicon) -> list[str]:

@@ -61,8 +61,10 @@ def _files(
     model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]
 ) -> Iterator[tuple[str, str | bytes]]:
     card = model.card
-    tables = _tables(card, codebook, paragraphs, check_behaviour(model, paragraphs))
-    methods = _TEX.get_template("methods.tex").render(card=card, figure=figure_text, tex=escaped)
+    tables = _tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs))
+    methods = _TEX.get_template("methods.tex").render(
+        card=card, classes=[*map(escaped, codebook.classes)], figure=figure_text, tex=escaped
+    )
     yield "methods.tex", methods
     yield "references.bib", Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
     for one in tables:

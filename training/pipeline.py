@@ -1,13 +1,13 @@
 """The scikit-learn pipeline: TF-IDF of words and linear logistic regressions, of each frame and of its stances.
 
 Words learn from each other: besides its own weight a word has those of its forms and of its concept, which all words
-of the same stem and all that the codebook lists together share. After the fit all are added up, so that what is stored
-is a plain model of words. Columns of weights are scaled by how unevenly they occur with and without the frame (Wang
-and Manning 2012, "Baselines and bigrams", here as a power of the log-ratio). What each of these does to sources left
-out is in docs/quality.md.
+of the same stem and all that the codebook lists together share; the words of a class have the weight of the class and
+none of their own. After the fit all are added up, so that what is stored is a plain model of words. Columns of weights
+are scaled by how unevenly they occur with and without the frame (Wang and Manning 2012, "Baselines and bigrams", here
+as a power of the log-ratio). What each of these does to sources left out is in docs/quality.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -104,11 +104,14 @@ def _fit_words(
         if kept:
             counts, terms = counts[:, kept], terms[kept]
     weighing = TfidfTransformer(sublinear_tf=True).fit(counts)
+    for members in _places(lexicon.classes, {term: place for place, term in enumerate(terms)}):
+        weighing.idf_[members] = _rarity(counts[:, members])
     idf = dict(zip(terms, weighing.idf_, strict=True))
     _add_spellings(idf, lexicon)
     if hyperparameters.concepts:
-        _add_unseen(idf, lexicon, counter)
+        _add_unseen(idf, lexicon.concepts.values(), counter)
         _add_spellings(idf, lexicon)
+    _add_unseen(idf, [words for words in lexicon.classes.values() if not words.isdisjoint(idf)], counter)
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, hyperparameters.ngrams), min_df=hyperparameters.min_df)
     # Plain integers load 2.5 times faster than the numpy scalars that the vectoriser leaves there.
     words.vocabulary_ = {term: place for place, term in enumerate(idf)}
@@ -123,12 +126,24 @@ def _add_spellings(idf: dict[str, float], lexicon: Lexicon) -> None:
         idf.setdefault(lexicon.respell(term), value)
 
 
-def _add_unseen(idf: dict[str, float], lexicon: Lexicon, counter: CountVectorizer) -> None:
-    """Adds the words of concepts that training never met, as rare as the words of their concept that it met."""
+def _places(lists: Mapping[str, frozenset[str]], vocabulary: Mapping[str, int]) -> list[list[int]]:
+    """Where the known words of each list stand, of the lists that have some."""
+    found = ([vocabulary[word] for word in sorted(words) if word in vocabulary] for words in lists.values())
+    return [places for places in found if places]
+
+
+def _rarity(counts: Matrix) -> float:
+    """The inverse document frequency of some columns as if they were one."""
+    texts = counts.shape[0]
+    return float(np.log((1 + texts) / (1 + np.count_nonzero(counts.sum(axis=1)))) + 1)
+
+
+def _add_unseen(idf: dict[str, float], lists: Iterable[frozenset[str]], counter: CountVectorizer) -> None:
+    """Adds the words of lists that training never met, as rare as the words of their list that it met."""
     rarest, cut = max(idf.values()), counter.build_tokenizer()
-    for concept in lexicon.concepts.values():
-        met = [idf[word] for word in sorted(concept) if word in idf]
-        for word in sorted(concept):
+    for listed in lists:
+        met = [idf[word] for word in sorted(listed) if word in idf]
+        for word in sorted(listed):
             if cut(word) == [word]:
                 idf.setdefault(word, float(np.mean(met)) if met else rarest)
 
@@ -145,18 +160,18 @@ def _fit_characters(texts: NDArray[np.object_], hyperparameters: Hyperparameters
 
 def _sharing(vocabulary: dict[str, int], columns: int, lexicon: Lexicon, hyperparameters: Hyperparameters) -> Matrix:
     """(columns, columns + groups): each term's own weight, and those that it shares with others."""
-    groups: list[tuple[float, list[int]]] = []
+    groups = [(1.0, places) for places in _places(lexicon.classes, vocabulary)]
+    alone = np.ones(columns)
+    alone[[place for _, places in groups for place in places]] = 0
     if hyperparameters.forms:
         forms: dict[str, list[int]] = {}
         for term, place in vocabulary.items():
-            forms.setdefault(lexicon.stem(term), []).append(place)
+            if alone[place]:
+                forms.setdefault(lexicon.stem(term), []).append(place)
         groups += [(hyperparameters.forms, places) for places in forms.values() if len(places) > 1]
     if hyperparameters.concepts:
-        listed = (
-            [vocabulary[word] for word in sorted(words) if word in vocabulary] for words in lexicon.concepts.values()
-        )
-        groups += [(hyperparameters.concepts, places) for places in listed if places]
-    own = sparse.identity(columns, format="csr")
+        groups += [(hyperparameters.concepts, places) for places in _places(lexicon.concepts, vocabulary)]
+    own = sparse.diags(alone)
     rows = [place for _, places in groups for place in places]
     numbers = [number for number, (_, places) in enumerate(groups) for _ in places]
     shares = [share for share, places in groups for _ in places]
