@@ -54,7 +54,7 @@ def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
 
 @pytest.fixture(scope="session")
 def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fourth of the articles."""
+    """A hundred of the articles."""
     return write_part_of_the_corpus(tmp_path_factory.mktemp("corpus"))
 
 
