@@ -143,9 +143,10 @@ def _add_unseen(idf: dict[str, float], lists: Iterable[frozenset[str]], counter:
     rarest, cut = max(idf.values()), counter.build_tokenizer()
     for listed in lists:
         met = [idf[word] for word in sorted(listed) if word in idf]
+        usual = float(np.mean(met)) if met else rarest
         for word in sorted(listed):
             if cut(word) == [word]:
-                idf.setdefault(word, float(np.mean(met)) if met else rarest)
+                idf.setdefault(word, usual)
 
 
 def _fit_characters(texts: NDArray[np.object_], hyperparameters: Hyperparameters) -> tuple[TfidfVectorizer, Matrix]:
