@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from benchmarks.corpus_rounds import JUDGED_ROUNDS, LATER_ROUNDS
 from labels.normalise import normalise
 from training.card_markdown import figure_text
 from training.challenger import Fitted, fit_calibrated
@@ -33,136 +34,6 @@ from training.pipeline import Hyperparameters, fit, logits
 from training.scorer import sigmoid
 
 SEED = 20260101
-SECOND_ROUND = (
-    "border-wires",
-    "daily-opinion",
-    "incident-briefs",
-    "opinion-mixed",
-    "partisan-terror-commentary",
-    "plain-briefs",
-    "roundups",
-    "standoff-wires",
-    "war-dispatches",
-    "wire-features",
-)
-"""The sources that were written where the model of the first round erred."""
-THIRD_ROUND = (
-    "archipelago-and-delta-wires",
-    "civil-war-reports",
-    "coast-and-gulf-wires",
-    "crime-and-politics-desk",
-    "partisan-news",
-    "policy-and-long-reads",
-    "sahel-and-horn-wires",
-    "separatist-east-wires",
-    "valley-briefs",
-    "weekly-columns",
-)
-"""The sources that were written when the pipeline had been chosen; nothing was chosen by them."""
-FOURTH_ROUND = ("expeditionary-dispatches",)
-"""Written where the model of the first three erred on real paragraphs."""
-FIFTH_ROUND = (
-    "agency-copy",
-    "asia-pacific-review",
-    "conflict-analysis-notes",
-    "continental-comment",
-    "frontier-leaders",
-    "gulf-coast-editorials",
-    "islands-columns",
-    "lakes-region-opinion",
-    "letters-to-the-editor",
-    "levant-and-gulf-dailies",
-    "long-columns",
-    "morning-editorials",
-    "near-miss-desk",
-    "opinion-of-the-week",
-    "river-and-range-wires",
-    "second-page-opinion",
-    "statements-and-debates",
-    "subcontinent-op-eds",
-    "transatlantic-commentary",
-    "western-desk",
-    "world-news-in-brief",
-)
-"""Written in the stock prose of opinion pages, where the model of the first four erred on such."""
-
-SIXTH_ROUND = (
-    "afternoon-comment",
-    "backers-and-proxies",
-    "barracks-and-streets",
-    "border-and-oil-desk",
-    "capital-bureau",
-    "evening-file",
-    "front-and-ceasefire",
-    "inquiries-and-abuses",
-    "insiders-columns",
-    "leader-writers",
-    "morning-file",
-    "southern-wires",
-)
-"""Written in the stock prose of agencies, where the model of the first five erred on such; three are of opinion."""
-
-SEVENTH_ROUND = (
-    "after-the-attack-abroad",
-    "by-decree",
-    "claims-of-the-armed",
-    "denial-and-doubt",
-    "force-and-its-look-alikes",
-    "foreign-desk",
-    "highways-and-ransoms",
-    "home-and-abroad",
-    "nations-at-their-troubles",
-    "roots-of-it",
-    "sunday-columns",
-    "sunday-editors",
-    "the-neighbours-doing",
-    "who-answers",
-)
-"""Written as opinion pages are, where the model of the first six erred on such; two are of agencies."""
-
-EIGHTH_ROUND = (
-    "afternoon-editorials",
-    "capital-commentators",
-    "charges-and-excuses",
-    "editorials-of-the-plain",
-    "horn-and-coast-comment",
-    "inquiries-and-resignations",
-    "islands-and-isthmus-opinion",
-    "neighbours-in-the-news",
-    "plain-editorials-of-the-hills",
-    "plain-opinions-of-the-world",
-    "proxies-and-bystanders",
-    "reasons-given",
-    "regional-security-comment",
-    "roots-and-background-desk",
-    "savanna-editorials",
-    "security-analysis-weekly",
-    "the-attack-itself",
-    "uniforms-without-a-reply",
-    "western-frontier-opinion",
-    "what-leaders-left-undone",
-    "who-shot-whom",
-)
-"""Written in the stock prose of editorials, where the model of the first seven erred; four are of agencies."""
-
-_LATER_ROUNDS = (
-    SECOND_ROUND,
-    THIRD_ROUND,
-    FOURTH_ROUND,
-    FIFTH_ROUND,
-    SIXTH_ROUND,
-    SEVENTH_ROUND,
-    EIGHTH_ROUND,
-)
-_JUDGED_ROUNDS = {
-    8: ("the first seven rounds", "the eighth round"),
-    7: ("the first six rounds", "the seventh round"),
-    6: ("the first five rounds", "the sixth round"),
-    5: ("the first four rounds", "the fifth round"),
-    3: ("the first two rounds", "the third round"),
-    2: ("the first round", "the second round"),
-}
-"""What models that judge a later round were trained on, and what they judge; the fourth round is too small."""
 
 CHOSEN = Hyperparameters()
 _PLAIN = replace(CHOSEN, forms=0.0, concepts=0.0, contrast=0.0, names=True)
@@ -195,8 +66,8 @@ def rows(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     for name, hyperparameters, classes in (*PARTS, *((*tried, True) for tried in TRIED)):
         say(name)
         is_shipped = classes and hyperparameters is CHOSEN
-        part = dataset if classes else _without_classes(dataset)
-        found.append(_row(name, dataset, shipped if is_shipped else leave_out(part, hyperparameters, SEED)))
+        left_out = shipped if is_shipped else leave_out(_known(dataset, classes=classes), hyperparameters, SEED)
+        found.append(_row(name, dataset, left_out))
     say("several models")
     found.append(_row("the mean of five models, each of 70% of the sources", dataset, _bagged(dataset)))
     say("sentences")
@@ -212,8 +83,10 @@ def rows(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     return found
 
 
-def _without_classes(dataset: Dataset) -> Dataset:
-    """The dataset for models that take the words of classes for names like others."""
+def _known(dataset: Dataset, *, classes: bool) -> Dataset:
+    """The dataset for models that know the classes of the codebook, or take their words for names like others."""
+    if classes:
+        return dataset
     lexicon = dataset.lexicon
     names = lexicon.names.union(*lexicon.classes.values())
     return replace(dataset, lexicon=replace(lexicon, classes={}, names=names))
@@ -225,7 +98,7 @@ def _row(name: str, dataset: Dataset, left_out: LeftOut) -> list[str]:
 
 
 def _cells(name: str, dataset: Dataset, whole: Evaluation, decisions: NDArray[np.bool_]) -> list[str]:
-    second = np.isin(dataset.sources, SECOND_ROUND)
+    second = np.isin(dataset.sources, LATER_ROUNDS[2])
     part = dataset.take(second)
     decided = decisions[second]
     on_second = evaluate("", part.frames, decided.astype(float), decided, part.targets, part.articles)
@@ -352,7 +225,7 @@ def narrow(dataset: Dataset, say: Say) -> list[list[str]]:
     _, folds = assign_folds(dataset)
     for name, hyperparameters, classes in PARTS:
         say(f"{name}, of one group")
-        part = dataset if classes else _without_classes(dataset)
+        part = _known(dataset, classes=classes)
         means = [_from_group(part, folds == number, hyperparameters) for number in np.unique(folds)]
         found.append([name, f"{np.mean(means):.3f}", f"{min(means):.3f} to {max(means):.3f}"])
     return found
@@ -371,13 +244,13 @@ def _from_group(dataset: Dataset, group: NDArray[np.bool_], hyperparameters: Hyp
 def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
     """What the later rounds of writing are worth: to each other's sources and to those of the first."""
     number = np.ones(len(dataset), dtype=int)
-    for later, sources in enumerate(_LATER_ROUNDS, 2):
+    for later, sources in LATER_ROUNDS.items():
         number[np.isin(dataset.sources, sources)] = later
     say("rounds")
     scores = calibrated_left_out(dataset, shipped)
     decisions = left_out_decisions(dataset, shipped, scores)
     before = {
-        later: fit_calibrated(dataset.take(number < later), CHOSEN, SEED, stances=False) for later in _JUDGED_ROUNDS
+        later: fit_calibrated(dataset.take(number < later), CHOSEN, SEED, stances=False) for later in JUDGED_ROUNDS
     }
     # Fitted on all of the first round, it has what folds of it say as well.
     one, left_out = dataset.take(number == 1), before[2].left_out
@@ -395,7 +268,7 @@ def rounds(dataset: Dataset, shipped: LeftOut, say: Say) -> list[list[str]]:
 
     later_rounds = [
         row
-        for round_, (trained, judged) in _JUDGED_ROUNDS.items()
+        for round_, (trained, judged) in JUDGED_ROUNDS.items()
         for row in (of_earlier(trained, judged, round_), of_all(judged, round_))
     ]
     return [

@@ -73,8 +73,10 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     faults = _faults(content)
     if faults:
         raise CodebookError(f"The codebook {path} is not usable: {'; '.join(faults)}.")
-    lists = [{name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS]
-    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), *lists)
+    lists = {
+        table: {name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS
+    }
+    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), **lists)
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
@@ -87,8 +89,8 @@ def codebook_to_toml(codebook: Codebook) -> str:
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
-    for table, lists in zip(_WORD_LISTS, (codebook.concepts, codebook.classes), strict=True):
-        if lists:
+    for table in _WORD_LISTS:
+        if lists := getattr(codebook, table):
             lines += ["", f"[{table}]", *(f"{_toml(name)} = {_toml(' '.join(words))}" for name, words in lists.items())]
     return "\n".join(lines) + "\n"
 
