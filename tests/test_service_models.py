@@ -21,7 +21,7 @@ def test_models_are_listed_with_their_figures_and_the_champion_marked(client, re
     assert answer["champion"] == "v1"
     assert [(model["version"], model["champion"]) for model in answer["models"]] == [("v2", False), ("v1", True)]
     left_out = answer["models"][0]["left_out"]
-    assert left_out["how"] == challenger.card.left_out.how == "leave sources out, 10 groups of 104 sources"
+    assert left_out["how"] == challenger.card.left_out.how == "leave sources out, 10 groups of 126 sources"
     assert left_out["macro_f1"]["low"] < left_out["macro_f1"]["value"] < left_out["macro_f1"]["high"]
     assert [figures["frame"] for figures in left_out["frames"]] == list(challenger.card.frames)
 
