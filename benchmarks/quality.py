@@ -10,22 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks import few_labels, gun_violence, transfer
 from benchmarks.server import ROOT
-from labels.annotations import DEFAULT_CORPUS, read_corpus
+from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from training.behaviour import MOST_CHANGED, check_behaviour
 from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows, stances_table, table
 from training.challenger import Challenger, train_challenger
 from training.cross_validation import leave_out
 from training.dataset import build_dataset
-from training.evaluation import Evaluation, evaluate
+from training.evaluation import Evaluation
 from training.frame_model import FrameModel
-from training.operating_points import above_threshold
 from training.paper import BEHAVIOUR_HEAD, behaviour_rows
+from training.validation import validate
 
 REAL = ROOT.parent / "shared" / "benchmarks" / "real-conflict" / "dev.jsonl"
 HEADLINES_HEAD = ["Judged on", "Macro F1", "Micro F1", "ECE"]
@@ -86,11 +85,11 @@ def _headlines(challenger: Challenger) -> list[list[str]]:
 
 def _real(path: Path, model: FrameModel, codebook: Codebook) -> Evaluation:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    targets = np.array([[key in row["frames"] for key in codebook.keys] for row in rows])
-    scores = model.score([row["text"] for row in rows])
-    decisions = above_threshold(scores, [model.card.cuts["balanced"][key] for key in codebook.keys])
-    articles = np.array([row["article"] for row in rows], dtype=object)
-    return evaluate("real", codebook.keys, scores, decisions, targets, articles)
+    paragraphs = [
+        CodedParagraph(row["article"], number, row["source"], row["text"], (Annotation("both", row["frames"]),))
+        for number, row in enumerate(rows)
+    ]
+    return validate(model, codebook, paragraphs).evaluation
 
 
 def main() -> None:

@@ -1,17 +1,23 @@
 """Commands that judge a model and report on it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.command import AsJson, command, print_json
+from service.command import AsJson, command, open_database, print_json
 from service.settings import Settings
+from training.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
+    from labels.annotations import CodedParagraph
+    from labels.codebook import Codebook
     from training.frame_model import FrameModel
+    from training.validation import Disagreement, Validation
 
+_CODED = {True: "present", False: "absent"}
 _Version = Annotated[str | None, typer.Argument(help="Which version; without it the champion.")]
 
 
@@ -42,6 +48,102 @@ def behaviour(
         console.show_table(f"Behaviour of model {model.card.version}", BEHAVIOUR_HEAD, behaviour_rows(checks))
     if not all(check.passed for check in checks):
         raise typer.Exit(1)
+
+
+@command("framing validate our-paragraphs.jsonl --disagreements differ.csv", rich_help_panel="Models")
+def validate(
+    path: Annotated[
+        Path | None, typer.Argument(help="Coded paragraphs: a file or folder of JSON Lines, as a corpus has them.")
+    ] = None,
+    stored: Annotated[
+        bool, typer.Option(help="Instead of a file: codes of stored articles that the model was not trained on.")
+    ] = False,
+    version: Annotated[str | None, typer.Option(help="Which version; without it the champion.")] = None,
+    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
+    disagreements: Annotated[
+        Path | None, typer.Option(help="Write where coders and model differ here, as CSV, what it was surest of first.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the table as Markdown here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a model on paragraphs that people coded and it never saw, such as those of your own outlets.
+
+    Paragraphs that the coding queue chose because the model was unsure make it look worse than it is.
+    """
+    from service import console
+    from training.card_markdown import FIGURES_HEAD, figures_rows, table
+    from training.validation import validate as validate_model
+
+    settings = Settings()
+    model = _model(settings, version)
+    found = validate_model(model, *_coded(settings, path, model, stored=stored), operating_point)
+    if markdown is not None:
+        _write(markdown, (table(FIGURES_HEAD, figures_rows(found.evaluation)) + "\n").encode())
+    if disagreements is not None:
+        _write(disagreements, _disagreements_csv(found.disagreements))
+    if as_json:
+        print_json({"version": model.card.version, "notes": _notes(found), **asdict(found)})
+        return
+    console.show_evaluation(found.evaluation)
+    for note in _notes(found):
+        console.out.print(f"Note: {note}", style="yellow", markup=False)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _coded(
+    settings: Settings, path: Path | None, model: "FrameModel", *, stored: bool
+) -> "tuple[Codebook, Sequence[CodedParagraph]]":
+    """The codebook and the coded paragraphs of a file, or of the database without those of the model's training."""
+    from labels.annotations import read_corpus
+    from labels.codebook import read_codebook
+    from service.store import annotations
+
+    if stored == (path is not None):
+        raise typer.BadParameter("give either a file of coded paragraphs or --stored")
+    if path is not None:
+        codebook = read_codebook(settings.codebook)
+        return codebook, read_corpus(path, codebook)
+    seen = set(model.card.stored_articles)
+    with open_database(settings) as (database, codebook), database.read() as connection:
+        coded = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=True)
+    unseen = [one for one in coded if annotations.is_of_stored_article(one) and one.article not in seen]
+    return codebook, unseen
+
+
+def _notes(found: "Validation") -> list[str]:
+    """What a reader of the figures has to know."""
+    notes = []
+    if found.sources_known:
+        names = ", ".join(found.sources_known)
+        notes.append(f"The model was trained on {names} too, on these paragraphs or others: figures may be too good.")
+    if found.unsettled:
+        notes.append(f"{found.unsettled} paragraphs were left out because their coders are tied.")
+    return notes
+
+
+def _disagreements_csv(disagreements: "Sequence[Disagreement]") -> bytes:
+    from service.tabular import Column, whole
+
+    columns = (
+        Column("article", "text"),
+        Column("index", "whole"),
+        Column("source", "text"),
+        Column("frame", "text"),
+        Column("coded", "text"),
+        Column("score", "number"),
+        Column("words", "text"),
+        Column("text", "text"),
+    )
+    rows = [
+        (p.article, p.index, p.source, one.frame, _CODED[one.coded], round(one.score, 3), " ".join(one.words), p.text)
+        for one in disagreements
+        for p in (one.paragraph,)
+    ]
+    return whole(columns, [rows], "csv")
 
 
 @command("framing report appendix/", rich_help_panel="Models")

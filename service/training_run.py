@@ -5,7 +5,6 @@ finished is done over: the snapshot is one file, written whole; a model is looke
 registered; promoting twice is noticed in the history.
 """
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -37,8 +36,6 @@ _DIFF_ARTICLES = 2000
 _DIFF_BATCH = 50
 _SHARED_FOR_AGREEMENT = 30
 _SNAPSHOT = "snapshot.jsonl"
-_STORED = re.compile("[0-9a-f]{32}")
-"""An article of the store; those of a corpus have names, texts of a coder's own a key."""
 
 
 class RunCancelledError(FramingError):
@@ -128,7 +125,7 @@ class TrainingRunner:
             )
             dataset = build_dataset(paragraphs, self._codebook)
             verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out))
-            stored = tuple(sorted({p.article for p in paragraphs if _STORED.fullmatch(p.article)}))
+            stored = tuple(sorted({p.article for p in paragraphs if annotations.is_of_stored_article(p)}))
             card = replace(challenger.card, verdict=verdict, run=run, stored_articles=stored)
             challenger = replace(challenger, card=card)
             self._stop_if_asked(run)

@@ -1,7 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 from conftest import THREE_PARAGRAPHS, pointers
+
+from training.registry import Registry
 
 pytestmark = pytest.mark.databases
 
@@ -277,3 +280,18 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     assert framing("export", "-", "--format", "refi-qdc", **place).stdout.count("<Code ") == 16
     assert "use one of label-studio" in framing("export", "x", "--format", "brat", **place).stderr
     assert "Disagreements" not in framing("agreement", "--stored", **place).stderr
+
+
+def test_a_model_is_validated_on_stored_codes_that_it_was_not_trained_on(client, framing, settings, challenger):
+    known, new = (
+        client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS}\n\nIt rained for {days} days in the valley."})
+        for days in (3, 4)
+    )
+    for article in (known, new):
+        code(client, {"coder": "mira", "article_id": article.json()["id"], "paragraph": 0, "frames": {}})
+    code(client, {"coder": "mira", "text": "The army moved in.", "source": "radio", "frames": {}})
+    card = replace(challenger.card, stored_articles=(known.json()["id"],))
+    version = Registry(settings.models_location).register(replace(challenger, card=card)).version
+    found = framing("validate", "--stored", "--version", version, "--json", data_dir=settings.data_dir)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["evaluation"]["paragraphs"] == 1

@@ -17,7 +17,7 @@ from training.registry import Registry
 
 COMMANDS = (
     *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),
-    *("settings", "codebook", "agreement", "doctor", "behaviour", "report"),
+    *("settings", "codebook", "agreement", "doctor", "behaviour", "report", "validate"),
 )
 
 

@@ -2,6 +2,7 @@
 
 FramingError
 ├── TrainingDataError      too few annotated paragraphs to train or judge a frame
+├── ValidationDataError    a model cannot be validated on what it was given
 ├── RegistryError          the registry cannot do what was asked
 │   ├── NoSuchVersionError     no model version of that name
 │   ├── NoChampionError        no version was ever promoted
@@ -15,6 +16,10 @@ from labels.errors import FramingError
 
 class TrainingDataError(FramingError):
     """The annotations do not suffice to train a model."""
+
+
+class ValidationDataError(FramingError):
+    """A model cannot be validated on some annotations."""
 
 
 class RegistryError(FramingError):

@@ -1,6 +1,7 @@
 """Coders' annotations: kept as a history, of which one code a coder and unit is in force."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from service.store.tables import annotations, articles, paragraphs
 
 Role = Literal["coder", "adjudicator"]
 Selection = Literal["random", "uncertain", "chosen"]
+
+_ARTICLE_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,11 @@ def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicat
         units.setdefault(row.unit, []).append(row)
     found = (_coded(rows, frozenset(frames), adjudicated=adjudicated) for rows in units.values())
     return tuple(paragraph for paragraph in found if paragraph is not None)
+
+
+def is_of_stored_article(paragraph: CodedParagraph) -> bool:
+    """Whether a coded paragraph is one of an article that is, or was, stored; not a text of its coder, nor a corpus."""
+    return _ARTICLE_ID.fullmatch(paragraph.article) is not None
 
 
 def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
