@@ -63,7 +63,7 @@ def validate(
     disagreements: Annotated[
         Path | None, typer.Option(help="Write where coders and model differ here, as CSV, what it was surest of first.")
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the table as Markdown here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model on paragraphs that people coded and it never saw, such as those of your own outlets.
@@ -78,13 +78,16 @@ def validate(
     model = _model(settings, version)
     found = validate_model(model, *_coded(settings, path, model, stored=stored), operating_point)
     if markdown is not None:
-        _write(markdown, (table(FIGURES_HEAD, figures_rows(found.evaluation)) + "\n").encode())
+        tables = [table(FIGURES_HEAD, figures_rows(e)) for e in (found.evaluation, found.stances) if e is not None]
+        _write(markdown, ("\n\n".join(tables) + "\n").encode())
     if disagreements is not None:
         _write(disagreements, _disagreements_csv(found.disagreements))
     if as_json:
         print_json({"version": model.card.version, "notes": _notes(found), **asdict(found)})
         return
     console.show_evaluation(found.evaluation)
+    if found.stances is not None:
+        console.show_evaluation(found.stances)
     for note in _notes(found):
         console.out.print(f"Note: {note}", style="yellow", markup=False)
 

@@ -57,6 +57,18 @@ def test_a_disagreement_names_the_words_that_spoke_for_the_frame_and_the_surest_
     assert blamed.paragraph == unsure
 
 
+def test_the_stance_of_frames_that_are_present_is_judged_where_the_coders_gave_one(model, codebook):
+    reported = "The ministry accused its neighbour of arming the rebels, a charge that the neighbour denies."
+    frames = {"foreign_hand": "reported"}
+    paragraph = replace(coded(reported, []), annotations=(Annotation("mira", frames),))
+    found = validate(model, codebook, [paragraph, coded(FORCE, ["militarized_response"], article="a2")])
+    supports = {figure.frame: figure.support for figure in found.stances.frames}
+    assert supports == {"advanced": 1, "reported": 1, "contested": 0}
+    assert found.stances.micro.f1.value == 1
+    unsaid = replace(paragraph, annotations=(Annotation("mira", {"foreign_hand": "present"}),))
+    assert validate(model, codebook, [unsaid]).stances is None
+
+
 def test_paragraphs_whose_coders_are_tied_are_left_out_and_counted(model, codebook):
     tied = replace(
         coded(BLAME, []), annotations=(Annotation("mira", {}), Annotation("tomas", {"foreign_hand": "reported"}))

@@ -33,12 +33,15 @@ class Disagreement:
 class Validation:
     """Figures on coded paragraphs, and what is to be known of them.
 
+    The frames of `stances` are the stances that the coders gave to frames that are present; None where they gave none,
+    or the model knows none.
     `unsettled` paragraphs were left out because their coders are tied; `sources_known` are sources of the others that
     the model was trained on too, which makes its figures better than they are elsewhere. `disagreements` begin with
     those of which the model was surest.
     """
 
     evaluation: Evaluation
+    stances: Evaluation | None
     unsettled: int
     sources_known: tuple[str, ...]
     disagreements: tuple[Disagreement, ...]
@@ -58,7 +61,8 @@ def validate(
     gold = [found for found in settle(paragraphs, codebook) if not found.unsettled]
     if not gold:
         raise ValidationDataError("There is no coded paragraph to validate the model on.")
-    scores = model.score([found.paragraph.text for found in gold])
+    scored = model.score_with_stances([found.paragraph.text for found in gold])
+    scores = scored.frames
     decisions = above_threshold(scores, [model.card.cuts[point][key] for key in codebook.keys])
     targets = np.array([[key in found.frames for key in codebook.keys] for found in gold])
     articles = np.array([found.paragraph.article for found in gold], dtype=object)
@@ -66,10 +70,31 @@ def validate(
     disagreements = _disagreements(model, codebook, gold, scores, decisions != targets)
     return Validation(
         evaluation=evaluate(f"coded paragraphs, at {point}", codebook.keys, scores, decisions, targets, articles),
+        stances=_stances(model, codebook, gold, scored.stances),
         unsettled=len(paragraphs) - len(gold),
         sources_known=tuple(sorted(known.intersection(found.paragraph.source for found in gold))),
         disagreements=tuple(sorted(disagreements, key=lambda one: abs(one.coded - one.score), reverse=True)),
     )
+
+
+def _stances(
+    model: FrameModel, codebook: Codebook, gold: Sequence[GoldParagraph], scores: NDArray[np.float64]
+) -> Evaluation | None:
+    """Figures of the stances of all frames that are present, from scores (n, k, s)."""
+    voices = model.card.stances
+    said = [
+        (row, codebook.keys.index(frame), voices.index(stance))
+        for row, found in enumerate(gold)
+        for frame, stance in found.stances.items()
+        if stance in voices
+    ]
+    if not said:
+        return None
+    rows, frames, places = np.array(said).T
+    given = scores[rows, frames]
+    chosen, targets = (np.eye(len(voices), dtype=bool)[numbers] for numbers in (given.argmax(axis=1), places))
+    articles = np.array([gold[row].paragraph.article for row in rows], dtype=object)
+    return evaluate("stances of frames that are present", voices, given, chosen, targets, articles)
 
 
 def _disagreements(
