@@ -156,7 +156,7 @@ def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing,
 
 
 def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path):
-    corpus = write_part_of_the_corpus(tmp_path, count=60)  # the learning curve takes a model a point and fold
+    corpus = write_part_of_the_corpus(tmp_path, count=80)  # the learning curve takes a model a point and fold
     done = framing("evaluate", "--json", "--html", "r/e.html", "--markdown", "r/e.md", corpus=corpus)
     report = json.loads(done.stdout)
     assert report["left_out"]["macro"]["f1"]["value"] > 0.6
