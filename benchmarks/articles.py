@@ -17,6 +17,8 @@ PARAGRAPHS, WORDS = 15, 90
 Body = Callable[[list[str]], dict[str, Any]]
 """What is sent of the paragraphs of an article."""
 
+_A_PART = 100
+
 
 def paragraphs(count: int, seed: int = 20261121) -> Iterator[str]:
     """So many distinct paragraphs of about ninety words, like the corpus in their words."""
@@ -36,11 +38,11 @@ def articles(count: int, seed: int = 20261121) -> Iterator[list[str]]:
     return (list(cut) for cut in zip(*[texts] * PARAGRAPHS, strict=True))
 
 
-def write_part_of_the_corpus(folder: Path, count: int = 100) -> Path:
-    """Writes so many articles of the shipped corpus, of all its sources: a hundred are enough to train, and quickly."""
+def write_part_of_the_corpus(folder: Path) -> Path:
+    """Writes a hundred articles of the shipped corpus, of all its registers: enough to train, and quickly."""
     corpus = read_corpus(DEFAULT_CORPUS, read_codebook())
     ids = sorted({paragraph.article for paragraph in corpus})
-    kept = {ids[number * len(ids) // count] for number in range(count)}
+    kept = {ids[number * len(ids) // _A_PART] for number in range(_A_PART)}
     path = folder / "part.jsonl"
     write_corpus([paragraph for paragraph in corpus if paragraph.article in kept], path)
     return path

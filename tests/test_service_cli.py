@@ -7,7 +7,6 @@ import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 from typer.testing import CliRunner
 
-from benchmarks.articles import write_part_of_the_corpus
 from labels.annotations import corpus_row
 from service.cli import app
 from service.settings import is_loopback
@@ -155,9 +154,8 @@ def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing,
     assert framing("promote", "v2", **data).returncode == 2
 
 
-def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path):
-    corpus = write_part_of_the_corpus(tmp_path, count=80)  # the learning curve takes a model a point and fold
-    done = framing("evaluate", "--json", "--html", "r/e.html", "--markdown", "r/e.md", corpus=corpus)
+def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path, part_of_the_corpus):
+    done = framing("evaluate", "--json", "--html", "r/e.html", "--markdown", "r/e.md", corpus=part_of_the_corpus)
     report = json.loads(done.stdout)
     assert report["left_out"]["macro"]["f1"]["value"] > 0.6
     assert {b["how"] for b in report["baselines_left_out"]} == {"majority", "keywords"}
