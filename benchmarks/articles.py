@@ -39,7 +39,7 @@ def articles(count: int, seed: int = 20261121) -> Iterator[list[str]]:
 
 
 def write_part_of_the_corpus(folder: Path) -> Path:
-    """Writes a hundred articles of the shipped corpus, of all its registers: enough to train, and quickly."""
+    """Writes a hundred articles of the shipped corpus, from all over it: enough to train, and quickly."""
     corpus = read_corpus(DEFAULT_CORPUS, read_codebook())
     ids = sorted({paragraph.article for paragraph in corpus})
     kept = {ids[number * len(ids) // _A_PART] for number in range(_A_PART)}

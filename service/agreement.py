@@ -7,6 +7,7 @@ from labels.agreement import FrameAgreement, agreement, stance_agreement
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from service.schemas.annotations import AgreementAnswer, AgreementFigures, CoderPair, Disagreement
+from service.store.annotations import is_of_stored_article
 
 _MOST_DISAGREEMENTS = 500
 
@@ -54,7 +55,7 @@ def _differ(paragraph: CodedParagraph) -> bool:
 
 
 def _disagreement(paragraph: CodedParagraph, settled_by: Mapping[tuple[str, int], str]) -> Disagreement:
-    own = paragraph.article.startswith("text:")
+    own = not is_of_stored_article(paragraph)
     return Disagreement(
         article_id=None if own else paragraph.article,
         paragraph=None if own else paragraph.index,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service import cli_care, cli_codes, cli_judge, cli_keys, cli_models, cli_score
-from service.command import AsJson, app, command, open_database, print_json
+from service.command import AsJson, app, command, open_database, print_json, write_file
 from service.settings import Settings
 
 OnCluster = Annotated[
@@ -87,7 +87,7 @@ def train(
     console.show_evaluation(card.left_out)
     if card.held_out:
         console.show_evaluation(card.held_out)
-    console.show_warnings(card)
+    console.show_sentences("Warning", card.warnings)
     step = "It is champion, being the first." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
 
@@ -126,8 +126,7 @@ def evaluate(
         )
     for path, render in ((html, report_to_html), (markdown, report_to_markdown)):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(report), encoding="utf-8")
+            write_file(path, render(report))
     if as_json:
         print_json(asdict(report))
     else:

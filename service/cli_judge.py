@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.command import AsJson, command, open_database, print_json
+from service.command import AsJson, command, open_database, print_json, write_file
 from service.settings import Settings
 from training.operating_points import OperatingPoint
 
@@ -40,8 +40,7 @@ def behaviour(
     codebook = read_codebook(settings.codebook)
     checks = check_behaviour(model, codebook, read_corpus(settings.corpus, codebook))
     if markdown is not None:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(table(BEHAVIOUR_HEAD, behaviour_rows(checks)) + "\n", encoding="utf-8")
+        write_file(markdown, table(BEHAVIOUR_HEAD, behaviour_rows(checks)) + "\n")
     if as_json:
         print_json([{**asdict(check), "passed": check.passed} for check in checks])
     else:
@@ -74,39 +73,31 @@ def validate(
     from training.card_markdown import FIGURES_HEAD, figures_rows, table
     from training.validation import validate as validate_model
 
+    if stored == (path is not None):
+        raise typer.BadParameter("give either a file of coded paragraphs or --stored")
     settings = Settings()
     model = _model(settings, version)
-    found = validate_model(model, *_coded(settings, path, model, stored=stored), operating_point)
+    found = validate_model(model, *_coded(settings, path, model), operating_point)
     if markdown is not None:
         tables = [table(FIGURES_HEAD, figures_rows(e)) for e in (found.evaluation, found.stances) if e is not None]
-        _write(markdown, ("\n\n".join(tables) + "\n").encode())
+        write_file(markdown, "\n\n".join(tables) + "\n")
     if disagreements is not None:
-        _write(disagreements, _disagreements_csv(found.disagreements))
+        write_file(disagreements, _disagreements_csv(found.disagreements).decode())
     if as_json:
         print_json({"version": model.card.version, "notes": _notes(found), **asdict(found)})
         return
     console.show_evaluation(found.evaluation)
     if found.stances is not None:
         console.show_evaluation(found.stances)
-    for note in _notes(found):
-        console.out.print(f"Note: {note}", style="yellow", markup=False)
+    console.show_sentences("Note", _notes(found))
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def _coded(
-    settings: Settings, path: Path | None, model: "FrameModel", *, stored: bool
-) -> "tuple[Codebook, Sequence[CodedParagraph]]":
+def _coded(settings: Settings, path: Path | None, model: "FrameModel") -> "tuple[Codebook, Sequence[CodedParagraph]]":
     """The codebook and the coded paragraphs of a file, or of the database without those of the model's training."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.store import annotations
 
-    if stored == (path is not None):
-        raise typer.BadParameter("give either a file of coded paragraphs or --stored")
     if path is not None:
         codebook = read_codebook(settings.codebook)
         return codebook, read_corpus(path, codebook)
@@ -141,12 +132,13 @@ def _disagreements_csv(disagreements: "Sequence[Disagreement]") -> bytes:
         Column("words", "text"),
         Column("text", "text"),
     )
-    rows = [
-        (p.article, p.index, p.source, one.frame, _CODED[one.coded], round(one.score, 3), " ".join(one.words), p.text)
-        for one in disagreements
-        for p in (one.paragraph,)
-    ]
-    return whole(columns, [rows], "csv")
+    return whole(columns, [list(map(_row, disagreements))], "csv")
+
+
+def _row(one: "Disagreement") -> tuple[str | int | float, ...]:
+    coded = one.paragraph
+    words, score = " ".join(one.words), round(one.score, 3)
+    return coded.article, coded.index, coded.source, one.frame, _CODED[one.coded], score, words, coded.text
 
 
 @command("framing report appendix/", rich_help_panel="Models")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,6 +64,12 @@ def command(
         return of.command(epilog=f"Example: {example}", **options)(guarded)
 
     return register
+
+
+def write_file(path: Path, content: str) -> None:
+    """Writes a text where a user wants it; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8", newline="")
 
 
 def print_json(content: Any) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from service.schemas.articles import Classified, ParagraphAnswer
     from service.schemas.models import ModelList
     from service.store.keys import Key
-    from training.card import ModelCard
     from training.cross_validation import Progress as Report
     from training.evaluation import Evaluation
     from training.registry import Promotion
@@ -183,10 +182,10 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
     out.print(shown)
 
 
-def show_warnings(card: ModelCard) -> None:
-    """What is wrong with what the model was trained on."""
-    for warning in card.warnings:
-        out.print(f"Warning: {warning}", style="yellow", markup=False)
+def show_sentences(kind: str, sentences: Sequence[str]) -> None:
+    """What a reader of the figures above has to know: warnings or notes."""
+    for sentence in sentences:
+        out.print(f"{kind}: {sentence}", style="yellow", markup=False)
 
 
 def show_report(report: EvaluationReport) -> None:

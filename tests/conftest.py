@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.database import database_url as with_driver
 from training.challenger import Challenger, train_challenger
+from training.frame_model import FrameModel
 from training.registry import Registry
 
 pytest_plugins = ("demonstration",)
@@ -61,6 +62,12 @@ def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def challenger(corpus: tuple[CodedParagraph, ...], codebook: Codebook) -> Challenger:
     return train_challenger(corpus, codebook)
+
+
+@pytest.fixture(scope="session")
+def model(challenger: Challenger) -> FrameModel:
+    """The challenger as a registered model, in memory."""
+    return FrameModel.of(challenger.pipeline, challenger.card.registered("v1", "0" * 64, "1" * 64))
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,6 @@ from training.latex import escaped
 
 
 @pytest.fixture(scope="module")
-def model(challenger):
-    return FrameModel.of(challenger.pipeline, challenger.card.registered("v1", "0" * 64, "1" * 64))
-
-
-@pytest.fixture(scope="module")
 def checks(model, codebook, corpus):
     return {check.name: check for check in check_behaviour(model, codebook, corpus)}
 

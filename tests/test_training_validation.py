@@ -21,11 +21,6 @@ def coded(text, frames, *, article="a1", index=0, source="Harbour Post", coder="
     return CodedParagraph(article, index, source, text, (Annotation(coder, dict.fromkeys(frames, "advanced")),))
 
 
-@pytest.fixture(scope="module")
-def model(challenger):
-    return FrameModel.of(challenger.pipeline, challenger.card.registered("v1", "0" * 64, "1" * 64))
-
-
 def test_codes_that_the_model_agrees_with_give_full_marks(model, codebook):
     found = validate(
         model,

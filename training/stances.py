@@ -54,19 +54,20 @@ def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds
             counts = np.bincount(said[~inside & (frames == frame)], minlength=len(VOICES))
             commonest[inside & (frames == frame), counts.argmax()] = 1.0
     articles = part.articles[rows]
-    targets = np.eye(len(VOICES), dtype=bool)[said]
-
-    def figures(name: str, given: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Evaluation:
-        decided = np.eye(len(VOICES), dtype=bool)[given[chosen].argmax(axis=1)]
-        return evaluate(name, tuple(VOICES), given[chosen], decided, targets[chosen], articles[chosen])
-
-    everywhere = np.ones(len(rows), dtype=bool)
     return StanceFigures(
-        overall=figures(how, scores, everywhere),
-        majority=figures("the commonest stance of the frame", commonest, everywhere),
+        overall=stance_figures(how, scores, said, articles),
+        majority=stance_figures("the commonest stance of the frame", commonest, said, articles),
         frames={
-            name: figures(how, scores, frames == frame)
+            name: stance_figures(how, scores[chosen], said[chosen], articles[chosen])
             for frame, name in enumerate(part.frames)
-            if (frames == frame).any()
+            if (chosen := frames == frame).any()
         },
     )
+
+
+def stance_figures(
+    how: str, scores: NDArray[np.float64], said: NDArray[np.int64], articles: NDArray[np.object_]
+) -> Evaluation:
+    """Figures of scores (m, s) where a stance was said, (m,); the likeliest stance is the decision."""
+    decided, targets = (np.eye(len(VOICES), dtype=bool)[numbers] for numbers in (scores.argmax(axis=1), said))
+    return evaluate(how, tuple(VOICES), scores, decided, targets, articles)

@@ -14,6 +14,7 @@ from training.evaluation import Evaluation, evaluate
 from training.frame_model import FrameModel
 from training.operating_points import OperatingPoint, above_threshold
 from training.scorer import FrameExplanation
+from training.stances import stance_figures
 
 _MOST_WORDS = 5
 
@@ -82,19 +83,17 @@ def _stances(
 ) -> Evaluation | None:
     """Figures of the stances of all frames that are present, from scores (n, k, s)."""
     voices = model.card.stances
-    said = [
+    coded = [
         (row, codebook.keys.index(frame), voices.index(stance))
         for row, found in enumerate(gold)
         for frame, stance in found.stances.items()
         if stance in voices
     ]
-    if not said:
+    if not coded:
         return None
-    rows, frames, places = np.array(said).T
-    given = scores[rows, frames]
-    chosen, targets = (np.eye(len(voices), dtype=bool)[numbers] for numbers in (given.argmax(axis=1), places))
+    rows, frames, said = np.array(coded).T
     articles = np.array([gold[row].paragraph.article for row in rows], dtype=object)
-    return evaluate("stances of frames that are present", voices, given, chosen, targets, articles)
+    return stance_figures("stances of frames that are present", scores[rows, frames], said, articles)
 
 
 def _disagreements(
