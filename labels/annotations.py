@@ -53,7 +53,7 @@ def read_corpus(path: Path, codebook: Codebook) -> tuple[CodedParagraph, ...]:
     seen: set[tuple[str, int]] = set()
     for file in files:
         for where, row in _rows(file):
-            fault = _row_fault(row, codebook)
+            fault = row_fault(row, codebook)
             if fault is None and (row["article"], row["index"]) in seen:
                 fault = f"paragraph {row['index']} of article '{row['article']}' occurs twice"
             if fault is not None:
@@ -98,7 +98,8 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
                     yield f"{file.name} line {number}", None
 
 
-def _row_fault(row: Any, codebook: Codebook) -> str | None:
+def row_fault(row: Any, codebook: Codebook) -> str | None:
+    """What is wrong with the JSON object of one paragraph; None if nothing is."""
     if not isinstance(row, dict):
         return "not a JSON object"
     for name in ("article", "source", "text"):

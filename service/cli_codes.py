@@ -10,7 +10,7 @@ import typer
 from service.command import AsJson, command, open_database, print_json
 from service.settings import Settings
 
-_FORMATS_HELP = "label-studio, doccano, prodigy, argilla, csv-long, csv-wide, refi-qda or refi-qdc."
+_FORMATS_HELP = "label-studio, doccano, prodigy, argilla, csv-long, csv-wide, refi-qda, corpus or refi-qdc."
 
 
 @command("framing export codes.jsonl --format doccano", rich_help_panel="Codes")

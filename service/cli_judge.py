@@ -141,9 +141,12 @@ def _row(one: "Disagreement") -> tuple[str | int | float, ...]:
     return coded.article, coded.index, coded.source, one.frame, _CODED[one.coded], score, words, coded.text
 
 
-@command("framing report appendix/", rich_help_panel="Models")
+@command("framing report appendix/ --coded our-paragraphs.jsonl", rich_help_panel="Models")
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder to write into; it is made where it is missing.")],
+    coded: Annotated[
+        Path | None, typer.Option(help="Coded paragraphs that the model never saw: it is validated on them too.")
+    ] = None,
     version: Annotated[str | None, typer.Option(help="Which version; without it the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -154,7 +157,8 @@ def report(
 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
-    written = write_report(folder, _model(settings, version), codebook, read_corpus(settings.corpus, codebook))
+    unseen = () if coded is None else read_corpus(coded, codebook)
+    written = write_report(folder, _model(settings, version), codebook, read_corpus(settings.corpus, codebook), unseen)
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})
     else:

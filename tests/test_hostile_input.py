@@ -89,6 +89,7 @@ def test_no_page_whatever_makes_the_extraction_fail_other_than_by_a_sentence():
 
 _ODD = (b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n")
 _SAMPLES = {
+    "corpus": b'{"article": "x", "index": 0, "source": "s", "text": "a", "annotations": [{"coder": "", "frames": {}}]}',
     "label-studio": b'[{"id": 1, "data": {"text": "a", "article": "x", "paragraph": 0}, "annotations": []}]',
     "doccano": b'{"text": "a", "label": ["foreign_hand"]}\n',
     "prodigy": b'{"text": "a", "accept": ["foreign_hand"], "answer": "accept"}\n',

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labels.annotations import read_corpus
 from labels.codebook import codebook_to_toml, read_codebook
 from labels.exchange import FORMATS, Code, ExchangeError, require_format
 from labels.exchange.refi_qda import read_codebook as read_refi_codebook
@@ -82,6 +83,27 @@ def test_control_characters_never_stop_an_export(name, frames):
 def test_no_codes_are_a_file_too(name, frames):
     file_format = require_format(name)
     assert file_format.read(file_format.write([], frames), frames) == []
+
+
+def test_a_corpus_of_stored_codes_is_one_that_training_reads(frames, tmp_path):
+    path = tmp_path / "ours.jsonl"
+    path.write_bytes(FORMATS["corpus"].write(CODES, frames))
+    [of_two, of_article, next_to_it] = read_corpus(path, frames)
+    assert [(a.coder, a.frames) for a in of_two.annotations] == [(code.coder, code.frames) for code in CODES[:2]]
+    assert (of_article.article, of_article.index, next_to_it.index) == ("0" * 32, 3, 4)
+    [plain] = FORMATS["corpus"].read(
+        lines(
+            {
+                "article": "a1",
+                "index": 2,
+                "source": "Post",
+                "text": "It rained.",
+                "annotations": [{"coder": "mira", "frames": {"foreign_hand": "contested"}}],
+            }
+        ),
+        frames,
+    )
+    assert plain == Code("mira", "It rained.", "Post", {"foreign_hand": "contested"}, article_id="a1", paragraph=2)
 
 
 def lines(*rows):

@@ -236,7 +236,7 @@ def test_codes_go_out_to_a_file_and_come_back_to_the_same_paragraphs(client, art
         code(client, body)
     code(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
     before = in_force(client)
-    for name in ("label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda"):
+    for name in ("label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"):
         exported = client.get("/v1/annotations/export", params={"format": name})
         assert exported.status_code == 200
         assert "attachment" in exported.headers["content-disposition"]
@@ -278,6 +278,9 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     assert framing("export", "out.csv", "--format", "csv-long", **place).returncode == 0
     assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert framing("export", "-", "--format", "refi-qdc", **place).stdout.count("<Code ") == 16
+    assert framing("export", "ours.jsonl", "--format", "corpus", **place).returncode == 0
+    judged = framing("validate", "ours.jsonl", "--json", **place)
+    assert json.loads(judged.stdout)["evaluation"]["paragraphs"] == 1, judged.stderr
     assert "use one of label-studio" in framing("export", "x", "--format", "brat", **place).stderr
     assert "Disagreements" not in framing("agreement", "--stored", **place).stderr
 

@@ -98,9 +98,18 @@ def test_a_small_frame_is_warned_of_when_it_is_trained_and_in_the_list_of_models
     assert any("'storm'" in warning for warning in listed["warnings"])
 
 
+UNSEEN = [
+    CodedParagraph("u1", 0, "Harbour Post", "The army killed nine militants in a raid.", (
+        Annotation("ann", {"militarized_response": "advanced"}), Annotation("ben", {"militarized_response": "reported"})
+    )),
+    CodedParagraph("u2", 0, "Harbour Post", "It rained on the apples.", (Annotation("ann", {}), Annotation("ben", {}))),
+]  # fmt: skip
+
+
 @pytest.fixture
 def appendix(framing, models_folder, tmp_path):
-    done = framing("report", str(tmp_path / "appendix"), "--json", data_dir=models_folder.parent)
+    coded = str(write_lines(tmp_path / "unseen.jsonl", [corpus_row(p) for p in UNSEEN]))
+    done = framing("report", str(tmp_path / "appendix"), "--coded", coded, "--json", data_dir=models_folder.parent)
     assert done.returncode == 0, done.stderr
     return tmp_path / "appendix", set(json.loads(done.stdout)["files"])
 
@@ -124,7 +133,11 @@ def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_wit
             text = (folder / name).read_text(encoding="utf-8")
             assert text.count("{") == text.count("}")
             assert sorted(re.findall(r"\\begin\{(\w+)", text)) == sorted(re.findall(r"\\end\{(\w+)", text))
-    for label in re.findall(r"\\ref\{tab:(\w+)\}", methods):
+    assert "On 2 coded paragraphs of 2 articles from sources that it was not trained on" in methods
+    validated = csv.DictReader((folder / "tables" / "validation.csv").read_text(encoding="utf-8").splitlines())
+    [seen] = [row for row in validated if row["Frame"] == "militarized_response"]
+    assert (seen["Support"], seen["F1"].split()[0]) == ("1", "1.00")
+    for label in re.findall(r"\\ref\{tab:([\w-]+)\}", methods):
         assert f"tables/{label}.tex" in written
     assert f"{len(corpus):,} paragraphs" in (folder / "datasheet.md").read_text(encoding="utf-8")
 

@@ -28,6 +28,7 @@ from training.card_markdown import (
 from training.frame_model import FrameModel
 from training.latex import csv_table, escaped, latex_table
 from training.report_html import f1_chart, reliability_chart, svg
+from training.validation import Validation, validate
 
 _TEX = Environment(loader=PackageLoader("training"), autoescape=False, undefined=StrictUndefined)  # noqa: S701 - TeX
 _AGREEMENT_HEAD = ["Frame", "Alpha", "95% interval", "Percent", "Paragraphs"]
@@ -45,11 +46,18 @@ class Table:
 
 
 def write_report(
-    folder: Path, model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]
+    folder: Path,
+    model: FrameModel,
+    codebook: Codebook,
+    paragraphs: Sequence[CodedParagraph],
+    coded: Sequence[CodedParagraph] = (),
 ) -> list[Path]:
-    """Writes all files about a model and the annotated paragraphs given, over those of an earlier report."""
+    """Writes all files about a model and the annotated paragraphs given, over those of an earlier report.
+
+    On `coded`, paragraphs that the model never saw, it is validated too.
+    """
     written = []
-    for name, content in _files(model, codebook, paragraphs):
+    for name, content in _files(model, codebook, paragraphs, coded):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -58,12 +66,15 @@ def write_report(
 
 
 def _files(
-    model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]
+    model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph], coded: Sequence[CodedParagraph]
 ) -> Iterator[tuple[str, str | bytes]]:
     card = model.card
+    validation = validate(model, codebook, coded) if coded else None
     tables = _tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs))
+    if validation is not None:
+        tables += _validation_tables(validation, codebook, coded)
     methods = _TEX.get_template("methods.tex").render(
-        card=card, classes=[*map(escaped, codebook.classes)], figure=figure_text, tex=escaped
+        card=card, classes=[*map(escaped, codebook.classes)], validation=validation, figure=figure_text, tex=escaped
     )
     yield "methods.tex", methods
     yield "references.bib", Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
@@ -107,6 +118,17 @@ def _tables(
         Table("agreement", "Agreement of the coders", _AGREEMENT_HEAD, agreed),
         Table("behaviour", "Behaviour checks", BEHAVIOUR_HEAD, behaviour_rows(checks)),
     ]
+
+
+def _validation_tables(validation: Validation, codebook: Codebook, coded: Sequence[CodedParagraph]) -> list[Table]:
+    """Figures on paragraphs that the model never saw, and how far their coders agree."""
+    name = "paragraphs coded for validation"
+    tables = [Table("validation", f"Figures on {name}", FIGURES_HEAD, figures_rows(validation.evaluation))]
+    if validation.stances is not None:
+        rows = figures_rows(validation.stances)
+        tables.append(Table("validation-stances", f"Stances of frames present in {name}", FIGURES_HEAD, rows))
+    agreed = [_agreement_row(result) for result in agreement(coded, codebook)]
+    return [*tables, Table("validation-agreement", f"Agreement of the coders of {name}", _AGREEMENT_HEAD, agreed)]
 
 
 def behaviour_rows(checks: Sequence[Check]) -> list[list[str]]:

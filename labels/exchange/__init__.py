@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labels.codebook import Codebook
-from labels.exchange import argilla, csv_long, csv_wide, doccano, label_studio, prodigy, refi_qda
+from labels.exchange import argilla, corpus, csv_long, csv_wide, doccano, label_studio, prodigy, refi_qda
 from labels.exchange.code import Code, ExchangeError
 
 __all__ = ["FORMATS", "Code", "ExchangeError", "Format", "require_format"]
@@ -31,6 +31,7 @@ FORMATS: dict[str, Format] = {
     "csv-long": Format(csv_long.write, csv_long.read, ".csv", "text/csv"),
     "csv-wide": Format(csv_wide.write, csv_wide.read, ".csv", "text/csv"),
     "refi-qda": Format(refi_qda.write, refi_qda.read, ".qdpx", "application/zip"),
+    "corpus": Format(corpus.write, corpus.read, ".jsonl", "application/x-ndjson"),
 }
 
 

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRou
 
 MAX_AT_ONCE = 5000
 
-FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda"]
+FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"]
 
 
 OneOrMany = Annotated[
