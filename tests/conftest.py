@@ -1,5 +1,6 @@
 """Shared parts: one model trained once, and applications, servers and commands that use copies of it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import joblib
 import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
@@ -60,8 +62,20 @@ def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def challenger(corpus: tuple[CodedParagraph, ...], codebook: Codebook) -> Challenger:
-    return train_challenger(corpus, codebook)
+def challenger(
+    corpus: tuple[CodedParagraph, ...], codebook: Codebook, tmp_path_factory: pytest.TempPathFactory
+) -> Challenger:
+    """Trained on the whole corpus by the first of the processes that share the tests; the others load it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    trained = folder / "challenger.joblib"
+    with (folder / "challenger.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not trained.exists():
+            joblib.dump(train_challenger(corpus, codebook), trained)
+    found: Challenger = joblib.load(trained)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -156,11 +170,12 @@ def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
 
 
 @pytest.fixture
-def whole_corpus(data_dir: Path) -> None:
-    """Processes started here train as the champion was, so that they make one that is as good."""
-    path = data_dir / ".env"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("".join(f"{line}\n" for line in lines if "CORPUS" not in line), encoding="utf-8")
+def champion_of_the_part(data_dir: Path, other_challenger: Challenger) -> str:
+    """The version of a champion that was trained as processes started here train: they make one that is as good."""
+    registry = Registry(data_dir / "models")
+    version = registry.register(other_challenger).version
+    registry.promote(version, by="tests", reason="the second")
+    return version
 
 
 @pytest.fixture

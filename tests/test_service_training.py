@@ -181,14 +181,14 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir
 
 
 @pytest.mark.databases("sqlite")
-@pytest.mark.usefixtures("whole_corpus")
+@pytest.mark.usefixtures("champion_of_the_part")
 def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_one_is_not(data_dir, client):
     good, bad = start(client, seed=5), start(client, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):
         assert wait_for_end(client, good)["promoted"] is True
         assert wait_for_end(client, bad)["promoted"] is False
     champion = Registry(data_dir / "models").champion()
-    assert champion.version == "v2"
+    assert champion.version == "v3"
     assert good in champion.by
 
 
@@ -211,8 +211,9 @@ def test_stored_articles_are_scored_anew_and_show_the_old_scores_again_after_a_r
 
 @pytest.mark.databases("sqlite")
 def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
-    data_dir, client, settings, codebook, monkeypatch
+    data_dir, client, settings, part_of_the_corpus, codebook, monkeypatch
 ):
+    settings = settings.model_copy(update={"corpus": part_of_the_corpus})
     stored = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}).json()["id"]
     client.post("/v1/annotations", json={"coder": "m", "article_id": stored, "paragraph": 0, "frames": {}})
     run = start(client)

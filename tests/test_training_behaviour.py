@@ -14,13 +14,18 @@ from conftest import write_lines
 from sklearn.preprocessing import LabelBinarizer
 from test_training_model import WEATHER, weather
 
-from labels.annotations import Annotation, CodedParagraph, corpus_row
+from labels.annotations import Annotation, CodedParagraph, corpus_row, read_corpus
 from labels.normalise import normalise
 from training import behaviour
 from training.behaviour import check_behaviour
 from training.card_markdown import card_to_markdown
 from training.frame_model import FrameModel, Scored
 from training.latex import escaped
+
+
+@pytest.fixture(scope="module")
+def part(part_of_the_corpus, codebook):
+    return read_corpus(part_of_the_corpus, codebook)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def test_every_country_that_is_put_into_paragraphs_is_a_state_of_the_codebook(co
 @pytest.mark.parametrize(
     ("classes", "failing"), [(True, "other countries for every state"), (False, "other countries for every name")]
 )
-def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, codebook, corpus, classes, failing):
+def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, codebook, part, classes, failing):
     codebook = codebook if classes else replace(codebook, classes={})
 
     class Leaning:
@@ -69,7 +74,7 @@ def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, code
         def score(self, texts):
             return self.score_with_stances(texts).frames
 
-    failed = {check.name for check in check_behaviour(Leaning(), codebook, corpus) if not check.passed}
+    failed = {check.name for check in check_behaviour(Leaning(), codebook, part) if not check.passed}
     assert failing in failed
     assert "foreign_hand: lower" in failed
     assert "foreign_hand: contested" in failed
@@ -107,16 +112,15 @@ UNSEEN = [
 
 
 @pytest.fixture
-def appendix(framing, models_folder, tmp_path):
+def appendix(framing, models_folder, part_of_the_corpus, tmp_path):
     coded = str(write_lines(tmp_path / "unseen.jsonl", [corpus_row(p) for p in UNSEEN]))
-    done = framing("report", str(tmp_path / "appendix"), "--coded", coded, "--json", data_dir=models_folder.parent)
+    place = {"data_dir": models_folder.parent, "corpus": part_of_the_corpus}
+    done = framing("report", str(tmp_path / "appendix"), "--coded", coded, "--json", **place)
     assert done.returncode == 0, done.stderr
     return tmp_path / "appendix", set(json.loads(done.stdout)["files"])
 
 
-def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_with_the_card(
-    appendix, challenger, corpus
-):
+def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_with_the_card(appendix, challenger, part):
     folder, written = appendix
     assert {"methods.tex", "references.bib", "model-card.md", "datasheet.md", "figures/f1.pdf"} <= written
     methods = (folder / "methods.tex").read_text(encoding="utf-8")
@@ -139,7 +143,7 @@ def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_wit
     assert (seen["Support"], seen["F1"].split()[0]) == ("1", "1.00")
     for label in re.findall(r"\\ref\{tab:([\w-]+)\}", methods):
         assert f"tables/{label}.tex" in written
-    assert f"{len(corpus):,} paragraphs" in (folder / "datasheet.md").read_text(encoding="utf-8")
+    assert f"{len(part):,} paragraphs" in (folder / "datasheet.md").read_text(encoding="utf-8")
 
 
 def test_what_latex_would_take_for_a_command_is_escaped():

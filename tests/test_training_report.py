@@ -4,14 +4,14 @@ import pytest
 from conftest import ROOT
 
 from training.dataset import build_dataset
-from training.report import evaluate_pipeline
+from training.report import report_of
 from training.report_html import report_to_html
 from training.report_markdown import report_to_markdown
 
 
 @pytest.fixture(scope="module")
-def report(corpus, codebook):
-    return evaluate_pipeline(corpus, codebook)
+def report(challenger, corpus, codebook):
+    return report_of(challenger, corpus, codebook)
 
 
 def test_the_model_beats_both_baselines_on_sources_left_out_and_is_calibrated_there(report):

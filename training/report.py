@@ -10,7 +10,7 @@ from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from training.baselines import evaluate_baselines
 from training.card import ModelCard
-from training.challenger import DEFAULT_SEED, evaluate_held_out, fit_calibrated, train_challenger
+from training.challenger import DEFAULT_SEED, Challenger, evaluate_held_out, fit_calibrated, train_challenger
 from training.cross_validation import LeftOut, Progress, calibrated_left_out, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
 from training.evaluation import Evaluation, Figure, StanceFigures, evaluate
@@ -71,7 +71,19 @@ def evaluate_pipeline(
     challenger = train_challenger(
         paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress, jobs=jobs
     )
-    dataset = build_dataset(paragraphs, codebook)
+    return report_of(challenger, paragraphs, codebook, progress=progress, jobs=jobs)
+
+
+def report_of(
+    challenger: Challenger,
+    paragraphs: Sequence[CodedParagraph],
+    codebook: Codebook,
+    *,
+    progress: Progress = no_progress,
+    jobs: int | None = None,
+) -> EvaluationReport:
+    """What `framing evaluate` shows of a challenger and the paragraphs that it was trained and judged on."""
+    card, dataset = challenger.card, build_dataset(paragraphs, codebook)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
     return EvaluationReport(
@@ -79,14 +91,12 @@ def evaluate_pipeline(
         colours={frame.key: frame.colour for frame in codebook.frames},
         paragraphs=len(dataset),
         articles=len(set(dataset.articles)),
-        left_out=challenger.card.left_out,
-        held_out=challenger.card.held_out,
-        stances=challenger.card.stances_left_out,
+        left_out=card.left_out,
+        held_out=card.held_out,
+        stances=card.stances_left_out,
         baselines_left_out=evaluate_baselines(training, training, codebook),
         by_source=_by_source(training, challenger.left_out) if challenger.left_out else (),
-        learning_curve=_learning_curve(training, judged, challenger.card, hyperparameters, seed, progress, jobs)
-        if len(judged)
-        else (),
+        learning_curve=_learning_curve(training, judged, card, progress, jobs) if len(judged) else (),
     )
 
 
@@ -106,13 +116,11 @@ def _learning_curve(
     training: Dataset,
     judged: Dataset,
     card: ModelCard,
-    hyperparameters: Hyperparameters,
-    seed: int,
     progress: Progress,
     jobs: int | None,
 ) -> tuple[CurvePoint, ...]:
-    """Trains on growing random sets of articles, each judged on the same held-out articles."""
-    generator = np.random.default_rng(seed)
+    """Trains as the card says on growing random sets of articles, each judged on the same held-out articles."""
+    generator = np.random.default_rng(card.seed)
     articles = np.array(sorted(set(training.articles)), dtype=object)
     sets = [
         (share, generator.permutation(articles)[: max(2, round(share * len(articles)))])
@@ -120,7 +128,7 @@ def _learning_curve(
         for _ in range(1 if share == 1 else _CURVE_REPEATS)
     ]
     parts = (training.take(np.isin(training.articles, chosen)) for _, chosen in sets)
-    tasks = (delayed(_curve_model)(part, judged, card, hyperparameters, seed) for part in parts)
+    tasks = (delayed(_curve_model)(part, judged, card) for part in parts)
     results = Parallel(n_jobs=jobs or -1, return_as="generator")(tasks)
     found: dict[float, list[tuple[int, float]]] = {share: [] for share in _CURVE_SHARES}
     for done, ((share, _), one) in enumerate(zip(sets, results, strict=True), 1):
@@ -130,13 +138,12 @@ def _learning_curve(
     return tuple(_curve_point(models) for models in found.values() if models)
 
 
-def _curve_model(
-    part: Dataset, judged: Dataset, card: ModelCard, hyperparameters: Hyperparameters, seed: int
-) -> tuple[int, float] | None:
+def _curve_model(part: Dataset, judged: Dataset, card: ModelCard) -> tuple[int, float] | None:
     """Paragraphs and macro F1 of a model of these; None where they are too few or it cannot be told."""
     if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
         return None
-    fitted = fit_calibrated(part, hyperparameters, seed, jobs=1, stances=False)
+    hyperparameters = Hyperparameters(**card.hyperparameters)
+    fitted = fit_calibrated(part, hyperparameters, card.seed, jobs=1, stances=False)
     model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=()))
     macro = evaluate_held_out(model, judged).macro.f1.value
     return None if macro is None else (len(part), macro)
