@@ -18,6 +18,7 @@ from conftest import ROOT, THREE_PARAGRAPHS, wait_until, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labels.annotations import read_corpus
 from service.bulk import inputs as module
 from service.bulk.engines import Cluster, Processes, ThisProcess
 from service.bulk.inputs import InputError, find_files, plan
@@ -226,7 +227,7 @@ def test_a_bucket_is_read_from_and_written_to(job, articles, tmp_path, s3, setti
 
 
 def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
-    job, articles, tmp_path, small_parts, corpus, codebook
+    job, articles, tmp_path, small_parts, part_of_the_corpus, codebook
 ):
     import joblib
 
@@ -247,7 +248,7 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
             engine = KillsOne(client, workers[0])
             together = done(job("cluster"), source, engine=engine)
             assert engine.killed
-            dataset = build_dataset(corpus, codebook)
+            dataset = build_dataset(read_corpus(part_of_the_corpus, codebook), codebook)
             with joblib.parallel_config("dask"):
                 folds = leave_out(dataset, Hyperparameters(), 1, jobs=-1)
     finally:
