@@ -4,8 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from typing import Any
 
 from labels.codebook import Codebook
 from labels.language import detect_language
@@ -87,19 +85,11 @@ def _stems(words: Iterable[str], language: str) -> dict[str, str]:
     """The stems of words; none in a language whose forms are not known."""
     if language not in _STEMMERS:
         return {}
-    return {word: stem for word in words if (stem := _stem(_STEMMERS[language], word)) != word}
+    import Stemmer  # noqa: PLC0415 - a megabyte that servers need not hold
 
-
-@lru_cache(maxsize=200_000)
-def _stem(language: str, word: str) -> str:
-    return str(_stemmer(language).stemWord(word))
-
-
-@cache
-def _stemmer(language: str) -> Any:
-    import snowballstemmer  # noqa: PLC0415 - forty modules that only training needs
-
-    return snowballstemmer.stemmer(language)
+    listed = list(words)
+    stems = Stemmer.Stemmer(_STEMMERS[language]).stemWords(listed)
+    return {word: stem for word, stem in zip(listed, stems, strict=True) if stem != word}
 
 
 def proper_names(texts: Iterable[str]) -> frozenset[str]:
@@ -112,6 +102,15 @@ def proper_names(texts: Iterable[str]) -> frozenset[str]:
         words = _INSIDE.findall(text)
         capitals = [word for word in words if word[0].isupper()]
         if len(capitals) < _MOST_CAPITALS * len(words):
-            capital.update(map(normalise, capitals))
-            small.update(normalise(word) for word in words if not word[0].isupper())
-    return frozenset(word for word, count in capital.items() if count > small[word])
+            capital.update(capitals)
+            small.update(word for word in words if not word[0].isupper())
+    normal, usual = _by_normal_form(capital), _by_normal_form(small)
+    return frozenset(word for word, count in normal.items() if count > usual[word])
+
+
+def _by_normal_form(counts: Mapping[str, int]) -> Counter[str]:
+    """How often words occur, those of the same normal form together."""
+    found = Counter[str]()
+    for word, count in counts.items():
+        found[normalise(word)] += count
+    return found
