@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks import few_labels, gun_violence, transfer
+from benchmarks import few_labels, gun_violence, transfer, whole_articles
 from benchmarks.server import ROOT
 from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
@@ -59,6 +59,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         "tried": table(transfer.HEAD, pipelines[shipped:]),
         "narrow": table(transfer.NARROW_HEAD, transfer.narrow(training, say)),
         "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, left_out, say)),
+        "articles": table(whole_articles.HEAD, whole_articles.rows(training, left_out)),
         "stances": stances_table(challenger.card.stances_left_out) if challenger.card.stances_left_out else "",
         "paragraphs": f"{len(paragraphs):,}",
         "most_changed": f"{MOST_CHANGED:.0%}",
