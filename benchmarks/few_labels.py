@@ -33,7 +33,10 @@ def measure(
     """
     say(f"few labels, {repeats} repeats")
     seeds = range(_SEED, _SEED + repeats)
-    jobs = (delayed(_curves)(_thinned(training, seed) if rare else training, judged, sizes, seed) for seed in seeds)
+    jobs = (
+        delayed(_curves)(training.take(rare_stream(training, seed)) if rare else training, judged, sizes, seed)
+        for seed in seeds
+    )
     found = np.array(Parallel(n_jobs=-1)(jobs))  # (repeats, 2, sizes)
     rows = [
         [f"{size:,}", *(_spread(found[:, way, place]) for way in (0, 1)), _spread(np.diff(found[:, :, place]).ravel())]
@@ -42,11 +45,10 @@ def measure(
     return rows, _saving(found.mean(axis=0), sizes)
 
 
-def _thinned(training: Dataset, seed: int) -> Dataset:
-    """One in eight of the paragraphs that carry any frame, and all others."""
-    carrying = training.targets.any(axis=1)
+def rare_stream(training: Dataset, seed: int) -> NDArray[np.bool_]:
+    """(n,) mask of one in eight of the paragraphs that carry any frame, and of all others."""
     kept = np.random.default_rng([seed, 8]).random(len(training)) < 1 / 8
-    return training.take(~carrying | kept)
+    return ~training.targets.any(axis=1) | kept
 
 
 def _spread(values: NDArray[np.float64]) -> str:

@@ -60,6 +60,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         "narrow": table(transfer.NARROW_HEAD, transfer.narrow(training, say)),
         "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, left_out, say)),
         "articles": table(whole_articles.HEAD, whole_articles.rows(training, left_out)),
+        "rare_articles": table(whole_articles.HEAD, whole_articles.rows(training, left_out, rare=True)),
         "stances": stances_table(challenger.card.stances_left_out) if challenger.card.stances_left_out else "",
         "paragraphs": f"{len(paragraphs):,}",
         "most_changed": f"{MOST_CHANGED:.0%}",
