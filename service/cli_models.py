@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def models(as_json: AsJson = False) -> None:
     """List the model versions, their figures, and who promoted which when and why."""
     from service import console
-    from service.answers import model_cards, model_list
+    from service.model_answers import model_cards, model_list
     from training.registry import Registry
 
     registry = Registry(Settings().models_location)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from service.access.needs import needs
-from service.answers import model_cards, model_list, promotion_answer, training_run_answer
+from service.model_answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, page, titles
 from service.state import State
 from service.store import annotations, training_runs

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.access.needs import Admin, needs
 from service.access.roles import Caller
-from service.answers import champion_version, model_cards, model_list, promotion_answer
 from service.body import StrictJsonRoute
+from service.model_answers import champion_version, model_cards, model_list, promotion_answer
 from service.routes import Responses, guarded
 from service.schemas.fields import Moment
 from service.schemas.models import (

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.access.needs import Admin, needs
-from service.answers import training_run_answer
 from service.body import StrictJsonRoute
+from service.model_answers import training_run_answer
 from service.problems import NotFoundError
 from service.routes import guarded
 from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
