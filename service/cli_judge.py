@@ -157,7 +157,7 @@ def report(
 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
-    unseen = () if coded is None else read_corpus(coded, codebook)
+    unseen = None if coded is None else read_corpus(coded, codebook)
     written = write_report(folder, _model(settings, version), codebook, read_corpus(settings.corpus, codebook), unseen)
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})

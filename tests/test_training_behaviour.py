@@ -146,6 +146,14 @@ def test_the_appendix_has_methods_tables_plots_card_and_datasheet_that_agree_wit
     assert f"{len(part):,} paragraphs" in (folder / "datasheet.md").read_text(encoding="utf-8")
 
 
+def test_an_appendix_with_nothing_to_validate_on_is_refused_and_not_begun(framing, models_folder, tmp_path):
+    empty = str(write_lines(tmp_path / "empty.jsonl", []))
+    done = framing("report", str(tmp_path / "appendix"), "--coded", empty, data_dir=models_folder.parent)
+    assert done.returncode == 1
+    assert "There is no coded paragraph to validate the model on." in " ".join(done.stderr.split())
+    assert not (tmp_path / "appendix").exists()
+
+
 def test_what_latex_would_take_for_a_command_is_escaped():
     assert escaped(r"50% of {a_b} & \c~d^e #1 $2") == (
         r"50\% of \{a\_b\} \& \textbackslash{}c\textasciitilde{}d\textasciicircum{}e \#1 \$2"

@@ -50,11 +50,12 @@ def write_report(
     model: FrameModel,
     codebook: Codebook,
     paragraphs: Sequence[CodedParagraph],
-    coded: Sequence[CodedParagraph] = (),
+    coded: Sequence[CodedParagraph] | None = None,
 ) -> list[Path]:
     """Writes all files about a model and the annotated paragraphs given, over those of an earlier report.
 
-    On `coded`, paragraphs that the model never saw, it is validated too.
+    On `coded`, paragraphs that the model never saw, it is validated too; what `validate` raises is raised before
+    anything is written.
     """
     written = []
     for name, content in _files(model, codebook, paragraphs, coded):
@@ -66,13 +67,16 @@ def write_report(
 
 
 def _files(
-    model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph], coded: Sequence[CodedParagraph]
+    model: FrameModel,
+    codebook: Codebook,
+    paragraphs: Sequence[CodedParagraph],
+    coded: Sequence[CodedParagraph] | None,
 ) -> Iterator[tuple[str, str | bytes]]:
-    card = model.card
-    validation = validate(model, codebook, coded) if coded else None
-    tables = _tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs))
-    if validation is not None:
-        tables += _validation_tables(validation, codebook, coded)
+    card, validation, validation_tables = model.card, None, []
+    if coded is not None:
+        validation = validate(model, codebook, coded)
+        validation_tables = _validation_tables(validation, codebook, coded)
+    tables = [*_tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs)), *validation_tables]
     methods = _TEX.get_template("methods.tex").render(
         card=card, classes=[*map(escaped, codebook.classes)], validation=validation, figure=figure_text, tex=escaped
     )

@@ -67,7 +67,6 @@ def evaluate_pipeline(
     jobs: int | None = None,
 ) -> EvaluationReport:
     """Trains and judges as `train_challenger` does, and adds sources, baselines and the learning curve."""
-    hyperparameters = hyperparameters or Hyperparameters()
     challenger = train_challenger(
         paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress, jobs=jobs
     )

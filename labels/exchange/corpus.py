@@ -6,7 +6,7 @@ from typing import Any
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row, row_fault
 from labels.codebook import Codebook
-from labels.exchange.code import Code, RowError, Rows, by_unit, facts_of, json_lines, require_frames, write_lines
+from labels.exchange.code import Code, RowError, Rows, by_unit, facts_of, json_lines, write_lines
 
 _OF_THE_ROW = ("source", "article_id", "paragraph")
 
@@ -33,18 +33,16 @@ def _article_of(code: Code) -> str:
 
 
 def read(data: bytes, codebook: Codebook) -> list[Code]:
-    """Reads what training reads, by the same rules; what `write` adds to an annotation is read back."""
+    """Reads what training reads, each row by the same rules; what `write` adds to an annotation is read back."""
 
     def codes(row: Any) -> Iterator[Code]:
         fault = row_fault(row, codebook)
         if fault is not None:
             raise RowError(fault)
-        place = {"source": row["source"], "article_id": row["article"], "paragraph": row["index"]}
         for annotation in row["annotations"]:
-            facts = {**place, **annotation}
+            facts = {"article_id": row["article"], "paragraph": row["index"], **annotation}
             if facts["article_id"] is None:
                 facts["paragraph"] = None
-            frames = require_frames(list(annotation["frames"]), codebook, annotation["frames"])
-            yield Code(annotation["coder"], row["text"], frames=frames, **facts_of(facts, row["source"]))
+            yield Code(annotation["coder"], row["text"], frames=annotation["frames"], **facts_of(facts, row["source"]))
 
     return Rows("The corpus").each(json_lines(data, "The corpus"), codes)
