@@ -14,16 +14,16 @@ from benchmarks.articles import PARAGRAPHS, articles
 from benchmarks.clock import Clock
 from benchmarks.server import train
 from labels.paragraphs import SplitArticle
+from service.articles.reading import language_of, split_article
 from service.bulk.records import Record
 from service.bulk.scoring import Count, Options, columns_of, request_of, rows_of
-from service.intake import language_of, split_article
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from service.tabular import whole
-from training.card_markdown import table
-from training.frame_model import FrameModel
-from training.operating_points import decide
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.reports.card import table
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import decide
 
 _ARTICLES, _AT_ONCE, _WARM = 3200, 64, 10
 _READ, _REQUEST, _SPLIT, _LANGUAGE = "read the JSON", "check the article", "look for boilerplate", "tell the language"

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.articles import PARAGRAPHS, as_paragraphs, write_bodies
 from benchmarks.http_speed import in_process
 from benchmarks.server import LOAD_CORE, ROOT, SERVER_CORE, peak_memory, train
-from training.card_markdown import table
+from training.reports.card import table
 
 _LOOK_SECONDS = 0.02
 

@@ -20,9 +20,9 @@ from sqlalchemy import insert, select
 from benchmarks.filled_database import fill
 from benchmarks.server import ROOT, product, running, train
 from service.settings import Settings
-from service.store.database import Database
+from service.store.sql.database import Database
 from service.store.tables import annotations, articles, draws
-from training.card_markdown import table
+from training.reports.card import table
 
 CODES = 1000
 PAGES = {

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Table, insert, literal, select
 
 from service.settings import Settings
 from service.store import daily
-from service.store.database import Database
-from service.store.rows import new_numbers
+from service.store.sql.database import Database
+from service.store.sql.insertion import new_numbers
 from service.store.tables import article_scores, articles, paragraph_scores, paragraphs, scorings
-from training.registry import Registry
+from training.registry.versions import Registry
 
 OUTLETS = 20
 DAYS = 365

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from benchmarks.server import ROOT
 from labels.exchange import FORMATS
-from training.card_markdown import table
+from training.reports.card import table
 
 FOUND = ROOT / "reports" / "fuzzing"
 HEAD = ["What is fuzzed", "Inputs", "Failed other than by a sentence"]

@@ -26,10 +26,10 @@ from benchmarks.server import ROOT
 from benchmarks.transfer import scores_and_decisions
 from labels.annotations import Annotation, CodedParagraph
 from labels.codebook import Codebook, read_codebook
-from training.card_markdown import table
 from training.challenger import fit_calibrated
 from training.dataset import Dataset, build_dataset
 from training.pipeline import Hyperparameters
+from training.reports.card import table
 
 DATA = ROOT.parent / "shared" / "benchmarks" / "gvfc" / "data.jsonl"
 SEED = 20260101

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.articles import PARAGRAPHS, as_paragraphs, as_text, write_bodies
 from benchmarks.peers.environments import programs_of
 from benchmarks.server import LOAD_CORE, PORT, ROOT, SERVER_CORE, Command, memory, pinned, product, running, train
-from training.card_markdown import table
+from training.reports.card import table
 
 ARTICLES = 3000
 

@@ -17,7 +17,7 @@ import httpx2
 from benchmarks.articles import paragraphs
 from benchmarks.crew import Crew
 from benchmarks.server import memory, product, running, train
-from training.card_markdown import table
+from training.reports.card import table
 
 _SIZE, _SMALL, _ARTICLES = 1900, 3, 12
 _HELPERS = {"none": "0", "one a core": "2"}

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.server import ROOT, product, running, train
-from training.card_markdown import table
+from training.reports.card import table
 
 IDLE_SECONDS = 5.0
 

@@ -17,13 +17,13 @@ from benchmarks.server import ROOT
 from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from training.behaviour import MOST_CHANGED, check_behaviour
-from training.card_markdown import FIGURES_HEAD, figure_text, figures_rows, stances_table, table
 from training.challenger import Challenger, train_challenger
 from training.cross_validation import leave_out
 from training.dataset import build_dataset
 from training.evaluation import Evaluation
-from training.frame_model import FrameModel
-from training.paper import BEHAVIOUR_HEAD, behaviour_rows
+from training.reports.card import FIGURES_HEAD, figure_text, figures_rows, stances_table, table
+from training.reports.report import BEHAVIOUR_HEAD, behaviour_rows
+from training.scoring.frame_model import FrameModel
 from training.validation import validate
 
 REAL = ROOT.parent / "shared" / "benchmarks" / "real-conflict" / "dev.jsonl"

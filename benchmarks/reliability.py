@@ -18,9 +18,9 @@ from benchmarks import faults, outages
 from benchmarks.endurance import endure
 from benchmarks.fuzzing import NAMES, fuzz
 from benchmarks.server import ROOT, train
-from training.card_markdown import table
 from training.errors import ModelFileError
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.reports.card import table
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
 

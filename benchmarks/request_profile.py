@@ -11,16 +11,16 @@ from pathlib import Path
 from benchmarks.articles import articles
 from benchmarks.clock import Clock
 from benchmarks.server import train
-from service.answers import classified
-from service.body import parse_json
-from service.intake import Reading, language_of, split_article
+from service.articles.answers import classified
+from service.articles.reading import Reading, language_of, split_article
+from service.http.body import parse_json
 from service.metrics import Metrics
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
-from training.card_markdown import table
-from training.classification import classify, cuts_at
-from training.frame_model import FrameModel
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.reports.card import table
+from training.scoring.classification import classify, cuts_at
+from training.scoring.frame_model import FrameModel
 
 _ARTICLES, _WARM = 900, 300
 _STEPS = (

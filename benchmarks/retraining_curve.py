@@ -20,10 +20,10 @@ import httpx2
 from benchmarks.server import ROOT, product, running
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
-from training.card_markdown import figure_text, table
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.reports.card import figure_text, table
 
 SIZES = (200, 400, 600, 800, 1200, 1600)
 

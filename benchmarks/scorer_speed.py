@@ -9,7 +9,7 @@ import time
 
 from benchmarks.articles import PARAGRAPHS, articles
 from service.settings import Settings
-from training.registry import Registry
+from training.registry.versions import Registry
 
 _ARTICLES = 1500
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.server import ROOT, SERVER_CORE, own_memory, pinned, train
-from training.card_markdown import table
+from training.reports.card import table
 
 _ROUNDS, _SHOWN = 5, 8
 _SERVICE = "import service.cli, service.server, service.app"

@@ -13,17 +13,17 @@ from benchmarks.clock import Clock
 from benchmarks.filled_database import fill
 from benchmarks.server import train
 from labels.duplicates import sketch_article
-from service import ingest
-from service.access.roles import LOCAL
-from service.answers import as_json, stored_article
-from service.intake import read_article
+from service.articles import ingest
+from service.articles.answers import as_json, stored_article
+from service.articles.reading import read_article
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
-from service.store.database import Database
+from service.store.callers import LOCAL
 from service.store.new_articles import NewArticle
-from training.card_markdown import table
-from training.frame_model import FrameModel
-from training.registry import Registry
+from service.store.sql.database import Database
+from training.registry.versions import Registry
+from training.reports.card import table
+from training.scoring.frame_model import FrameModel
 
 _STORED_BEFORE, _PARAGRAPHS_STORED = 1000, 4
 _GROUPS, _WARM, _GROUP = 75, 25, 8

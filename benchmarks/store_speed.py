@@ -20,7 +20,7 @@ from benchmarks.http_speed import load
 from benchmarks.postgresql import postgresql
 from benchmarks.server import SERVER_CORE, product, running, train
 from service.settings import Settings
-from training.card_markdown import table
+from training.reports.card import table
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 _PARAGRAPHS_STORED = 4

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
-from training.card_markdown import table
 from training.challenger import train_challenger
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.reports.card import table
 
 SIZES = (1_000, 10_000, 100_000)
 _SOURCES, _PARAGRAPHS = 16, 8

@@ -17,7 +17,6 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks.corpus_rounds import JUDGED_ROUNDS, LATER_ROUNDS
 from labels.normalise import normalise
-from training.card_markdown import figure_text
 from training.challenger import Fitted, fit_calibrated
 from training.cross_validation import (
     LeftOut,
@@ -29,9 +28,10 @@ from training.cross_validation import (
 )
 from training.dataset import Dataset
 from training.evaluation import Evaluation, evaluate
-from training.operating_points import above_threshold
 from training.pipeline import Hyperparameters, fit, logits
-from training.scorer import sigmoid
+from training.reports.card import figure_text
+from training.scoring.compiled import sigmoid
+from training.scoring.operating_points import above_threshold
 
 SEED = 20260101
 

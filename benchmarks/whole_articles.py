@@ -7,10 +7,10 @@ for are of single paragraphs, so that a trained model's card can't say this of a
 import numpy as np
 
 from benchmarks.few_labels import rare_stream
-from training.card_markdown import FIGURES_HEAD, figures_rows
 from training.cross_validation import LeftOut, calibrated_left_out, left_out_decisions
 from training.dataset import Dataset
 from training.evaluation import evaluate
+from training.reports.card import FIGURES_HEAD, figures_rows
 
 _SEED = 1
 HEAD = [*FIGURES_HEAD, "Share, coded", "Share, found", "Error of the share"]

@@ -8,13 +8,14 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from labels.codebook import read_codebook
-from service import openapi, problems
 from service.access.gate import Gate
-from service.champion import Champion
-from service.helpers import Helpers
-from service.ingest import submit_all
+from service.articles.ingest import submit_all
+from service.articles.scoring_pool import Helpers
+from service.http import openapi, problem_details
+from service.http.dependencies import Services
+from service.http.overload import LimitRequests
 from service.metrics import MeasureRequests, Metrics, product_version
-from service.overload import LimitRequests
+from service.models.champion import Champion
 from service.pages import audit as pages_of_audit
 from service.pages import codebook as pages_of_codebook
 from service.pages import coding, dashboard, files, reader, sign_in, try_it
@@ -35,11 +36,10 @@ from service.routes import (
     training_runs,
 )
 from service.settings import Settings
-from service.state import Services
 from service.store import champion as noted
-from service.store.database import Database
-from service.store.group_commit import GroupCommit
-from training.registry import Promotion, Registry
+from service.store.sql.database import Database
+from service.store.sql.group_commit import GroupCommit
+from training.registry.versions import Promotion, Registry
 
 _DESCRIPTION = (
     "POST a news article, get its framing: which paragraphs carry which frame, with calibrated scores, decisions that "
@@ -120,7 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     docs.mount_assets(app)
     files.mount_static(app)
-    problems.install(app)
+    problem_details.install(app)
     app.add_middleware(LimitRequests, most=settings.max_requests, answer_seconds=settings.answer_seconds)
     app.add_middleware(MeasureRequests, metrics=metrics)
     openapi.install(app, services)

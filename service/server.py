@@ -13,11 +13,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from service.access.errors import OpenServerError
-from service.command import open_database
+from service.cli.commands import open_database
+from service.errors import OpenServerError
+from service.jobs.supervisor import Supervisor
 from service.settings import Settings, is_loopback
 from service.store.keys import any_kept
-from service.supervisor import Supervisor
 
 _log = logging.getLogger("framing")
 

@@ -27,11 +27,11 @@ from labels.codebook import Codebook, read_codebook
 from service.app import create_app
 from service.pages.assets import ChartFiles
 from service.settings import Settings
-from service.store.database import Database
-from service.store.database import database_url as with_driver
+from service.store.sql.database import Database
+from service.store.sql.database import database_url as with_driver
 from training.challenger import Challenger, train_challenger
-from training.frame_model import FrameModel
-from training.registry import Registry
+from training.registry.versions import Registry
+from training.scoring.frame_model import FrameModel
 
 pytest_plugins = ("demonstration",)
 

@@ -13,8 +13,8 @@ from benchmarks import faults, filled_database
 from benchmarks.endurance import endure
 from benchmarks.outages import restart_postgresql
 from service.store import annotations, audit
-from service.store.database import Database
-from training import registry as registry_module
+from service.store.sql.database import Database
+from training.registry import versions as registry_module
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tm
     needed = {
         "labels/codebook.toml",
         "labels/corpus/regional-dailies.jsonl",
-        "training/templates/report.html",
+        "training/reports/templates/report.html",
         "service/store/migrations/env.py",
         "service/pages/templates/dashboard.html",
         "service/pages/static/charts.js",
-        "service/demo.toml",
+        "service/cli/demo.toml",
         "service/store/migrations/versions/0001_articles_and_scores.py",
     }
     assert needed <= names

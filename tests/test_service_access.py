@@ -13,12 +13,12 @@ from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 from starlette.testclient import TestClient
 
-from service.access.errors import OpenServerError
-from service.access.roles import COMMAND_LINE, ROLES
 from service.access.secrets import new_key, read_key
 from service.app import create_app
+from service.errors import OpenServerError
 from service.server import _require_key_beyond_loopback
 from service.store import audit, keys
+from service.store.callers import COMMAND_LINE, ROLES
 from service.store.tables import api_keys
 from service.store.tables import audit as lines_of_audit
 

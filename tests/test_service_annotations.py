@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from conftest import THREE_PARAGRAPHS, pointers
 
-from training.registry import Registry
+from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
 

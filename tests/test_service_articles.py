@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.store.database import Database
+from service.store.sql.database import Database
 from service.store.tables import metadata
 
 pytestmark = pytest.mark.databases

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from service.lines import Line, read_lines
+from service.http.json_lines import Line, read_lines
 
 pytestmark = pytest.mark.databases
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from labels.annotations import read_corpus
 from service.bulk import inputs as module
-from service.bulk.engines import Cluster, Processes, ThisProcess
+from service.bulk.executors import Cluster, Processes, ThisProcess
 from service.bulk.inputs import InputError, find_files, plan
 from service.bulk.job import Job, run
 from service.bulk.outputs import OutputError
@@ -211,7 +211,7 @@ def test_a_bucket_is_read_from_and_written_to(job, articles, tmp_path, s3, setti
 
     from s3 import new_bucket
 
-    from training.storage import storage_at
+    from training.registry.storage import storage_at
 
     url = new_bucket()
     local = write_lines(tmp_path / "a.jsonl", articles)
@@ -231,7 +231,7 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
 ):
     import joblib
 
-    from service.cluster import cluster
+    from service.bulk.cluster import cluster
     from training.cross_validation import leave_out
     from training.dataset import build_dataset
     from training.pipeline import Hyperparameters
@@ -287,7 +287,7 @@ def other_network(tmp_path):
 
 
 def test_a_worker_in_another_network_scores_what_this_one_would(job, articles, tmp_path, small_parts, other_network):
-    from service.cluster import cluster
+    from service.bulk.cluster import cluster
 
     host, inside = other_network
     source, place = write_lines(tmp_path / "a.jsonl", articles), tmp_path / "scheduler.json"
@@ -339,7 +339,7 @@ def test_the_command_says_what_it_did_and_goes_on_when_asked_again(framing, mode
 
 
 def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(monkeypatch):
-    from service import cluster as module
+    from service.bulk import cluster as module
 
     monkeypatch.setattr(module, "_CONNECT_SECONDS", 0.2)
     with pytest.raises(module.ClusterError, match="No Dask scheduler answers"), module.cluster("tcp://127.0.0.1:9"):

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
-from service.backup import BackupError, back_up, restore
-from service.store.database import Database
+from service.cli.backup import BackupError, back_up, restore
+from service.store.sql.database import Database
 from training.challenger import Challenger
-from training.registry import Registry
+from training.registry.versions import Registry
 
 SECRET = (
     "Zarquon ministers of the Obelisk coast ignored the warnings of the Yttrium committee. "

@@ -8,11 +8,11 @@ from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 from typer.testing import CliRunner
 
 from labels.annotations import corpus_row
-from service.cli import app
+from service.cli.__main__ import app
+from service.cli.settings_table import settings_table
 from service.settings import is_loopback
-from service.settings_table import settings_table
 from training.pipeline import Hyperparameters
-from training.registry import Registry
+from training.registry.versions import Registry
 
 COMMANDS = (
     *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from labels.duplicates import sketch_article
 from labels.paragraphs import split_paragraphs
 from service.store import articles, daily, unscored
-from service.store.database import Database
 from service.store.new_articles import add_all, new_article
 from service.store.scorings import Scoring
+from service.store.sql.database import Database
 from service.store.tables import daily_frames, daily_pairs
-from training.classification import ArticleFrame, Classification, FrameDecision
+from training.scoring.classification import ArticleFrame, Classification, FrameDecision
 
 pytestmark = pytest.mark.databases
 

@@ -9,9 +9,9 @@ import pytest
 from conftest import running_server, wait_until
 
 from benchmarks.server import children
-from service.answers import as_json, classified
-from service.helpers import Helpers
-from service.intake import open_article, read
+from service.articles.answers import as_json, classified
+from service.articles.reading import open_article, read
+from service.articles.scoring_pool import Helpers
 from service.schemas.articles import ClassifyRequest
 
 HUGE = [f"The army moved into valley {n} and the ministers blamed a neighbouring state." for n in range(700)]

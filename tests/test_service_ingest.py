@@ -7,10 +7,10 @@ from conftest import THREE_PARAGRAPHS
 from sqlalchemy import event, func, select
 
 from benchmarks import filled_database
-from service.access.roles import LOCAL
-from service.ingest import Submission, prepare, submit_all
+from service.articles.ingest import Submission, prepare, submit_all
 from service.schemas.articles import ArticleRequest
 from service.store import audit
+from service.store.callers import LOCAL
 from service.store.idempotency import IdempotencyKeyReusedError
 from service.store.tables import articles, daily_frames, paragraph_scores
 

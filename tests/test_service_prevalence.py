@@ -173,7 +173,7 @@ def wait_for_version(client, version):
 
 
 def rescore(client):
-    from service.rescoring import Rescoring
+    from service.articles.rescoring import Rescoring
 
     services = client.app.state.services
     rescoring = Rescoring(services.settings, services.database, services.registry)

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
-from training.registry import Registry
-from training.storage import storage_at
+from training.registry.storage import storage_at
+from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases("postgresql")
 _SOON = 5.0

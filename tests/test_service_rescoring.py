@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from benchmarks.filled_database import fill
-from service.rescoring import Rescoring
+from service.articles.rescoring import Rescoring
 from service.store import unscored
 from service.store.tables import articles, paragraph_scores, scorings
 

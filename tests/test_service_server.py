@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, resident_mib, running_server, wait_until
 from fastapi.openapi.utils import get_openapi
 
-from service import openapi
+from service.http import openapi
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory by /proc")

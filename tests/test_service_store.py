@@ -17,10 +17,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
 from benchmarks import filled_database
 from labels.duplicates import sketch_article
-from service.store import engines as module
-from service.store.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
-from service.store.group_commit import GroupCommit
-from service.store.rows import insert_all
+from service.store.sql import connections as module
+from service.store.sql.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
+from service.store.sql.group_commit import GroupCommit
+from service.store.sql.insertion import insert_all
 from service.store.tables import (
     articles,
     daily_frames,

@@ -12,16 +12,16 @@ import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, running_server, wait_until
 from runs import running_worker, start, state_of, wait_for_end
 
+from service.jobs.training_run import TrainingRunner
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
-from service.store.database import Database
-from service.training_run import TrainingRunner
-from training import storage as storage_module
+from service.store.sql.database import Database
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset, is_held_out
 from training.errors import StorageError, TrainingDataError
 from training.pipeline import Hyperparameters
-from training.registry import Registry
+from training.registry import storage as storage_module
+from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
 
@@ -307,7 +307,7 @@ def test_the_script_of_the_documentation_does_the_whole_loop(data_dir, tmp_path)
 
 
 def test_a_cron_expression_queues_one_run_when_its_time_has_come(client, settings, monkeypatch):
-    from service import worker
+    from service.jobs import worker
 
     database = Database(settings.store_url)
     every_minute = settings.model_copy(update={"retrain_cron": "* * * * *"})

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, THREE_PARAGRAPHS, answers, free_port, wait_until
 from sqlalchemy import text
 
-from service.store.database import Database
+from service.store.sql.database import Database
 
 pytestmark = pytest.mark.databases
 

@@ -10,9 +10,9 @@ import pytest
 from conftest import THREE_PARAGRAPHS, running_server, wait_until
 from runs import kill, running_worker, start, state_of, wait_for_end
 
+from service.jobs.training_run import STEPS
 from service.store import training_runs
-from service.training_run import STEPS
-from training.registry import Registry
+from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
 

@@ -5,7 +5,7 @@ from conftest import THREE_PARAGRAPHS, running_server
 from demonstration import needs_chromium
 
 from service.store import keys
-from service.store.database import Database
+from service.store.sql.database import Database
 
 pytestmark = needs_chromium
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from labels.annotations import VOICES, Annotation, CodedParagraph
 from labels.gold import settle
 from service.store import daily
-from service.store.database import Database
+from service.store.sql.database import Database
 from training.challenger import train_challenger
 from training.dataset import build_dataset
-from training.frame_model import FrameModel
+from training.scoring.frame_model import FrameModel
 from training.stances import evaluate_stances, fit_calibration
 
 ADVANCED = "The government failed: it ignored every warning and abandoned the province to the gunmen."

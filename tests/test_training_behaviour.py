@@ -18,9 +18,9 @@ from labels.annotations import Annotation, CodedParagraph, corpus_row, read_corp
 from labels.normalise import normalise
 from training import behaviour
 from training.behaviour import check_behaviour
-from training.card_markdown import card_to_markdown
-from training.frame_model import FrameModel, Scored
-from training.latex import escaped
+from training.reports.card import card_to_markdown
+from training.reports.latex import escaped
+from training.scoring.frame_model import FrameModel, Scored
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ from scipy.special import logit
 from labels.annotations import Annotation, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from labels.normalise import normalise
-from training.card import card_from_json, card_to_json
-from training.card_markdown import card_to_markdown
 from training.challenger import train_challenger
-from training.classification import classify, cuts_at
 from training.dataset import is_held_out
 from training.errors import ModelFileError, TrainingDataError
-from training.frame_model import FrameModel
 from training.pipeline import Hyperparameters
+from training.registry.card import card_from_json, card_to_json
+from training.reports.card import card_to_markdown
+from training.scoring.classification import classify, cuts_at
+from training.scoring.frame_model import FrameModel
 
 
 @pytest.fixture(scope="module")

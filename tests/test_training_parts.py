@@ -14,8 +14,8 @@ from training.cross_validation import assign_folds, leave_out
 from training.dataset import build_dataset, data_digest, is_held_out, require_trainable
 from training.errors import TrainingDataError
 from training.evaluation import evaluate
-from training.operating_points import MAX_FALSE_ALARM, MAX_MISSED, OPERATING_POINTS, best_f1_threshold, fit_cuts
 from training.pipeline import Hyperparameters, fit
+from training.scoring.operating_points import MAX_FALSE_ALARM, MAX_MISSED, OPERATING_POINTS, best_f1_threshold, fit_cuts
 
 
 def paragraph(article, frames=(), source="s", index=0, coders=("ann",)):

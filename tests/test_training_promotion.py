@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from training.frame_model import FrameModel
 from training.label_diff import LabelDiff
 from training.promotion import FRAME_MARGIN, compare, first_model_verdict
+from training.scoring.frame_model import FrameModel
 
 FRAMES = ("x", "y")
 
@@ -79,7 +79,7 @@ def test_without_held_out_paragraphs_nobody_is_promoted_unseen(truth):
 
 
 def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challenger, other_challenger, corpus):
-    from training.classification import classify, cuts_at
+    from training.scoring.classification import classify, cuts_at
 
     models = [FrameModel.of(c.pipeline, c.card) for c in (challenger, other_challenger)]
     texts = [p.text for p in corpus[:300]]

@@ -26,7 +26,7 @@ from training.errors import (
     RegistryError,
     StorageError,
 )
-from training.registry import Registry
+from training.registry.versions import Registry
 
 
 def pipeline_file(registry, version="v1"):
@@ -43,7 +43,7 @@ def change_card(registry, **changes):
 
 
 def test_a_registered_model_scores_as_it_did_before(registry, challenger, corpus):
-    from training.frame_model import FrameModel
+    from training.scoring.frame_model import FrameModel
 
     texts = [p.text for p in corpus[:20]]
     before = FrameModel.of(challenger.pipeline, challenger.card).score(texts)

@@ -4,9 +4,9 @@ import pytest
 from conftest import ROOT
 
 from training.dataset import build_dataset
-from training.report import report_of
-from training.report_html import report_to_html
-from training.report_markdown import report_to_markdown
+from training.reports.evaluate import report_of
+from training.reports.html import report_to_html
+from training.reports.markdown import report_to_markdown
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from labels.normalise import normalise
 from training.challenger import Challenger
 from training.errors import ModelFileError, RegistryError
-from training.scorer import CompiledScorer, agrees, compile_pipeline, sigmoid
+from training.scoring.compiled import CompiledScorer, agrees, compile_pipeline, sigmoid
 
 WORDS = [
     "army",
@@ -121,7 +121,7 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
 def test_a_model_whose_compiled_form_disagrees_is_not_registered(registry, challenger, monkeypatch):
     wrong = compile_pipeline(challenger.pipeline, 4)
     wrong.intercepts[0] += 1e-6
-    monkeypatch.setattr("training.registry.compile_pipeline", lambda _pipeline, _frames: wrong)
+    monkeypatch.setattr("training.registry.versions.compile_pipeline", lambda _pipeline, _frames: wrong)
     with pytest.raises(RegistryError, match="scores otherwise"):
         registry.register(challenger)
     assert registry.versions() == ["v1"]
@@ -160,7 +160,7 @@ print(json.dumps([name for name in ("sklearn", "scipy", "joblib", "pickle") if n
 
 
 def test_repeated_paragraphs_are_answered_from_a_bounded_memory(registry, corpus, monkeypatch):
-    monkeypatch.setattr("training.frame_model._REMEMBERED", 30)
+    monkeypatch.setattr("training.scoring.frame_model._REMEMBERED", 30)
     model = registry.load("v1")
     asked = []
     logits = model._scorer.logits

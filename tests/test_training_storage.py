@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from training.errors import StorageError
-from training.registry import Registry
-from training.storage import storage_at
+from training.registry.storage import storage_at
+from training.registry.versions import Registry
 
 
 @pytest.fixture(params=["folder", "file URL", "s3"])

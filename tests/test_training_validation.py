@@ -9,7 +9,7 @@ from conftest import write_lines
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
 from training.errors import ValidationDataError
-from training.frame_model import FrameModel
+from training.scoring.frame_model import FrameModel
 from training.validation import validate
 
 BLAME = "The government ignored every warning, and its negligence cost forty lives."

@@ -115,7 +115,7 @@ def test_without_sharing_and_scaling_the_fit_is_that_of_scikit_learn(dataset):
 
 
 def test_runs_of_characters_train_and_score_without_a_compiled_form(dataset):
-    from training.scorer import compile_pipeline
+    from training.scoring.compiled import compile_pipeline
 
     pipeline = fit(dataset, Hyperparameters(characters=3), seed=1, stances=True)
     assert pipeline.predict_proba(dataset.normalised[:5]).shape == (5, 16)

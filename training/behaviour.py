@@ -19,9 +19,9 @@ import numpy as np
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from labels.normalise import normalise
-from training.classification import classify, cuts_at
-from training.frame_model import FrameModel
 from training.lexicon import proper_names
+from training.scoring.classification import classify, cuts_at
+from training.scoring.frame_model import FrameModel
 
 MOST_CHANGED = 0.01
 """Share of paragraphs whose decisions an invariance may move."""

@@ -16,7 +16,6 @@ from labels.codebook import Codebook
 from labels.language import detect_language
 from training.baselines import evaluate_baselines
 from training.calibration import fit_platt
-from training.card import DataFacts, ModelCard
 from training.cross_validation import (
     LeftOut,
     Progress,
@@ -27,10 +26,11 @@ from training.cross_validation import (
 )
 from training.dataset import Dataset, build_dataset, data_digest, require_trainable
 from training.evaluation import Evaluation, evaluate
-from training.frame_model import FrameModel
-from training.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.pipeline import Hyperparameters, fit, fold_in
 from training.promotion import Verdict, compare, first_model_verdict
+from training.registry.card import DataFacts, ModelCard
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.stances import fit_calibration
 
 DEFAULT_SEED = 20260101

@@ -13,8 +13,8 @@ from labels.annotations import VOICES
 from training.calibration import fit_platt
 from training.dataset import Dataset
 from training.evaluation import Evaluation, StanceFigures, evaluate
-from training.operating_points import best_f1_threshold
 from training.pipeline import Hyperparameters, fit, logits
+from training.scoring.operating_points import best_f1_threshold
 from training.stances import can_be_learned, evaluate_stances
 
 MAX_FOLDS = 10

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from training.classification import classify, cuts_at
-from training.frame_model import FrameModel
+from training.scoring.classification import classify, cuts_at
+from training.scoring.frame_model import FrameModel
 
 _EXAMPLES = 5
 

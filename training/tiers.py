@@ -6,7 +6,7 @@ are asked of F1. A chart of a C frame shows where to look, not what is.
 
 from typing import Literal
 
-from training.card import ModelCard
+from training.registry.card import ModelCard
 
 Tier = Literal["A", "B", "C"]
 

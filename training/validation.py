@@ -11,9 +11,9 @@ from labels.codebook import Codebook
 from labels.gold import GoldParagraph, settle
 from training.errors import ValidationDataError
 from training.evaluation import Evaluation, evaluate
-from training.frame_model import FrameModel
-from training.operating_points import OperatingPoint, above_threshold
-from training.scorer import FrameExplanation
+from training.scoring.compiled import FrameExplanation
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import OperatingPoint, above_threshold
 from training.stances import stance_figures
 
 _MOST_WORDS = 5

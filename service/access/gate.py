@@ -15,13 +15,13 @@ from fastapi import Request
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from service.access.errors import ForbiddenError, UnauthorizedError
 from service.access.limits import RateLimit, WrongKeys
-from service.access.roles import LOCAL, SETTINGS_ADMIN, Caller
 from service.access.secrets import digest_of, read_key, same
+from service.errors import ForbiddenError, UnauthorizedError
 from service.settings import Settings, is_loopback
 from service.store import keys
-from service.store.database import Database
+from service.store.callers import LOCAL, SETTINGS_ADMIN, Caller
+from service.store.sql.database import Database
 
 SESSION_COOKIE = "framing_session"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from service.access.errors import RateLimitedError
-from service.access.roles import Caller
+from service.errors import RateLimitedError
 from service.store import request_counts
-from service.store.database import Database
+from service.store.callers import Caller
+from service.store.sql.database import Database
 
 _SYNC_SECONDS = 1.0
 _MOST_ADDRESSES = 100_000

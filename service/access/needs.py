@@ -9,9 +9,9 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
-from service.access.errors import ForbiddenError
 from service.access.gate import Gate
-from service.access.roles import LOCAL, Caller, Role
+from service.errors import ForbiddenError
+from service.store.callers import LOCAL, Caller, Role
 
 _ADMITTED = "framing.caller"
 

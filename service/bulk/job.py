@@ -18,8 +18,8 @@ from service.bulk.scoring import Count, Options, columns_of, rows_of
 from service.metrics import product_version
 from service.settings import Settings
 from service.tabular import Format, whole
-from training.frame_model import FrameModel
-from training.storage import storage_at
+from training.registry.storage import storage_at
+from training.scoring.frame_model import FrameModel
 
 _STREAMED: Mapping[OutputFormat, Format] = {"parquet": "parquet", "jsonl": "ndjson", "csv": "csv"}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from labels.errors import FramingError
-from training.storage import Storage
+from training.registry.storage import Storage
 
 OutputFormat = Literal["parquet", "jsonl", "csv"]
 

@@ -10,13 +10,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from labels.errors import FramingError
+from service.articles.reading import language_of, split_article
 from service.bulk.records import FACTS, TEXTS, Record
-from service.intake import language_of, split_article
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from service.tabular import Column
-from training.frame_model import FrameModel
-from training.operating_points import OperatingPoint, decide
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import OperatingPoint, decide
 
 _ARTICLES_AT_ONCE = 64
 _SCORED = (*TEXTS, "force_language")

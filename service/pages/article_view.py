@@ -15,8 +15,8 @@ from service.schemas.articles import (
     ParagraphFrame,
     SkippedPiece,
 )
-from training.card import ModelCard
-from training.operating_points import OPERATING_POINTS, Decision
+from training.registry.card import ModelCard
+from training.scoring.operating_points import OPERATING_POINTS, Decision
 
 OTHER = -1
 """Place of a frame that the codebook no longer has."""

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from service.access.needs import needs
+from service.http.dependencies import State
 from service.pages.render import PageRoute, page
-from service.state import State
 from service.store import audit
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -13,8 +13,8 @@ from labels.codebook import Codebook
 from labels.errors import FramingError
 from labels.gold import settle
 from service.access.needs import needs
+from service.http.dependencies import State
 from service.pages.render import PageRoute, page
-from service.state import State
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

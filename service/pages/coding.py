@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from labels.annotations import STANCES, UNSAID
 from service.access.needs import Coder
-from service.agreement import agreement_answer
+from service.coding.agreement import agreement_answer
+from service.http.dependencies import State
 from service.pages.render import PageRoute, page
-from service.state import State
 from service.store import annotations
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from service.access.needs import needs
-from service.answers import listed_article
+from service.articles.answers import listed_article
+from service.http.dependencies import Services, State
 from service.pages.article_view import marks
 from service.pages.render import PageRoute, page, places, titles
 from service.schemas.fields import WholeDay, end_of, start_of
-from service.state import Services, State
 from service.store import article_list, articles, prevalence
 from training.evaluation import Figure
 from training.prevalence import FEWEST_CODES

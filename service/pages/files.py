@@ -6,9 +6,9 @@ from fastapi import APIRouter, FastAPI, Path
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from service.http.dependencies import State
+from service.http.problem_details import NotFoundError
 from service.pages.render import frame_styles
-from service.problems import NotFoundError
-from service.state import State
 
 router = APIRouter(prefix="/assets", include_in_schema=False)
 

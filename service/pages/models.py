@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from service.access.needs import needs
-from service.model_answers import model_cards, model_list, promotion_answer, training_run_answer
+from service.http.dependencies import State
+from service.models.answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, page, titles
-from service.state import State
 from service.store import annotations, training_runs
-from training.card import ModelCard
+from training.registry.card import ModelCard
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -9,16 +9,16 @@ from fastapi.responses import HTMLResponse
 
 from labels.annotations import STANCES
 from service.access.needs import Reader, needs
-from service.answers import annotation_answer, listed_article, stored_article
+from service.articles.answers import annotation_answer, listed_article, stored_article
+from service.http.dependencies import State
+from service.http.problem_details import NotFoundError
 from service.pages.article_view import blocks, cuts_of, marks
 from service.pages.render import PageRoute, page, places, titles
-from service.problems import NotFoundError
 from service.routes.articles import CURSOR_PATTERN, explained, read_cursor, write_cursor
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.fields import WholeDay, end_of, start_of
-from service.state import State
 from service.store import annotations, article_list, articles, prevalence
-from training.operating_points import Decision
+from training.scoring.operating_points import Decision
 
 router = APIRouter(prefix="/articles", include_in_schema=False, route_class=PageRoute)
 

@@ -16,12 +16,12 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from labels.errors import FramingError
-from service import problems
-from service.access.errors import UnauthorizedError
 from service.access.needs import GuardedRoute, present_caller
-from service.access.roles import Role
+from service.errors import UnauthorizedError
+from service.http import problem_details
+from service.http.dependencies import Services
 from service.metrics import product_version
-from service.state import Services
+from service.store.callers import Role
 
 _log = logging.getLogger("framing")
 
@@ -146,7 +146,7 @@ def _said_of(request: Request, error: Exception) -> tuple[int, str]:
 
 def status_of(error: Exception) -> int:
     """The status by which the API answers an error of the table."""
-    return next((kind.status for known, kind in problems.TABLE.items() if isinstance(error, known)), 500)
+    return next((kind.status for known, kind in problem_details.TABLE.items() if isinstance(error, known)), 500)
 
 
 def _error_page(request: Request, status: int, detail: str) -> HTMLResponse:

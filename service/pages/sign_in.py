@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service.access.gate import SESSION_COOKIE, address_of, refuse_other_sites
 from service.access.needs import needs
 from service.access.secrets import digest_of, new_token
-from service.body import StrictJsonRequest
+from service.http.body import StrictJsonRequest
+from service.http.dependencies import Services, State
 from service.pages.render import PageRoute, page
-from service.state import Services, State
 from service.store import keys
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

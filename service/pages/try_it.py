@@ -11,14 +11,14 @@ from starlette.datastructures import UploadFile
 
 from labels.errors import ArticleError, FramingError
 from service.access.needs import needs
-from service.answers import classified
-from service.body import StrictJsonRequest
-from service.intake import read_article
+from service.articles.answers import classified
+from service.articles.reading import read_article
+from service.http.body import StrictJsonRequest
+from service.http.dependencies import Services, State
 from service.pages.article_view import blocks, cuts_of, marks
 from service.pages.render import PageRoute, page, places, status_of, titles
 from service.schemas.articles import ClassifyRequest
-from service.state import Services, State
-from training.operating_points import OPERATING_POINTS
+from training.scoring.operating_points import OPERATING_POINTS
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.convertors import Convertor, register_url_convertor
 
-from service.problems import MEDIA_TYPE
+from service.http.problem_details import MEDIA_TYPE
 from service.schemas.problems import Problem
 
 

@@ -11,13 +11,14 @@ from pydantic import Discriminator, Field, Tag
 
 from labels.exchange import FORMATS
 from service.access.needs import Admin, Coder, needs
-from service.agreement import agreement_answer
-from service.answers import annotation_answer
-from service.body import StrictJsonRoute
-from service.coding import new_annotation, note_code, require_own, whose
-from service.coding_queue import tasks_for
-from service.exchange import export_codes, import_codes
-from service.problems import UNION_TAGS, NotFoundError
+from service.articles.answers import annotation_answer
+from service.coding.agreement import agreement_answer
+from service.coding.annotate import new_annotation, note_code, require_own, whose
+from service.coding.exchange import export_codes, import_codes
+from service.coding.queue import tasks_for
+from service.http.body import StrictJsonRoute
+from service.http.dependencies import State
+from service.http.problem_details import UNION_TAGS, NotFoundError
 from service.routes import guarded
 from service.schemas.annotations import (
     AgreementAnswer,
@@ -27,7 +28,6 @@ from service.schemas.annotations import (
     CodingTask,
     ImportAnswer,
 )
-from service.state import State
 from service.store import annotations as store
 from service.store import audit
 from service.store.annotations import Selection

@@ -7,20 +7,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from service import ingest
 from service.access.needs import Admin, Submitter, needs
-from service.answers import as_json, listed_article, stored_article
-from service.body import StrictJsonRoute
-from service.problems import NotFoundError, UnknownFrameError
+from service.articles import ingest
+from service.articles.answers import as_json, listed_article, stored_article
+from service.http.body import StrictJsonRoute
+from service.http.dependencies import Services, State
+from service.http.problem_details import NotFoundError, UnknownFrameError
 from service.routes import Responses, guarded
 from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
 from service.schemas.fields import Day, end_of, start_of
-from service.state import Services, State
 from service.store import article_list, audit, idempotency
 from service.store import articles as store
-from training.classification import Classification
-from training.frame_model import FrameModel
-from training.operating_points import Decision
+from training.scoring.classification import Classification
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import Decision
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJsonRoute)
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from service.access.needs import needs
+from service.http.dependencies import State
 from service.routes import guarded
 from service.schemas.audit import AuditAnswer, AuditLine
-from service.state import State
 from service.store import audit
 from service.tabular import MEDIA_TYPES, Column, stream
 

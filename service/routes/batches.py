@@ -8,19 +8,19 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from labels.errors import FramingError
-from service import ingest
 from service.access.needs import Submitter, needs
-from service.access.roles import Caller
-from service.answers import classified, stored_article
-from service.body import BodyTooLargeError, parse_json
-from service.intake import read_article
-from service.lines import MEDIA_TYPE, Line, LinesAnswer
-from service.problems import describe, describe_invalid, describe_unexpected
+from service.articles import ingest
+from service.articles.answers import classified, stored_article
+from service.articles.reading import read_article
+from service.http.body import BodyTooLargeError, parse_json
+from service.http.dependencies import Services, State
+from service.http.json_lines import MEDIA_TYPE, Line, LinesAnswer
+from service.http.problem_details import describe, describe_invalid, describe_unexpected
 from service.routes import Responses, guarded
 from service.schemas.articles import ArticleRequest, ClassifyRequest
 from service.schemas.batches import ArticleLine, ClassifiedLine, ClassifyLine
 from service.schemas.problems import Problem
-from service.state import Services, State
+from service.store.callers import Caller
 from service.store.new_articles import NewArticle, id_of
 
 router = APIRouter(prefix="/v1", tags=["batches"])

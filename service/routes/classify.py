@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Response
 
 from service.access.needs import needs
-from service.answers import as_json, classified
-from service.body import StrictJsonRoute
-from service.intake import open_article, read
+from service.articles.answers import as_json, classified
+from service.articles.reading import open_article, read
+from service.http.body import StrictJsonRoute
+from service.http.dependencies import State
 from service.routes import guarded
 from service.schemas.articles import Classified, ClassifyRequest
-from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)
 

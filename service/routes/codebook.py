@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 
 from service.access.needs import needs
-from service.answers import codebook_answer
+from service.articles.answers import codebook_answer
+from service.http.dependencies import State
 from service.routes import guarded
 from service.schemas.annotations import CodebookAnswer
-from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["codebook"])
 

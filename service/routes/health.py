@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 
 from service.access.needs import needs
+from service.http.dependencies import State
 from service.routes import guarded, problems
 from service.schemas.problems import Health
-from service.state import State
 
 router = APIRouter(tags=["health"])
 

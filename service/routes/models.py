@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.access.needs import Admin, needs
-from service.access.roles import Caller
-from service.body import StrictJsonRoute
-from service.model_answers import champion_version, model_cards, model_list, promotion_answer
+from service.http.body import StrictJsonRoute
+from service.http.dependencies import Services, State
+from service.models.answers import champion_version, model_cards, model_list, promotion_answer
 from service.routes import Responses, guarded
 from service.schemas.fields import Moment
 from service.schemas.models import (
@@ -20,12 +20,12 @@ from service.schemas.models import (
     RescoringAnswer,
     RollbackRequest,
 )
-from service.state import Services, State
 from service.store import unscored
 from service.store.audit import note_promotion
-from training.card import card_to_json
-from training.card_markdown import card_to_markdown
-from training.registry import Promotion
+from service.store.callers import Caller
+from training.registry.card import card_to_json
+from training.registry.versions import Promotion
+from training.reports.card import card_to_markdown
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictJsonRoute)
 

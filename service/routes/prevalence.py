@@ -11,20 +11,20 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from labels.annotations import VOICES
-from service import prevalence as answers
 from service.access.needs import needs
-from service.estimates import Question
+from service.http.dependencies import State
+from service.http.problem_details import OverlapError, UnknownFrameError
 from service.metrics import product_version
-from service.problems import OverlapError, UnknownFrameError
+from service.prevalence import answers
+from service.prevalence.estimates import Question
 from service.routes import Responses, guarded
 from service.schemas.fields import WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
-from service.state import State
 from service.store import prevalence as store
 from service.store.prevalence import PERIODS, Selection
 from service.tabular import MEDIA_TYPES, Column, Format, stream
-from training.card import ModelCard
 from training.prevalence import WANTED_WIDTH
+from training.registry.card import ModelCard
 
 router = APIRouter(prefix="/v1", tags=["prevalence"])
 

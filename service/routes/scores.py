@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from service.access.needs import needs
+from service.http.dependencies import State
 from service.routes import guarded
 from service.routes.prevalence import About
-from service.state import State
 from service.store import scores
 from service.tabular import MEDIA_TYPES, Format, stream
 

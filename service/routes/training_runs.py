@@ -9,12 +9,12 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.access.needs import Admin, needs
-from service.body import StrictJsonRoute
-from service.model_answers import training_run_answer
-from service.problems import NotFoundError
+from service.http.body import StrictJsonRoute
+from service.http.dependencies import Services, State
+from service.http.problem_details import NotFoundError
+from service.models.answers import training_run_answer
 from service.routes import guarded
 from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
-from service.state import Services, State
 from service.store import audit
 from service.store import training_runs as store
 

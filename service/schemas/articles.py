@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from labels.annotations import Stance
 from labels.boilerplate import Reason
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
-from training.operating_points import Decision, OperatingPoint
+from training.scoring.operating_points import Decision, OperatingPoint
 
 _ONE_INPUT: dict[str, Any] = {
     "oneOf": [

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 from service.store.articles import Metadata, metadata_of
 from service.store.scorings import SCORING_FACTS, article_frames, shown_scoring
 from service.store.tables import article_scores, articles, scorings
-from training.classification import ArticleFrame
-from training.operating_points import Decision
+from training.scoring.classification import ArticleFrame
+from training.scoring.operating_points import Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from labels.paragraphs import Paragraph, Skipped, SplitArticle
 from service.store import daily, stories
 from service.store.scorings import SCORING_FACTS, Scoring, article_frames, paragraph_frames, shown_scoring
 from service.store.tables import articles, paragraphs, scorings, skipped
-from training.classification import Classification
+from training.scoring.classification import Classification
 
 
 @dataclass(frozen=True, slots=True)

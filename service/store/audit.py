@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from labels.errors import FramingError
-from service.access.roles import Caller
-from service.store.database import Database
-from service.store.rows import insert_all
+from service.store.callers import Caller
+from service.store.sql.database import Database
+from service.store.sql.insertion import insert_all
 from service.store.tables import audit, audit_head
-from training.registry import Promotion
+from training.registry.versions import Promotion
 
 _FIRST = "0" * 64
 _AT_ONCE = 5000

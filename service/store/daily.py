@@ -15,9 +15,9 @@ from sqlalchemy import Connection, case, delete, func, insert, literal, literal_
 
 from labels.annotations import VOICES
 from service.store.decisions import article_frame
-from service.store.rows import add_to_sums, in_order
+from service.store.sql.insertion import add_to_sums, in_order
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
-from training.classification import ArticleFrame
+from training.scoring.classification import ArticleFrame
 
 _NO_STANCES = (0.0,) * len(VOICES)
 KEY = ("model_version", "day", "outlet", "first_copy", "frame")

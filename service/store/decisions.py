@@ -3,7 +3,7 @@
 from typing import Any
 
 from labels.annotations import VOICES
-from training.classification import ArticleFrame, FrameDecision, Stances
+from training.scoring.classification import ArticleFrame, FrameDecision, Stances
 
 _NONE = (None,) * len(VOICES)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select
 
 from labels.errors import FramingError
-from service.store.rows import in_order, insert_all, one_of
+from service.store.sql.insertion import in_order, insert_all, one_of
 from service.store.tables import idempotency_keys
 
 

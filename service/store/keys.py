@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from labels.errors import FramingError
-from service.access.roles import SETTINGS_ADMIN, Caller, Role
 from service.access.secrets import NewKey, new_key, same
+from service.store.callers import SETTINGS_ADMIN, Caller, Role
 from service.store.tables import api_keys, sessions
 
 

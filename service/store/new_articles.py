@@ -14,8 +14,8 @@ from labels.duplicates import ArticleSketch, sketch_article
 from labels.paragraphs import SplitArticle
 from service.store import daily, stories
 from service.store.articles import Metadata, StoredArticle
-from service.store.rows import Rows, in_order, new_numbers, one_of
 from service.store.scorings import NewScoring, Scoring, add_scorings
+from service.store.sql.insertion import Rows, in_order, new_numbers, one_of
 from service.store.tables import articles, paragraphs, scorings, skipped
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, delete, select
 
-from service.store.rows import add_to_sums
+from service.store.sql.insertion import add_to_sums
 from service.store.tables import request_counts
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import select, tuple_
 
 from labels.annotations import VOICES
-from service.store.database import Database
 from service.store.prevalence import Selection, selected
+from service.store.sql.database import Database
 from service.store.tables import articles, paragraph_scores, scorings
 from service.tabular import Column
-from training.classification import likeliest
+from training.scoring.classification import likeliest
 
 COLUMNS = (
     Column("article_id", "text"),

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.decisions import article_frame, frame_decision, stance_values
-from service.store.rows import Rows, in_order, insert_all
+from service.store.sql.insertion import Rows, in_order, insert_all
 from service.store.tables import article_scores, articles, paragraph_scores, scorings
-from training.classification import ArticleFrame, Classification, FrameDecision
-from training.operating_points import OperatingPoint
+from training.scoring.classification import ArticleFrame, Classification, FrameDecision
+from training.scoring.operating_points import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, func, select, update
 
 from labels.duplicates import ArticleSketch
 from service.store import daily
-from service.store.rows import Rows, insert_all, one_of
+from service.store.sql.insertion import Rows, insert_all, one_of
 from service.store.tables import articles, sketch_bands, sketches
 
 

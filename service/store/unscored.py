@@ -9,10 +9,10 @@ from sqlalchemy import Connection, func, select
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.articles import split_of
-from service.store.rows import new_numbers
 from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scoring
+from service.store.sql.insertion import new_numbers
 from service.store.tables import articles, scorings
-from training.operating_points import OperatingPoint
+from training.scoring.operating_points import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Articles: read, classified, stored, answered, scored again and purged."""

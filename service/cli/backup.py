@@ -1,0 +1,135 @@
+"""Backup and restore of everything: the database and the models, as of one moment, while the service runs.
+
+A backup is one zip file: `database.sqlite3`, made by SQLite's own backup, the files of the registry, and
+`contents.json` with the SHA-256 of each. PostgreSQL has tools of its own for its part (`pg_dump`, `pg_restore`): then
+the file holds the models, and says so.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from labels.errors import UNREADABLE_ARCHIVE, FramingError
+from service.metrics import product_version
+from service.settings import Settings
+from service.store.sql.database import Database
+from training.registry.storage import Storage, storage_at
+from training.registry.versions import Registry
+
+_DATABASE, _CONTENTS, _MODELS = "database.sqlite3", "contents.json", "models/"
+_BLOCK = 2**20
+
+
+class BackupError(FramingError):
+    """A backup cannot be made or restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds."""
+
+    path: str
+    made_at: str
+    database: bool
+    files: int
+    size: int
+
+
+def back_up(settings: Settings, path: Path, progress: Callable[[str, float], None]) -> Backup:
+    """Writes a backup, whole or not at all; raises `BackupError` where the file is there already."""
+    if path.exists():
+        raise BackupError(f"{path} is there already.")
+    database, storage = Database(settings.store_url), Registry(settings.models_location).storage
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        with TemporaryDirectory(dir=path.parent) as folder:
+            copy = Path(folder) / _DATABASE
+            # The database first: a model that it tells of is in the registry by then, and stays there.
+            if database.is_sqlite:
+                database.ping()
+                database.copy_to(copy, lambda share: progress("database", share))
+            found = _write(unfinished, copy if copy.exists() else None, storage, progress)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+        database.close()
+    return Backup(str(path), found["made_at"], bool(found["database"]), len(found["sha256"]), path.stat().st_size)
+
+
+def _write(
+    path: Path, database: Path | None, storage: Storage, progress: Callable[[str, float], None]
+) -> dict[str, Any]:
+    digests: dict[str, str] = {}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        if database is not None:
+            archive.write(database, _DATABASE)
+            with database.open("rb") as copy:
+                digests[_DATABASE] = _digest_of(copy)
+        names = sorted(n for n in storage.files(".") if n.startswith(("versions/", "promotions/")))
+        for number, name in enumerate(names, 1):
+            content = storage.read(name)
+            archive.writestr(_MODELS + name, content)
+            digests[_MODELS + name] = hashlib.sha256(content).hexdigest()
+            progress("models", number / len(names))
+        found: dict[str, Any] = {
+            "program": product_version(),
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "database": database is not None,
+            "sha256": digests,
+        }
+        archive.writestr(_CONTENTS, json.dumps(found, indent=1))
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return found
+
+
+def restore(settings: Settings, path: Path) -> Backup:
+    """Puts a backup into an empty data folder; raises `BackupError` for a damaged file or a place that is in use."""
+    target, storage = Database(settings.store_url), storage_at(settings.models_location)
+    try:
+        place = Path(target.url.database or "") if target.is_sqlite else None
+    finally:
+        target.close()
+    if (place is not None and place.exists()) or storage.files("versions"):
+        raise BackupError("There is a database or a model already; restore into an empty FRAMING_DATA_DIR.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = json.loads(archive.read(_CONTENTS))
+            digests: dict[str, str] = found["sha256"]
+            _require_whole(archive, digests)
+            for name in digests:
+                if name.startswith(_MODELS):
+                    storage.write(name.removeprefix(_MODELS), archive.read(name))
+            if place is not None and found["database"]:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(_DATABASE) as source, place.with_suffix(".restoring").open("wb") as out:
+                    shutil.copyfileobj(source, out, _BLOCK)
+                    out.flush()
+                    os.fsync(out.fileno())
+                os.replace(place.with_suffix(".restoring"), place)
+    except UNREADABLE_ARCHIVE as error:
+        raise BackupError(f"{path} is no backup that can be read: {error}.") from error
+    return Backup(str(path), found["made_at"], bool(found["database"]), len(digests), path.stat().st_size)
+
+
+def _require_whole(archive: zipfile.ZipFile, digests: dict[str, str]) -> None:
+    """Every file is read and held against its digest before the first is put in place."""
+    for name, digest in digests.items():
+        if name != _DATABASE and not (name.startswith(_MODELS) and ".." not in name.split("/")):
+            raise BackupError(f"The backup names a file '{name}' that does not belong in one.")
+        with archive.open(name) as file:
+            found = _digest_of(file)
+        if found != digest:
+            raise BackupError(f"The file {name} of the backup is damaged.")
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

@@ -1,0 +1,89 @@
+"""What all commands share: the application, help with an example, errors as sentences, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from labels.errors import FramingError
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from labels.codebook import Codebook
+    from service.store.sql.database import Database
+
+app = typer.Typer(
+    help="Find frames in news articles: train a classifier on annotated paragraphs, judge it, serve it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    try:
+        yield
+    except FramingError as error:
+        typer.secho(f"Error: {error}", err=True, fg="red")
+        raise typer.Exit(1) from error
+    except ValidationError as error:
+        for fault in error.errors():
+            typer.secho(
+                f"Error: {_place(*map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}",
+                err=True,
+                fg="red",
+            )
+        raise typer.Exit(2) from error
+
+
+def _place(setting: str = "", *inside: str) -> str:
+    """The variable at fault and what in it, or that it is the settings as a whole."""
+    return ": ".join([f"FRAMING_{setting.upper()}", *inside]) if setting else "Settings"
+
+
+def command(
+    example: str, *, of: typer.Typer = app, **options: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command, of a group if one is named, whose help ends with an example and whose errors are sentences."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            with _errors_as_sentences():
+                function(*args, **kwargs)
+
+        return of.command(epilog=f"Example: {example}", **options)(guarded)
+
+    return register
+
+
+def write_file(path: Path, content: str) -> None:
+    """Writes a text where a user wants it; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8", newline="")
+
+
+def print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def open_database(settings: Settings) -> "Iterator[tuple[Database, Codebook]]":
+    from labels.codebook import read_codebook
+    from service.store.sql.database import Database
+
+    database = Database(settings.store_url)
+    database.migrate()
+    try:
+        yield database, read_codebook(settings.codebook)
+    finally:
+        database.close()

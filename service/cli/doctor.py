@@ -1,0 +1,130 @@
+"""`framing doctor`: whether everything that the service needs is there and sound."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from labels.annotations import read_corpus
+from labels.codebook import read_codebook
+from labels.errors import FramingError
+from service.settings import Settings
+from service.store import audit
+from service.store.sql.database import Database, DatabaseError
+from training.errors import NoChampionError
+from training.registry.versions import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: whether it is sound, and what was seen or what to do."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Looks at everything, changes nothing, stops at nothing."""
+    registry = Registry(settings.models_location)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("codebook", lambda: _codebook(settings)),
+        ("corpus", lambda: _corpus(settings)),
+        ("database", lambda: _database(settings)),
+        ("log of actions", lambda: _audit(settings)),
+        ("champion", lambda: _champion(registry)),
+        ("champion's codebook", lambda: _codebooks_agree(settings, registry)),
+        ("leftovers", lambda: _leftovers(registry)),
+        ("history", lambda: f"{len(registry.history())} promotions"),
+    ]
+    checks += [(f"model {version}", _model_check(registry, version)) for version in registry.versions()]
+    return [_run(subject, check) for subject, check in checks]
+
+
+def _run(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, True, check())
+    except FramingError as error:
+        return Finding(subject, False, str(error))
+
+
+def _codebook(settings: Settings) -> str:
+    codebook = read_codebook(settings.codebook)
+    return f"{len(codebook.frames)} frames, version {codebook.version}"
+
+
+def _corpus(settings: Settings) -> str:
+    paragraphs = read_corpus(settings.corpus, read_codebook(settings.codebook))
+    return f"{len(paragraphs):,} annotated paragraphs"
+
+
+def _database(settings: Settings) -> str:
+    database = Database(settings.store_url)
+    path = database.url.database
+    if database.is_sqlite and not (path and Path(path).is_file()):
+        return "not made yet; the first start makes it"
+    try:
+        database.ping()
+        if database.is_sqlite:
+            with database.read() as connection:
+                verdict = connection.execute(text("PRAGMA integrity_check")).scalar_one()
+            if verdict != "ok":
+                raise DatabaseError(f"The database file is damaged: {verdict}. Restore a backup.")
+        return f"reachable and sound ({database.url.render_as_string(hide_password=True)})"
+    finally:
+        database.close()
+
+
+def _audit(settings: Settings) -> str:
+    database = Database(settings.store_url)
+    if database.is_sqlite and not Path(database.url.database or "").is_file():
+        return "nothing yet"
+    try:
+        database.ping()
+        with database.read() as connection:
+            return f"{audit.verify(connection)} lines, each as it was written"
+    except DatabaseError:
+        raise
+    except DBAPIError as error:
+        raise DatabaseError("The database cannot be read.") from error
+    finally:
+        database.close()
+
+
+def _champion(registry: Registry) -> str:
+    model, promotion = registry.load_champion()
+    return f"{model.card.version}, promoted {promotion.at} by {promotion.by}"
+
+
+def _codebooks_agree(settings: Settings, registry: Registry) -> str:
+    try:
+        card = registry.card(registry.champion().version)
+    except NoChampionError:
+        return "no champion yet"
+    codebook = read_codebook(settings.codebook)
+    if card.frame_keys != codebook.keys or card.codebook_version != codebook.version:
+        raise FramingError(
+            f"The champion follows version {card.codebook_version} of '{card.codebook_name}' and the settings name "
+            f"version {codebook.version} of '{codebook.name}': train a model for it."
+        )
+    return "the same as in the settings"
+
+
+def _leftovers(registry: Registry) -> str:
+    unfinished = registry.unfinished()
+    if unfinished:
+        raise FramingError(
+            f"Killed processes left {len(unfinished)} things unfinished where the models are; when nothing trains, "
+            f"delete {', '.join(unfinished[:5])}."
+        )
+    return "none"
+
+
+def _model_check(registry: Registry, version: str) -> Callable[[], str]:
+    def check() -> str:
+        registry.load(version)
+        return "its file is the one that was registered and loads"
+
+    return check

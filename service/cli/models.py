@@ -1,0 +1,103 @@
+"""Commands about model versions."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.commands import AsJson, command, open_database, print_json
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from training.registry.versions import Promotion
+
+
+@command("framing models", rich_help_panel="Models")
+def models(as_json: AsJson = False) -> None:
+    """List the model versions, their figures, and who promoted which when and why."""
+    from service.cli import console
+    from service.models.answers import model_cards, model_list
+    from training.registry.versions import Registry
+
+    registry = Registry(Settings().models_location)
+    found, history = model_list(registry, *model_cards(registry)), registry.history()
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
+    else:
+        console.show_models(found, history)
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+By = Annotated[str, typer.Option(help="Who; kept in the history.")]
+
+
+@command("framing promote v2 --reason 'better on foreign_hand' --by mira", rich_help_panel="Models")
+def promote(
+    version: str,
+    reason: Reason,
+    by: By = "command line",
+    force: Annotated[bool, typer.Option(help="Overrule a verdict against it; kept in the history.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version champion; running services take it up within seconds."""
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    promotion = Registry(settings.models_location).promote(version, by=by, reason=reason, force=force)
+    _note_and_show(settings, promotion, as_json)
+
+
+@command("framing rollback --reason 'misses denials' --by mira", rich_help_panel="Models")
+def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
+    """Make the champion before the present one champion again."""
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    _note_and_show(settings, Registry(settings.models_location).roll_back(by=by, reason=reason), as_json)
+
+
+def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) -> None:
+    from service.store.audit import note_promotion
+    from service.store.callers import COMMAND_LINE
+
+    with open_database(settings) as (database, _), database.write() as connection:
+        note_promotion(connection, COMMAND_LINE, promotion)
+    if as_json:
+        print_json(asdict(promotion))
+    else:
+        typer.echo(f"{promotion.version} is champion now; before it was {promotion.previous or 'none'}.")
+
+
+@command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")
+def export_model(
+    version: str,
+    path: Path,
+    skops: Annotated[bool, typer.Option(help="Write the format of skops, for people who unpickle nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model into a file for another installation, signed with the key that both have."""
+    from service.models import transfer
+
+    (transfer.export_skops if skops else transfer.export_model)(Settings(), version, path)
+    if as_json:
+        print_json({"version": version, "path": str(path)})
+    else:
+        typer.echo(f"{path} holds model {version}.")
+
+
+@command("FRAMING_MODEL_KEY=... framing import-model v2.zip", rich_help_panel="Models")
+def import_model(path: Path, as_json: AsJson = False) -> None:
+    """Register the model of a signed file; it is not promoted."""
+    from service.models import transfer
+    from service.store import audit
+    from service.store.callers import COMMAND_LINE
+
+    settings = Settings()
+    card = transfer.import_model(settings, path)
+    with open_database(settings) as (database, _), database.write() as connection:
+        audit.note(connection, COMMAND_LINE, "import model", card.version, pipeline_sha256=card.pipeline_sha256)
+    if as_json:
+        print_json({"version": card.version})
+    else:
+        typer.echo(f"Registered as {card.version}. Promote it with `framing promote {card.version}`.")

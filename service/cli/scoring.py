@@ -1,0 +1,132 @@
+"""`framing score`: a few articles for a person to read, or any number of them into files."""
+
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labels.errors import FramingError
+from service.bulk.outputs import OutputFormat
+from service.cli.commands import AsJson, command, print_json
+from service.settings import Settings
+from training.scoring.operating_points import OperatingPoint
+
+if TYPE_CHECKING:
+    from service.bulk.job import Engine, Job
+    from service.bulk.scoring import Options
+    from training.scoring.frame_model import FrameModel
+
+
+@command("framing score articles.csv --column text=body --to scores/ --workers 2")
+def score(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders, patterns or URLs of text, HTML, JSON, JSON Lines, CSV, TSV or Parquet; - for stdin."
+        ),
+    ],
+    to: Annotated[
+        str | None, typer.Option(help="Folder or URL for files of scores, a row a paragraph; else they are shown.")
+    ] = None,
+    file_format: Annotated[OutputFormat, typer.Option("--format", help="Kind of those files.")] = "parquet",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score, with --to; 1, or as many as cores with a cluster.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers score, with --to.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="What the input calls a field, as in text=body; may be repeated.")
+    ] = None,
+    with_text: Annotated[bool, typer.Option(help="Put the paragraphs into the files too.")] = False,
+    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
+    version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
+    force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the frames of articles; with --json one answer a line.
+
+    With --to any number of articles become Parquet, JSON Lines or CSV, and a run that was ended goes on where it
+    stopped when the same command is given again. For s3:// and the like install the file system that fsspec asks for.
+    """
+    from service.bulk.job import Job
+    from service.bulk.scoring import Options
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    registry = Registry(settings.models_location)
+    model = registry.load_champion()[0] if version == "champion" else registry.load(version)
+    options = Options(operating_point, force_language, with_text)
+    columns = _columns(column or [])
+    if to is None:
+        _show(inputs, columns, model, options, settings, as_json)
+        return
+    job = Job(to, file_format, columns, options, settings, model)
+    with ExitStack() as stack:
+        _run(job, inputs, _engine(stack, workers, cluster), as_json)
+
+
+def _columns(given: list[str]) -> dict[str, str]:
+    for one in given:
+        if "=" not in one:
+            raise typer.BadParameter(f"'{one}' is not of the form FIELD=COLUMN, as in text=body")
+    return dict(one.split("=", 1) for one in given)
+
+
+def _engine(stack: ExitStack, workers: int | None, address: str | None) -> "Engine":
+    from service.bulk.cluster import cluster
+    from service.bulk.executors import Cluster, Processes, ThisProcess
+
+    if address is None:
+        return Processes(workers) if workers and workers > 1 else ThisProcess()
+    return Cluster(stack.enter_context(cluster(address, workers)))
+
+
+def _run(job: "Job", inputs: list[str], engine: "Engine", as_json: bool) -> None:
+    from service.bulk.job import run
+    from service.cli import console
+
+    with console.bulk_progress() as progress:
+        summary = run(job, inputs, engine, progress)
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        console.show_bulk(summary)
+
+
+def _show(
+    inputs: list[str],
+    columns: dict[str, str],
+    model: "FrameModel",
+    options: "Options",
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    from service.articles.answers import classified
+    from service.articles.reading import read_article
+    from service.bulk.records import read_records
+    from service.bulk.scoring import request_of
+    from service.cli import console
+
+    titles, failed = dict(model.card.frames), False
+    with console.counter("articles", shown=as_json) as count:
+        for record in read_records(inputs, columns):
+            count()
+            try:
+                request = request_of(record, options).model_copy(update={"explain": True})
+                reading = read_article(request, model, settings)
+            except FramingError as error:
+                failed = True
+                typer.secho(f"{record.name}: {error}", err=True, fg="red")
+                continue
+            answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
+            if as_json:
+                found = {"source": record.name, **answer.model_dump(mode="json", exclude_none=True)}
+                sys.stdout.write(json.dumps(found) + "\n")
+            else:
+                console.show_classified(record.name, answer, titles)
+    if failed:
+        raise typer.Exit(1)

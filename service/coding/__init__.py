@@ -1,0 +1,1 @@
+"""What coders do: annotate, receive paragraphs, compare their decisions, exchange files."""

@@ -1,0 +1,1 @@
+"""What is HTTP and nothing else: bodies, problem details, overload, the OpenAPI document, dependencies."""

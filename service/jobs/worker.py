@@ -1,0 +1,165 @@
+"""The worker: does training runs as durable DBOS workflows, and scores stored articles anew after a promotion.
+
+One worker is at work at a time (see service/jobs/lock.py). The workflow of a run is started under the run's id, so
+DBOS resumes it after the last finished step and never starts it twice.
+"""
+
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from functools import partial
+
+from croniter import croniter
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import Engine
+from threadpoolctl import threadpool_limits
+
+from labels.codebook import read_codebook
+from service.articles.rescoring import Rescoring
+from service.jobs.lock import only_worker
+from service.jobs.training_run import STEPS, RunCancelledError, TrainingRunner, failure
+from service.metrics import product_version
+from service.settings import Settings
+from service.store import annotations, audit, training_runs
+from service.store.callers import WORKER
+from service.store.sql.database import Database
+from training.registry.versions import Registry
+
+_log = logging.getLogger("framing")
+
+# Runs outlive upgrades of the program, so its workflows carry one version for ever.
+_WORKFLOW_VERSION = "1"
+_IDLE_SECONDS = 0.5
+_NICENESS = 19
+
+_runner: TrainingRunner | None = None
+
+
+@DBOS.workflow(name="training_run")
+def _training_run(run: str) -> None:
+    try:
+        for step in STEPS:
+            DBOS.run_step({"name": step}, _perform, step, run)
+    except RunCancelledError:
+        DBOS.run_step({"name": "end"}, _end, run, "cancelled", "cancelled", None)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed and must say so
+        _log.error("Training run %s failed", run, exc_info=error)
+        DBOS.run_step({"name": "end"}, _end, run, "failed", "failed", failure(error))
+    else:
+        DBOS.run_step({"name": "end"}, _end, run, "succeeded", "done", None)
+
+
+def _perform(step: str, run: str) -> None:
+    _require_runner().perform(step, run)
+
+
+def _end(run: str, state: training_runs.State, line: str, error: str | None) -> None:
+    _require_runner().end(run, state, line, error)
+
+
+def _require_runner() -> TrainingRunner:
+    if _runner is None:
+        raise RuntimeError("The worker has not started.")
+    return _runner
+
+
+def work(settings: Settings, *, parent: int | None = None) -> None:
+    """Works until SIGTERM, or until the process `parent` is gone."""
+    global _runner  # noqa: PLW0603 - DBOS workflows are functions of the module
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    threadpool_limits(limits=1)
+    if settings.worker_yields:
+        _yield_to_others()
+    codebook = read_codebook(settings.codebook)
+    database, registry = Database(settings.store_url), Registry(settings.models_location)
+    database.migrate()
+    with only_worker(database, settings.data_dir, stop, partial(_told_to_stop, stop, parent)) as alone:
+        if not alone:
+            return
+        registry.storage.sweep()
+        _runner = TrainingRunner(settings, database, registry, codebook)
+        rescoring = Rescoring(settings, database, registry)
+        _launch(database.separate_engine())
+        _log.info("The worker is ready.")
+        try:
+            while not _told_to_stop(stop, parent):
+                _schedule(settings, database)
+                if not _do_next_run(database) and not rescoring.do_some():
+                    stop.wait(_IDLE_SECONDS)
+        finally:
+            DBOS.destroy()
+            database.close()
+
+
+def _yield_to_others() -> None:
+    """Those who classify come first: training takes what they leave of a core."""
+    os.nice(_NICENESS)
+    if hasattr(os, "SCHED_IDLE"):
+        # Linux: whoever wakes up to answer a request takes the core at once.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _launch(engine: Engine) -> None:
+    config: DBOSConfig = {
+        "name": "framing",
+        "system_database_engine": engine,
+        "application_version": _WORKFLOW_VERSION,
+        "executor_id": "worker",
+        "log_level": "WARNING",
+        "notification_listener_polling_interval_sec": 0.2,
+    }
+    DBOS(config=config)
+    DBOS.launch()
+
+
+def _do_next_run(database: Database) -> bool:
+    """Starts the next run, or takes up the one that DBOS recovered, and waits for its end."""
+    with database.read() as connection:
+        run = training_runs.next_to_do(connection)
+    if run is None:
+        return False
+    if run.state == "queued":
+        with database.write() as connection:
+            training_runs.change(
+                connection,
+                run.id,
+                line=f"started by framing {product_version()}",
+                state="running",
+                step=STEPS[0],
+                started_at=datetime.now(UTC),
+            )
+    with SetWorkflowID(run.id):
+        DBOS.start_workflow(_training_run, run.id).get_result(polling_interval_sec=0.1)
+    return True
+
+
+def _schedule(settings: Settings, database: Database) -> None:
+    """Queues a run when the cron expression says so, or enough has been coded since the last one."""
+    if not settings.retrain_cron and not settings.retrain_every:
+        return
+    with database.read() as connection:
+        newest = training_runs.newest(connection)
+        coded = annotations.count_since(connection, newest.created_at if newest else None)
+    if newest is not None and newest.state not in training_runs.ENDED:
+        return
+    due = bool(settings.retrain_every) and coded >= settings.retrain_every
+    note = f"scheduled: {coded} new codes"
+    if settings.retrain_cron and not due:
+        last = croniter(settings.retrain_cron, datetime.now(UTC)).get_prev(datetime)
+        due = last > _STARTED and (newest is None or newest.created_at < last)
+        note = f"scheduled: {settings.retrain_cron}"
+    if due:
+        with database.write() as connection:
+            run = training_runs.create(connection, training_runs.default_request(note))
+            audit.note(connection, WORKER, "train", run.id, note=note)
+
+
+_STARTED = datetime.now(UTC)
+
+
+def _told_to_stop(stop: threading.Event, parent: int | None) -> bool:
+    return stop.is_set() or (parent is not None and os.getppid() != parent)

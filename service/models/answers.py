@@ -1,0 +1,97 @@
+"""From what is known of models and training runs to what travels over HTTP."""
+
+from collections.abc import Sequence
+
+from service.schemas.models import (
+    DamagedModel,
+    FigureAnswer,
+    FrameFiguresAnswer,
+    ModelAnswer,
+    ModelFigures,
+    ModelList,
+    PromotionAnswer,
+)
+from service.schemas.training import TrainingRunAnswer
+from service.store.training_runs import TrainingRun
+from training.errors import ModelFileError, NoChampionError
+from training.evaluation import Evaluation, Figure
+from training.registry.card import ModelCard
+from training.registry.versions import Promotion, Registry
+
+
+def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
+    return TrainingRunAnswer(**{name: getattr(run, name) for name in TrainingRunAnswer.model_fields})
+
+
+def promotion_answer(promotion: Promotion) -> PromotionAnswer:
+    return PromotionAnswer.model_validate(promotion, from_attributes=True)
+
+
+def model_cards(registry: Registry) -> tuple[list[ModelCard], list[DamagedModel]]:
+    """The cards of all versions, the newest first; those that cannot be read apart."""
+    cards, damaged = [], []
+    for version in reversed(registry.versions()):
+        try:
+            cards.append(registry.card(version))
+        except ModelFileError as error:
+            damaged.append(DamagedModel(version=version, fault=str(error)))
+    return cards, damaged
+
+
+def model_list(registry: Registry, cards: Sequence[ModelCard], damaged: list[DamagedModel]) -> ModelList:
+    """What `model_cards` found, with the champion marked."""
+    champion = champion_version(registry)
+    models = [_model_answer(card, champion=card.version == champion) for card in cards]
+    return ModelList(champion=champion, models=models, damaged=damaged)
+
+
+def champion_version(registry: Registry) -> str | None:
+    """The version of the champion, None before the first promotion."""
+    try:
+        return registry.champion().version
+    except NoChampionError:
+        return None
+
+
+def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
+    return ModelAnswer.model_validate(
+        {
+            "version": card.version,
+            "champion": champion,
+            "created_at": card.created_at,
+            "codebook_version": card.codebook_version,
+            "frames": list(card.frame_keys),
+            "paragraphs": card.data.paragraphs,
+            "note": card.note,
+            "warnings": card.warnings,
+            "left_out": _model_figures(card.left_out),
+            "held_out": _model_figures(card.held_out) if card.held_out else None,
+        }
+    )
+
+
+def _model_figures(evaluation: Evaluation) -> ModelFigures:
+    return ModelFigures(
+        how=evaluation.how,
+        paragraphs=evaluation.paragraphs,
+        articles=evaluation.articles,
+        macro_f1=_figure(evaluation.macro.f1),
+        micro_f1=_figure(evaluation.micro.f1),
+        ece=evaluation.ece,
+        frames=[
+            FrameFiguresAnswer(
+                frame=figures.frame,
+                support=figures.support,
+                precision=_figure(figures.precision),
+                recall=_figure(figures.recall),
+                f1=_figure(figures.f1),
+                average_precision=_figure(figures.average_precision),
+                ece=figures.ece,
+            )
+            for figures in evaluation.frames
+        ],
+    )
+
+
+def _figure(figure: Figure) -> FigureAnswer:
+    return FigureAnswer(value=figure.value, low=figure.low, high=figure.high)

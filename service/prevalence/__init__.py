@@ -1,0 +1,1 @@
+"""How often frames occur: questions to the estimator and their answers."""

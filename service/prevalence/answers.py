@@ -1,0 +1,159 @@
+"""Answers about prevalence: cells, comparisons, profiles."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import Connection
+
+from service.prevalence.estimates import Estimates, Question
+from service.schemas.prevalence import (
+    ComparisonAnswer,
+    Difference,
+    Estimator,
+    FrameComparison,
+    FramePair,
+    PrevalenceAnswer,
+    PrevalenceRow,
+    ProfileAnswer,
+    Reliability,
+    Side,
+)
+from service.store import prevalence as store
+from training.prevalence import (
+    CONFIDENCE,
+    FEWEST_ARTICLES,
+    FEWEST_CODES,
+    Share,
+    difference,
+)
+from training.registry.card import ModelCard
+from training.tiers import f1_of, reliability_tier
+
+ESTIMATOR = Estimator(
+    name="PPI++ for a mean, two-phase variance clustered by article, Wilson interval at the effective sample size",
+    text=(
+        "Scores of all paragraphs, plus the weighted mean difference between codes and scores of the paragraphs that "
+        "the coding queue drew with known probability. Paragraphs that the model was trained on are left out. "
+        "Articles are corrected by articles that were drawn whole and coded to the last paragraph. Cells with fewer "
+        f"than {FEWEST_CODES} codes of {FEWEST_ARTICLES} articles are not corrected by themselves. The articles of a "
+        "cell count as a sample of what their outlets publish. `borrowed` takes for granted that a score means the "
+        "same in all cells."
+    ),
+    literature=[
+        "Angelopoulos, Duchi and Zrnic 2023, PPI++: Efficient Prediction-Powered Inference, arXiv:2311.01453",
+        "Egami, Hinck, Stewart and Wei 2023, Using Imperfect Surrogates for Downstream Inference, arXiv:2306.04746",
+        "Sarndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, chapter 9",
+        "Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive counts",
+        "Rao and Molina 2015, Small Area Estimation, chapter 3 (borrowed)",
+    ],
+)
+
+
+def prevalence(connection: Connection, question: Question, card: ModelCard) -> PrevalenceAnswer:
+    """All cells and frames of a question."""
+    estimates = Estimates(connection, question, card)
+    return PrevalenceAnswer(
+        model_version=card.version,
+        codebook_version=card.codebook_version,
+        unit=question.unit,
+        weight=question.weight,
+        confidence=CONFIDENCE,
+        width=question.width,
+        dedup=question.selection.first_copies,
+        unscored_articles=store.unscored(connection, question.selection),
+        codes_not_used=estimates.trained_on,
+        estimator=ESTIMATOR,
+        reliability=[
+            Reliability(
+                frame=frame,
+                tier=reliability_tier(card, frame),
+                f1=f1_of(card, frame),
+                alpha=card.agreement.get(frame),
+            )
+            for frame in question.selection.frames
+        ],
+        rows=estimates.rows(),
+    )
+
+
+def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -> ComparisonAnswer:
+    """Side a against side b; the caller sees to it that they have no article in common."""
+    sides = [Estimates(connection, question, card) for question in (a, b)]
+    return ComparisonAnswer(
+        model_version=card.version,
+        unit=a.unit,
+        confidence=CONFIDENCE,
+        estimator=ESTIMATOR,
+        frames=[_comparison(frame, card, *(side.whole(frame) for side in sides)) for frame in a.selection.frames],
+    )
+
+
+def profile(connection: Connection, question: Question, card: ModelCard) -> ProfileAnswer:
+    """The frames of a selection as a whole, and which of them share paragraphs."""
+    estimates = Estimates(connection, question, card)
+    rows = [estimates.whole(frame) for frame in question.selection.frames]
+    paragraphs = max((row.total for row in rows), default=0)
+    return ProfileAnswer(
+        model_version=card.version,
+        articles=max((row.articles for row in rows), default=0),
+        paragraphs=paragraphs,
+        estimator=ESTIMATOR,
+        frames=rows,
+        pairs=_pairs(store.pairs(connection, question.selection), {row.frame: row.count for row in rows}, paragraphs),
+    )
+
+
+def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow) -> FrameComparison:
+    first, second = _share(a), _share(b)
+    corrected: tuple[float | None, float | None, float | None] = (None, None, None)
+    if first is not None and second is not None:
+        corrected = difference(first, second)
+    return FrameComparison(
+        frame=frame,
+        tier=reliability_tier(card, frame),
+        a=_side(a),
+        b=_side(b),
+        difference=Difference(
+            raw=a.raw_share - b.raw_share, corrected=corrected[0], low=corrected[1], high=corrected[2]
+        ),
+    )
+
+
+def _share(row: PrevalenceRow) -> Share | None:
+    if row.corrected_share is None or row.low is None or row.high is None:
+        return None
+    return Share(row.corrected_share, row.low, row.high, 0.0, 0.0)
+
+
+def _side(row: PrevalenceRow) -> Side:
+    return Side.model_validate(row, from_attributes=True)
+
+
+def _pairs(together: Mapping[tuple[str, str], int], counts: Mapping[str, int], paragraphs: int) -> list[FramePair]:
+    found = []
+    for place, frame in enumerate(counts):
+        for other in list(counts)[place + 1 :]:
+            both = together.get((min(frame, other), max(frame, other)), 0)
+            expected = counts[frame] * counts[other]
+            found.append(
+                FramePair(
+                    frame=frame,
+                    other=other,
+                    paragraphs=both,
+                    share=both / paragraphs if paragraphs else 0.0,
+                    lift=both * paragraphs / expected if expected else None,
+                )
+            )
+    return found
+
+
+def without_periods(question: Question, since: date | None, until: date | None, outlet: str | None) -> Question:
+    """The same question of another set of articles, taken as a whole."""
+    outlets = None if outlet is None else [outlet]
+    return replace(
+        question,
+        by_outlet=False,
+        period=None,
+        selection=replace(question.selection, since=since, until=until, outlets=outlets),
+    )

@@ -1,0 +1,1 @@
+"""How SQLite and PostgreSQL are opened, written and shared."""

@@ -1,0 +1,1 @@
+"""Figures as documents: HTML, Markdown, LaTeX, model cards."""

@@ -1,0 +1,1 @@
+"""From a text to scores, evidence and decisions."""
