@@ -12,8 +12,8 @@ from labels.errors import CorpusError
 Stance = Literal["advanced", "reported", "contested", "present"]
 """The voice of a frame; `present` where the coder did not say."""
 STANCES: tuple[Stance, ...] = get_args(Stance)
-UNSAID: Stance = "present"
-VOICES: tuple[Stance, ...] = tuple(stance for stance in STANCES if stance != UNSAID)
+UNSPECIFIED: Stance = "present"
+SPECIFIED_STANCES: tuple[Stance, ...] = tuple(stance for stance in STANCES if stance != UNSPECIFIED)
 """The stances that say something; a model tells them apart."""
 
 DEFAULT_CORPUS = Path(__file__).with_name("corpus")

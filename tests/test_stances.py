@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from labels.annotations import VOICES, Annotation, CodedParagraph
+from labels.annotations import SPECIFIED_STANCES, Annotation, CodedParagraph
 from labels.gold import settle
 from service.store import daily
 from service.store.sql.database import Database
@@ -34,7 +34,7 @@ def test_stances_are_told_apart_on_sources_left_out_far_better_than_by_the_commo
     assert figures.overall.macro.f1.low > figures.majority.macro.f1.high + 0.2
     assert figures.overall.ece < 0.05
     assert set(figures.frames) == set(challenger.card.frames)
-    assert challenger.card.stances == VOICES == ("advanced", "reported", "contested")
+    assert challenger.card.stances == SPECIFIED_STANCES == ("advanced", "reported", "contested")
 
 
 def test_stance_scores_of_a_frame_add_up_to_one_and_do_not_move_the_frame(challenger, corpus, codebook):
@@ -116,7 +116,7 @@ def test_stored_stances_are_those_answered_and_are_exported_charted_and_taken_aw
     found = [p["frames"]["foreign_hand"]["stances"] for p in stored["paragraphs"]]
     assert [p["frames"]["foreign_hand"]["stances"] for p in kept["paragraphs"]] == found
     [row] = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand"}).json()["rows"]
-    for stance in VOICES:
+    for stance in SPECIFIED_STANCES:
         assert row["stances"][stance]["share"] == pytest.approx(np.mean([one[stance] for one in found]))
         assert row["stances"][stance]["low"] <= row["stances"][stance]["share"] <= row["stances"][stance]["high"]
     table = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand", "format": "csv"}).text

@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
 from labels.agreement import agreement
-from labels.annotations import VOICES, CodedParagraph, Stance
+from labels.annotations import SPECIFIED_STANCES, CodedParagraph, Stance
 from labels.codebook import Codebook
 from labels.language import detect_language
 from training.baselines import evaluate_baselines
@@ -128,7 +128,7 @@ def fit_calibrated(
         offsets = np.concatenate([offsets, np.tile(biases, len(calibration))])
     fold_in(pipeline, slopes, offsets)
     progress("fit", 1.0)
-    return Fitted(pipeline, calibration, cuts, VOICES if left_out.stances is not None else (), left_out)
+    return Fitted(pipeline, calibration, cuts, SPECIFIED_STANCES if left_out.stances is not None else (), left_out)
 
 
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:

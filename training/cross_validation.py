@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from training.calibration import fit_platt
 from training.dataset import Dataset
 from training.evaluation import Evaluation, StanceFigures, evaluate
@@ -81,12 +81,12 @@ def leave_out(
     stances, frames = stances and can_be_learned(dataset), len(dataset.frames)
     score = delayed(_score_fold)
     tasks = (score(dataset, folds == number, hyperparameters, seed, stances=stances) for number in numbers)
-    found = np.zeros((len(dataset), frames * (1 + len(VOICES) * stances)))
+    found = np.zeros((len(dataset), frames * (1 + len(SPECIFIED_STANCES) * stances)))
     results = Parallel(n_jobs=min(jobs, len(numbers)) if jobs > 0 else jobs, return_as="generator")(tasks)
     for done, (number, scored) in enumerate(zip(numbers, results, strict=True), 1):
         found[folds == number] = scored
         progress(how, done / len(numbers))
-    voices = found[:, frames:].reshape(len(dataset), frames, len(VOICES)) if stances else None
+    voices = found[:, frames:].reshape(len(dataset), frames, len(SPECIFIED_STANCES)) if stances else None
     return LeftOut(how, found[:, :frames], folds, voices)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import VOICES, CodedParagraph, Stance, corpus_row
+from labels.annotations import SPECIFIED_STANCES, CodedParagraph, Stance, corpus_row
 from labels.codebook import Codebook
 from labels.gold import settle
 from labels.normalise import normalise
@@ -25,7 +25,7 @@ class Dataset:
     """n paragraphs with settled gold labels for k frames.
 
     texts: (n,) as coders read them; normalised: (n,) in the spelling that the features see; targets: (n, k) bool;
-    articles and sources: (n,) names; stances: (n, k), the place in `VOICES` of the stance of a frame that is present,
+    articles and sources: (n,) names; stances: (n, k), the place in `SPECIFIED_STANCES` of the stance of a frame that is present,
     -1 where it is absent or its coders did not say.
     """
 
@@ -55,7 +55,7 @@ class Dataset:
 
     @property
     def said(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The m stances that coders gave: row, column of the frame, and place in `VOICES`, (m,) each."""
+        """The m stances that coders gave: row, column of the frame, and place in `SPECIFIED_STANCES`, (m,) each."""
         rows, frames = np.nonzero(self.stances >= 0)
         return rows, frames, self.stances[rows, frames].astype(np.int64)
 
@@ -94,7 +94,7 @@ def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> D
 
 
 def _voice(stance: Stance | None) -> int:
-    return VOICES.index(stance) if stance in VOICES else -1
+    return SPECIFIED_STANCES.index(stance) if stance in SPECIFIED_STANCES else -1
 
 
 def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:

@@ -21,7 +21,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import LabelBinarizer
 from threadpoolctl import threadpool_limits
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from training.dataset import Dataset
 from training.lexicon import Lexicon
 
@@ -61,7 +61,7 @@ def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: 
     """Fits on n paragraphs with k frames; takes normalised texts and gives k, or with `stances` k + 3k, log-odds.
 
     The first k columns are those of the frames. The others, three for each frame in turn, are those of its stances (in
-    the order of `VOICES`) where it is present. A column that nothing was seen of says how rare it was.
+    the order of `SPECIFIED_STANCES`) where it is present. A column that nothing was seen of says how rare it was.
     """
     texts = part.normalised
     # One thread: sums in another order would differ in their last digits with the number of cores.
@@ -236,7 +236,7 @@ def _fit_stances(
     design = sparse.csr_matrix(sparse.hstack([carrying, *own, which]))
     fitted = [
         _regression(design, said == stance, _unfitted(hyperparameters, seed, class_weight="balanced"))
-        for stance in range(len(VOICES))
+        for stance in range(len(SPECIFIED_STANCES))
     ]
     return [
         (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from training.dataset import Dataset
 from training.evaluation import Evaluation, StanceFigures, evaluate
 
@@ -20,7 +20,7 @@ MIN_CODED = 10
 def can_be_learned(part: Dataset) -> bool:
     """Whether at least two stances were coded often enough."""
     _, _, said = part.said
-    counts = np.bincount(said, minlength=len(VOICES))
+    counts = np.bincount(said, minlength=len(SPECIFIED_STANCES))
     return bool((counts >= MIN_CODED).sum() >= 2)
 
 
@@ -51,7 +51,7 @@ def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds
         slope, offsets = fit_calibration(found[~inside], said[~inside])
         scores[inside] = softmax(slope * found[inside] + offsets, axis=1)
         for frame in np.unique(frames[inside]):
-            counts = np.bincount(said[~inside & (frames == frame)], minlength=len(VOICES))
+            counts = np.bincount(said[~inside & (frames == frame)], minlength=len(SPECIFIED_STANCES))
             commonest[inside & (frames == frame), counts.argmax()] = 1.0
     articles = part.articles[rows]
     return StanceFigures(
@@ -69,5 +69,7 @@ def stance_figures(
     how: str, scores: NDArray[np.float64], said: NDArray[np.int64], articles: NDArray[np.object_]
 ) -> Evaluation:
     """Figures of scores (m, s) where a stance was said, (m,); the likeliest stance is the decision."""
-    decided, targets = (np.eye(len(VOICES), dtype=bool)[numbers] for numbers in (scores.argmax(axis=1), said))
-    return evaluate(how, tuple(VOICES), scores, decided, targets, articles)
+    decided, targets = (
+        np.eye(len(SPECIFIED_STANCES), dtype=bool)[numbers] for numbers in (scores.argmax(axis=1), said)
+    )
+    return evaluate(how, tuple(SPECIFIED_STANCES), scores, decided, targets, articles)

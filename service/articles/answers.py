@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from labels.codebook import Codebook
 from labels.paragraphs import Paragraph, SplitArticle
 from service.articles.reading import Reading
@@ -133,7 +133,7 @@ def _paragraph_frame(found: FrameDecision) -> ParagraphFrame:
     answer = ParagraphFrame(score=found.score, decision=found.decision)
     if found.stances is not None:
         answer["stance"] = likeliest(found.stances)
-        answer["stances"] = dict(zip(VOICES, found.stances, strict=True))
+        answer["stances"] = dict(zip(SPECIFIED_STANCES, found.stances, strict=True))
     return answer
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from labels.codebook import Codebook, read_codebook
 from service.pages.names import BUNDLE, CHARTS
 
@@ -102,7 +102,9 @@ def _pairs(titles: Sequence[str]) -> Chart:
 
 
 def _voices() -> Chart:
-    colour = alt.Color("stance:N", scale=alt.Scale(domain=list(VOICES), range=list(_VOICE_COLOURS)), title=None)
+    colour = alt.Color(
+        "stance:N", scale=alt.Scale(domain=list(SPECIFIED_STANCES), range=list(_VOICE_COLOURS)), title=None
+    )
     shares = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high")]
     base = alt.Chart(_ROWS).encode(
         y=alt.Y("who:N", title=None, sort=None),

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from labels.annotations import STANCES, UNSAID
+from labels.annotations import STANCES, UNSPECIFIED
 from service.access.needs import Coder
 from service.coding.agreement import agreement_answer
 from service.http.dependencies import State
@@ -39,6 +39,6 @@ def coding(
         whole=whole,
         coded=coded,
         pairs=[(next(c for c in pair.coders if c != name), pair.frames) for pair in pairs],
-        stances=[stance for stance in STANCES if stance != UNSAID],
+        stances=[stance for stance in STANCES if stance != UNSPECIFIED],
         guess=state.settings.coding_guess,
     )

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection
 
-from labels.annotations import VOICES, Stance
+from labels.annotations import SPECIFIED_STANCES, Stance
 from service.schemas.prevalence import (
     Corrected,
     PrevalenceRow,
@@ -161,7 +161,7 @@ class Estimates:
             total=total,
             articles=int(sum(part.sums["articles"] for part in parts)),
             raw_share=min(1.0, raw / size) if size else 0.0,
-            stances=tuple(sum(part.sums[stance] for part in parts) for stance in VOICES),
+            stances=tuple(sum(part.sums[stance] for part in parts) for stance in SPECIFIED_STANCES),
             sums=sum((sums.scaled(factor) for _, sums, factor in weighted), Sums()),
             scale=scale,
         )

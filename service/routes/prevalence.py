@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from service.access.needs import needs
 from service.http.dependencies import State
 from service.http.problem_details import OverlapError, UnknownFrameError
@@ -47,7 +47,7 @@ COLUMNS = (
     Column("codes", "whole"),
     Column("codes_needed", "whole"),
     Column("tier", "text"),
-    *(Column(f"{stance}{end}", "number") for stance in VOICES for end in ("", "_low", "_high")),
+    *(Column(f"{stance}{end}", "number") for stance in SPECIFIED_STANCES for end in ("", "_low", "_high")),
 )
 """Those of `PrevalenceRow`, and for each stance its share with both ends."""
 
@@ -183,9 +183,9 @@ def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Re
 
 
 def _cells(row: PrevalenceRow) -> tuple[Any, ...]:
-    facts = (getattr(row, column.name) for column in COLUMNS[: -3 * len(VOICES)])
+    facts = (getattr(row, column.name) for column in COLUMNS[: -3 * len(SPECIFIED_STANCES)])
     stances = row.stances or {}
-    found = (stances.get(stance) for stance in VOICES)
+    found = (stances.get(stance) for stance in SPECIFIED_STANCES)
     return (*facts, *(cell for one in found for cell in ((one.share, one.low, one.high) if one else (None,) * 3)))
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, literal, literal_column, select
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from service.store.decisions import article_frame
 from service.store.sql.insertion import add_to_sums, in_order
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
 from training.scoring.classification import ArticleFrame
 
-_NO_STANCES = (0.0,) * len(VOICES)
+_NO_STANCES = (0.0,) * len(SPECIFIED_STANCES)
 KEY = ("model_version", "day", "outlet", "first_copy", "frame")
 SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
 
@@ -117,7 +117,7 @@ def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, 
     yield "mean_score_squared", rolled.mean_score**2
     yield "top_score", rolled.score
     yield "top_score_squared", rolled.score**2
-    yield from zip(VOICES, rolled.stances or _NO_STANCES, strict=True)
+    yield from zip(SPECIFIED_STANCES, rolled.stances or _NO_STANCES, strict=True)
 
 
 def _present_together(connection: Connection, scoring_number: int) -> Iterable[Sequence[str]]:
@@ -167,7 +167,7 @@ def plain_frames() -> Any:
             func.sum(f.mean_score * f.mean_score),
             func.sum(f.score),
             func.sum(f.score * f.score),
-            *(func.coalesce(func.sum(f[stance]), 0.0) for stance in VOICES),
+            *(func.coalesce(func.sum(f[stance]), 0.0) for stance in SPECIFIED_STANCES),
         )
         .select_from(article_scores)
         .join(scorings, scorings.c.number == f.scoring_number)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from training.scoring.classification import ArticleFrame, FrameDecision, Stances
 
-_NONE = (None,) * len(VOICES)
+_NONE = (None,) * len(SPECIFIED_STANCES)
 
 
 def frame_decision(row: Any) -> FrameDecision:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select, tuple_
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 from service.store.prevalence import Selection, selected
 from service.store.sql.database import Database
 from service.store.tables import articles, paragraph_scores, scorings
@@ -27,7 +27,7 @@ COLUMNS = (
     Column("decision", "text"),
     Column("model_version", "text"),
     Column("stance", "text"),
-    *(Column(stance, "number") for stance in VOICES),
+    *(Column(stance, "number") for stance in SPECIFIED_STANCES),
 )
 _ARTICLES_AT_ONCE = 100
 
@@ -89,7 +89,7 @@ def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:
             scores.frame,
             scores.score,
             scores.decision,
-            *(scores[stance] for stance in VOICES),
+            *(scores[stance] for stance in SPECIFIED_STANCES),
         )
         .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(selection.frames))
         .order_by(scores.scoring_number, scores.paragraph, scores.frame)

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from labels.annotations import VOICES
+from labels.annotations import SPECIFIED_STANCES
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def _stances(**settings: Any) -> list[Column[Any]]:
-    return [Column(stance, Float, **settings) for stance in VOICES]
+    return [Column(stance, Float, **settings) for stance in SPECIFIED_STANCES]
 
 
 metadata = MetaData(

@@ -9,7 +9,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from labels.agreement import FrameAgreement, agreement
-from labels.annotations import VOICES, CodedParagraph
+from labels.annotations import SPECIFIED_STANCES, CodedParagraph
 from labels.codebook import Codebook, codebook_to_toml
 from labels.gold import settle
 from training.behaviour import Check, check_behaviour
@@ -156,7 +156,7 @@ def _datasheet(codebook: Codebook, paragraphs: Sequence[CodedParagraph]) -> str:
         [
             frame.key,
             str(sum(frame.key in g.frames for g in gold)),
-            *(str(sum(g.stances.get(frame.key) == stance for g in gold)) for stance in VOICES),
+            *(str(sum(g.stances.get(frame.key) == stance for g in gold)) for stance in SPECIFIED_STANCES),
         ]
         for frame in codebook.frames
     ]
@@ -167,7 +167,7 @@ def _datasheet(codebook: Codebook, paragraphs: Sequence[CodedParagraph]) -> str:
         f"{len(paragraphs):,} paragraphs of {len({p.article for p in paragraphs}):,} articles from {len(sources)} "
         f"sources, {words:,} words, coded by {len(coders)} coders for the codebook '{codebook.name}', version "
         f"{codebook.version}. {none:,} carry no frame; on {tied:,} the coders are tied.",
-        table(["Frame", "Carry it", *VOICES], frames),
+        table(["Frame", "Carry it", *SPECIFIED_STANCES], frames),
         table(["Coder", "Paragraphs"], [[name, f"{count:,}"] for name, count in coders.most_common()]),
         table(["Source", "Paragraphs"], [[name, f"{count:,}"] for name, count in sorted(sources.items())]),
         "How the texts were chosen, who the coders are and what they were paid, and what may be done with the data "

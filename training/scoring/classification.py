@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import VOICES, Stance
+from labels.annotations import SPECIFIED_STANCES, Stance
 from training.scoring.compiled import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import Cut, Decision, OperatingPoint, decide, fixed_cut
@@ -25,7 +25,7 @@ Stances = tuple[float, ...]
 
 def likeliest(stances: Stances) -> Stance:
     """The stance with the highest score."""
-    return VOICES[stances.index(max(stances))]
+    return SPECIFIED_STANCES[stances.index(max(stances))]
 
 
 def stance_shares(added: Stances | None) -> dict[Stance, float] | None:
@@ -34,7 +34,7 @@ def stance_shares(added: Stances | None) -> dict[Stance, float] | None:
     if not added or not total > 0:
         return None
     # Sums that were added to and taken from may be a rounding below 0.
-    return {stance: max(0.0, value / total) for stance, value in zip(VOICES, added, strict=True)}
+    return {stance: max(0.0, value / total) for stance, value in zip(SPECIFIED_STANCES, added, strict=True)}
 
 
 class FrameDecision(NamedTuple):
