@@ -1,11 +1,11 @@
-# Everything runs in .venv, which the first target that needs it makes from the lock files.
+# Everything runs in .venv, which is made from the lock files by the first target that needs it.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
+.PHONY: help serve demo test test-full check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
 
-help:  ## What there is to make
+help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
 
 .venv/serve: requirements.lock pyproject.toml
@@ -23,13 +23,16 @@ serve: .venv/serve  ## Install, train the default model if there is none, serve 
 	$(BIN)/framing train --if-no-champion
 	$(BIN)/framing serve
 
-demo: .venv/serve  ## Fill demo-data/ with made-up articles and codes, serve it on http://127.0.0.1:8000
+demo: .venv/serve  ## Fill demo-data/ with made-up articles and annotations, serve it on http://127.0.0.1:8000
 	FRAMING_DATA_DIR=demo-data $(BIN)/framing train --if-no-champion
 	test -e demo-data/framing.sqlite3 || FRAMING_DATA_DIR=demo-data $(BIN)/framing demo
 	FRAMING_DATA_DIR=demo-data $(BIN)/framing serve
 
 test: check  ## Install, then lint, type-check and test everything
 	$(BIN)/python -m pytest
+
+test-full: check  ## Like test, with the long forms of tests that get better with time
+	FRAMING_TESTS_FULL=1 $(BIN)/python -m pytest
 
 check: .venv/test  ## Lint, formatting, types, and that imports go down only
 	$(BIN)/ruff check .
@@ -40,39 +43,39 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 figures: .venv/serve  ## Write docs/evaluation.md: every frame and source
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html
 
-quality: .venv/test figures  ## Write docs/quality.md: what the scores are worth on writing that the model never saw
-	$(BIN)/python -m benchmarks.quality --write
+quality: .venv/test figures  ## Write docs/quality.md: how good scores are on sources that the model never saw
+	$(BIN)/python -m benchmarks.quality.document --write
 
 benchmarks: .venv/test  ## Print this product beside the literature on the Gun Violence Frame Corpus
-	$(BIN)/python -m benchmarks.gun_violence
+	$(BIN)/python -m benchmarks.quality.gun_violence
 
-retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with codes given over HTTP
-	$(BIN)/python -m benchmarks.retraining_curve --write
+retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with annotations sent over HTTP
+	$(BIN)/python -m benchmarks.quality.retraining_curve --write
 
-latency: .venv/test  ## Write docs/latency-during-training.md: what a training run costs those who classify
-	$(BIN)/python -m benchmarks.latency_during_training --write
+latency: .venv/test  ## Write docs/latency-during-training.md: how much a training run slows classification
+	$(BIN)/python -m benchmarks.speed.latency_during_training --write
 
-lock: .venv/test  ## Pin all dependencies anew, with hashes and without naming an index
+lock: .venv/test  ## Update and pin all dependencies, with hashes and without naming an index
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group build -c requirements.lock -o requirements-all.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group dev -c requirements.lock -o requirements-dev.lock
 
 screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
-	$(BIN)/python tests/take_screenshots.py screenshots
+	$(BIN)/python -m tests.support.screenshots screenshots
 
 dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
-	$(BIN)/python -m benchmarks.dashboard_speed --write
+	$(BIN)/python -m benchmarks.speed.dashboard_speed --write
 
-bench: .venv/test  ## Write docs/performance.md: speed and size beside what people build with the same model
-	$(BIN)/python -m benchmarks.performance --write
+bench: .venv/test  ## Write docs/performance.md: speed and size, beside other servers of the same model
+	$(BIN)/python -m benchmarks.speed.performance --write
 
-soak: .venv/test  ## Write docs/reliability.md: the faults survived at full length, about 40 minutes
-	$(BIN)/python -m benchmarks.reliability --write
+soak: .venv/test  ## Write docs/reliability.md: survive faults at full length, about 40 minutes
+	$(BIN)/python -m benchmarks.speed.reliability --write
 
-fuzz: .venv/test  ## Fuzz all that reads what strangers send, towards code not run before, a minute each
-	$(BIN)/python -m benchmarks.fuzzing
+fuzz: .venv/test  ## Fuzz everything that reads input from strangers, guided by coverage, a minute each
+	$(BIN)/python -m tests.support.fuzzing
 
-audit: .venv/test  ## Look the locked packages up among known faults, or list them for review where that cannot be reached
+audit: .venv/test  ## Look up known vulnerabilities of the locked packages, or list the packages for review when offline
 	$(BIN)/python .ci/audit.py
 
 sbom: .venv/test  ## Write dist/sbom.json (CycloneDX) from the lock file

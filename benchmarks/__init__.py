@@ -1,1 +1,1 @@
-"""Commands that measure; each prints a table with medians and ratios."""
+"""What writes the documents with figures: `quality/` about the scores, `speed/` about the service."""

@@ -1,1 +1,1 @@
-"""What people decided: the codebook, the paragraphs they read, their annotations and how far they agree."""
+"""What people decided: the codebook, the paragraphs that coders read, their annotations and their agreement."""

@@ -1,7 +1,6 @@
 """Agreement between coders, per frame: Krippendorff's alpha with a bootstrap interval, and percent agreement.
 
 Alpha: Krippendorff, K. (2011), "Computing Krippendorff's Alpha-Reliability", University of Pennsylvania.
-Reading (Krippendorff 2004): 0.800 and above is reliable, from 0.667 tentative conclusions, below that none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import STANCES, CodedParagraph
+from labels.annotations import STANCES, UNSPECIFIED, CodedParagraph
 from labels.codebook import Codebook
 
+# The value of a unit that a coder did not code.
 MISSING = -1
-"""The value of a unit that a coder did not code."""
+
+# Krippendorff, K. (2004), "Content Analysis": data with an alpha of 0.800 or more are reliable; from 0.667 they allow
+# tentative conclusions, and below that none.
+RELIABLE = 0.8
+TENTATIVE = 0.667
 
 
 @dataclass(frozen=True, slots=True)
 class FrameAgreement:
-    """How far the coders agree on one frame. `alpha` is None where it is undefined: nobody's codes vary."""
+    """How far the coders agree on a frame.
+
+    `alpha` is None where it is undefined, because no paragraph has two coders or all decisions are the same.
+    `interval` is the 95% interval of alpha and `percent` the share of coder pairs that agree, from 0 to 1.
+    """
 
     frame: str
     alpha: float | None
@@ -30,16 +38,17 @@ class FrameAgreement:
 
     @property
     def reading(self) -> str:
+        """Krippendorff's reading of alpha: reliable, tentative, unreliable or undefined."""
         if self.alpha is None:
             return "undefined"
-        return "reliable" if self.alpha >= 0.8 else "tentative" if self.alpha >= 0.667 else "unreliable"
+        return "reliable" if self.alpha >= RELIABLE else "tentative" if self.alpha >= TENTATIVE else "unreliable"
 
 
 def coincidences(ratings: NDArray[np.int64], values: int) -> NDArray[np.float64]:
-    """Coincidence matrix of each unit, shape (units, values, values).
+    """Returns the coincidence matrix of each unit, shape (units, values, values).
 
     `ratings` has shape (coders, units) with whole numbers from 0 to `values` - 1, or `MISSING`.
-    Units with fewer than two ratings pair nothing and contribute zeros.
+    Units with fewer than two ratings have no pairs; their matrices are zero.
     """
     counts = np.stack([(ratings == value).sum(axis=0) for value in range(values)], axis=1).astype(float)
     pairs = counts[:, :, None] * counts[:, None, :]
@@ -50,9 +59,9 @@ def coincidences(ratings: NDArray[np.int64], values: int) -> NDArray[np.float64]
 
 
 def krippendorff_alpha(ratings: NDArray[np.int64]) -> float | None:
-    """Nominal alpha of `ratings`, shape (coders, units), whole numbers with `MISSING` for gaps.
+    """Returns the nominal alpha of `ratings`, shape (coders, units), whole numbers with `MISSING` for gaps.
 
-    Returns None where alpha is undefined: fewer than two paired values, or all of them the same.
+    Returns None where alpha is undefined: with fewer than two paired values, or where all of them are the same.
     """
     values = int(ratings.max(initial=0)) + 1
     return _alpha(coincidences(ratings, values).sum(axis=0))
@@ -70,7 +79,7 @@ def _alpha(matrix: NDArray[np.float64]) -> float | None:
 
 
 def percent_agreement(ratings: NDArray[np.int64]) -> float | None:
-    """Share of coder pairs, within units, that gave the same value; None where nothing is paired."""
+    """Returns the share of coder pairs within units that chose the same value, from 0 to 1; None without pairs."""
     values = int(ratings.max(initial=0)) + 1
     matrix = coincidences(ratings, values).sum(axis=0)
     return float(np.trace(matrix) / matrix.sum()) if matrix.sum() else None
@@ -79,7 +88,7 @@ def percent_agreement(ratings: NDArray[np.int64]) -> float | None:
 def alpha_interval(
     ratings: NDArray[np.int64], clusters: Sequence[str], *, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float] | None:
-    """95% percentile interval of alpha by resampling whole clusters (articles) of units.
+    """Returns the 95% percentile interval of alpha, by resampling whole clusters (articles) of units.
 
     `clusters` names the cluster of each unit. Returns None where most resamples leave alpha undefined.
     """
@@ -103,14 +112,16 @@ def agreement(
     exclude: Sequence[str] = ("adjudicator",),
     resamples: int = 1000,
 ) -> tuple[FrameAgreement, ...]:
-    """Agreement per frame over paragraphs with at least two coders.
+    """Measures the agreement on each frame over the paragraphs with at least two coders.
 
-    `exclude` names coders who saw the others' codes (adjudicators): they are not independent.
+    `exclude` names coders who saw the others' annotations (adjudicators): they are not independent.
     """
-    shared = [(p, [a for a in p.annotations if a.coder not in exclude]) for p in paragraphs]
-    shared = [(paragraph, codes) for paragraph, codes in shared if len(codes) > 1]
+    independent = [(p, [a for a in p.annotations if a.coder not in exclude]) for p in paragraphs]
+    shared = [(paragraph, annotations) for paragraph, annotations in independent if len(annotations) > 1]
     return tuple(
-        _measure(key, [(p, {a.coder: int(key in a.frames) for a in codes}) for p, codes in shared], resamples)
+        _measure(
+            key, [(p, {a.coder: int(key in a.frames) for a in annotations}) for p, annotations in shared], resamples
+        )
         for key in codebook.keys
     )
 
@@ -118,7 +129,7 @@ def agreement(
 def stance_agreement(
     paragraphs: Iterable[CodedParagraph], codebook: Codebook, *, resamples: int = 1000
 ) -> tuple[FrameAgreement, ...]:
-    """Agreement on the stance of each frame, over paragraphs where at least two coders give the frame a stance."""
+    """Measures the agreement on the stance of each frame, over paragraphs where two or more coders give it a stance."""
     results = []
     for key in codebook.keys:
         stances = [
@@ -127,7 +138,7 @@ def stance_agreement(
                 {
                     a.coder: STANCES.index(a.frames[key])
                     for a in p.annotations
-                    if a.frames.get(key, "present") != "present"
+                    if a.frames.get(key, UNSPECIFIED) != UNSPECIFIED
                 },
             )
             for p in paragraphs
@@ -137,13 +148,13 @@ def stance_agreement(
 
 
 def _measure(frame: str, coded: Sequence[tuple[CodedParagraph, Mapping[str, int]]], resamples: int) -> FrameAgreement:
-    """Agreement on paragraphs with the value that each coder gave."""
+    """Measures the agreement on paragraphs, each with the values of its coders."""
     coders = sorted({coder for _, values in coded for coder in values})
-    row = {coder: number for number, coder in enumerate(coders)}
+    rows = {coder: row for row, coder in enumerate(coders)}
     ratings = np.full((len(coders), len(coded)), MISSING, dtype=np.int64)
     for column, (_, values) in enumerate(coded):
         for coder, value in values.items():
-            ratings[row[coder], column] = value
+            ratings[rows[coder], column] = value
     articles = [paragraph.article for paragraph, _ in coded]
     return FrameAgreement(
         frame=frame,

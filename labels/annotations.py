@@ -1,4 +1,4 @@
-"""Annotations: what one coder decided about one paragraph, and the files that hold them."""
+"""Annotations, the decisions of coders about paragraphs, and the corpus files that hold them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,19 +9,20 @@ from typing import Any, Literal, get_args
 from labels.codebook import Codebook
 from labels.errors import CorpusError
 
+# Whether the text advances a frame itself, reports it from a source or contests it; `present` where the coder did not
+# specify which.
 Stance = Literal["advanced", "reported", "contested", "present"]
-"""The voice of a frame; `present` where the coder did not say."""
 STANCES: tuple[Stance, ...] = get_args(Stance)
 UNSPECIFIED: Stance = "present"
+# The stances that a model learns to distinguish.
 SPECIFIED_STANCES: tuple[Stance, ...] = tuple(stance for stance in STANCES if stance != UNSPECIFIED)
-"""The stances that say something; a model tells them apart."""
 
 DEFAULT_CORPUS = Path(__file__).with_name("corpus")
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One coder's decision on one paragraph: the frames present, each with its stance."""
+    """A coder's decision on a paragraph: the frames that are present, each with its stance."""
 
     coder: str
     frames: Mapping[str, Stance]
@@ -41,9 +42,9 @@ class CodedParagraph:
 
 
 def read_corpus(path: Path, codebook: Codebook) -> tuple[CodedParagraph, ...]:
-    """Reads a JSON Lines file, or every `*.jsonl` of a folder, checked against the codebook.
+    """Reads and checks the coded paragraphs of a JSON Lines file, or of every `*.jsonl` in a folder.
 
-    Raises `CorpusError` naming each bad row: a corpus is read whole or not at all.
+    Raises `CorpusError` with the fault of each bad row: a corpus is read completely or not at all.
     """
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
@@ -74,7 +75,7 @@ def write_corpus(paragraphs: Iterable[CodedParagraph], path: Path) -> None:
 
 
 def corpus_row(paragraph: CodedParagraph) -> dict[str, Any]:
-    """The JSON object of one paragraph, as a corpus file holds it."""
+    """Returns a paragraph as the JSON object that a corpus file stores."""
     return {
         "article": paragraph.article,
         "index": paragraph.index,
@@ -89,6 +90,7 @@ def corpus_row(paragraph: CodedParagraph) -> dict[str, Any]:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    """Yields the place and the JSON value of each line; None for a line that is not valid JSON."""
     with file.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
@@ -99,17 +101,17 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def row_fault(row: Any, codebook: Codebook) -> str | None:
-    """What is wrong with the JSON object of one paragraph; None if nothing is."""
+    """Describes what is wrong with the JSON object of a paragraph; None if it is correct."""
     if not isinstance(row, dict):
         return "not a JSON object"
     for name in ("article", "source", "text"):
         if not isinstance(row.get(name), str) or not row[name].strip():
-            return f"'{name}' must be a text that is not empty"
+            return f"'{name}' must be a non-empty string"
     if not isinstance(row.get("index"), int) or isinstance(row["index"], bool) or row["index"] < 0:
         return "'index' must be a whole number from 0"
     annotations = row.get("annotations")
     if not isinstance(annotations, list) or not annotations:
-        return "'annotations' must be a list with at least one annotation"
+        return "'annotations' must be a non-empty list"
     for annotation in annotations:
         fault = _annotation_fault(annotation, codebook)
         if fault:
@@ -128,7 +130,7 @@ def _annotation_fault(annotation: Any, codebook: Codebook) -> str | None:
         if frame not in codebook.keys:
             return f"the codebook has no frame '{frame}'"
         if stance not in STANCES:
-            return f"'{stance}' is not a stance; use one of {', '.join(STANCES)}"
+            return f"'{stance}' is not a stance; the stances are {', '.join(STANCES)}"
     return None
 
 

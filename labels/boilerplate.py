@@ -1,24 +1,23 @@
-"""What stands around an article's paragraphs: headings, bylines, captions, share links, lists of other articles.
+"""Rules that recognise what surrounds the paragraphs of an article: headings, bylines, captions, share links.
 
-Each rule looks at one piece of an article, the pieces before it and nothing else, so that coders, training and
-service set the same things aside. When in doubt a piece is kept: a heading scored is a smaller harm than a
-paragraph lost.
+Each rule looks only at a piece of the article and the pieces before it, so that coders, training and service skip the
+same pieces. In doubt a piece counts as a paragraph: scoring a heading does less harm than losing a paragraph.
 """
 
 import re
 from typing import Literal
 
-Reason = Literal["heading", "byline", "dateline", "caption", "boilerplate", "related", "outside_article"]
+SkipReason = Literal["heading", "byline", "dateline", "caption", "boilerplate", "related", "outside_article"]
 
 _MAX_HEADING_WORDS = 25
 _MAX_QUESTION_WORDS = 12
-_MAX_FURNITURE_WORDS = 40
+_MAX_BOILERPLATE_WORDS = 40
+# Limit for a dateline that ends like a sentence.
 _MAX_DATELINE_WORDS = 6
-"""Of one that ends as a sentence does."""
 
 _NAME = r"(?:[^\W\d_][\w.'’-]*)"
+# Requires a capital even where the rest of a rule ignores case: "By killing monks they ..." is a sentence.
 _PROPER = r"(?-i:[A-ZÀ-ÖØ-Þ][\w.'’-]*)"
-"""With a capital, whatever the rest of a rule says of case: "By killing monks they ..." is a sentence."""
 _AGENCY = r"(?:AFP|AP|Reuters|EPA|ANI|PTI|IANS|Xinhua|Getty(?: Images)?|Anadolu|DPA|Shutterstock|NurPhoto|White Star|Online|File(?: photo)?)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?"
 _DATE = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH},?\s+\d{{4}}|{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{2,4}})"
@@ -58,7 +57,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _CREDIT_AT_END = re.compile(
-    # An agency in brackets behind a full sentence signs a report, not a picture.
+    # An agency in brackets after a full sentence signs a report, not a picture.
     rf"(?:[—–|/]|(?<![.!?]\s)[\[(]|-\s|\.\s|\s-)\s*(?:{_NAME}\s+){{0,3}}(?:{_AGENCY})(?:[/\s,]+{_AGENCY})*[\])]?\.?$"
 )
 _BOILERPLATE = re.compile(
@@ -102,10 +101,13 @@ _MARKDOWN_HEADING = re.compile(r"#{1,6}\s+\S")
 _BULLET = re.compile(r"(?:[-*•▪►»>–—]|\d{1,2}[.)])\s+")
 
 
-def furniture(piece: str) -> Reason | None:
-    """The reason why a piece is certainly not a paragraph, whoever submitted it; None if it may be one."""
-    words = _words(piece, _MAX_FURNITURE_WORDS)
-    if words > _MAX_FURNITURE_WORDS:
+def reason_to_skip(piece: str) -> SkipReason | None:
+    """Returns why a piece is certainly not a paragraph; None if it may be a paragraph.
+
+    These rules are strict enough for paragraphs that a caller cut; headings, which are less certain, have their own.
+    """
+    words = _words(piece, _MAX_BOILERPLATE_WORDS)
+    if words > _MAX_BOILERPLATE_WORDS:
         return None
     if _RELATED_LIST.fullmatch(piece):
         return "related"
@@ -123,7 +125,7 @@ def furniture(piece: str) -> Reason | None:
 
 
 def is_heading(piece: str) -> bool:
-    """A short piece that does not end as a sentence does, a short question standing alone, a rule or a number."""
+    """Whether a piece is a heading, a rule or a number: short and not a sentence, or a short question."""
     words = _words(piece, _MAX_HEADING_WORDS)
     if not any(character.isalpha() for character in piece):
         return True
@@ -137,10 +139,10 @@ def is_heading(piece: str) -> bool:
 
 
 def _words(piece: str, most: int) -> int:
-    """How many words a piece has; `most` + 1 where it has more."""
+    """Counts the words of a piece, up to `most` + 1, because splitting a long piece takes long."""
     return len(piece.split(None, most))
 
 
-def in_related_list(piece: str) -> bool:
-    """Whether a piece that follows a "more columns" heading still belongs to its list of headlines."""
+def continues_related_list(piece: str) -> bool:
+    """Whether a piece after a "more columns" heading still belongs to its list of headlines."""
     return is_heading(_BULLET.sub("", piece, count=1))

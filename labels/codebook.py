@@ -15,7 +15,8 @@ MIN_FRAMES, MAX_FRAMES = 2, 50
 
 UNKNOWN_COLOUR = "#555555"
 
-_WORD_LISTS = {"concepts": "mean much the same", "classes": "count as one another"}
+# Tables of word lists in a codebook file, with what the words of a list have in common.
+_WORD_LISTS = {"concepts": "mean much the same", "classes": "count as equal"}
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -23,7 +24,10 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: a way of understanding the violence that a paragraph may invite its reader to."""
+    """A frame: a way of understanding the violence that a paragraph may suggest to its reader.
+
+    `include` and `exclude` are rules for coders; only the keyword baseline of the evaluation reads `keywords`.
+    """
 
     key: str
     title: str
@@ -36,15 +40,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Codebook:
-    """The frames in their order, with the version of their meaning."""
+    """The frames in the order of the file; `version` changes whenever the meaning of a frame does."""
 
     name: str
     version: int
     frames: tuple[Frame, ...]
+    # Words that mean much the same, by their meaning: training lets them learn from each other.
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """Words that mean much the same, by what they mean: training lets them learn from each other."""
+    # Words that a model must not distinguish (names of states, for example), by the name of their class.
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """Words of which a model must not know one from another, by what they are."""
     _by_key: dict[str, Frame] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,10 +56,11 @@ class Codebook:
 
     @property
     def keys(self) -> tuple[str, ...]:
+        """The keys of the frames in the order of the file."""
         return tuple(self._by_key)
 
     def require(self, key: str) -> Frame:
-        """The frame of that key; raises `CodebookError` naming those that exist."""
+        """Returns the frame with this key; raises `CodebookError`, with the keys that exist, if it is missing."""
         try:
             return self._by_key[key]
         except KeyError:
@@ -63,7 +68,7 @@ class Codebook:
 
 
 def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
-    """Reads and checks a codebook file (TOML); raises `CodebookError` with every fault it finds."""
+    """Reads and checks a codebook file (TOML); raises `CodebookError` with all faults of the file."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -80,12 +85,12 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
-    """What keeps a codebook that did not come from a file from being one."""
+    """Lists what is wrong with a codebook that was made in memory; empty if it is valid."""
     return _faults({"name": codebook.name, "version": codebook.version, "frames": [_entry(f) for f in codebook.frames]})
 
 
 def codebook_to_toml(codebook: Codebook) -> str:
-    """The codebook as a file that `read_codebook` reads."""
+    """Returns the codebook as the text of a TOML file that `read_codebook` reads."""
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
@@ -96,13 +101,14 @@ def codebook_to_toml(codebook: Codebook) -> str:
 
 
 def _entry(frame: Frame) -> dict[str, Any]:
+    """Returns a frame as its table in a codebook file, without empty lists."""
     entry = {"key": frame.key, "title": frame.title, "colour": frame.colour, "definition": frame.definition}
     lists = {"include": frame.include, "exclude": frame.exclude, "keywords": frame.keywords}
     return {**entry, **{name: list(values) for name, values in lists.items() if values}}
 
 
 def _toml(value: Any) -> str:
-    """JSON's texts and lists of texts are TOML's, but for the character DEL."""
+    """Writes a string or a list of strings as TOML: the same as in JSON, except for the character DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -121,14 +127,14 @@ def _frame(entry: dict[str, Any]) -> Frame:
 def _faults(content: dict[str, Any]) -> list[str]:
     faults = []
     if not isinstance(content.get("name"), str):
-        faults.append("'name' must be a text")
+        faults.append("'name' must be a string")
     version = content.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         faults.append("'version' must be a whole number from 1")
-    for table, holds in _WORD_LISTS.items():
+    for table, in_common in _WORD_LISTS.items():
         lists = content.get(table, {})
         if not isinstance(lists, dict) or not all(isinstance(words, str) for words in lists.values()):
-            faults.append(f"'{table}' must be a table of texts, each of words that {holds}")
+            faults.append(f"'{table}' must be a table of strings, each with words that {in_common}")
     frames = content.get("frames")
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         return [*faults, "'frames' must be a list of [[frames]] tables"]
@@ -145,11 +151,11 @@ def _frame_faults(frame: dict[str, Any]) -> list[str]:
     faults = []
     if not isinstance(frame.get("key"), str) or not _KEY.fullmatch(frame["key"]):
         faults.append("'key' must be lower-case letters, digits and underscores, starting with a letter")
-    faults += [f"'{name}' must be a text" for name in ("title", "definition") if not isinstance(frame.get(name), str)]
+    faults += [f"'{name}' must be a string" for name in ("title", "definition") if not isinstance(frame.get(name), str)]
     for name in ("include", "exclude", "keywords"):
         entries = frame.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            faults.append(f"'{name}' must be a list of texts")
+            faults.append(f"'{name}' must be a list of strings")
     colour = frame.get("colour", UNKNOWN_COLOUR)
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
         faults.append("'colour' must be written as #rrggbb")

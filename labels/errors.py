@@ -1,12 +1,13 @@
-"""The error tree. Every message is a sentence that a user understands.
+"""The tree of domain errors. Every message is a sentence that a user understands.
 
 FramingError
 ├── CodebookError        the codebook file is wrong, or a frame is not in it
-├── CorpusError          an annotated corpus cannot be read; carries one line a bad row
+├── CorpusError          an annotated corpus cannot be read; carries a line per bad row
+├── ExchangeError        a file of another tool cannot be read; carries a line per bad row
 └── ArticleError         a submitted article cannot be cut into paragraphs; carries the field
     └── LanguageError    the article is in a language that the model was not trained on
 
-`training.errors` grows the same tree upwards.
+`training.errors` adds more branches.
 """
 
 import lzma
@@ -14,27 +15,37 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 
+# What the standard library raises for a file that is not an archive, or an archive that is damaged, encrypted or of an
+# unknown kind.
 UNREADABLE_ARCHIVE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(KeyError, ValueError, NotImplementedError, RuntimeError),
 )
-"""What the standard library raises for an archive that is damaged, encrypted, of a kind not known, or none."""
 
 
 class FramingError(Exception):
-    """Root of every error that this project raises on purpose."""
+    """The root of every error that this project raises on purpose."""
 
 
 class CodebookError(FramingError):
-    """The codebook is malformed, or a frame was named that it does not have."""
+    """The codebook is malformed, or it does not contain the requested frame."""
 
 
 class CorpusError(FramingError):
-    """An annotated corpus is malformed; `rows` says what is wrong with which line."""
+    """An annotated corpus is malformed; `rows` has a line per fault, with its place."""
 
     def __init__(self, source: str, rows: Sequence[str]) -> None:
         shown = "; ".join(rows[:5]) + (f"; and {len(rows) - 5} more" if len(rows) > 5 else "")
         super().__init__(f"{source} cannot be read as annotated paragraphs: {shown}.")
+        self.rows = tuple(rows)
+
+
+class ExchangeError(FramingError):
+    """A file of another tool is malformed; `rows` has a line per fault, with its place."""
+
+    def __init__(self, subject: str, rows: Sequence[str]) -> None:
+        shown = "; ".join(rows[:10]) + (f"; and {len(rows) - 10} more" if len(rows) > 10 else "")
+        super().__init__(f"{subject} cannot be used: {shown}.")
         self.rows = tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""HTML pages: trafilatura decides which blocks are the article, and the rest of the page is kept as outside of it."""
+"""HTML pages as blocks of text; trafilatura decides which blocks belong to the article and which lie outside."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Literal
 
 from lxml import etree, html
 
-Role = Literal["paragraph", "heading", "caption", "outside"]
+BlockKind = Literal["paragraph", "heading", "caption", "outside"]
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "title"}
 _CAPTIONS = {"figcaption", "caption"}
@@ -16,88 +16,89 @@ _BLOCKS = {
     "blockquote", "pre", "table", "tr", "td", "th", "form", "figure", "address", "body", "html", "br", "hr", "button",
     "option", "select", "label", "center", *_HEADINGS, *_CAPTIONS,
 }  # fmt: skip
-_UNSEEN = {"script", "style", "noscript", "template", "svg", "head", "iframe", "object", "math", "textarea"}
+_HIDDEN = {"script", "style", "noscript", "template", "svg", "head", "iframe", "object", "math", "textarea"}
 _SPACE = re.compile(r"\s+")
-_MOST_LIST_ITEMS = 2000
-"""Its time grows with the square of the items of a list: a page made to harm would hold a core for half an hour."""
+# The time that trafilatura takes grows with the square of the number of list items: a malicious page could keep a core
+# busy for half an hour.
+_MAX_LIST_ITEMS = 2000
 _ENCODING_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """One block of text of a page, white space folded, with its place in the page's structure."""
+class PageBlock:
+    """A block of text of a page with its kind in the markup; each run of white space is folded into a space."""
 
     text: str
-    role: Role
+    kind: BlockKind
 
 
-def extract_blocks(page: str) -> list[Block]:
-    """The text blocks of an HTML page in reading order; empty for a page without text."""
+def extract_blocks(page: str) -> list[PageBlock]:
+    """Returns the text blocks of an HTML page in reading order; empty for a page without text."""
     blocks = _page_blocks(page)
     article = _article_text(page)
     if article is None:
         return blocks
-    return [block if _belongs(block.text, article) else Block(block.text, "outside") for block in blocks]
+    return [block if _without_space(block.text) in article else PageBlock(block.text, "outside") for block in blocks]
 
 
-def _belongs(text: str, article: str) -> bool:
-    return _fold(text) in article
-
-
-def _fold(text: str) -> str:
-    """Text without white space, so that two extractors that space differently still compare."""
+def _without_space(text: str) -> str:
+    """Removes white space, so that texts of two extractors can be compared although they space differently."""
     return _SPACE.sub("", text)
 
 
 def _article_text(page: str) -> str | None:
-    """What trafilatura takes for the article, folded; None where it finds none and the whole page must do."""
-    if page.lower().count("<li") > _MOST_LIST_ITEMS:
+    """Returns what trafilatura takes for the article, without white space.
+
+    None where trafilatura finds no article; the whole page then counts as the article.
+    """
+    if page.lower().count("<li") > _MAX_LIST_ITEMS:
         return None
     from trafilatura import extract  # noqa: PLC0415 - costs a third of a second, and only HTML needs it
 
-    found = extract(page, output_format="txt", include_comments=False, favor_recall=True, deduplicate=False)
-    return _fold(found) if found and found.strip() else None
+    article = extract(page, output_format="txt", include_comments=False, favor_recall=True, deduplicate=False)
+    return _without_space(article) if article and article.strip() else None
 
 
-def _page_blocks(page: str) -> list[Block]:
-    # huge_tree stays off: libxml2 then bounds depth and size itself.
+def _page_blocks(page: str) -> list[PageBlock]:
+    """Returns all text blocks of a page, whether they belong to the article or not."""
+    # huge_tree stays off, so that libxml2 limits depth and size.
     parser = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8")
     try:
         root = html.document_fromstring(_ENCODING_DECLARATION.sub("", page).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return []
-    blocks: list[Block] = []
+    blocks: list[PageBlock] = []
     parts: list[str] = []
-    role: Role = "paragraph"
+    kind: BlockKind = "paragraph"
 
     def close() -> None:
         text = _SPACE.sub(" ", "".join(parts)).strip()
         if text:
-            blocks.append(Block(text, role))
+            blocks.append(PageBlock(text, kind))
         parts.clear()
 
     for event, element in _walk(root):
         tag = element.tag
         if tag in _BLOCKS:
             close()
-            role = _role(element) if event == "start" else _role(element.getparent())
+            kind = _block_kind(element if event == "start" else element.getparent())
         parts.append((element.text if event == "start" else element.tail) or "")
     close()
     return blocks
 
 
 def _walk(root: html.HtmlElement) -> Iterator[tuple[str, html.HtmlElement]]:
-    """Start and end of every element that shows text, without recursion."""
+    """Yields the start and the end of every element with visible text; deep pages rule out recursion."""
     walker = etree.iterwalk(root, events=("start", "end"))
     for event, element in walker:
-        if event == "start" and element.tag in _UNSEEN:
+        if event == "start" and element.tag in _HIDDEN:
             walker.skip_subtree()
             element.text = None
         yield event, element
 
 
-def _role(element: html.HtmlElement | None) -> Role:
-    """Heading or caption where the element or one of its near ancestors is one."""
+def _block_kind(element: html.HtmlElement | None) -> BlockKind:
+    """Returns heading or caption if the element or a near ancestor is marked up as such, else paragraph."""
     for _ in range(8):
         if element is None:
             break

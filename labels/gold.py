@@ -1,4 +1,4 @@
-"""From annotations to gold labels: what the coders together decided."""
+"""Gold labels: the decisions that count where several coders coded a paragraph."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,10 @@ from labels.codebook import Codebook
 
 @dataclass(frozen=True, slots=True)
 class GoldParagraph:
-    """A paragraph with its settled frames; `unsettled` are those on which the coders are tied.
+    """A paragraph with its gold labels.
 
-    `stances` has the voice of each settled frame on which most of the coders who gave the frame agree.
+    `frames` are the settled frames and `unsettled` those on which the coders are tied. `stances` has the stance of each
+    settled frame on which most of its coders agree.
     """
 
     paragraph: CodedParagraph
@@ -22,31 +23,31 @@ class GoldParagraph:
 
 
 def majority(annotations: Sequence[Annotation], frame: str) -> bool | None:
-    """Whether more than half of the coders gave the frame; None for a tie, which goes back to them."""
-    votes = sum(frame in annotation.frames for annotation in annotations)
-    against = len(annotations) - votes
-    return None if votes == against else votes > against
+    """Whether more than half of the coders marked the frame as present; None for a tie, which they have to settle."""
+    present = sum(frame in annotation.frames for annotation in annotations)
+    absent = len(annotations) - present
+    return None if present == absent else present > absent
 
 
 def settle(paragraphs: Iterable[CodedParagraph], codebook: Codebook) -> tuple[GoldParagraph, ...]:
-    """Gold labels by majority over the coders of each paragraph."""
+    """Returns the gold labels of each paragraph, by majority over its coders."""
     return tuple(_settle(paragraph, codebook) for paragraph in paragraphs)
 
 
 def _settle(paragraph: CodedParagraph, codebook: Codebook) -> GoldParagraph:
     votes = {key: majority(paragraph.annotations, key) for key in codebook.keys}
     frames = frozenset(key for key, vote in votes.items() if vote)
-    voices = {key: _stance(paragraph.annotations, key) for key in frames}
+    stances = {key: _majority_stance(paragraph.annotations, key) for key in frames}
     return GoldParagraph(
         paragraph=paragraph,
         frames=frames,
         unsettled=frozenset(key for key, vote in votes.items() if vote is None),
-        stances={key: stance for key, stance in voices.items() if stance is not None},
+        stances={key: stance for key, stance in stances.items() if stance is not None},
     )
 
 
-def _stance(annotations: Sequence[Annotation], frame: str) -> Stance | None:
-    """The stance that more than half of the coders who gave the frame gave it."""
-    given = Counter(annotation.frames[frame] for annotation in annotations if frame in annotation.frames)
-    [(stance, count)] = given.most_common(1)
-    return stance if 2 * count > given.total() else None
+def _majority_stance(annotations: Sequence[Annotation], frame: str) -> Stance | None:
+    """Returns the stance chosen by more than half of the coders who marked the frame as present; None without it."""
+    counts = Counter(annotation.frames[frame] for annotation in annotations if frame in annotation.frames)
+    [(stance, count)] = counts.most_common(1)
+    return stance if 2 * count > counts.total() else None

@@ -1,4 +1,4 @@
-"""Which language an article is written in (py3langid, offline)."""
+"""Detects the language of an article, offline, with py3langid."""
 
 from array import array
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-# Some sixty languages with a press of some size. The detector knows twice as many, takes 20 MiB more for them, and
-# mistakes short English for the rarest.
+# Some sixty languages with a sizeable press. The detector knows twice as many; the others would take 20 MiB more, and
+# short English texts would be mistaken for the rarest of them.
 _NEWS_LANGUAGES = frozenset(
     "am ar az bg bn ca cs da de el en es et fa fi fr gu he hi hr hu hy id it ja ka kk kn ko lt lv ml mr ms my ne nl no "  # noqa: SIM905
     "pa pl ps pt ro ru si sk sl so sq sr sv sw ta te th tl tr uk ur uz vi zh".split()
 )
 
+# The detector is certain long before the end of a long article.
 _ENOUGH_CHARACTERS = 4000
-"""The detector is sure long before the end of a long article."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A detected language: ISO 639-1 code and the detector's confidence from 0 to 1."""
+    """A detected language: its ISO 639-1 code and the confidence of the detector from 0 to 1."""
 
     code: str
     confidence: float
@@ -34,7 +34,7 @@ _loading = Lock()
 
 
 def _identifier() -> "LanguageIdentifier":
-    with _loading:  # threads that ask at once would each load it
+    with _loading:  # otherwise each of several threads would load it
         return _load()
 
 
@@ -42,21 +42,21 @@ def _identifier() -> "LanguageIdentifier":
 def _load() -> "LanguageIdentifier":
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - loaded when first needed
 
-    whole = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    kept = [place for place, code in enumerate(whole.nb_classes) if code in _NEWS_LANGUAGES]
+    full = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    columns = [column for column, code in enumerate(full.nb_classes) if code in _NEWS_LANGUAGES]
     return LanguageIdentifier(
-        whole.nb_ptc[:, kept],
-        whole.nb_pc[kept],
-        [whole.nb_classes[place] for place in kept],
-        _paged(whole.tk_nextmove),
-        whole.tk_output,
+        full.nb_ptc[:, columns],
+        full.nb_pc[columns],
+        [full.nb_classes[column] for column in columns],
+        _paged(full.tk_nextmove),
+        full.tk_output,
         norm_probs=True,
-        tk_row=whole.tk_row,
+        tk_row=full.tk_row,
     )
 
 
 def _paged(table: "array[int]") -> memoryview:
-    """The table in an unlinked file: of its 40 MiB only the pages that real text leads to stay in memory."""
+    """Moves the table to an unlinked file, so that only the pages that texts need stay in memory, not all 40 MiB."""
     with TemporaryFile() as file:
         table.tofile(file)
         file.flush()
@@ -65,6 +65,6 @@ def _paged(table: "array[int]") -> memoryview:
 
 
 def detect_language(text: str) -> Language:
-    """The most likely language of a text."""
+    """Returns the most likely language of a text."""
     code, confidence = _identifier().classify(text[:_ENOUGH_CHARACTERS])
     return Language(code, float(confidence))

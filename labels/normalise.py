@@ -1,8 +1,8 @@
-"""One spelling for what readers see as the same text, so that invisible characters cannot change a score.
+"""Normalises texts that look the same to readers to the same characters, so that invisible differences change no score.
 
-Per character: compatibility forms are unfolded (NFKC), Latin diacritics and invisible characters dropped, curly quotes
-straightened, letters lowered. Working character by character keeps a map back to the submitted text, which Unicode's
-whole-text normalisation would lose.
+Compatibility forms are unfolded (NFKC), Latin diacritics and invisible characters removed, curly quotes straightened
+and letters lowered, character by character: so every position can be mapped back to the submitted text, which Unicode's
+normalisation of whole texts does not allow.
 """
 
 import re
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-_BEYOND = re.compile(r"[^\x00-\x7f]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "＇": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "ς": "σ"}
 
 
-class _Table(dict[int, str]):
-    """Maps a code point to its normal form, worked out when first seen. Bounded by the size of Unicode."""
+class _NormalForms(dict[int, str]):
+    """Maps a code point to its normal form, computed at its first use. The size of Unicode bounds it."""
 
-    def __missing__(self, code: int) -> str:
-        form = self[code] = _normal_form(chr(code))
+    def __missing__(self, code_point: int) -> str:
+        form = self[code_point] = _normal_form(chr(code_point))
         return form
 
 
@@ -37,47 +37,53 @@ def _normal_form(character: str) -> str:
     return unicodedata.normalize("NFC", stripped)
 
 
-_TABLE = _Table()
+_NORMAL_FORMS = _NormalForms()
 
 
 @dataclass(frozen=True, slots=True)
 class NormalText:
-    """Normalised `text`; `offsets[i]` is the place in the original of its i-th character, None if all are the same."""
+    """A normalised `text` with the way back to the original.
+
+    `offsets[i]` is the position in the original of the i-th character, shape (characters,); `offsets` is None where
+    each character has the same position in both.
+    """
 
     text: str
     offsets: Indices | None
 
     def original_spans(self, starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
-        """The spans of the original text that spans of `text` came from; none may be empty."""
+        """Returns the spans of the original for spans of `text`, both shape (spans,); empty spans are not allowed."""
         if self.offsets is None:
             return starts, ends
         return self.offsets[starts], self.offsets[ends - 1] + 1
 
 
 def normalise(text: str) -> str:
-    """The normal form of a text."""
+    """Returns the normal form of a text."""
     return _normalise(text, _forms(text))
 
 
 def _forms(text: str) -> dict[str, str]:
-    """The normal forms of the characters beyond ASCII."""
-    return {} if text.isascii() else {character: _TABLE[ord(character)] for character in set(_BEYOND.findall(text))}
+    """Returns the normal forms of the characters outside ASCII."""
+    if text.isascii():
+        return {}
+    return {character: _NORMAL_FORMS[ord(character)] for character in set(_NOT_ASCII.findall(text))}
 
 
 def _normalise(text: str, forms: Mapping[str, str]) -> str:
     changed = {character: form for character, form in forms.items() if form != character}
     if not all(map(str.isascii, changed.values())):
-        return text.translate(_TABLE)
-    # English with its dashes and curly quotes: to look each character up would take ten times as long.
+        return text.translate(_NORMAL_FORMS)
+    # English with dashes and curly quotes: looking up each character would take ten times as long.
     for character, form in changed.items():
         text = text.replace(character, form)
     return text.lower()
 
 
 def normalise_with_offsets(text: str) -> NormalText:
-    """The normal form of a text, with the way back to the original."""
-    beyond = _forms(text)
-    if all(len(form) == 1 for form in beyond.values()):
-        return NormalText(_normalise(text, beyond), None)
-    forms = [_TABLE[ord(character)] for character in text]
+    """Returns the normal form of a text with the way back to the original."""
+    forms_outside_ascii = _forms(text)
+    if all(len(form) == 1 for form in forms_outside_ascii.values()):
+        return NormalText(_normalise(text, forms_outside_ascii), None)
+    forms = [_NORMAL_FORMS[ord(character)] for character in text]
     return NormalText("".join(forms), np.repeat(np.arange(len(forms)), list(map(len, forms))))

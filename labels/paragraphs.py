@@ -1,8 +1,8 @@
-"""Paragraphs, the unit of analysis: coders, training and service cut articles with this one knife.
+"""Cuts articles into paragraphs, the unit of analysis, in the same way for coders, training and service.
 
-Every character of the article belongs to a paragraph, to a piece set aside with a reason, or is white space.
-Offsets are code points into `SplitArticle.text`: the submitted text itself, the text extracted from HTML, or the
-caller's own paragraphs joined by a blank line.
+Every character of the article belongs to a paragraph, belongs to a piece that is skipped with a reason, or is white
+space. Offsets are code points into `SplitArticle.text`: the submitted text, the text extracted from HTML, or the
+caller's paragraphs joined by blank lines.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from labels.boilerplate import Reason, furniture, in_related_list, is_heading
+from labels.boilerplate import SkipReason, continues_related_list, is_heading, reason_to_skip
 from labels.errors import ArticleError
-from labels.extraction import Block, extract_blocks
+from labels.extraction import PageBlock, extract_blocks
 
-_LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # a set first, which is searched for faster
+_LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # begins with a set because that is faster
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 _NARROWEST_WRAP, _WIDEST_WRAP = 40, 120
 _PARAGRAPH_GAP = "\n\n"
@@ -22,7 +22,7 @@ _PARAGRAPH_GAP = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph at `text[start:end]` of its article; `index` is its number there."""
+    """A paragraph, at `text[start:end]` of its article; `index` is its number there, from 0."""
 
     index: int
     start: int
@@ -32,17 +32,17 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A piece of the article that is not a paragraph, and why."""
+    """A piece of the article that is not a paragraph, and the reason."""
 
     start: int
     end: int
     text: str
-    reason: Reason
+    reason: SkipReason
 
 
 @dataclass(frozen=True, slots=True)
 class SplitArticle:
-    """An article cut into paragraphs and the pieces set aside, both in reading order."""
+    """An article cut into paragraphs and skipped pieces, both in reading order."""
 
     text: str
     paragraphs: tuple[Paragraph, ...]
@@ -50,32 +50,33 @@ class SplitArticle:
 
 
 def split_text(text: str) -> SplitArticle:
-    """Cuts plain text at blank lines and, where lines are not merely wrapped, at newlines.
+    """Cuts plain text at blank lines and, unless the lines are merely wrapped, at newlines.
 
-    Raises `ArticleError` when the text is empty or only boilerplate.
+    Raises `ArticleError` if the text is empty or has no paragraph.
     """
     if not text.strip():
         raise ArticleError("The text is empty.", "text")
-    return _sort_out(text, [(span, None) for span in _text_spans(text)], "text")
+    return _split(text, [(span, None) for span in _text_spans(text)], "text")
 
 
 def split_html(html: str) -> SplitArticle:
-    """Extracts the article of an HTML page and cuts it; page furniture ends up among the skipped pieces.
+    """Cuts the article of an HTML page into paragraphs; the text around the article is skipped.
 
-    Raises `ArticleError` when the page holds no paragraph.
+    Raises `ArticleError` if the page has no paragraph.
     """
     if not html.strip():
         raise ArticleError("The HTML is empty.", "html")
     blocks = extract_blocks(html)
     text, spans = _join([block.text for block in blocks])
     pieces = [(span, _reason_in_markup(block)) for span, block in zip(spans, blocks, strict=True)]
-    return _sort_out(text, pieces, "html")
+    return _split(text, pieces, "html")
 
 
 def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
-    """Takes the caller's paragraphs as they are, numbered by their place in the list.
+    """Takes over the paragraphs of a caller, numbered by their position in the list.
 
-    Only what is certainly boilerplate is set aside. Raises `ArticleError` for an empty list or an empty paragraph.
+    Skips only what is certainly boilerplate. Raises `ArticleError` for an empty list, for an empty paragraph, or if
+    everything is boilerplate.
     """
     if not paragraphs:
         raise ArticleError("The list of paragraphs is empty.", "paragraphs")
@@ -83,46 +84,47 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
         if not paragraph.strip():
             raise ArticleError(f"Paragraph {index} is empty.", f"paragraphs/{index}")
     text, spans = _join(paragraphs)
-    kept: list[Paragraph] = []
+    accepted: list[Paragraph] = []
     skipped: list[Skipped] = []
     for index, (start, end) in enumerate(spans):
-        reason = furniture(text[start:end].strip())
+        reason = reason_to_skip(text[start:end].strip())
         if reason:
             skipped.append(Skipped(start, end, text[start:end], reason))
         else:
-            kept.append(Paragraph(index, start, end, text[start:end]))
-    return _checked(SplitArticle(text, tuple(kept), tuple(skipped)), "paragraphs")
+            accepted.append(Paragraph(index, start, end, text[start:end]))
+    return _require_paragraph(SplitArticle(text, tuple(accepted), tuple(skipped)), "paragraphs")
 
 
-def _sort_out(text: str, pieces: Sequence[tuple[tuple[int, int], Reason | None]], field: str) -> SplitArticle:
-    """Decides of each piece whether it is a paragraph."""
-    reasons = list(_reasons([(text[start:end], known) for (start, end), known in pieces]))
-    if all(reason == "heading" and known is None for reason, (_, known) in zip(reasons, pieces, strict=True)):
-        reasons = [None] * len(pieces)  # they head nothing: a list of headlines, or a sentence without its full stop
-    kept: list[Paragraph] = []
+def _split(text: str, pieces: Sequence[tuple[tuple[int, int], SkipReason | None]], field: str) -> SplitArticle:
+    """Sorts pieces, each a span and the reason in its markup to skip it, into paragraphs and skipped pieces."""
+    reasons = list(_reasons([(text[start:end], in_markup) for (start, end), in_markup in pieces]))
+    if all(reason == "heading" and in_markup is None for reason, (_, in_markup) in zip(reasons, pieces, strict=True)):
+        # Headings without a text below them: a list of headlines, or a sentence without its full stop.
+        reasons = [None] * len(pieces)
+    paragraphs: list[Paragraph] = []
     skipped: list[Skipped] = []
     for ((start, end), _), reason in zip(pieces, reasons, strict=True):
         if reason is None:
-            kept.append(Paragraph(len(kept), start, end, text[start:end]))
+            paragraphs.append(Paragraph(len(paragraphs), start, end, text[start:end]))
         else:
             skipped.append(Skipped(start, end, text[start:end], reason))
-    return _checked(SplitArticle(text, tuple(kept), tuple(skipped)), field)
+    return _require_paragraph(SplitArticle(text, tuple(paragraphs), tuple(skipped)), field)
 
 
-def _reasons(pieces: Sequence[tuple[str, Reason | None]]) -> Iterator[Reason | None]:
-    """Why each piece is no paragraph, None where it is one; `known` is what the markup says of it."""
-    listing = False
-    for piece, known in pieces:
-        reason = furniture(piece) or known
-        if reason is None and listing and in_related_list(piece):
+def _reasons(pieces: Sequence[tuple[str, SkipReason | None]]) -> Iterator[SkipReason | None]:
+    """Yields why each piece, a text and the reason in its markup, is skipped; None for a paragraph."""
+    in_list = False
+    for piece, in_markup in pieces:
+        reason = reason_to_skip(piece) or in_markup
+        if reason is None and in_list and continues_related_list(piece):
             reason = "related"
         elif reason is None and is_heading(piece):
             reason = "heading"
-        listing = reason == "related" or (listing and reason not in (None, "outside_article"))
+        in_list = reason == "related" or (in_list and reason not in (None, "outside_article"))
         yield reason
 
 
-def _checked(article: SplitArticle, field: str) -> SplitArticle:
+def _require_paragraph(article: SplitArticle, field: str) -> SplitArticle:
     if not article.paragraphs:
         raise ArticleError(
             "Nothing is left to score: every piece is a heading, a byline, a caption or other boilerplate.", field
@@ -130,15 +132,16 @@ def _checked(article: SplitArticle, field: str) -> SplitArticle:
     return article
 
 
-def _reason_in_markup(block: Block) -> Reason | None:
-    if block.role == "outside":
+def _reason_in_markup(block: PageBlock) -> SkipReason | None:
+    if block.kind == "outside":
         return "outside_article"
-    if block.role == "heading":
+    if block.kind == "heading":
         return "heading"
-    return "caption" if block.role == "caption" else None
+    return "caption" if block.kind == "caption" else None
 
 
 def _join(parts: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Joins the parts with blank lines; returns the text and the span of each part in it."""
     spans, position = [], 0
     for part in parts:
         spans.append((position, position + len(part)))
@@ -147,7 +150,7 @@ def _join(parts: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _text_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Trimmed spans of the pieces of a plain text, in order."""
+    """Yields the trimmed spans of the pieces of a plain text, in order."""
     block: list[tuple[int, int]] = []
     for start, end in _lines(text):
         if start < end:
@@ -160,7 +163,7 @@ def _text_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of the lines without surrounding white space; a blank line has start == end."""
+    """Yields the spans of the lines without surrounding white space; a blank line has start == end."""
     position = 0
     for line_break in [*_LINE_BREAK.finditer(text), None]:
         stop = line_break.start() if line_break else len(text)
@@ -171,7 +174,7 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _unwrap(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Joins the lines of a block that were only wrapped at a column; other lines are paragraphs of their own."""
+    """Yields the spans of the pieces in a block of lines; lines that were wrapped at a column belong together."""
     width = max(end - start for start, end in lines)
     breaks = [_breaks_for_width(text, line, following, width) for line, following in pairwise(lines)]
     mid_sentence = sum(
@@ -187,6 +190,6 @@ def _unwrap(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, 
 
 
 def _breaks_for_width(text: str, line: tuple[int, int], following: tuple[int, int], width: int) -> bool:
-    """Whether the first word of the following line would not have fitted on this one."""
+    """Whether the first word of the following line would not have fitted on this line."""
     first_word = text[following[0] : following[1]].split(maxsplit=1)[0]
     return line[1] - line[0] + 1 + len(first_word) > width

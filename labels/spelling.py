@@ -1,4 +1,4 @@
-"""British and American spelling of English words: an outlet's house style should not change what a word weighs."""
+"""British and American spelling: the house style of an outlet should not change the weight of a word."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _SHORTEST = 6
 
 
 def american(word: str) -> str:
-    """The American spelling of a British word in small letters; the word itself where there is none."""
+    """Returns the American spelling of a lower-case British word; any other word is returned unchanged."""
     return _TABLE.get(word) or _ized(word)
 
 

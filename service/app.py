@@ -1,4 +1,4 @@
-"""The application: settings in, a wired FastAPI application out. Wiring only."""
+"""The application: settings in, a wired FastAPI application out."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,20 +7,22 @@ from functools import partial
 from anyio import to_thread
 from fastapi import FastAPI
 
-from labels.codebook import read_codebook
+from labels.codebook import Codebook, read_codebook
 from service.access.gate import Gate
-from service.articles.ingest import submit_all
-from service.articles.scoring_pool import Helpers
+from service.articles.ingest import store_articles
+from service.articles.scoring_pool import ScoringPool
 from service.http import openapi, problem_details
 from service.http.dependencies import Services
-from service.http.overload import LimitRequests
-from service.metrics import MeasureRequests, Metrics, product_version
+from service.http.overload import LimitRequests, MeasureRequests
+from service.jobs.status import WorkerStatus
+from service.metrics import Metrics, product_version
 from service.models.champion import Champion
-from service.pages import audit as pages_of_audit
-from service.pages import codebook as pages_of_codebook
+from service.pages import audit as audit_page
+from service.pages import codebook as codebook_page
 from service.pages import coding, dashboard, files, reader, sign_in, try_it
-from service.pages import models as pages_of_models
+from service.pages import models as models_page
 from service.pages.assets import ChartFiles
+from service.pages.render import Site
 from service.routes import (
     annotations,
     articles,
@@ -36,92 +38,78 @@ from service.routes import (
     training_runs,
 )
 from service.settings import Settings
-from service.store import champion as noted
+from service.store import champion as current_champion
 from service.store.sql.database import Database
 from service.store.sql.group_commit import GroupCommit
-from training.registry.versions import Promotion, Registry
+from training.registry.promotions import Promotion
+from training.registry.versions import Registry
 
 _DESCRIPTION = (
     "POST a news article, get its framing: which paragraphs carry which frame, with calibrated scores, decisions that "
     "may be uncertain, and the words that carried them. Errors are problem details (RFC 9457)."
 )
+_ROUTES = (
+    *(classify, batches, articles, annotations, training_runs, codebook, models, prevalence, scores, audit, health),
+    *(docs, dashboard, try_it, reader, coding, models_page, codebook_page, audit_page, sign_in, files),
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Builds the application. Nothing is opened before it starts."""
-    metrics = Metrics()
-    registry = Registry(settings.models_location)
-    database = Database(settings.store_url)
-    codebook_ = read_codebook(settings.codebook)
-
-    def announce(promotion: Promotion) -> None:
-        with database.write() as connection:
-            noted.note(connection, promotion.number, promotion.version)
-
-    services = Services(
-        settings=settings,
-        codebook=codebook_,
-        database=database,
-        registry=registry,
-        champion=Champion(registry, metrics, settings.champion_poll_seconds, announce),
-        metrics=metrics,
-        charts=ChartFiles(codebook_, settings.cache_dir),
-        gate=Gate(settings, database),
-        helpers=Helpers(settings),
-        submissions=GroupCommit(database.write, partial(submit_all, hours=settings.idempotency_hours)),
-    )
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        # Scoring is work for the processor: more threads than these would only take memory and wait for each other.
-        to_thread.current_default_thread_limiter().total_tokens = settings.threads
-        services.database.migrate()
-        services.champion.start()
-        yield
-        services.helpers.stop()
-        services.champion.stop()
-        services.database.close()
-
+    services = _services(settings, read_codebook(settings.codebook))
     app = FastAPI(
         title="Media framing",
         version=product_version(),
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, services),
         docs_url=None,
         redoc_url=None,
     )
     app.state.services = services
-    for module in (
-        classify,
-        batches,
-        articles,
-        annotations,
-        training_runs,
-        codebook,
-        models,
-        prevalence,
-        scores,
-        audit,
-        health,
-        docs,
-    ):
-        app.include_router(module.router)
-    for module in (
-        dashboard,
-        try_it,
-        reader,
-        coding,
-        pages_of_models,
-        pages_of_codebook,
-        pages_of_audit,
-        sign_in,
-        files,
-    ):
+    app.state.site = Site(services.codebook, services.champion, ChartFiles(services.codebook, settings.cache_dir))
+    for module in _ROUTES:
         app.include_router(module.router)
     docs.mount_assets(app)
     files.mount_static(app)
     problem_details.install(app)
-    app.add_middleware(LimitRequests, most=settings.max_requests, answer_seconds=settings.answer_seconds)
-    app.add_middleware(MeasureRequests, metrics=metrics)
-    openapi.install(app, services)
+    app.add_middleware(LimitRequests, max_requests=settings.max_requests, answer_seconds=settings.answer_seconds)
+    app.add_middleware(MeasureRequests, metrics=services.metrics)
+    openapi.install(app, services.codebook, services.champion)
     return app
+
+
+def _services(settings: Settings, codebook: Codebook) -> Services:
+    metrics = Metrics()
+    registry = Registry(settings.models_location)
+    database = Database(settings.store_url)
+    worker = WorkerStatus(database, settings.data_dir, expected=settings.worker)
+    metrics.watch_worker(worker.is_running)
+
+    def note_champion(promotion: Promotion) -> None:
+        with database.write() as connection:
+            current_champion.note(connection, promotion.number, promotion.version)
+
+    return Services(
+        settings=settings,
+        codebook=codebook,
+        database=database,
+        registry=registry,
+        champion=Champion(registry, metrics, settings.champion_poll_seconds, note_champion),
+        metrics=metrics,
+        worker=worker,
+        gate=Gate(settings, database),
+        scoring_pool=ScoringPool(settings),
+        article_writer=GroupCommit(database.write, partial(store_articles, hours=settings.idempotency_hours)),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(services: Services, _app: FastAPI) -> AsyncIterator[None]:
+    # Scoring keeps the processor busy: more threads would only take memory and wait for each other.
+    to_thread.current_default_thread_limiter().total_tokens = services.settings.threads
+    services.database.migrate()
+    services.champion.start()
+    yield
+    services.scoring_pool.stop()
+    services.champion.stop()
+    services.database.close()

@@ -1,10 +1,76 @@
-"""Why somebody is not let in."""
+"""Domain errors of the service. Every message is a sentence that a user understands.
 
-from labels.errors import FramingError
+FramingError                          labels.errors, the root; training.errors adds branches of its own
+├── NotFoundError                     nothing is stored under the id
+│   ├── NoSuchParagraphError          the paragraph of an annotation is not stored; carries the field
+│   └── NoSuchKeyError                no API key has the id
+├── AnnotationError                   an annotation cannot be stored as it was sent; carries the field
+├── OverlapError                      two sets of articles to compare have articles in common
+├── IdempotencyKeyReusedError         an Idempotency-Key was sent before with another request
+├── UnauthorizedError                 no key, or a key that is not valid
+├── ForbiddenError                    the key's role does not allow the request
+├── RateLimitedError                  too many requests in this minute
+├── OpenServerError                   the server would listen beyond loopback without any key
+├── AuditError                        the log of actions was tampered with
+├── DatabaseError                     the database cannot be used
+├── ChartsError                       the charts could not be made
+├── ArticleError
+│   └── ArticleTooLargeError          the article is longer than the service accepts
+└── CodebookError
+    └── UnknownFrameError             the model or codebook does not have the frame; carries the field
+
+`service.http.problem_details` maps them to answers, `service.cli.commands` to messages.
+"""
+
+from collections.abc import Iterable
+
+from labels.errors import ArticleError, CodebookError, FramingError
+
+
+class NotFoundError(FramingError):
+    """Nothing is stored under that id."""
+
+    @classmethod
+    def article(cls, identifier: str) -> "NotFoundError":
+        """The error for an article that is not stored."""
+        return cls(f"No article is stored under the id {identifier}.")
+
+
+class NoSuchParagraphError(NotFoundError):
+    """The annotation is about a paragraph that is not stored; `field` says where it was named."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NoSuchKeyError(NotFoundError):
+    """No API key has that id."""
+
+
+class AnnotationError(FramingError):
+    """An annotation cannot be stored as it was sent; `field` says where."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class OverlapError(FramingError):
+    """Two sets of articles to compare have articles in common; `field` says where."""
+
+    field = "query/b_outlet"
+
+
+class IdempotencyKeyReusedError(FramingError):
+    """The key was sent before with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another request; choose a new key.")
 
 
 class UnauthorizedError(FramingError):
-    """No key, or none that works."""
+    """The request has no key, or a key that is not valid."""
 
     def __init__(self, detail: str = "This needs a key: send it as `Authorization: Bearer framing_…`.") -> None:
         super().__init__(detail)
@@ -12,16 +78,40 @@ class UnauthorizedError(FramingError):
 
 
 class ForbiddenError(FramingError):
-    """The key does not allow this."""
+    """The role of the key does not allow the request."""
 
 
 class RateLimitedError(FramingError):
-    """Too much was asked in a minute; the next one begins in `seconds`."""
+    """Too many requests in this minute; the next minute begins in `seconds`."""
 
     def __init__(self, detail: str, seconds: int) -> None:
-        super().__init__(f"{detail}; go on in {seconds} seconds.")
+        super().__init__(f"{detail}; try again in {seconds} seconds.")
         self.headers = {"Retry-After": str(seconds)}
 
 
 class OpenServerError(FramingError):
-    """The server was to listen where others could reach it, without any key."""
+    """The server would listen where others can reach it, and no key exists."""
+
+
+class AuditError(FramingError):
+    """The log of actions was tampered with."""
+
+
+class DatabaseError(FramingError):
+    """The database cannot be used."""
+
+
+class ChartsError(FramingError):
+    """The charts could not be made."""
+
+
+class ArticleTooLargeError(ArticleError):
+    """The article is longer than the service accepts."""
+
+
+class UnknownFrameError(CodebookError):
+    """The model, or the codebook, does not have the frame; `field` says where it was named."""
+
+    def __init__(self, frame: str, known: Iterable[str], field: str, owner: str = "model") -> None:
+        super().__init__(f"The {owner} has no frame '{frame}'; its frames are {', '.join(known)}.")
+        self.field = field

@@ -1,24 +1,23 @@
-"""Prometheus metrics, named by its rules; no label takes more values than there are routes or frames.
+"""Prometheus metrics, named by its conventions. The values of labels are limited to routes, frames and the like.
 
-Server processes of one `framing serve` add theirs up through files in the folder that PROMETHEUS_MULTIPROC_DIR names,
-so that it does not matter which of them is asked.
+The server processes of `framing serve` share their figures in files in the folder PROMETHEUS_MULTIPROC_DIR, so that any
+process can answer a scrape with the sums of all.
 """
 
 import os
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from training.scoring.classification import ArticleFrame
+from prometheus_client.registry import Collector
 
 
 def product_version() -> str:
+    """The installed version of this package; `0` if it is not installed."""
     try:
         return version("media-framing")
     except PackageNotFoundError:
@@ -26,13 +25,13 @@ def product_version() -> str:
 
 
 class Metrics:
-    """All metrics of one application."""
+    """All metrics of an application."""
 
     def __init__(self) -> None:
+        # Figures that are summed over the processes of a server.
         self.registry = CollectorRegistry()
-        """What the processes of one server add up."""
+        # Figures of this process only.
         self.own = CollectorRegistry()
-        """What is of this process alone."""
         ProcessCollector(registry=self.own)
         self.requests = Counter(
             "framing_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
@@ -42,7 +41,7 @@ class Metrics:
         )
         self.in_progress = Gauge(
             "framing_http_requests_in_progress",
-            "Requests at work.",
+            "Requests in progress.",
             registry=self.registry,
             multiprocess_mode="livesum",
         )
@@ -53,20 +52,15 @@ class Metrics:
         self.model_refusals = Counter(
             "framing_model_refusals", "Champions that could not be loaded.", registry=self.registry
         )
-        self.champion = Info("framing_champion", "The model in use.", registry=self.own)
+        self.champion = Info("framing_champion", "The champion.", registry=self.own)
         Info("framing_build", "This program.", registry=self.own).info({"version": product_version()})
 
-    def count(self, paragraphs: int, article: Mapping[str, ArticleFrame]) -> None:
-        """Counts the decisions on the paragraphs of an article."""
-        self.paragraphs.inc(paragraphs)
-        for frame, found in article.items():
-            absent = paragraphs - found.paragraphs - found.uncertain
-            decided = (("present", found.paragraphs), ("uncertain", found.uncertain), ("absent", absent))
-            for decision, count in decided:
-                if count:
-                    self.decisions.labels(frame, decision).inc(count)
+    def watch_worker(self, is_running: Callable[[], bool | None]) -> None:
+        """Adds `framing_worker_up`, read at each scrape; without a figure while the function returns None."""
+        self.own.register(_WorkerUp(is_running))
 
     def exposition(self) -> bytes:
+        """All metrics in the text format of Prometheus."""
         folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         registry = self.registry
         if folder:
@@ -76,48 +70,21 @@ class Metrics:
         return generate_latest(self.own) + generate_latest(registry)
 
 
+class _WorkerUp(Collector):
+    """Not a `Gauge`, because the server processes would add up theirs."""
+
+    def __init__(self, is_running: Callable[[], bool | None]) -> None:
+        self._is_running = is_running
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        running = self._is_running()
+        if running is not None:
+            yield GaugeMetricFamily("framing_worker_up", "Whether a worker is running.", value=running)
+
+
 def _forget_dead_processes(folder: Path) -> None:
-    """A request that its process did not live to answer is not at work any more."""
+    """Removes the gauges of processes that died, whose requests in progress would be counted forever."""
     for file in folder.glob("gauge_live*.db"):
         process = int(re.sub(r"\D", "", file.stem))
         if not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
             mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
-
-
-class MeasureRequests:
-    """ASGI middleware that counts and times requests by route template, never by raw path."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
-        self.metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        status = 500
-        started = time.perf_counter()
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        with self.metrics.in_progress.track_inprogress():
-            try:
-                await self.app(scope, receive, note_status)
-            finally:
-                method, route = _method(scope), _route(scope)
-                self.metrics.requests.labels(method, route, status).inc()
-                self.metrics.duration.labels(method, route).observe(time.perf_counter() - started)
-        return None
-
-
-def _method(scope: Mapping[str, object]) -> str:
-    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-    method = str(scope["method"])
-    return method if method in known else "other"
-
-
-def _route(scope: Mapping[str, object]) -> str:
-    return str(getattr(scope.get("route"), "path_format", "unmatched"))

@@ -1,4 +1,4 @@
-"""Tables as a stream of bytes: CSV, JSON Lines, Parquet and Arrow, in constant memory however many rows there are."""
+"""Writes tables as a stream of bytes (CSV, JSON Lines, Parquet, Arrow), in memory that does not grow with the rows."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from typing import IO, Any, Literal, cast
 from labels.exchange.cells import guarded
 
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
-Kind = Literal["text", "whole", "number", "flag", "day", "moment"]
+ColumnKind = Literal["text", "whole", "number", "flag", "day", "moment"]
 Row = Sequence[Any]
 
 MEDIA_TYPES: Mapping[Format, str] = {
@@ -28,14 +28,14 @@ _CHUNKS_WAITING = 16
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name and what its values are. Every value may be missing (None)."""
+    """A column: its name and the type of its values. Any value may be missing (None)."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
 
 
 def stream(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> Iterator[bytes]:
-    """The bytes of a file of rows that come in batches; nothing but the present batch is kept."""
+    """Yields the bytes of a file; only the current batch is in memory."""
     if file_format == "csv":
         return _csv(columns, batches)
     if file_format == "ndjson":
@@ -44,11 +44,11 @@ def stream(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_for
 
 
 def whole(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> bytes:
-    """The bytes of a file of rows that come in batches, of which none is kept; raises what `batches` raise."""
+    """Returns the bytes of a file; raises the errors of `batches`."""
     if file_format in ("csv", "ndjson"):
         return b"".join(stream(columns, batches, file_format))
-    # All are converted before the first is written: the writer would hide behind its own what reading them raises.
-    table, out = _Table(columns), io.BytesIO()
+    # Convert all batches before writing: the writer would replace the errors of `batches` by errors that it raises.
+    table, out = _ArrowTable(columns), io.BytesIO()
     table.write([table.convert(batch) for batch in batches if batch], out, file_format)
     return out.getvalue()
 
@@ -75,7 +75,7 @@ def _json_lines(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> 
 def _converted(
     columns: Sequence[Column], batch: Sequence[Row], convert: Callable[[Any], Any], *, numbers: bool = False
 ) -> Iterable[Row]:
-    """The rows of a batch with their values converted, each different value of a column once; numbers on demand."""
+    """Converts the values of a batch, each distinct value of a column only once; numbers only on demand."""
     converted = []
     for column, values in zip(columns, zip(*batch, strict=True), strict=False):
         if column.kind in ("number", "whole") and not numbers:
@@ -95,19 +95,19 @@ def _plain(value: Any) -> Any:
 
 
 def _arrow(columns: Sequence[Column], batches: Iterable[Sequence[Row]], file_format: Format) -> Iterator[bytes]:
-    table = _Table(columns)
+    table = _ArrowTable(columns)
     converted = (table.convert(batch) for batch in batches if batch)
     return _pushed(lambda file: table.write(converted, file, file_format))
 
 
-class _Table:
-    """Rows as Arrow has them."""
+class _ArrowTable:
+    """Converts rows to Arrow and writes them."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        from arro3 import core  # noqa: PLC0415 - only two of the formats need it
+        from arro3 import core  # noqa: PLC0415 - only Parquet and Arrow need it
 
         self._core, self._columns = core, columns
-        self._types: dict[Kind, Any] = {
+        self._types: dict[ColumnKind, Any] = {
             "text": core.DataType.string(),
             "whole": core.DataType.int64(),
             "number": core.DataType.float64(),
@@ -119,15 +119,16 @@ class _Table:
         self._schema = core.Schema(fields)
 
     def convert(self, batch: Sequence[Row]) -> Any:
-        """The record batch of some rows."""
+        """Converts rows to a record batch."""
         columns = zip(self._columns, zip(*batch, strict=True), strict=True)
         arrays = [_array(self._core, list(values), column.kind, self._types) for column, values in columns]
         return self._core.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def write(self, converted: Iterable[Any], file: IO[bytes], file_format: Format) -> None:
+        """Writes record batches to a file."""
         from arro3 import io as files  # noqa: PLC0415
 
-        # The reader takes an iterator and asks for the next batch when it has written the last.
+        # The reader accepts an iterator and takes the next batch after it has written the previous batch.
         reader = self._core.RecordBatchReader.from_batches(self._schema, cast(Any, converted))
         if file_format == "parquet":
             files.write_parquet(reader, file, compression="zstd(3)", max_row_group_size=_ROW_GROUP)
@@ -138,7 +139,7 @@ class _Table:
 _EPOCH, _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
 
 
-def _array(core: Any, values: list[Any], kind: Kind, types: Mapping[Kind, Any]) -> Any:
+def _array(core: Any, values: list[Any], kind: ColumnKind, types: Mapping[ColumnKind, Any]) -> Any:
     if kind == "day":
         days = [None if value is None else (value - _FIRST_DAY).days for value in values]
         return core.Array(days, type=core.DataType.int32()).cast(types[kind])
@@ -154,7 +155,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 class _Pipe(io.RawIOBase):
-    """What a writer writes into and a reader takes from, a bounded number of chunks apart."""
+    """A pipe between a writing and a reading thread, with a bounded number of waiting chunks."""
 
     def __init__(self) -> None:
         self.chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_WAITING)
@@ -173,11 +174,11 @@ class _Pipe(io.RawIOBase):
                 return self.chunks.put(item, timeout=0.2)
             except queue.Full:
                 continue
-        raise BrokenPipeError("Nobody reads any more.")
+        raise BrokenPipeError("The reader has gone.")
 
 
 def _pushed(write: Callable[[IO[bytes]], None]) -> Iterator[bytes]:
-    """Turns a function that writes to a file into an iterator of what it writes."""
+    """Turns a function that writes to a file into an iterator over the bytes that it writes."""
     pipe = _Pipe()
 
     def work() -> None:
@@ -186,7 +187,7 @@ def _pushed(write: Callable[[IO[bytes]], None]) -> Iterator[bytes]:
             pipe.put(None)
         except BrokenPipeError:
             return
-        except BaseException as error:  # noqa: BLE001 - it is raised where the bytes are read
+        except BaseException as error:  # noqa: BLE001 - the reader raises it
             if not pipe.abandoned.is_set():
                 pipe.put(error)
 

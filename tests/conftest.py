@@ -1,48 +1,39 @@
-"""Shared parts: one model trained once, and applications, servers and commands that use copies of it."""
+"""Fixtures: models trained once per test run, and applications, servers and commands that use copies of them."""
 
-import fcntl
-import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import joblib
 import pytest
-from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from benchmarks.articles import write_part_of_the_corpus
-from benchmarks.postgresql import PROGRAMS, postgresql
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from service.app import create_app
 from service.pages.assets import ChartFiles
 from service.settings import Settings
 from service.store.sql.database import Database
-from service.store.sql.database import database_url as with_driver
+from tests.support.browser import CHROMIUM, chromium
+from tests.support.commands import Run, run_here, run_process
+from tests.support.corpus import write_part_of_the_corpus
+from tests.support.demonstration import is_foreign
+from tests.support.postgresql import PROGRAMS, administer, postgresql
+from tests.support.s3 import s3_server
+from tests.support.servers import PROGRAM, environment, running_server
+from tests.support.sharing import make_once, reusable_folder, shared_folder
 from training.challenger import Challenger, train_challenger
 from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
-pytest_plugins = ("demonstration",)
-
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
-
-THREE_PARAGRAPHS = (
-    "The government ignored repeated warnings and failed to protect the province, and no minister has resigned.\n\n"
-    "Officials accused the neighbouring state of arming and training the gunmen through its intelligence service.\n\n"
-    "The market reopened on Monday and the road to the coast was cleared of snow by noon, the mayor said."
-)
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @pytest.fixture(scope="session")
@@ -57,25 +48,22 @@ def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
 
 @pytest.fixture(scope="session")
 def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundred of the articles."""
+    """Sixty of the articles."""
     return write_part_of_the_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="session")
-def challenger(
-    corpus: tuple[CodedParagraph, ...], codebook: Codebook, tmp_path_factory: pytest.TempPathFactory
-) -> Challenger:
-    """Trained on the whole corpus by the first of the processes that share the tests; the others load it."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    trained = folder / "challenger.joblib"
-    with (folder / "challenger.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not trained.exists():
-            joblib.dump(train_challenger(corpus, codebook), trained)
-    found: Challenger = joblib.load(trained)
-    return found
+def models_made_by_tests(pytestconfig: pytest.Config) -> Path:
+    """A folder of models that later runs reuse while neither code nor corpus nor libraries have changed."""
+    return reusable_folder(pytestconfig.cache, "labels", "training", "tests/support/corpus.py")
+
+
+@pytest.fixture(scope="session")
+def challenger(corpus: tuple[CodedParagraph, ...], codebook: Codebook, models_made_by_tests: Path) -> Challenger:
+    """A model of the whole corpus, not registered yet."""
+    path = models_made_by_tests / "whole.joblib"
+    trained: Challenger = joblib.load(make_once(path, lambda new: joblib.dump(train_challenger(corpus, codebook), new)))
+    return trained
 
 
 @pytest.fixture(scope="session")
@@ -85,22 +73,37 @@ def model(challenger: Challenger) -> FrameModel:
 
 
 @pytest.fixture(scope="session")
-def other_challenger(part_of_the_corpus: Path, codebook: Codebook) -> Challenger:
-    """One that scores otherwise, for want of paragraphs."""
-    return train_challenger(read_corpus(part_of_the_corpus, codebook), codebook)
+def other_challenger(part_of_the_corpus: Path, codebook: Codebook, models_made_by_tests: Path) -> Challenger:
+    """A model of a part of the corpus: its scores differ from those of `challenger`."""
+
+    def train(new: Path) -> None:
+        joblib.dump(train_challenger(read_corpus(part_of_the_corpus, codebook), codebook), new)
+
+    trained: Challenger = joblib.load(make_once(models_made_by_tests / "part.joblib", train))
+    return trained
 
 
 @pytest.fixture(scope="session")
-def trained_folder(challenger: Challenger, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained") / "models"
-    registry = Registry(folder)
-    registry.promote(registry.register(challenger).version, by="tests", reason="the first")
-    ChartFiles(read_codebook(), folder.parent / "cache").bundle()
-    return folder
+def chart_files(codebook: Codebook, pytestconfig: pytest.Config) -> Path:
+    """The cache folder of a service that has made the files of its charts. To be copied only."""
+    folder = reusable_folder(pytestconfig.cache, "labels", "service/pages")
+    return make_once(folder / "charts", lambda new: ChartFiles(codebook, new).bundle())
+
+
+@pytest.fixture(scope="session")
+def trained_folder(challenger: Challenger, chart_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with the challenger as champion v1, beside the cached files of the charts. To be copied only."""
+
+    def register(new: Path) -> None:
+        registry = Registry(new / "models")
+        registry.promote(registry.register(challenger).version, by="tests", reason="the first")
+        shutil.copytree(chart_files, new / "cache")
+
+    return make_once(shared_folder(tmp_path_factory) / "trained", register) / "models"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests marked `databases` run on SQLite and on PostgreSQL, or those that the mark names; all others on SQLite."""
+    """Tests marked `databases` run on SQLite and on PostgreSQL, or on those that the mark names; others on SQLite."""
     marker = metafunc.definition.get_closest_marker("databases")
     if "database_url" in metafunc.fixturenames and marker is not None:
         metafunc.parametrize("database_url", marker.args or ["sqlite", "postgresql"], indirect=True)
@@ -108,7 +111,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """URL of a PostgreSQL server with a migrated database `template`; `{name}` stands for that of a database."""
+    """URL of a PostgreSQL server with a migrated database `template`; `{name}` stands for the name of a database."""
     if PROGRAMS is None:
         if os.environ.get("FRAMING_TESTS_REQUIRE_POSTGRESQL"):
             pytest.fail("PostgreSQL is needed for these tests.")
@@ -122,25 +125,16 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-def administer(url: str, statement: str) -> None:
-    engine = create_engine(with_driver(url.format(name="postgres")), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def s3() -> Iterator[None]:
-    """An S3 server, which processes started by the test find too."""
-    from s3 import s3_server
-
+    """An S3 server that this process and its children use."""
     with s3_server():
         yield
 
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The setting `database_url` of this test: empty for SQLite, else that of a fresh PostgreSQL database."""
+    """The setting `database_url` of this test: empty for SQLite, else the URL of a fresh PostgreSQL database."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield ""
         return
@@ -153,7 +147,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def models_folder(trained_folder: Path, tmp_path: Path, database_url: str) -> Path:
-    """A registry with v1 as champion, one's own to spoil; processes started beside it find the test's database."""
+    """A registry with champion v1 that the test may change; processes started beside it use the test's database."""
     data = shutil.copytree(trained_folder.parent, tmp_path / "data")
     if database_url:
         for folder in (tmp_path, data):
@@ -163,7 +157,7 @@ def models_folder(trained_folder: Path, tmp_path: Path, database_url: str) -> Pa
 
 @pytest.fixture
 def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
-    """Processes started here train on a part of the corpus."""
+    """A data folder; processes started in it train on a part of the corpus."""
     with (models_folder.parent / ".env").open("a", encoding="utf-8") as settings:
         settings.write(f"FRAMING_CORPUS={part_of_the_corpus}\n")
     return models_folder.parent
@@ -171,7 +165,7 @@ def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
 
 @pytest.fixture
 def champion_of_the_part(data_dir: Path, other_challenger: Challenger) -> str:
-    """The version of a champion that was trained as processes started here train: they make one that is as good."""
+    """Version of a champion trained like the models that processes started here train, which are as good therefore."""
     registry = Registry(data_dir / "models")
     version = registry.register(other_challenger).version
     registry.promote(version, by="tests", reason="the second")
@@ -204,99 +198,55 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def framing(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command in an empty folder, with `FRAMING_*` variables as keyword arguments."""
-
-    def run(*arguments: str, stdin: str | None = None, **variables: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "service.cli", *arguments],
-            cwd=tmp_path,
-            env=environment(**variables),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
+def framing(tmp_path: Path) -> Run:
+    """Runs a command in an empty folder and in this process, with `FRAMING_*` variables as keyword arguments."""
+    return partial(run_here, tmp_path)
 
 
-def environment(**variables: str | Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
-    # A worker that takes only what is left would wait for the other tests.
-    own = {f"FRAMING_{name.upper()}": str(value) for name, value in {"worker_yields": "false", **variables}.items()}
-    return {
-        **inherited,
-        "PYTHONPATH": f"{ROOT / 'tests' / 'as_installed'}:{ROOT}",
-        "COLUMNS": "200",
-        "NO_COLOR": "1",
-        **own,
-    }
+@pytest.fixture
+def framing_process(tmp_path: Path) -> Run:
+    """Runs a command in an empty folder as a process, with `FRAMING_*` variables as keyword arguments."""
+    return partial(run_process, tmp_path)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+# Not for the whole session: while Playwright runs, other tests cannot run an event loop in this thread.
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    if CHROMIUM is None:
+        pytest.fail("Chromium is needed for the tests of the pages.", pytrace=False)
+    with chromium() as browser:
+        yield browser
 
 
-@contextmanager
-def running_server(data_dir: Path, **variables: str) -> Iterator[tuple[httpx2.Client, subprocess.Popen[bytes]]]:
-    """A real server process, ready, and a client of it."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "serve"],
-        cwd=data_dir,
-        env=environment(data_dir=data_dir, port=str(port), log_level="warning", **{"worker": "false", **variables}),
-    )
-    try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            wait_until(lambda: answers(client, "/livez"), "the server to answer", process=process)
-            yield client, process
-    finally:
-        stop(process)
+@pytest.fixture(scope="module")
+def site(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A client of a server with the articles and annotations of the demonstration."""
+    data = tmp_path_factory.mktemp("site") / "data"
+    shutil.copytree(trained_folder.parent, data)
+    command = [*PROGRAM, "demo", "--json"]
+    subprocess.run(command, env=environment(data_dir=data), check=True, capture_output=True)
+    with running_server(data) as (client, _):
+        yield client
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Tells a process to stop; one that does not is killed, lest it is in the way of other tests, and is a failure."""
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise
+@pytest.fixture
+def context(browser: "Browser", site: httpx2.Client) -> "Iterator[BrowserContext]":
+    context = browser.new_context(base_url=str(site.base_url), viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
 
 
-def answers(client: httpx2.Client, path: str) -> bool:
-    try:
-        return bool(client.get(path).status_code == 200)
-    except httpx2.TransportError:
-        return False
+@pytest.fixture
+def page(context: "BrowserContext", site: httpx2.Client) -> "Iterator[Page]":
+    """A page that must print nothing to the console, raise nothing, and contact nobody but the server.
 
-
-def wait_until(
-    holds: Callable[[], bool], what: str, seconds: float = 90, process: subprocess.Popen[bytes] | None = None
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if process is not None and process.poll() is not None:
-            pytest.fail(f"The process ended with {process.returncode} while waiting for {what}.")
-        if time.monotonic() > deadline:
-            pytest.fail(f"Waited {seconds} s for {what}.")
-        time.sleep(0.02)
-
-
-def resident_mib(process: subprocess.Popen[bytes]) -> float:
-    """What a process holds in memory, in MiB."""
-    return int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]) * 4096 / 2**20
-
-
-def pointers(problem: dict[str, Any]) -> list[str]:
-    return [error["pointer"] for error in problem.get("errors", [])]
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+    A test that expects a message adds a part of it to `page.expected`.
+    """
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("request", lambda request: complaints.append(request.url) if is_foreign(request.url, site) else None)
+    page.expected = []  # type: ignore[attr-defined]
+    yield page
+    assert [line for line in complaints if not any(part in line for part in page.expected)] == []  # type: ignore[attr-defined]

@@ -1,12 +1,12 @@
-"""Coding paragraphs of the queue with the keyboard, in a real browser; no code is lost."""
+"""Coding paragraphs of the queue with the keyboard, in a real browser; no annotation is lost."""
 
-from conftest import wait_until
-from demonstration import needs_chromium
+from tests.support.browser import needs_chromium
+from tests.support.waiting import wait_until
 
 pytestmark = needs_chromium
 
 
-def codes_of(site, coder):
+def annotations_of(site, coder):
     return list(reversed(site.get(f"/v1/annotations?coder={coder}").json()["annotations"]))
 
 
@@ -27,19 +27,19 @@ def test_paragraphs_are_coded_with_the_keyboard_alone(page, site):
     assert page.locator("[aria-pressed=true] .stance").all_inner_texts() == ["reported", "advanced"]
     page.keyboard.press("Enter")
     wait_until(lambda: page.locator("[data-text]").inner_text() != first, "the next paragraph")
-    wait_until(lambda: len(codes_of(site, "kay")) == 1, "the code")
-    code = codes_of(site, "kay")[0]
-    assert code["frames"] == {"foreign_hand": "reported", "militarized_response": "advanced"}
-    assert code["inclusion_probability"] is not None
-    page.locator("[data-guess-shown]", has_text="The one before, by the model").wait_for()
+    wait_until(lambda: len(annotations_of(site, "kay")) == 1, "the annotation")
+    annotation = annotations_of(site, "kay")[0]
+    assert annotation["frames"] == {"foreign_hand": "reported", "militarized_response": "advanced"}
+    assert annotation["inclusion_probability"] is not None
+    page.locator("[data-guess-shown]", has_text="The model's decisions on the previous paragraph").wait_for()
     skipped = page.locator("[data-text]").inner_text()
     page.keyboard.press("s")
     assert page.locator("[data-text]").inner_text() != skipped
     page.keyboard.press("n")
-    wait_until(lambda: len(codes_of(site, "kay")) == 2, "the second code")
-    assert codes_of(site, "kay")[1]["frames"] == {}
+    wait_until(lambda: len(annotations_of(site, "kay")) == 2, "the second annotation")
+    assert annotations_of(site, "kay")[1]["frames"] == {}
     page.keyboard.press("u")
-    wait_until(lambda: len(codes_of(site, "kay")) == 1, "the code to be undone")
+    wait_until(lambda: len(annotations_of(site, "kay")) == 1, "the annotation to be undone")
     wait_until(lambda: page.locator("[data-coded]").inner_text() == "1", "the count to follow")
     page.keyboard.press("?")
     assert page.locator("dialog[open]").count() == 1
@@ -56,72 +56,76 @@ def test_the_third_press_contests_and_the_fourth_takes_the_frame_away(page):
     assert stances == ["advanced", "reported", "contested", "absent"]
 
 
-def test_no_code_is_lost_when_the_network_drops_in_the_middle(page, context, site):
+def test_no_annotation_is_lost_when_the_network_drops(page, context, site):
     page.expected = ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
     open_queue(page, "nomad")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    wait_until(lambda: page.evaluate("localStorage['framing-outbox-nomad']") == "[]", "the first code to be answered")
+    wait_until(
+        lambda: page.evaluate("localStorage['framing-outbox-nomad']") == "[]", "the first annotation to be stored"
+    )
     context.set_offline(True)
     for _ in range(3):
         page.keyboard.press("n")
-    page.locator("[data-network]", has_text="3 codes wait here").wait_for()
-    assert len(codes_of(site, "nomad")) == 1
+    page.locator("[data-network]", has_text="3 annotations wait here").wait_for()
+    assert len(annotations_of(site, "nomad")) == 1
     context.set_offline(False)
-    wait_until(lambda: len(codes_of(site, "nomad")) == 4, "the codes to be sent again")
+    wait_until(lambda: len(annotations_of(site, "nomad")) == 4, "the annotations to be sent again")
     wait_until(lambda: page.locator("[data-network]").inner_text() == "", "the warning to go")
 
 
-def test_a_code_given_while_another_is_under_way_is_sent_too(page, context, site):
+def test_an_annotation_that_is_made_while_another_is_being_sent_is_sent_too(page, context, site):
     open_queue(page, "hasty")
     held = []
     page.route("**/v1/annotations", lambda route: held.append(route) if not held else route.continue_())
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    wait_until(lambda: page.wait_for_timeout(20) or held, "the first code to be under way")
+    wait_until(lambda: page.wait_for_timeout(20) or held, "the first request")
     page.keyboard.press("n")
     held[0].continue_()
-    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "hasty")) == 2, "both codes")
+    wait_until(lambda: page.wait_for_timeout(20) or len(annotations_of(site, "hasty")) == 2, "both annotations")
 
 
-def test_a_code_that_is_undone_while_it_is_under_way_is_taken_back(page, site):
+def test_an_annotation_that_is_undone_while_it_is_being_sent_is_deleted(page, site):
     open_queue(page, "waverer")
     held = []
-    page.route("**/v1/annotations", lambda route: held.append(route))  # noqa: PLW0108 - it looks into what it calls
+    page.route("**/v1/annotations", lambda route: held.append(route))  # noqa: PLW0108 - playwright inspects the signature of the function
     page.keyboard.press("n")
-    wait_until(lambda: page.wait_for_timeout(20) or held, "the code to be under way")
+    wait_until(lambda: page.wait_for_timeout(20) or held, "the request")
     page.keyboard.press("u")
     with page.expect_response(lambda answer: answer.request.method == "DELETE"):
         held[0].continue_()
-    assert codes_of(site, "waverer") == []
+    assert annotations_of(site, "waverer") == []
 
 
-def test_a_code_refused_for_coming_too_soon_waits_and_is_sent_again(page, context, site):
+def test_an_annotation_that_exceeds_the_rate_limit_waits_and_is_sent_again(page, context, site):
     page.expected = ["429"]
     open_queue(page, "swift")
     problem = {"status": 429, "detail": "Too many requests."}
     page.route("**/v1/annotations", lambda route: route.fulfill(status=429, json=problem), times=1)
     page.keyboard.press("Enter")
-    page.locator("[data-network]", has_text="Too many requests. 1 code waits here").wait_for()
-    wait_until(lambda: page.wait_for_timeout(20) or len(codes_of(site, "swift")) == 1, "the code to be sent")
+    page.locator("[data-network]", has_text="Too many requests. 1 annotation waits here").wait_for()
+    wait_until(
+        lambda: page.wait_for_timeout(20) or len(annotations_of(site, "swift")) == 1, "the annotation to be sent"
+    )
 
 
-def test_codes_that_could_not_be_sent_survive_the_closing_of_the_page(page, context, site):
+def test_annotations_that_could_not_be_sent_survive_the_closing_of_the_page(page, context, site):
     page.expected = ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED"]
     open_queue(page, "leaver")
     context.set_offline(True)
     page.keyboard.press("3")
     page.keyboard.press("Enter")
-    page.locator("[data-network]", has_text="1 code waits here").wait_for()
+    page.locator("[data-network]", has_text="1 annotation waits here").wait_for()
     page.close()
     context.set_offline(False)
-    again = context.new_page()
-    again.goto("/coding?coder=leaver")
-    wait_until(lambda: len(codes_of(site, "leaver")) == 1, "the code to be sent")
-    assert codes_of(site, "leaver")[0]["frames"] == {"grievance_driven": "advanced"}
+    reopened = context.new_page()
+    reopened.goto("/coding?coder=leaver")
+    wait_until(lambda: len(annotations_of(site, "leaver")) == 1, "the annotation to be sent")
+    assert annotations_of(site, "leaver")[0]["frames"] == {"grievance_driven": "advanced"}
 
 
-def test_own_agreement_is_shown_to_a_coder(page):
+def test_a_coder_sees_their_own_agreement(page):
     page.goto("/coding?coder=tomas")
     table = page.locator("section", has_text="Your agreement with others").last
     assert "mira" in table.inner_text()

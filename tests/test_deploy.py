@@ -1,4 +1,4 @@
-"""The Compose file and the Kubernetes manifests: held by their linters, and run as processes."""
+"""The Compose file and the Kubernetes manifests: checked by their linters, and run as processes."""
 
 import json
 import subprocess
@@ -11,11 +11,15 @@ import kubernetes_validate
 import pytest
 import yaml
 from compose_spec import PyCompose
-from conftest import ROOT, THREE_PARAGRAPHS, answers, environment, free_port, stop, wait_until
 
 from service.app import create_app
 from service.metrics import Metrics
 from service.settings import Settings
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import answers
+from tests.support.paths import ROOT
+from tests.support.servers import environment, free_port, stop
+from tests.support.waiting import wait_until
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -29,11 +33,11 @@ def compose():
 
 @pytest.fixture(scope="module")
 def objects():
-    found = [one for path in MANIFESTS for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
-    return [one for one in found if one["kind"] != "Kustomization"]
+    documents = [entry for path in MANIFESTS for entry in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    return [entry for entry in documents if entry["kind"] != "Kustomization"]
 
 
-def test_the_compose_file_holds_to_its_specification_and_to_its_linter(compose):
+def test_the_compose_file_conforms_to_its_specification_and_to_its_linter(compose):
     assert set(PyCompose.from_json(json.dumps(compose)).service_names()) == {
         "postgres",
         "first-model",
@@ -46,21 +50,21 @@ def test_the_compose_file_holds_to_its_specification_and_to_its_linter(compose):
     assert linted.returncode == 0, linted.stdout
 
 
-def test_every_manifest_holds_to_the_schema_of_kubernetes_and_is_applied(objects):
-    for one in objects:
-        kubernetes_validate.validate(one, "1.37", strict=True)
+def test_every_manifest_conforms_to_the_schema_of_kubernetes_and_is_applied(objects):
+    for entry in objects:
+        kubernetes_validate.validate(entry, "1.37", strict=True)
     kustomization = yaml.safe_load((MANIFESTS[0].parent / "kustomization.yaml").read_text(encoding="utf-8"))
     assert {*kustomization["resources"], "kustomization.yaml"} == {path.name for path in MANIFESTS}
 
 
 def test_settings_images_and_commands_are_the_same_in_compose_and_kubernetes(compose, objects):
-    ours = {name: one for name, one in compose["services"].items() if "build" in one}
+    ours = {name: service for name, service in compose["services"].items() if "build" in service}
     pods = {
-        one["metadata"]["name"]: one["spec"]["template"]["spec"]
-        for one in objects
-        if one["kind"] in ("Deployment", "StatefulSet", "Job")
+        entry["metadata"]["name"]: entry["spec"]["template"]["spec"]
+        for entry in objects
+        if entry["kind"] in ("Deployment", "StatefulSet", "Job")
     }
-    [settings] = [one["data"] for one in objects if one["kind"] == "ConfigMap"]
+    [settings] = [entry["data"] for entry in objects if entry["kind"] == "ConfigMap"]
     for name, service in ours.items():
         [container] = pods[name]["containers"]
         assert container["command"] == service["command"]
@@ -72,20 +76,20 @@ def test_settings_images_and_commands_are_the_same_in_compose_and_kubernetes(com
     assert postgres["image"] == compose["services"]["postgres"]["image"]
 
 
-def test_probes_ask_paths_that_there_are_and_the_autoscaler_a_metric_that_there_is(objects):
-    [server] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"] == "server"]
+def test_probes_use_existing_paths_and_the_autoscaler_an_existing_metric(objects):
+    [server] = [entry for entry in objects if entry["kind"] == "Deployment" and entry["metadata"]["name"] == "server"]
     [container] = server["spec"]["template"]["spec"]["containers"]
     paths = set(create_app(Settings()).openapi()["paths"])
     probes = [container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
     assert {*probes, server["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"]} <= paths
-    [scaler] = [one for one in objects if one["kind"] == "HorizontalPodAutoscaler"]
+    [scaler] = [entry for entry in objects if entry["kind"] == "HorizontalPodAutoscaler"]
     [metric] = scaler["spec"]["metrics"]
     assert metric["pods"]["metric"]["name"] in Metrics().exposition().decode()
 
 
 @contextmanager
 def as_process(service, folder, values):
-    """A service of the Compose file as a process, with what stands for its network and volumes."""
+    """A service of the Compose file as a process; `values` are settings in place of its network and volumes."""
     folder.mkdir(exist_ok=True)
     variables = {name.removeprefix("FRAMING_").lower(): value for name, value in service["environment"].items()}
     assert service["command"][0] == PROGRAM

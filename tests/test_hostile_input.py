@@ -1,4 +1,4 @@
-"""Input meant to harm: time that grows faster than the input, files that are no files, script and SQL everywhere."""
+"""Malicious input: texts that take disproportionate time, damaged files, SQL, path traversal and pickles."""
 
 import json
 import random
@@ -6,17 +6,17 @@ import time
 from contextlib import suppress
 
 import pytest
-from conftest import THREE_PARAGRAPHS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labels.errors import ArticleError, FramingError
-from labels.exchange import FORMATS, Code
+from labels.exchange import FORMATS, ExchangedAnnotation
 from labels.normalise import normalise_with_offsets
 from labels.paragraphs import split_html, split_text
+from tests.support.articles import THREE_PARAGRAPHS
 
-_GROWTH = 3.2
-"""What twice the input may cost at most: a quadratic step costs four times."""
+# Factor by which the time may grow for twice the input: a quadratic step takes four times as long.
+_MAX_GROWTH = 3.2
 
 PIECES = (
     "a", "a ", "A ", "İ", "\u0301", "\u200b", "\u202e", "ﷺ", ". ", "\n", "\r\n", " \n", "By A ", "by by ", "Photo: ",
@@ -28,42 +28,42 @@ MARKUP = (
 )  # fmt: skip
 
 
-def seconds(do, text):
+def seconds(function, text):
     best = float("inf")
     for _ in range(3):
-        began = time.process_time()
+        start = time.process_time()
         with suppress(ArticleError):
-            do(text)
-        best = min(best, time.process_time() - began)
+            function(text)
+        best = min(best, time.process_time() - start)
     return best
 
 
-def assert_grows_with_its_input(do, piece, size):
+def assert_time_is_proportional(function, piece, size):
     small, large = (piece * (length // len(piece) + 1) for length in (size, 2 * size))
-    do_small, do_large = seconds(do, small[:size]), seconds(do, large[: 2 * size])
-    assert do_large < _GROWTH * do_small + 0.02, (piece, do_small, do_large)
+    small_seconds, large_seconds = seconds(function, small[:size]), seconds(function, large[: 2 * size])
+    assert large_seconds < _MAX_GROWTH * small_seconds + 0.02, (piece, small_seconds, large_seconds)
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_cutting_and_scoring_a_text_take_time_in_proportion_to_it(piece, registry):
-    assert_grows_with_its_input(split_text, piece, 60_000)
-    assert_grows_with_its_input(normalise_with_offsets, piece, 60_000)
+def test_the_time_to_cut_and_score_a_text_is_proportional_to_its_length(piece, registry):
+    assert_time_is_proportional(split_text, piece, 60_000)
+    assert_time_is_proportional(normalise_with_offsets, piece, 60_000)
     model = registry.load("v1")
-    assert_grows_with_its_input(lambda text: model.score_and_explain([text]), piece, 60_000)
+    assert_time_is_proportional(lambda text: model.score_and_explain([text]), piece, 60_000)
 
 
 @pytest.mark.parametrize("piece", MARKUP)
-def test_extracting_a_page_takes_time_in_proportion_to_it(piece):
-    assert_grows_with_its_input(split_html, piece, 30_000)
+def test_the_time_to_extract_a_page_is_proportional_to_its_length(piece):
+    assert_time_is_proportional(split_html, piece, 30_000)
 
 
 @pytest.mark.parametrize("depth", [5_000, 100_000])
-def test_a_page_of_a_hundred_thousand_levels_is_read_or_refused_at_once(depth):
-    began = time.process_time()
+def test_a_page_of_a_hundred_thousand_levels_is_read_or_rejected_quickly(depth):
+    start = time.process_time()
     for tag in ("div", "b", "table", "ul"):
         with suppress(ArticleError):
             split_html(f"<{tag}>" * depth + THREE_PARAGRAPHS)
-    assert time.process_time() - began < 8
+    assert time.process_time() - start < 8
 
 
 _PAGE = (
@@ -74,20 +74,22 @@ _PAGE = (
 )
 
 
-def test_no_page_whatever_makes_the_extraction_fail_other_than_by_a_sentence():
+def test_no_page_makes_the_extraction_fail_without_a_proper_message():
     chance = random.Random(5)
     for _ in range(250):
         page = _PAGE
         for _ in range(chance.randrange(1, 8)):
-            place = chance.randrange(len(page) + 1)
-            put = chance.choice((*MARKUP, *PIECES, "\0", "\x0b", "&#0;", "&#xD800;", page[: chance.randrange(200)]))
-            page = page[:place] + put + page[place + chance.randrange(12) :]
+            position = chance.randrange(len(page) + 1)
+            inserted = chance.choice(
+                (*MARKUP, *PIECES, "\0", "\x0b", "&#0;", "&#xD800;", page[: chance.randrange(200)])
+            )
+            page = page[:position] + inserted + page[position + chance.randrange(12) :]
         with suppress(ArticleError):
             article = split_html(page)
             assert all(article.text[p.start : p.end] == p.text for p in article.paragraphs)
 
 
-_ODD = (b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n")
+_MALFORMED = (b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n")
 _SAMPLES = {
     "corpus": b'{"article": "x", "index": 0, "source": "s", "text": "a", "annotations": [{"coder": "", "frames": {}}]}',
     "label-studio": b'[{"id": 1, "data": {"text": "a", "article": "x", "paragraph": 0}, "annotations": []}]',
@@ -96,54 +98,55 @@ _SAMPLES = {
     "argilla": b'[{"fields": {"text": "a"}, "responses": {}}]',
     "csv-long": b"coder,text,source,frame,stance\nm,a,s,foreign_hand,reported\n",
     "csv-wide": b"coder,text,source,foreign_hand\nm,a,s,reported\n",
-    "refi-qda": b"PK\x03\x04 no archive",
+    "refi-qda": b"PK\x03\x04 not an archive",
 }
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_no_file_whatever_makes_an_importer_fail_other_than_by_a_sentence(name, codebook):
+def test_no_file_makes_an_importer_fail_without_a_proper_message(name, codebook):
     chance = random.Random(name)
     read = FORMATS[name].read
     for _ in range(400):
         content = bytearray(_SAMPLES[name])
         for _ in range(chance.randrange(1, 6)):
-            place = chance.randrange(len(content) + 1)
-            kind = chance.randrange(4)
-            if kind == 0:
-                content[place:place] = chance.randbytes(chance.randrange(1, 9))
-            elif kind == 1:
-                del content[place : place + chance.randrange(1, 9)]
-            elif kind == 2:
-                content[place:place] = content[: chance.randrange(len(content) + 1)]
+            position = chance.randrange(len(content) + 1)
+            damage = chance.randrange(4)
+            if damage == 0:
+                content[position:position] = chance.randbytes(chance.randrange(1, 9))
+            elif damage == 1:
+                del content[position : position + chance.randrange(1, 9)]
+            elif damage == 2:
+                content[position:position] = content[: chance.randrange(len(content) + 1)]
             else:
-                content[place:place] = chance.choice(
-                    [b'"', b"[" * 50, b"null", b"{}", b"\0", b"\xff", b"-1e999", b"\n"]
-                )
+                content[position:position] = chance.choice(_MALFORMED)
         try:
             read(bytes(content), codebook)
         except FramingError:
             continue
 
 
-def test_a_project_whose_archive_is_damaged_anywhere_is_refused_by_a_sentence(codebook):
-    archive, refused = FORMATS["refi-qda"].write([Code("ana", THREE_PARAGRAPHS, "radio", {})], codebook), 0
-    for place in range(0, len(archive), 3):
+def test_a_damaged_archive_of_a_project_is_rejected_with_a_proper_message(codebook):
+    archive, rejected = (
+        FORMATS["refi-qda"].write([ExchangedAnnotation("ana", THREE_PARAGRAPHS, "radio", {})], codebook),
+        0,
+    )
+    for position in range(0, len(archive), 3):
         damaged = bytearray(archive)
-        damaged[place] ^= 0x5A
+        damaged[position] ^= 0x5A
         try:
             FORMATS["refi-qda"].read(bytes(damaged), codebook)
         except FramingError:
-            refused += 1
-    assert refused > 100
+            rejected += 1
+    assert rejected > 100
 
 
-def test_a_page_with_half_a_character_is_read():
+def test_a_page_with_a_lone_surrogate_is_read():
     assert len(split_html(f"<p>{THREE_PARAGRAPHS}\udcff</p>").paragraphs) == 1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cursor=st.one_of(st.text(max_size=40), st.from_regex(r"[0-9]{1,19}(-[0-9]{1,19})?", fullmatch=True)))
-def test_no_cursor_whatever_is_answered_with_500(client, cursor):
+@given(cursor=st.text(max_size=40) | st.from_regex(r"[0-9]{1,19}(-[0-9]{1,19})?", fullmatch=True))
+def test_no_cursor_is_answered_with_500(client, cursor):
     for address in ("/v1/articles", "/v1/annotations", "/v1/training-runs", "/v1/audit", "/articles", "/audit"):
         assert client.get(address, params={"cursor": cursor}).status_code in (200, 422)
 
@@ -151,7 +154,7 @@ def test_no_cursor_whatever_is_answered_with_500(client, cursor):
 _SQL = ("'; DROP TABLE articles; --", "' OR '1'='1", "%' UNION SELECT text FROM articles --", '"', "\\", "%", "_")
 
 
-def test_sql_in_a_filter_is_only_text(client):
+def test_sql_in_a_filter_is_treated_as_text(client):
     identifier = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Ilara Post"}).json()["id"]
     for sql in _SQL:
         for address, name in (
@@ -175,7 +178,7 @@ _TRAVERSAL = (
 )  # fmt: skip
 
 
-def test_no_name_leads_outside_of_where_it_belongs(client):
+def test_no_name_leads_to_a_file_outside_its_folder(client):
     for name in _TRAVERSAL:
         for address in (
             "/v1/models/{}",
@@ -189,7 +192,7 @@ def test_no_name_leads_outside_of_where_it_belongs(client):
             assert "root:" not in answer.text
 
 
-def test_bodies_of_every_kind_that_others_unpickle_are_refused(client, tmp_path):
+def test_bodies_of_media_types_that_other_servers_unpickle_are_rejected(client, tmp_path):
     import pickle
 
     class Canary:
@@ -197,20 +200,20 @@ def test_bodies_of_every_kind_that_others_unpickle_are_refused(client, tmp_path)
             return (open, (str(tmp_path / "canary"), "w"))
 
     content = pickle.dumps(Canary())
-    kinds = (
+    media_types = (
         "application/vnd.bentoml+pickle",
         "application/x-python-serialize",
         "application/octet-stream",
         "text/plain",
     )
-    for kind in kinds:
+    for media_type in media_types:
         for address in ("/v1/classify", "/v1/articles", "/v1/annotations", "/v1/models/rollback", "/v1/training-runs"):
-            answer = client.post(address, content=content, headers={"Content-Type": f"application/{kind}"})
-            assert 400 <= answer.status_code < 500, (address, kind)
+            answer = client.post(address, content=content, headers={"Content-Type": media_type})
+            assert 400 <= answer.status_code < 500, (address, media_type)
     assert not (tmp_path / "canary").exists()
 
 
-def test_names_and_roles_that_nobody_may_set_are_refused(client):
+def test_fields_that_callers_may_not_set_are_rejected(client):
     for more in ({"role": "admin"}, {"champion": True}, {"score": 1.0}, {"created_at": "2026-01-01"}, {"id": "0" * 32}):
         answer = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, **more})
         assert (answer.status_code, next(iter(more)) in answer.text) == (422, True)

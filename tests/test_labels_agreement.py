@@ -23,7 +23,7 @@ WITH_GAPS = ratings(
 
 
 @pytest.mark.parametrize(("data", "published"), [(BINARY, 0.095), (NOMINAL, 0.692), (WITH_GAPS, 0.743)])
-def test_alpha_is_that_of_the_published_worked_examples(data, published):
+def test_alpha_equals_the_published_worked_examples(data, published):
     assert krippendorff_alpha(data) == pytest.approx(published, abs=0.0005)
 
 
@@ -32,7 +32,7 @@ def test_percent_agreement_counts_agreeing_pairs():
     assert percent_agreement(ratings([1, M], [M, 1])) is None
 
 
-def test_alpha_is_one_for_perfect_agreement_and_undefined_where_nothing_varies():
+def test_alpha_is_1_for_perfect_agreement_and_undefined_where_nothing_varies():
     assert krippendorff_alpha(ratings([0, 1, 0], [0, 1, 0])) == 1.0
     assert krippendorff_alpha(ratings([1, 1], [1, 1])) is None
     assert krippendorff_alpha(ratings([0, M], [M, 0])) is None
@@ -46,8 +46,8 @@ def test_the_interval_contains_alpha_and_narrows_with_more_articles():
     generator = np.random.default_rng(0)
 
     def interval(units):
-        truth = generator.random(units) < 0.4
-        coders = [np.where(generator.random(units) < 0.9, truth, ~truth) for _ in range(2)]
+        present = generator.random(units) < 0.4
+        coders = [np.where(generator.random(units) < 0.9, present, ~present) for _ in range(2)]
         data = np.array(coders, dtype=np.int64)
         low, high = alpha_interval(data, [str(unit // 5) for unit in range(units)])
         assert low < krippendorff_alpha(data) < high
@@ -56,14 +56,14 @@ def test_the_interval_contains_alpha_and_narrows_with_more_articles():
     assert interval(1000) < interval(100)
 
 
-def test_the_interval_is_undefined_where_alpha_is():
+def test_the_interval_is_undefined_where_alpha_is_undefined():
     assert alpha_interval(ratings([0, 0], [0, 0]), ["a", "b"]) is None
 
 
-def test_agreement_leaves_adjudicators_and_lone_coders_out(codebook):
+def test_agreement_ignores_adjudicators_and_paragraphs_with_a_single_coder(codebook):
     def coded(article, **frames_by_coder):
-        codes = tuple(Annotation(coder, dict.fromkeys(f, "present")) for coder, f in frames_by_coder.items())
-        return CodedParagraph(article, 0, "s", "text", codes)
+        annotations = tuple(Annotation(coder, dict.fromkeys(f, "present")) for coder, f in frames_by_coder.items())
+        return CodedParagraph(article, 0, "s", "text", annotations)
 
     paragraphs = [
         coded("a", ann=["foreign_hand"], ben=["foreign_hand"], adjudicator=[]),
@@ -75,8 +75,8 @@ def test_agreement_leaves_adjudicators_and_lone_coders_out(codebook):
     assert (foreign_hand.coders, foreign_hand.paragraphs, foreign_hand.reading) == (2, 2, "reliable")
 
 
-def test_nothing_coded_twice_has_no_agreement(codebook):
-    lone = [CodedParagraph("a", 0, "s", "text", (Annotation("ann", {}),))]
-    assert {(r.alpha, r.interval, r.percent, r.reading) for r in agreement(lone, codebook)} == {
+def test_agreement_is_undefined_without_paragraphs_that_two_coders_coded(codebook):
+    single = [CodedParagraph("a", 0, "s", "text", (Annotation("ann", {}),))]
+    assert {(r.alpha, r.interval, r.percent, r.reading) for r in agreement(single, codebook)} == {
         (None, None, None, "undefined")
     }

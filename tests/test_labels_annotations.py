@@ -22,18 +22,18 @@ def corpus_of(tmp_path, codebook, *rows):
     return read_corpus(path, codebook)
 
 
-def test_the_shipped_corpus_has_what_its_datasheet_says(corpus, codebook):
+def test_the_shipped_corpus_matches_its_datasheet(corpus, codebook):
     gold = settle(corpus, codebook)
-    sheet = " ".join((DEFAULT_CORPUS / "README.md").read_text(encoding="utf-8").split())
-    assert f"{len(corpus):,} paragraphs in {len({p.article for p in corpus})} articles" in sheet
-    assert f"from {len({p.source for p in corpus})} sources" in sheet
+    datasheet = " ".join((DEFAULT_CORPUS / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(corpus):,} paragraphs in {len({p.article for p in corpus})} articles" in datasheet
+    assert f"from {len({p.source for p in corpus})} sources" in datasheet
     for frame in codebook.keys:
-        assert f"{sum(frame in g.frames for g in gold):,} {frame}" in sheet
-    assert f"{sum(not g.frames for g in gold):,} none" in sheet
+        assert f"{sum(frame in g.frames for g in gold):,} {frame}" in datasheet
+    assert f"{sum(not g.frames for g in gold):,} none" in datasheet
     assert not any(g.unsettled for g in gold)
 
 
-def test_a_corpus_written_and_read_again_is_the_same(corpus, codebook, tmp_path):
+def test_a_corpus_is_the_same_after_writing_and_reading(corpus, codebook, tmp_path):
     write_corpus(corpus, tmp_path / "again.jsonl")
     assert read_corpus(tmp_path / "again.jsonl", codebook) == corpus
 
@@ -43,10 +43,10 @@ def test_a_corpus_written_and_read_again_is_the_same(corpus, codebook, tmp_path)
     [
         ("{", "line 2: not a JSON object"),
         ("[]", "line 2: not a JSON object"),
-        ({**GOOD, "index": 1, "text": " "}, "'text' must be a text that is not empty"),
+        ({**GOOD, "index": 1, "text": " "}, "'text' must be a non-empty string"),
         ({**GOOD, "index": -1}, "'index' must be a whole number"),
         ({**GOOD, "index": True}, "'index' must be a whole number"),
-        ({**GOOD, "index": 1, "annotations": []}, "at least one annotation"),
+        ({**GOOD, "index": 1, "annotations": []}, "'annotations' must be a non-empty list"),
         ({**GOOD, "index": 1, "annotations": [{"frames": {}}]}, "needs a 'coder'"),
         ({**GOOD, "index": 1, "annotations": [{"coder": "m", "frames": {"rain": "present"}}]}, "no frame 'rain'"),
         ({**GOOD, "index": 1, "annotations": [{"coder": "m", "frames": {"foreign_hand": "loud"}}]}, "not a stance"),
@@ -54,18 +54,18 @@ def test_a_corpus_written_and_read_again_is_the_same(corpus, codebook, tmp_path)
         (GOOD, "paragraph 0 of article 'a-1' occurs twice"),
     ],
 )
-def test_a_bad_row_refuses_the_whole_corpus_and_is_named(tmp_path, codebook, row, sentence):
+def test_a_bad_row_is_named_and_the_whole_corpus_rejected(tmp_path, codebook, row, sentence):
     with pytest.raises(CorpusError, match=sentence):
         corpus_of(tmp_path, codebook, GOOD, row)
 
 
-def test_many_bad_rows_are_counted_and_kept(tmp_path, codebook):
+def test_the_message_counts_many_bad_rows_and_the_error_lists_them_all(tmp_path, codebook):
     with pytest.raises(CorpusError, match="and 2 more") as caught:
         corpus_of(tmp_path, codebook, *["{"] * 7)
     assert len(caught.value.rows) == 7
 
 
-def test_a_folder_without_lines_is_refused(tmp_path, codebook):
+def test_a_folder_without_json_lines_is_rejected(tmp_path, codebook):
     with pytest.raises(CorpusError, match=r"no \.jsonl file"):
         read_corpus(tmp_path, codebook)
     shutil.copy(DEFAULT_CORPUS / "contrast-pairs.jsonl", tmp_path)

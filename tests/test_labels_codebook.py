@@ -32,12 +32,12 @@ def test_the_default_codebook_has_the_four_frames_with_definitions_and_distinct_
     assert len({frame.colour for frame in codebook.frames}) == 4
 
 
-def test_another_codebook_is_read_in_its_order(tmp_path):
+def test_the_frames_of_another_codebook_stay_in_its_order(tmp_path):
     codebook = read_codebook(write(tmp_path, TWO_FRAMES))
     assert (codebook.name, codebook.version, codebook.keys) == ("Weather", 3, ("sun", "rain"))
 
 
-def test_requiring_a_frame_that_is_not_there_names_those_that_are(codebook):
+def test_requiring_an_unknown_frame_names_the_frames_that_exist(codebook):
     assert codebook.require("foreign_hand").title == "Foreign hand"
     with pytest.raises(CodebookError, match=r"no frame 'sun'; its frames are blame_on_leadership"):
         codebook.require("sun")
@@ -50,18 +50,18 @@ def test_requiring_a_frame_that_is_not_there_names_those_that_are(codebook):
         (("version = 3", "version = true"), "'version' must be a whole number"),
         (('key = "rain"', 'key = "sun"'), "frame 'sun' is defined twice"),
         (('key = "rain"', 'key = "Rain!"'), "frame 2 .* lower-case letters"),
-        (('title = "Rain"', "title = 5"), "'title' must be a text"),
+        (('title = "Rain"', "title = 5"), "'title' must be a string"),
         (('title = "Rain"', 'title = "Rain"\ncolour = "red"'), "#rrggbb"),
-        (('title = "Rain"', 'title = "Rain"\ninclude = "x"'), "'include' must be a list of texts"),
+        (('title = "Rain"', 'title = "Rain"\ninclude = "x"'), "'include' must be a list of strings"),
         (("name = ", "name = = "), "not valid TOML"),
     ],
 )
-def test_a_faulty_codebook_is_refused_with_what_is_wrong(tmp_path, change, sentence):
+def test_a_faulty_codebook_is_rejected_with_its_faults(tmp_path, change, sentence):
     with pytest.raises(CodebookError, match=sentence):
         read_codebook(write(tmp_path, TWO_FRAMES.replace(*change)))
 
 
-def test_one_frame_is_too_few_and_fifty_one_are_too_many(tmp_path):
+def test_a_codebook_has_2_to_50_frames(tmp_path):
     head, frame = 'name = "n"\nversion = 1\n', '[[frames]]\nkey = "f{0}"\ntitle = "t"\ndefinition = "d"\n'
     for count, allowed in ((1, False), (2, True), (50, True), (51, False)):
         path = write(tmp_path, head + "".join(frame.format(number) for number in range(count)))
@@ -72,6 +72,6 @@ def test_one_frame_is_too_few_and_fifty_one_are_too_many(tmp_path):
                 read_codebook(path)
 
 
-def test_a_missing_codebook_says_where_it_was_looked_for(tmp_path):
+def test_a_missing_codebook_is_named_with_its_path(tmp_path):
     with pytest.raises(CodebookError, match=r"no codebook at .*nowhere\.toml"):
         read_codebook(tmp_path / "nowhere.toml")

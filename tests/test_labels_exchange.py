@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from labels.annotations import read_corpus
 from labels.codebook import codebook_to_toml, read_codebook
-from labels.exchange import FORMATS, Code, ExchangeError, require_format
+from labels.exchange import FORMATS, ExchangedAnnotation, ExchangeError, require_format
 from labels.exchange.refi_qda import read_codebook as read_refi_codebook
 from labels.exchange.refi_qda import write_codebook
 
-CODES = [
-    Code(
+ANNOTATIONS = [
+    ExchangedAnnotation(
         "ann@example.org",
-        'Ministers failed, they said; "again".\nTwice.',
+        'Ministers failed, they admitted; "again".\nTwice.',
         "Courier",
         {"blame_on_leadership": "reported"},
     ),
-    Code("ben", 'Ministers failed, they said; "again".\nTwice.', "Courier", {}),
-    Code(
+    ExchangedAnnotation("ben", 'Ministers failed, they admitted; "again".\nTwice.', "Courier", {}),
+    ExchangedAnnotation(
         "ben",
         "=cmd('x') The neighbour armed them — ünïcode 😀",
         "Herald",
@@ -34,12 +34,14 @@ CODES = [
         codebook_version=1,
         created_at="2026-03-14T08:00:00+00:00",
     ),
-    Code("eva", "'quoted start", "+source", {"foreign_hand": "reported"}, article_id="0" * 32, paragraph=4),
+    ExchangedAnnotation(
+        "eva", "'quoted start", "+source", {"foreign_hand": "reported"}, article_id="0" * 32, paragraph=4
+    ),
 ]
 
 
-def ordered(codes):
-    return sorted(codes, key=lambda c: (c.text, c.coder))
+def ordered(annotations):
+    return sorted(annotations, key=lambda c: (c.text, c.coder))
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +52,8 @@ def frames():
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_round_trip_loses_nothing(name, frames):
     file_format = require_format(name)
-    again = file_format.read(file_format.write(CODES, frames), frames)
-    assert ordered(again) == ordered(CODES)
+    again = file_format.read(file_format.write(ANNOTATIONS, frames), frames)
+    assert ordered(again) == ordered(ANNOTATIONS)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -65,32 +67,32 @@ def test_a_round_trip_loses_nothing(name, frames):
         st.sampled_from(["foreign_hand", "grievance_driven"]), st.sampled_from(["advanced", "reported", "contested"])
     ),
 )
-def test_a_round_trip_keeps_any_text_and_coder(name, frames, text, coder, chosen):
-    code = Code(coder, text, "here", chosen, article_id="a" * 32, paragraph=0)
+def test_a_round_trip_preserves_any_text_and_coder(name, frames, text, coder, chosen):
+    annotation = ExchangedAnnotation(coder, text, "here", chosen, article_id="a" * 32, paragraph=0)
     file_format = require_format(name)
-    assert file_format.read(file_format.write([code], frames), frames) == [code]
+    assert file_format.read(file_format.write([annotation], frames), frames) == [annotation]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_control_characters_never_stop_an_export(name, frames):
+def test_control_characters_never_break_an_export(name, frames):
     file_format = require_format(name)
-    code = Code("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
-    [again] = file_format.read(file_format.write([code], frames), frames)
+    annotation = ExchangedAnnotation("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
+    [again] = file_format.read(file_format.write([annotation], frames), frames)
     assert again.text.startswith("The army")
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_codes_are_a_file_too(name, frames):
+def test_a_file_without_annotations_can_be_read(name, frames):
     file_format = require_format(name)
     assert file_format.read(file_format.write([], frames), frames) == []
 
 
-def test_a_corpus_of_stored_codes_is_one_that_training_reads(frames, tmp_path):
+def test_training_reads_a_corpus_of_stored_annotations(frames, tmp_path):
     path = tmp_path / "ours.jsonl"
-    path.write_bytes(FORMATS["corpus"].write(CODES, frames))
-    [of_two, of_article, next_to_it] = read_corpus(path, frames)
-    assert [(a.coder, a.frames) for a in of_two.annotations] == [(code.coder, code.frames) for code in CODES[:2]]
-    assert (of_article.article, of_article.index, next_to_it.index) == ("0" * 32, 3, 4)
+    path.write_bytes(FORMATS["corpus"].write(ANNOTATIONS, frames))
+    [coded_twice, in_article, following] = read_corpus(path, frames)
+    assert [(a.coder, a.frames) for a in coded_twice.annotations] == [(a.coder, a.frames) for a in ANNOTATIONS[:2]]
+    assert (in_article.article, in_article.index, following.index) == ("0" * 32, 3, 4)
     [plain] = FORMATS["corpus"].read(
         lines(
             {
@@ -103,14 +105,16 @@ def test_a_corpus_of_stored_codes_is_one_that_training_reads(frames, tmp_path):
         ),
         frames,
     )
-    assert plain == Code("mira", "It rained.", "Post", {"foreign_hand": "contested"}, article_id="a1", paragraph=2)
+    assert plain == ExchangedAnnotation(
+        "mira", "It rained.", "Post", {"foreign_hand": "contested"}, article_id="a1", paragraph=2
+    )
 
 
 def lines(*rows):
     return "\n".join(map(json.dumps, rows)).encode()
 
 
-def test_label_studio_files_as_it_writes_them_are_read(frames):
+def test_a_file_that_label_studio_wrote_is_read(frames):
     def choice(values):
         return {
             "from_name": "framing",
@@ -139,22 +143,22 @@ def test_label_studio_files_as_it_writes_them_are_read(frames):
         "meta": {},
         "project": 1,
     }
-    found = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames)
-    assert [(c.coder, dict(c.frames)) for c in found] == [("3", {"foreign_hand": "present"}), ("b@x.org", {})]
+    annotations = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames)
+    assert [(c.coder, dict(c.frames)) for c in annotations] == [("3", {"foreign_hand": "present"}), ("b@x.org", {})]
 
 
-def test_doccano_files_as_it_writes_them_are_read(frames):
+def test_a_file_that_doccano_wrote_is_read(frames):
     data = lines(
         {"id": 1, "text": "A.", "label": ["foreign_hand"], "Comments": []}, {"id": 2, "text": "B.", "label": []}
     )
-    found = FORMATS["doccano"].read(data, frames)
-    assert [(c.coder, c.text, dict(c.frames)) for c in found] == [
+    annotations = FORMATS["doccano"].read(data, frames)
+    assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [
         ("", "A.", {"foreign_hand": "present"}),
         ("", "B.", {}),
     ]
 
 
-def test_prodigy_files_as_it_writes_them_are_read(frames):
+def test_a_file_that_prodigy_wrote_is_read(frames):
     choice = {"text": "A.", "options": [{"id": "foreign_hand", "text": "Foreign hand"}], "_view_id": "choice"}
     data = lines(
         {**choice, "accept": ["foreign_hand"], "answer": "accept", "_input_hash": 1, "_annotator_id": "ann"},
@@ -162,14 +166,14 @@ def test_prodigy_files_as_it_writes_them_are_read(frames):
         {"text": "B.", "label": "foreign_hand", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
         {"text": "B.", "label": "grievance_driven", "answer": "accept", "_input_hash": 2, "_session_id": "ben"},
     )
-    found = FORMATS["prodigy"].read(data, frames)
-    assert [(c.coder, c.text, dict(c.frames)) for c in found] == [
+    annotations = FORMATS["prodigy"].read(data, frames)
+    assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [
         ("ann", "A.", {"foreign_hand": "present"}),
         ("ben", "B.", {"grievance_driven": "present"}),
     ]
 
 
-def test_argilla_rows_as_it_writes_them_are_read(frames):
+def test_rows_that_argilla_wrote_are_read(frames):
     row = {
         "text": "A.",
         "framing.responses": [["foreign_hand"], ["grievance_driven"], []],
@@ -178,19 +182,19 @@ def test_argilla_rows_as_it_writes_them_are_read(frames):
         "framing.suggestion": ["foreign_hand"],
         "framing.suggestion.score": [0.4],
     }
-    found = FORMATS["argilla"].read(lines(row), frames)
-    assert [(c.coder, dict(c.frames)) for c in found] == [("u1", {"foreign_hand": "present"}), ("u3", {})]
+    annotations = FORMATS["argilla"].read(lines(row), frames)
+    assert [(c.coder, dict(c.frames)) for c in annotations] == [("u1", {"foreign_hand": "present"}), ("u3", {})]
 
 
 def test_a_wide_csv_of_a_spreadsheet_is_read(frames):
     table = "coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\r\nann,A.,0,1,,0\r\n"
-    [code] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames)
-    assert (code.coder, dict(code.frames)) == ("ann", {"foreign_hand": "present"})
+    [annotation] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames)
+    assert (annotation.coder, dict(annotation.frames)) == ("ann", {"foreign_hand": "present"})
 
 
-def test_csv_cells_are_no_formulas(frames):
+def test_csv_cells_are_never_formulas(frames):
     for name in ("csv-long", "csv-wide"):
-        text = FORMATS[name].write(CODES, frames).decode()
+        text = FORMATS[name].write(ANNOTATIONS, frames).decode()
         for row in csv.reader(io.StringIO(text)):
             assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
@@ -216,15 +220,15 @@ def qdpx(project=QDE, **texts):
     return buffer.getvalue()
 
 
-def test_refi_qda_projects_of_other_tools_are_read_with_their_users(frames):
-    found = FORMATS["refi-qda"].read(qdpx(), frames)
-    assert [(c.coder, c.text, c.source, dict(c.frames)) for c in found] == [
+def test_a_refi_qda_project_of_another_tool_is_read_with_its_users(frames):
+    annotations = FORMATS["refi-qda"].read(qdpx(), frames)
+    assert [(c.coder, c.text, c.source, dict(c.frames)) for c in annotations] == [
         ("Ann", "The army.", "Courier 1", {"foreign_hand": "present"}),
         ("Ben", "The army.", "Courier 1", {"foreign_hand": "contested"}),
     ]
 
 
-def test_the_codebook_goes_out_as_refi_qda(frames):
+def test_the_codebook_survives_a_round_trip_as_refi_qda(frames):
     data = write_codebook(frames)
     assert data.count(b"<Code ") == 16
     again = read_refi_codebook(data, frames.name)
@@ -232,13 +236,13 @@ def test_the_codebook_goes_out_as_refi_qda(frames):
     assert [(f.definition, f.colour) for f in again.frames] == [(f.definition, f.colour) for f in frames.frames]
 
 
-def test_a_codebook_of_another_tool_becomes_one_of_ours(tmp_path):
+def test_a_codebook_of_another_tool_becomes_a_codebook_file(tmp_path):
     names = '<Code guid="1" name="Foreign hand!" isCodable="true"/><Code guid="2" name="Klima \u00c4" color="#00ff00" isCodable="true"/>'
     data = f'<CodeBook xmlns="urn:QDA-XML:codebook:1.0"><Codes>{names}</Codes></CodeBook>'.encode()
     path = tmp_path / "own.toml"
     path.write_text(codebook_to_toml(read_refi_codebook(data, "own")), encoding="utf-8")
-    found = read_codebook(path)
-    assert (found.keys, found.frames[1].colour) == (("foreign_hand", "klima"), "#00ff00")
+    codebook = read_codebook(path)
+    assert (codebook.keys, codebook.frames[1].colour) == (("foreign_hand", "klima"), "#00ff00")
     with pytest.raises(ExchangeError, match="2 to 50 are allowed"):
         read_refi_codebook(data.replace(b"</Code>", b"").replace(names.split("/>")[1].encode() + b"/>", b""), "own")
 
@@ -249,25 +253,25 @@ def test_a_codebook_of_another_tool_becomes_one_of_ours(tmp_path):
         ("doccano", lines({"text": "A.", "label": ["rain"]}, {"label": []}), ["line 1: the codebook has no frame 'rain'", "line 2: 'text'"]),
         ("doccano", b"{\n[]", ["line 1: not a JSON object", "line 2: not a JSON object"]),
         ("doccano", b"\xff", ["not UTF-8"]),
-        ("doccano", lines({"text": "A.", "label": "foreign_hand"}), ["line 1: the labels must be a list"]),
-        ("doccano", lines({"text": "A.", "label": [], "inclusion_probability": 2}), ["'inclusion_probability' must lie"]),
+        ("doccano", lines({"text": "A.", "label": "foreign_hand"}), ["line 1: the labels must be a list of strings"]),
+        ("doccano", lines({"text": "A.", "label": [], "inclusion_probability": 2}), ["'inclusion_probability' must be above 0"]),
         ("prodigy", lines({"text": "A.", "accept": [], "answer": "maybe"}), ["'answer' must be"]),
         ("label-studio", b"{}", ["not a list of tasks"]),
         ("label-studio", b'[{"data": {}}]', ["task 1: 'text' must be"]),
         ("label-studio", b"[5]", ["task 1: not a JSON object"]),
         ("argilla", lines({"text": "A."}), ["'frames.responses' is missing"]),
-        ("argilla", lines({"text": "A.", "frames.responses": [[]], "frames.responses.users": []}), ["one entry a response"]),
+        ("argilla", lines({"text": "A.", "frames.responses": [[]], "frames.responses.users": []}), ["an entry per response"]),
         ("csv-long", b"coder,text\r\n", ["no column 'frame'"]),
         ("csv-long", b"coder,text,frame,paragraph\r\na,A.,,x\r\n", ["row 2: 'paragraph' must be a number"]),
         ("csv-wide", b"coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\na,A.,2,0,0,0\n", ["row 2: 'blame_on_leadership' must be 0 or 1"]),
         ("refi-qda", b"PK", ["not a zip file"]),
         ("refi-qda", qdpx("<Project"), ["not well-formed XML"]),
         ("refi-qda", qdpx(other="x"), ["source 'Courier 1': its text 's-1.txt' is not in the project"]),
-        ("refi-qda", qdpx(QDE.replace('endPosition="9"', 'endPosition="99"')), ["lies outside of the text"]),
-        ("refi-qda", qdpx(QDE.replace("Foreign hand", "Rain")), ["no frame of the codebook"]),
+        ("refi-qda", qdpx(QDE.replace('endPosition="9"', 'endPosition="99"')), ["lies outside the text"]),
+        ("refi-qda", qdpx(QDE.replace("Foreign hand", "Rain")), ["not a frame of the codebook"]),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_refused_whole_with_its_rows(name, data, faults, frames):
+def test_a_bad_file_is_rejected_with_all_its_bad_rows(name, data, faults, frames):
     with pytest.raises(ExchangeError) as caught:
         FORMATS[name].read(data, frames)
     assert len(caught.value.rows) == len(faults)
@@ -275,7 +279,7 @@ def test_a_bad_file_is_refused_whole_with_its_rows(name, data, faults, frames):
         assert fault in row
 
 
-def test_entity_attacks_and_bombs_are_refused(frames):
+def test_entity_attacks_and_archive_bombs_are_rejected(frames):
     laughs = '<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + QDE.split("?>")[1].replace(
         "Frames", "&b;"
     )
@@ -294,6 +298,6 @@ def test_entity_attacks_and_bombs_are_refused(frames):
         FORMATS["refi-qda"].read(bomb.getvalue(), frames)
 
 
-def test_an_unknown_format_is_refused_with_those_that_are_known():
-    with pytest.raises(ExchangeError, match="use one of label-studio, doccano"):
+def test_an_unknown_format_is_rejected_with_the_names_that_exist():
+    with pytest.raises(ExchangeError, match="the formats are label-studio, doccano"):
         require_format("brat")

@@ -8,7 +8,7 @@ from labels.normalise import normalise, normalise_with_offsets
 
 
 @pytest.mark.parametrize(
-    ("written", "normal"),
+    ("submitted", "normal"),
     [
         ("Café", "cafe"),
         ("Cafe\u0301", "cafe"),
@@ -21,12 +21,12 @@ from labels.normalise import normalise, normalise_with_offsets
         ("हिन्दी", "हिन्दी"),
     ],
 )
-def test_texts_that_read_alike_are_spelt_alike(written, normal):
-    assert normalise(written) == normal
+def test_texts_that_look_the_same_have_the_same_normal_form(submitted, normal):
+    assert normalise(submitted) == normal
 
 
 @given(st.text())
-def test_normalising_twice_changes_nothing_more(text):
+def test_normalising_a_normal_form_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
 
 
@@ -34,10 +34,10 @@ def test_normalising_twice_changes_nothing_more(text):
 def test_offsets_lead_back_to_the_original_characters(text):
     normal = normalise_with_offsets(text)
     assert normal.text == normalise(text)
-    for place in range(len(normal.text)):
-        [start], [end] = normal.original_spans(np.array([place]), np.array([place + 1]))
+    for position in range(len(normal.text)):
+        [start], [end] = normal.original_spans(np.array([position]), np.array([position + 1]))
         assert end == start + 1
-        assert normal.text[place] in normalise(text[start:end])
+        assert normal.text[position] in normalise(text[start:end])
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_offsets_lead_back_to_the_original_characters(text):
         ("Die Regierung hat die Bevölkerung nicht geschützt.", "de"),
     ],
 )
-def test_the_language_of_a_sentence_is_found(text, code):
+def test_the_language_of_a_sentence_is_detected(text, code):
     assert detect_language(text).code == code

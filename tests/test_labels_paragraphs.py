@@ -1,16 +1,16 @@
 import json
 
 import pytest
-from conftest import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labels.boilerplate import furniture, is_heading
+from labels.boilerplate import is_heading, reason_to_skip
 from labels.errors import ArticleError
 from labels.paragraphs import split_html, split_paragraphs, split_text
+from tests.support.paths import SHARED
 
 A = "The gunmen stopped the night train in the pass and held its passengers until the next afternoon."
-B = "Ministers promised an inquiry, and the opposition asked why earlier warnings had been put aside."
+B = "Ministers promised an inquiry, and the opposition demanded to know why earlier warnings had been ignored."
 C = "By evening the line had been repaired and the first goods trains went through to the coast."
 
 
@@ -26,17 +26,17 @@ def test_blank_lines_separate_paragraphs():
     assert texts(split_text(f"{A}\n\n{B}\n \t\n{C}")) == [A, B, C]
 
 
-def test_newlines_separate_paragraphs_where_there_are_no_blank_lines():
+def test_newlines_separate_paragraphs_in_a_text_without_blank_lines():
     assert texts(split_text(f"{A}\n{B}\r\n{C}")) == [A, B, C]
 
 
-def test_one_paragraph_a_line_is_told_from_blank_lines_elsewhere_in_the_text():
+def test_newlines_separate_paragraphs_although_blank_lines_occur_elsewhere_in_the_text():
     article = split_text(f"World\nTrain seized in the pass\n\n{A}\n{B}\n{C}\n\n\n")
     assert texts(article) == [A, B, C]
     assert reasons(article) == {"World": "heading", "Train seized in the pass": "heading"}
 
 
-def test_lines_that_were_wrapped_at_a_column_are_one_paragraph():
+def test_lines_that_were_wrapped_at_a_column_are_joined():
     wrapped = (
         "The gunmen stopped the night train in the pass and held its\n"
         "passengers until the next afternoon, when soldiers reached the\n"
@@ -92,7 +92,7 @@ def test_offsets_are_code_points_into_the_submitted_text():
         ("More columns by Ilara Venn", "related"),
     ],
 )
-def test_what_is_not_a_paragraph_is_set_aside_with_its_reason(line, reason):
+def test_a_piece_that_is_not_a_paragraph_is_skipped_with_its_reason(line, reason):
     article = split_text(f"{line}\n\n{A}\n\n{B}")
     assert texts(article) == [A, B]
     assert reasons(article) == {line: reason}
@@ -104,27 +104,27 @@ def test_what_is_not_a_paragraph_is_set_aside_with_its_reason(line, reason):
         "By 2003 the movement had split into three, and its founder was dead.",
         "By killing monks the separatists have discredited themselves once more.",
         "By dawn it was over.",
-        "The army killed nine rebels in the valley on Sunday, a spokesman said. (Reuters)",
+        "The army killed nine rebels in the valley on Sunday, a spokesman announced. (Reuters)",
         "A senior reporter was shot dead at his gate.",
         "The man who was killed was a columnist of the paper.",
         "Published in 2019, the report was ignored by everybody.",
         "Posted to the border in 2019, he had never seen a rebel.",
-        "Share prices fell after the attack, the exchange said on Tuesday.",
+        "Share prices fell after the attack, the exchange reported on Tuesday.",
         "Photographs of the tunnel show two breaches in the northern wall.",
-        "“We were left alone,” he said.",
-        "More troops were sent to the pass on Wednesday, officials said.",
-        "The writer and the general had met twice before the war, he said.",
-        "Follow the money and you will find the generals, the opposition said.",
+        "“We were left alone,” he recalled.",
+        "More troops were sent to the pass on Wednesday, officials confirmed.",
+        "The writer and the general had met twice before the war, he claimed.",
+        "Follow the money and you will find the generals, the opposition claimed.",
         "Who sent them? The ministry has named a neighbour, and offered no proof.",
         "Save the children of the valley from this war, the bishop begged the army.",
         "Related violence in the valley has killed forty people since May.",
     ],
 )
-def test_a_short_paragraph_that_looks_like_boilerplate_is_kept(line):
+def test_a_short_paragraph_that_looks_like_boilerplate_is_not_skipped(line):
     assert texts(split_text(f"{A}\n\n{line}")) == [A, line]
 
 
-def test_a_list_of_other_columns_is_set_aside_whole():
+def test_a_list_of_other_columns_is_skipped_completely():
     text = f"{A}\n\nMore columns\n\nThe price of quiet\n\nWho guards the tunnel?\n\nA minister explains\n\n{B}"
     article = split_text(text)
     assert texts(article) == [A, B]
@@ -132,24 +132,24 @@ def test_a_list_of_other_columns_is_set_aside_whole():
 
 
 @pytest.mark.parametrize("lines", [["The state has failed its people"], ["Army storms pass", "Envoy recalled", "Rain"]])
-def test_headings_that_head_nothing_are_paragraphs(lines):
+def test_headings_without_a_text_below_them_are_paragraphs(lines):
     assert texts(split_text("\n".join(lines))) == lines
 
 
 @pytest.mark.parametrize("text", ["Share this on", "By Ilara Venn\n\nWorld\n\nPhoto: Courier"])
-def test_a_text_of_boilerplate_alone_is_refused(text):
+def test_a_text_that_is_only_boilerplate_is_rejected(text):
     with pytest.raises(ArticleError, match="Nothing is left to score") as caught:
         split_text(text)
     assert caught.value.field == "text"
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\u2028 "])
-def test_an_empty_text_is_refused(text):
+def test_an_empty_text_is_rejected(text):
     with pytest.raises(ArticleError, match="empty"):
         split_text(text)
 
 
-def test_paragraphs_of_the_caller_keep_their_place_in_the_list():
+def test_the_index_of_a_callers_paragraph_is_its_position_in_the_list():
     article = split_paragraphs([A, "Share this on", "no full stop here", B])
     assert [(p.index, p.text) for p in article.paragraphs] == [(0, A), (2, "no full stop here"), (3, B)]
     assert reasons(article) == {"Share this on": "boilerplate"}
@@ -157,30 +157,30 @@ def test_paragraphs_of_the_caller_keep_their_place_in_the_list():
         assert article.text[piece.start : piece.end] == piece.text
 
 
-def test_an_empty_paragraph_of_the_caller_is_named():
+def test_an_empty_paragraph_of_a_caller_is_named():
     with pytest.raises(ArticleError) as caught:
         split_paragraphs([A, " "])
     assert caught.value.field == "paragraphs/1"
 
 
-def test_the_shipped_corpus_loses_only_what_its_datasheet_names(corpus):
-    lost = [p.text for p in corpus if furniture(p.text) or is_heading(p.text)]
-    assert len(lost) == 10
+def test_the_rules_skip_only_those_paragraphs_of_the_shipped_corpus_that_its_datasheet_mentions(corpus):
+    skipped = [p.text for p in corpus if reason_to_skip(p.text) or is_heading(p.text)]
+    assert len(skipped) == 10
 
 
-def test_the_real_sample_article_has_its_headings_and_caption_set_aside():
+def test_the_headings_and_the_caption_of_the_real_sample_article_are_skipped():
     sample = SHARED / "samples"
     if not sample.is_dir():
         pytest.skip("the sample is not beside this checkout")
     text = (sample / "article.txt").read_text(encoding="utf-8")
-    codes = [json.loads(line) for line in (sample / "article.codes.jsonl").read_text(encoding="utf-8").splitlines()]
+    pieces = [json.loads(line) for line in (sample / "article.codes.jsonl").read_text(encoding="utf-8").splitlines()]
     article = split_text(text)
-    assert [p.text[:40] for p in article.paragraphs] == [c["starts"] for c in codes if not c["boilerplate"]]
-    assert [s.text[:40] for s in article.skipped] == [c["starts"] for c in codes if c["boilerplate"]]
+    assert [p.text[:40] for p in article.paragraphs] == [p["starts"] for p in pieces if not p["boilerplate"]]
+    assert [s.text[:40] for s in article.skipped] == [p["starts"] for p in pieces if p["boilerplate"]]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400))
-def test_nothing_but_white_space_is_ever_lost(text):
+def test_only_white_space_is_ever_lost(text):
     try:
         article = split_text(text)
     except ArticleError:
@@ -202,14 +202,14 @@ PAGE = f"""<html><head><title>T</title><script>var a = "x";</script></head><body
 <aside>Share this on <a>Facebook</a></aside><footer>© 2026 The Courier</footer></body></html>"""
 
 
-def test_an_html_page_gives_its_article_and_keeps_the_rest_as_skipped():
+def test_the_article_of_an_html_page_becomes_paragraphs_and_the_rest_is_skipped():
     article = split_html(PAGE)
     assert texts(article) == [A, B, C]
-    found = reasons(article)
-    assert found["After the night train"] == "heading"
-    assert found["By Ilara Venn"] == "byline"
-    assert found["The tunnel after the fire"] in ("caption", "outside_article")
-    assert found["Politics of the day"] == "outside_article"
+    skipped = reasons(article)
+    assert skipped["After the night train"] == "heading"
+    assert skipped["By Ilara Venn"] == "byline"
+    assert skipped["The tunnel after the fire"] in ("caption", "outside_article")
+    assert skipped["Politics of the day"] == "outside_article"
     assert "var a" not in article.text
 
 
@@ -219,12 +219,12 @@ def test_offsets_of_html_index_the_extracted_text():
         assert article.text[piece.start : piece.end] == piece.text
 
 
-def test_a_fragment_of_html_is_enough():
+def test_a_fragment_of_html_is_accepted():
     assert texts(split_html(f"<p>{A}<p>{B}")) == [A, B]
 
 
 @pytest.mark.parametrize("page", ["", "<html></html>", "<script>x</script>", "<!-- nothing -->", "<div>" * 5000])
-def test_html_without_a_paragraph_is_refused(page):
+def test_html_without_a_paragraph_is_rejected(page):
     with pytest.raises(ArticleError) as caught:
         split_html(page)
     assert caught.value.field == "html"

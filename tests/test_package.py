@@ -8,13 +8,13 @@ import subprocess
 import sys
 import zipfile
 
-from conftest import ROOT
+from tests.support.paths import ROOT
 
 
 def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tmp_path):
     source = tmp_path / "source"
-    kept = ["labels", "training", "service", "pyproject.toml", "README.md", "LICENSE"]
-    for name in kept:
+    copied = ["labels", "training", "service", "pyproject.toml", "README.md", "LICENSE"]
+    for name in copied:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
@@ -26,6 +26,9 @@ def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tm
     [wheel] = (tmp_path / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     needed = {
+        "labels/py.typed",
+        "training/py.typed",
+        "service/py.typed",
         "labels/codebook.toml",
         "labels/corpus/regional-dailies.jsonl",
         "training/reports/templates/report.html",
@@ -37,6 +40,15 @@ def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tm
     }
     assert needed <= names
     assert not [name for name in names if name.startswith("tests")]
+    [metadata] = [name for name in names if name.endswith(".dist-info/METADATA")]
+    facts = zipfile.ZipFile(wheel).read(metadata).decode().partition("\n\n")[0]
+    assert "Author: The media-framing authors" in facts
+    assert "License-File: LICENSE" in facts
+    assert re.findall(r"^Project-URL: (\w+), https://", facts, re.MULTILINE) == [
+        "Documentation", "Source", "Changelog", "Issues",
+    ]  # fmt: skip
+    # Only the version of Python that the tests run on is declared.
+    assert re.findall(r"Python :: (3\.\d+)", facts) == ["3.11"]
 
 
 def test_the_locks_pin_every_package_by_hash_and_name_no_index():

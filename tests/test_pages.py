@@ -3,10 +3,13 @@
 import re
 
 import pytest
-from conftest import THREE_PARAGRAPHS
+from starlette.testclient import TestClient
 
 from labels.annotations import DEFAULT_CORPUS
+from service.app import create_app
 from service.pages.charts import charts
+from service.settings import Settings
+from tests.support.articles import THREE_PARAGRAPHS
 
 PAGES = ["/", "/classify", "/articles", "/coding", "/coding?coder=mira", "/models", "/codebook", "/audit", "/sign-in"]
 
@@ -37,15 +40,37 @@ def test_every_page_forbids_foreign_and_inline_script_and_has_none(client, addre
     assert not re.findall(r"(?:src|href)=\"https?://", answer.text)
 
 
-@pytest.mark.parametrize("address", PAGES)
-def test_every_page_works_before_there_is_a_model(tmp_path, address):
-    from starlette.testclient import TestClient
-
-    from service.app import create_app
-    from service.settings import Settings
-
+@pytest.fixture
+def client_without_model(tmp_path):
     with TestClient(create_app(Settings(data_dir=tmp_path))) as client:
-        assert client.get(address).status_code == 200
+        yield client
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_every_page_works_before_a_model_is_trained(client_without_model, address):
+    assert client_without_model.get(address).status_code == 200
+
+
+def test_what_needs_a_model_says_how_to_get_a_model(client_without_model):
+    for answer in (
+        client_without_model.post("/classify", data={"content": THREE_PARAGRAPHS}),
+        client_without_model.get("/articles/" + "0" * 32),
+    ):
+        assert answer.status_code == 503
+        assert "No model is ready" in answer.text
+        assert "train one with `framing train`" in answer.text
+
+
+def test_an_unforeseen_error_gets_a_page_with_its_id_in_the_log(client, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("internal words")
+
+    monkeypatch.setattr("service.pages.reader.prevalence.outlets", fail)
+    answer = client.get("/articles")
+    assert answer.status_code == 500
+    assert "Something unexpected went wrong" in answer.text
+    assert re.search(r"under the id [0-9a-f]{32}", answer.text)
+    assert "internal words" not in answer.text
 
 
 def test_what_was_submitted_is_shown_as_text(client, stored):
@@ -65,18 +90,19 @@ def test_an_unknown_article_gets_a_page_that_says_so(client):
 @pytest.mark.parametrize(
     "address", ["/?period=aeon", "/articles?from=yesterday", "/articles?cursor=x", "/?shares=none"]
 )
-def test_a_wrong_address_gets_a_page_that_names_the_part(client, address):
+def test_a_wrong_address_gets_a_page_that_names_the_parameter(client, address):
     answer = client.get(address)
     assert answer.status_code == 422
-    assert re.search(r"[?&](\w+)=", address).group(1) in answer.text
+    parameter = re.search(r"[?&](\w+)=", address).group(1)
+    assert re.search(rf"<li>“{parameter}” (must be|does not have the right form)[^<]*\.</li>", answer.text)
 
 
-def test_empty_filters_of_a_form_are_no_filters(client, stored):
+def test_empty_filters_do_not_filter(client, stored):
     assert stored["id"] in client.get("/articles?q=&outlet=&from=&to=&frame=&decision=").text
     assert stored["id"] in client.get("/?from=&to=&outlet=&frame=&period=week").text
 
 
-def test_articles_are_found_by_words_and_frames(client, stored):
+def test_articles_are_filtered_by_words_and_frames(client, stored):
     assert stored["id"] in client.get("/articles?q=mayor&frame=foreign_hand").text
     assert "No stored article matches" in client.get("/articles?q=zeppelin").text
 
@@ -136,14 +162,14 @@ def test_a_form_that_is_too_large_is_refused_with_a_page(client, mib, message):
         assert message in answer.text
 
 
-def test_the_codes_of_an_article_stand_beside_its_scores(client, stored):
-    code = {"coder": "mira", "article_id": stored["id"], "paragraph": 0, "frames": {"foreign_hand": "contested"}}
-    client.post("/v1/annotations", json=code)
+def test_the_annotations_of_an_article_are_beside_its_scores(client, stored):
+    annotation = {"coder": "mira", "article_id": stored["id"], "paragraph": 0, "frames": {"foreign_hand": "contested"}}
+    client.post("/v1/annotations", json=annotation)
     page = client.get(f"/articles/{stored['id']}").text
     assert re.search(r"mira:\s*<span class=\"tag frame-1\">Foreign hand · contested</span>", page)
 
 
-def test_the_codebook_page_has_definitions_agreement_and_short_examples_of_the_corpus(client, codebook, corpus):
+def test_the_codebook_page_has_definitions_agreement_and_short_examples_from_the_corpus(client, codebook, corpus):
     page = client.get("/codebook").text
     texts = {paragraph.text for paragraph in corpus}
     examples = re.findall(r"<blockquote>(.*?)</blockquote>", page, re.DOTALL)

@@ -2,15 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import THREE_PARAGRAPHS, environment, running_server
-from demonstration import follow, needs_chromium, stored
-from take_screenshots import fifty_frames, settle
+
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.browser import needs_chromium
+from tests.support.demonstration import follow, stored
+from tests.support.screenshots import fifty_frames, settle
+from tests.support.servers import environment, running_server
 
 pytestmark = needs_chromium
 
@@ -19,7 +21,7 @@ PAGES = {
     "raw shares of articles": "/?shares=raw&unit=article&period=month",
     "try it": "/classify",
     "articles": "/articles",
-    "no articles found": "/articles?q=zeppelin",
+    "no matching articles": "/articles?q=zeppelin",
     "coding": "/coding?coder=axel",
     "coding without a name": "/coding",
     "models": "/models",
@@ -49,10 +51,10 @@ def test_an_article_and_a_classified_text_have_no_serious_barrier(page, site):
 
 
 def serious(page):
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{v['id']}: {node['html'][:200]}"
-        for v in found
+        for v in violations
         if v["impact"] in ("serious", "critical")
         for node in v["nodes"]
     ]
@@ -74,7 +76,7 @@ def test_the_first_key_leads_past_the_navigation(page):
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-def test_the_dashboard_draws_its_charts_and_gives_their_data(page, site):
+def test_the_dashboard_draws_its_charts_and_offers_their_data(page, site):
     page.goto("/")
     settle(page)
     charts = page.locator(".chart")
@@ -85,7 +87,7 @@ def test_the_dashboard_draws_its_charts_and_gives_their_data(page, site):
     rows = site.get(figure.get_attribute("data-source")).json()["rows"]
     figure.locator("summary").click()
     assert figure.locator("tbody tr").count() == len(rows)
-    assert {row["correction"] for row in rows} <= {"codes", "borrowed"}
+    assert {row["correction"] for row in rows} <= {"annotations", "borrowed"}
     csv = site.get(figure.locator("a[download]").get_attribute("href"))
     assert csv.text.count("\r\n") == len(rows) + 1
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg")):
@@ -103,7 +105,7 @@ def test_every_chart_of_every_choice_is_drawn(page, address):
     assert {chart.get_attribute("data-drawn") for chart in page.locator(".chart").all()} == {"true"}
 
 
-def test_every_chart_gives_its_rows_as_csv(page, site):
+def test_every_chart_offers_its_rows_as_csv(page, site):
     page.goto("/")
     settle(page)
     figure = page.locator('[data-chart="pairs"]')
@@ -120,7 +122,7 @@ def test_every_chart_gives_its_rows_as_csv(page, site):
     assert '"v1","held-out articles"' in download.value.path().read_text(encoding="utf-8")
 
 
-def test_filters_of_the_dashboard_stand_in_its_address(page):
+def test_filters_of_the_dashboard_are_in_its_address(page):
     page.goto("/")
     page.select_option("select[name=period]", "month")
     page.wait_for_url("**/?period=month*")
@@ -136,7 +138,7 @@ def test_filters_of_the_dashboard_stand_in_its_address(page):
     page.wait_for_url(re.compile("shares=raw(?!.*outlet=Valley)"))
 
 
-def test_a_chart_without_its_data_says_so(page):
+def test_a_chart_that_gets_no_data_shows_the_reason(page):
     page.expected = ["503"]
     page.route("**/v1/profile*", lambda route: route.fulfill(status=503, json={"detail": "The database is away."}))
     page.goto("/")
@@ -161,7 +163,7 @@ def decisions(page):
     }
 
 
-def test_a_pasted_text_is_shaded_underlined_and_decided_anew_at_another_operating_point(page, site):
+def test_a_pasted_text_is_shaded_underlined_and_decided_again_at_another_operating_point(page, site):
     text = (
         "\n\n".join(p for p in THREE_PARAGRAPHS.split("\n\n")) + "\n\nCritics blamed the prime minister for the raid."
     )
@@ -174,11 +176,11 @@ def test_a_pasted_text_is_shaded_underlined_and_decided_anew_at_another_operatin
         page.check(f"input[name=operating_point][value={point}]")
         answer = site.post("/v1/classify", json={"text": text, "operating_point": point}).json()
         assert decisions(page) == {
-            (p["index"], frame): found["decision"] for p in answer["paragraphs"] for frame, found in p["frames"].items()
+            (p["index"], key): frame["decision"] for p in answer["paragraphs"] for key, frame in p["frames"].items()
         }
         summary = page.locator("[data-summary] .chip").all()
         assert {c.get_attribute("data-frame"): c.locator(".decision").text_content() for c in summary} == {
-            frame: found["decision"] for frame, found in answer["article"]["frames"].items()
+            key: frame["decision"] for key, frame in answer["article"]["frames"].items()
         }
     with page.expect_download() as download:
         page.click("[data-export]")
@@ -199,7 +201,7 @@ def test_a_file_is_classified_and_an_empty_form_is_answered_beside_the_field(pag
     assert page.locator("textarea").get_attribute("aria-invalid") == "true"
 
 
-def test_an_article_is_found_read_and_corrected_in_place(page, site):
+def test_an_article_is_searched_read_and_corrected_in_place(page, site):
     article = stored(site, 3)
     page.goto("/articles")
     page.fill("input[name=q]", article["title"].split()[0])
@@ -214,19 +216,18 @@ def test_an_article_is_found_read_and_corrected_in_place(page, site):
     section.locator("input[name=note]").fill("a denial")
     section.locator("button").click()
     section.locator("text=Saved.").wait_for()
-    assert "Ilara: Grievance-driven · contested" in section.locator(".codes").inner_text()
-    kept = site.get(f"/v1/annotations?coder=Ilara&article_id={article['id']}").json()["annotations"]
-    assert [(a["paragraph"], a["frames"], a["note"]) for a in kept] == [
+    assert "Ilara: Grievance-driven · contested" in section.locator(".annotations").inner_text()
+    stored_annotations = site.get(f"/v1/annotations?coder=Ilara&article_id={article['id']}").json()["annotations"]
+    assert [(a["paragraph"], a["frames"], a["note"]) for a in stored_annotations] == [
         (1, {"grievance_driven": "contested"}, "a denial")
     ]
     page.reload()
-    assert "Ilara" in page.locator("#paragraph-1 .codes").inner_text()
+    assert "Ilara" in page.locator("#paragraph-1 .annotations").inner_text()
 
 
-def test_a_challenger_is_trained_promoted_and_rolled_back(browser, trained_folder, tmp_path):
-    data = shutil.copytree(trained_folder.parent, tmp_path / "data")
-    with running_server(data, worker="true") as (client, _):
-        client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "title": "One"})
+def test_a_challenger_is_trained_promoted_and_rolled_back(browser, data_dir):
+    with running_server(data_dir, worker="true") as (client, _):
+        client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "title": "First"})
         page = browser.new_context(base_url=str(client.base_url)).new_page()
         page.goto("/models")
         settle(page)
@@ -258,7 +259,7 @@ def test_a_challenger_is_trained_promoted_and_rolled_back(browser, trained_folde
         assert [c.get_attribute("data-drawn") for c in page.locator(".chart").all()] == ["true", "true"]
 
 
-def test_a_page_cannot_promote_a_version_that_is_not_there(page, site):
+def test_a_page_cannot_promote_a_version_that_does_not_exist(page, site):
     page.goto("/models")
     page.expected = ["404"]
     problem = page.evaluate(
@@ -281,8 +282,8 @@ def test_script_in_an_article_is_never_run(page, site):
     attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     body = {"title": attack, "outlet": attack, "author": attack, "text": f"{THREE_PARAGRAPHS}\n\n{attack}"}
     article = site.post("/v1/articles", json={**body, "force_language": "en"}).json()
-    code = {"coder": attack, "article_id": article["id"], "paragraph": 0, "frames": {}, "note": attack}
-    assert site.post("/v1/annotations", json=code).status_code == 201
+    annotation = {"coder": attack, "article_id": article["id"], "paragraph": 0, "frames": {}, "note": attack}
+    assert site.post("/v1/annotations", json=annotation).status_code == 201
     for address in ("/", "/articles", f"/articles/{article['id']}", "/coding?coder=" + "%3Cscript%3E"):
         page.goto(address)
         settle(page)

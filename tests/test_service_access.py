@@ -8,12 +8,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import THREE_PARAGRAPHS, running_server
 from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 from starlette.testclient import TestClient
 
-from service.access.secrets import new_key, read_key
+from service.access.secrets import create_key, new_key, read_key
 from service.app import create_app
 from service.errors import OpenServerError
 from service.server import _require_key_beyond_loopback
@@ -21,16 +20,18 @@ from service.store import audit, keys
 from service.store.callers import COMMAND_LINE, ROLES
 from service.store.tables import api_keys
 from service.store.tables import audit as lines_of_audit
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.servers import running_server
 
 PUBLIC = {"/livez", "/readyz"}
-ADMIN_KEY = "an admin key that is long enough to be one"
+ADMIN_KEY = "an admin key that is long enough to be valid"
 
 
 @pytest.fixture
 def key_of(database):
-    """A key of each role, whose owner is called after it."""
+    """A key of each role; its owner has the name of the role."""
     with database.write() as connection:
-        return {role: keys.create(connection, role, role, None).shown for role in ROLES}
+        return {role: create_key(connection, role, role, None).shown for role in ROLES}
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def bearer(shown):
 
 
 def secret_of(shown):
-    """The last part of a key; it may have underscores of its own."""
+    """The last part of a key, which may contain underscores."""
     return shown.split("_", 2)[2]
 
 
@@ -67,7 +68,7 @@ _EXAMPLES = {"{id}": "0" * 32, "{version}": "v9"}
 
 
 @pytest.mark.databases
-def test_every_route_refuses_those_without_a_key_and_the_roles_below_its_own(api, key_of):
+def test_every_route_rejects_callers_without_a_key_and_with_a_lower_role(api, key_of):
     walked = 0
     for method, address, path, operation in operations(api):
         if path in PUBLIC:
@@ -89,7 +90,7 @@ def test_every_route_refuses_those_without_a_key_and_the_roles_below_its_own(api
     assert walked > 25
 
 
-def test_pages_send_those_without_a_key_to_sign_in_and_refuse_the_roles_below(api, key_of):
+def test_pages_send_callers_without_a_key_to_sign_in_and_reject_lower_roles(api, key_of):
     roles = {"/": 0, "/classify": 1, "/articles": 0, "/coding": 2, "/models": 0, "/codebook": 0, "/audit": 3}
     for address, lowest in roles.items():
         sent = api.get(f"{address}?a=b")
@@ -102,9 +103,9 @@ def test_pages_send_those_without_a_key_to_sign_in_and_refuse_the_roles_below(ap
             assert answer.status_code == (200 if place >= lowest else 403), (address, role)
 
 
-def test_a_key_that_is_wrong_revoked_expired_or_anothers_is_refused_everywhere_within_seconds(settings, database):
+def test_a_key_that_is_wrong_revoked_or_expired_is_rejected_within_seconds(settings, database):
     with database.write() as connection:
-        works, old = keys.create(connection, "a", "reader", 1), keys.create(connection, "b", "reader", 1)
+        works, old = create_key(connection, "a", "reader", 1), create_key(connection, "b", "reader", 1)
         connection.execute(
             update(api_keys).where(api_keys.c.id == old.id).values(expires_at=datetime.now(UTC) - timedelta(seconds=1))
         )
@@ -125,32 +126,32 @@ def test_a_key_that_is_wrong_revoked_expired_or_anothers_is_refused_everywhere_w
             time.sleep(0.1)
 
 
-def test_keys_are_kept_as_hashes_and_the_use_of_one_is_noted(settings, database, key_of):
+def test_keys_are_stored_as_hashes_and_their_use_is_recorded(settings, database, key_of):
     with api_of(settings) as client:
         assert client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code == 200
     with database.read() as connection:
         used = {key.name: key.last_used_at for key in keys.listing(connection)}
     assert used["reader"] is not None
     assert used["admin"] is None
-    kept = b"".join(path.read_bytes() for path in settings.data_dir.glob("framing.sqlite3*"))
+    content = b"".join(path.read_bytes() for path in settings.data_dir.glob("framing.sqlite3*"))
     for shown in key_of.values():
-        assert secret_of(shown).encode() not in kept
-        assert read_key(shown)[1].encode() in kept
+        assert secret_of(shown).encode() not in content
+        assert read_key(shown)[1].encode() in content
 
 
-def test_a_coder_sees_and_changes_only_codes_under_its_own_name(api, key_of, database):
+def test_a_coder_sees_and_changes_only_annotations_under_its_name(api, key_of, database):
     with database.write() as connection:
-        mira, tom = (keys.create(connection, name, "coder", None).shown for name in ("mira", "tom"))
+        mira, tom = (create_key(connection, name, "coder", None).shown for name in ("mira", "tom"))
 
-    def code(coder, shown, **more):
+    def annotate(coder, shown, **more):
         body = {"coder": coder, "text": "The army left.", "source": "radio", "frames": {}, **more}
         return api.post("/v1/annotations", json=body, headers=bearer(shown))
 
-    [own] = code("mira", mira).json()["annotations"]
-    assert code("mira", tom).status_code == 403
-    assert code("tom", tom, role="adjudicator").status_code == 403
-    assert code("tom", tom).status_code == 201
-    assert code("mira", key_of["admin"], role="adjudicator").status_code == 201
+    [own] = annotate("mira", mira).json()["annotations"]
+    assert annotate("mira", tom).status_code == 403
+    assert annotate("tom", tom, role="adjudicator").status_code == 403
+    assert annotate("tom", tom).status_code == 201
+    assert annotate("mira", key_of["admin"], role="adjudicator").status_code == 201
     listed = api.get("/v1/annotations", headers=bearer(mira)).json()["annotations"]
     assert {a["coder"] for a in listed} == {"mira"}
     assert api.get("/v1/annotations", params={"coder": "tom"}, headers=bearer(mira)).status_code == 403
@@ -163,7 +164,7 @@ def test_a_coder_sees_and_changes_only_codes_under_its_own_name(api, key_of, dat
     assert api.delete(f"/v1/annotations/{own['id']}", headers=bearer(mira)).status_code == 204
 
 
-def test_signing_in_opens_a_session_that_pages_and_api_take_until_signing_out(api, key_of):
+def test_pages_and_api_accept_a_session_from_signing_in_until_signing_out(api, key_of):
     assert "no longer" not in api.get("/sign-in").text
     refused = api.post("/sign-in", data={"key": "framing_nonsense"})
     assert refused.status_code == 401
@@ -215,14 +216,14 @@ def test_a_page_of_another_site_cannot_act_with_a_session_nor_on_an_open_server(
 
 def test_without_a_key_only_loopback_is_served_and_an_expired_key_does_not_open_the_gate(settings, database):
     beyond = settings.model_copy(update={"host": "0.0.0.0"})
-    with pytest.raises(OpenServerError, match="no key yet"):
+    with pytest.raises(OpenServerError, match="no key exists yet"):
         _require_key_beyond_loopback(beyond)
     _require_key_beyond_loopback(settings)
     _require_key_beyond_loopback(beyond.model_copy(update={"admin_key": "x"}))
     with api_of(settings, host="0.0.0.0") as client:
         assert client.get("/v1/codebook").status_code == 401
     with database.write() as connection:
-        made = keys.create(connection, "a", "reader", 1)
+        made = create_key(connection, "a", "reader", 1)
         connection.execute(update(api_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
     _require_key_beyond_loopback(beyond)
     with api_of(settings) as client:
@@ -230,24 +231,24 @@ def test_without_a_key_only_loopback_is_served_and_an_expired_key_does_not_open_
         assert client.get("/v1/codebook", headers=bearer(made.shown)).status_code == 401
 
 
-def test_the_admin_key_of_the_settings_makes_the_first_keys_needless(settings):
+def test_the_admin_key_of_the_settings_replaces_a_first_key(settings):
     from service.settings import Settings
 
-    given = Settings(data_dir=settings.data_dir, database_url=settings.database_url, admin_key=ADMIN_KEY)
-    with api_of(given) as client:
+    with_admin_key = Settings(data_dir=settings.data_dir, database_url=settings.database_url, admin_key=ADMIN_KEY)
+    with api_of(with_admin_key) as client:
         assert client.get("/v1/codebook").status_code == 401
         assert client.get("/v1/audit", headers=bearer(ADMIN_KEY)).status_code == 200
         assert client.get("/v1/audit", headers=bearer(ADMIN_KEY[:-1])).status_code == 401
         assert client.post("/sign-in", data={"key": ADMIN_KEY}).status_code == 303
         assert client.get("/audit").status_code == 200
-    with api_of(settings, host="0.0.0.0") as client:  # a session of an admin key that was taken away
+    with api_of(settings, host="0.0.0.0") as client:  # a session of an admin key that has been removed
         client.cookies.set("framing_session", "x")
         assert client.get("/v1/audit").status_code == 401
     with pytest.raises(ValueError, match="32"):
         Settings(admin_key="short")
 
 
-def test_an_address_that_guesses_keys_is_held_back_and_keys_that_worked_go_on(settings, key_of):
+def test_an_address_that_guesses_keys_is_limited_and_known_keys_still_work(settings, key_of):
     with api_of(settings, wrong_keys_per_minute=20, admin_key=SecretStr(ADMIN_KEY)) as client:
         until = time.time() % 60
         if until > 50:
@@ -282,7 +283,7 @@ def test_a_rate_limit_holds_over_all_processes(settings, key_of):
         assert replicas[0].get("/v1/codebook", headers=bearer(key_of["submitter"])).status_code == 200
 
 
-def test_more_requests_than_a_process_takes_and_bodies_that_never_end_are_told_so(models_folder):
+def test_too_many_requests_and_bodies_that_never_end_are_rejected(models_folder):
     with running_server(models_folder.parent, max_requests="2", body_seconds="1") as (client, _process):
         host, port = client.base_url.host, client.base_url.port
         head = (
@@ -305,25 +306,25 @@ def test_more_requests_than_a_process_takes_and_bodies_that_never_end_are_told_s
 
 
 @pytest.mark.databases
-def test_the_log_says_who_did_what_and_is_read_by_api_csv_and_page(settings, database, key_of, registry, challenger):
+def test_the_log_has_who_did_what_in_api_csv_and_page(settings, database, key_of, registry, challenger):
     with api_of(settings) as client:
         admin = bearer(key_of["admin"])
         article = client.post(
             "/v1/articles", json={"text": THREE_PARAGRAPHS}, headers=bearer(key_of["submitter"])
         ).json()
-        code = {"coder": "coder", "article_id": article["id"], "paragraph": 0, "frames": {}}
-        client.post("/v1/annotations", json=code, headers=bearer(key_of["coder"]))
+        annotation = {"coder": "coder", "article_id": article["id"], "paragraph": 0, "frames": {}}
+        client.post("/v1/annotations", json=annotation, headers=bearer(key_of["coder"]))
         registry.register(challenger)
         client.post("/v1/models/v2/promote", json={"reason": "better", "by": "somebody else"}, headers=admin)
         client.post("/v1/models/rollback", json={"reason": "worse"}, headers=admin)
         client.post("/v1/training-runs", json={}, headers=admin)
         client.delete(f"/v1/articles/{article['id']}", headers=admin)
         lines = client.get("/v1/audit", headers=admin).json()["lines"]
-        told = [(line["who"], line["action"], line["subject"]) for line in lines[::-1]]
-        run = told[4][2]
-        assert told == [
+        actions = [(line["who"], line["action"], line["subject"]) for line in lines[::-1]]
+        run = actions[4][2]
+        assert actions == [
             ("submitter", "submit", article["id"]),
-            ("coder", "code", told[1][2]),
+            ("coder", "annotate", actions[1][2]),
             ("admin", "promote", "v2"),
             ("admin", "roll back", "v1"),
             ("admin", "train", run),
@@ -355,7 +356,7 @@ def test_the_log_says_who_did_what_and_is_read_by_api_csv_and_page(settings, dat
         ("DELETE FROM audit_head", 5),
     ],
 )
-def test_a_line_that_was_changed_removed_or_moved_shows(database, framing, settings, tamper, line):
+def test_a_line_that_was_changed_removed_or_moved_is_detected(database, framing, settings, tamper, line):
     with database.write() as connection:
         for number in range(5):
             audit.note(connection, COMMAND_LINE, "submit", f"article {number}", outlet="Ilara Post")
@@ -367,20 +368,20 @@ def test_a_line_that_was_changed_removed_or_moved_shows(database, framing, setti
         audit.verify(connection)
 
 
-def test_the_doctor_reads_the_log_and_keys_are_made_listed_and_revoked_by_command(framing, models_folder, database):
+def test_the_doctor_checks_the_log_and_keys_are_created_listed_and_revoked_by_command(framing, models_folder, database):
     place = {"data_dir": models_folder.parent}
     shown = framing("keys", "create", "mira", "--role", "coder", "--days", "30", **place)
     assert re.fullmatch(r"framing_[0-9a-f]{12}_[\w-]{43}\n", shown.stdout)
     assert "not shown again" in shown.stderr
     made = json.loads(framing("keys", "create", "tom", "--role", "reader", "--json", **place).stdout)
-    assert "works no more" in framing("keys", "revoke", made["id"], **place).stdout
+    assert "has been revoked" in framing("keys", "revoke", made["id"], **place).stdout
     listed = framing("keys", "list", **place).stdout
     assert re.search(r"mira +│ coder .*\d\d\d\d-\d\d-\d\d .*never", listed)
     assert re.search(r"tom +│ reader .*revoked", listed)
     assert secret_of(made["key"]) not in listed
-    with database.write() as connection, pytest.raises(keys.NoSuchKeyError, match="no key 'x'"):
+    with database.write() as connection, pytest.raises(keys.NoSuchKeyError, match="No API key has the id 'x'"):
         keys.revoke(connection, "x")
-    assert "3 lines, each as it was written" in framing("doctor", **place).stdout
+    assert "3 lines, all unchanged" in framing("doctor", **place).stdout
     with database.write() as connection:
         connection.execute(delete(lines_of_audit).where(lines_of_audit.c.number == 2))
     assert "FAULT log of actions: Line 2" in framing("doctor", **place).stdout

@@ -2,8 +2,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import THREE_PARAGRAPHS, pointers
 
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import pointers
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -14,7 +15,7 @@ def article(client):
     return client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": "Courier"}).json()["id"]
 
 
-def code(client, body, **options):
+def annotate(client, body, **options):
     return client.post("/v1/annotations", json=body, **options)
 
 
@@ -22,8 +23,8 @@ def in_force(client, **parameters):
     return client.get("/v1/annotations", params=parameters).json()["annotations"]
 
 
-def test_a_code_of_a_stored_paragraph_is_kept_with_coder_time_and_codebook(client, article):
-    response = code(
+def test_an_annotation_of_a_stored_paragraph_has_coder_time_and_codebook(client, article):
+    response = annotate(
         client,
         {"coder": "mira", "article_id": article, "paragraph": 1, "frames": {"foreign_hand": "reported"}, "note": "hm"},
     )
@@ -36,16 +37,17 @@ def test_a_code_of_a_stored_paragraph_is_kept_with_coder_time_and_codebook(clien
 
 def test_a_text_of_the_coders_own_needs_its_source(client):
     assert (
-        code(client, {"coder": "m", "text": "The army moved in.", "source": "radio", "frames": {}}).status_code == 201
+        annotate(client, {"coder": "m", "text": "The army moved in.", "source": "radio", "frames": {}}).status_code
+        == 201
     )
-    missing = code(client, {"coder": "m", "text": "The army moved in.", "frames": {}})
+    missing = annotate(client, {"coder": "m", "text": "The army moved in.", "frames": {}})
     assert (missing.status_code, pointers(missing.json())) == (422, ["/source"])
 
 
-def test_coding_again_replaces_the_code_and_keeps_the_history(client, article):
+def test_coding_again_replaces_the_annotation_which_stays_in_the_history(client, article):
     for frames in ({"foreign_hand": "reported"}, {}, {"foreign_hand": "contested"}):
-        code(client, {"coder": "mira", "article_id": article, "paragraph": 1, "frames": frames})
-    code(client, {"coder": "tom", "article_id": article, "paragraph": 1, "frames": {}})
+        annotate(client, {"coder": "mira", "article_id": article, "paragraph": 1, "frames": frames})
+    annotate(client, {"coder": "tom", "article_id": article, "paragraph": 1, "frames": {}})
     current = {a["coder"]: a["frames"] for a in in_force(client)}
     assert current == {"mira": {"foreign_hand": "contested"}, "tom": {}}
     history = in_force(client, history="true", coder="mira")
@@ -53,9 +55,9 @@ def test_coding_again_replaces_the_code_and_keeps_the_history(client, article):
     assert [a["replaced_at"] is None for a in history] == [True, False, False]
 
 
-def test_a_deleted_code_is_out_of_force_and_in_the_history(client, article):
+def test_a_deleted_annotation_is_out_of_force_and_in_the_history(client, article):
     body = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}}
-    identifier = code(client, body).json()["annotations"][0]["id"]
+    identifier = annotate(client, body).json()["annotations"][0]["id"]
     assert client.delete(f"/v1/annotations/{identifier}").status_code == 204
     assert client.delete(f"/v1/annotations/{identifier}").status_code == 404
     assert in_force(client) == []
@@ -67,9 +69,9 @@ def test_json_lines_and_lists_are_stored_whole_or_not_at_all(client, article):
     lines = "\n".join(map(json.dumps, rows))
     sent = client.post("/v1/annotations", content=lines, headers={"content-type": "application/x-ndjson"})
     assert (sent.status_code, len(sent.json()["annotations"])) == (201, 3)
-    bad = code(client, [*rows, {"coder": "n", "article_id": article, "paragraph": 9, "frames": {}}])
+    bad = annotate(client, [*rows, {"coder": "n", "article_id": article, "paragraph": 9, "frames": {}}])
     assert (bad.status_code, pointers(bad.json())) == (404, ["/3/article_id"])
-    unknown = code(client, [{"coder": "n", "article_id": article, "paragraph": 0, "frames": {"rain": "present"}}])
+    unknown = annotate(client, [{"coder": "n", "article_id": article, "paragraph": 0, "frames": {"rain": "present"}}])
     assert (unknown.status_code, pointers(unknown.json())) == (422, ["/0/frames/rain"])
     assert len(in_force(client)) == 3
 
@@ -88,9 +90,9 @@ def test_json_lines_and_lists_are_stored_whole_or_not_at_all(client, article):
         ({"inclusion_probability": 0.5}, 422),
     ],
 )
-def test_a_bad_code_is_refused_and_nothing_is_stored(client, article, change, status):
+def test_a_bad_annotation_is_rejected_and_nothing_is_stored(client, article, change, status):
     body = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}, **change}
-    response = code(client, body)
+    response = annotate(client, body)
     assert response.status_code == status
     assert response.json()["errors"]
     assert in_force(client, history="true") == []
@@ -98,8 +100,8 @@ def test_a_bad_code_is_refused_and_nothing_is_stored(client, article, change, st
 
 def test_annotations_are_listed_page_by_page_and_filtered(client, article):
     for number in range(5):
-        code(client, {"coder": f"c{number % 2}", "text": f"Text {number}.", "source": "radio", "frames": {}})
-    code(client, {"coder": "c0", "article_id": article, "paragraph": 0, "frames": {}})
+        annotate(client, {"coder": f"c{number % 2}", "text": f"Text {number}.", "source": "radio", "frames": {}})
+    annotate(client, {"coder": "c0", "article_id": article, "paragraph": 0, "frames": {}})
     seen, cursor = [], None
     while True:
         page = client.get("/v1/annotations", params={"limit": 4, **({"cursor": cursor} if cursor else {})}).json()
@@ -123,7 +125,7 @@ def test_agreement_is_measured_per_frame_pair_and_stance_and_disagreements_are_l
                 own = {}
             if coder == "eva" and number == 2:
                 own = {"foreign_hand": "contested"}
-            code(client, {"coder": coder, "text": f"Text {number}.", "source": "radio", "frames": own})
+            annotate(client, {"coder": coder, "text": f"Text {number}.", "source": "radio", "frames": own})
     answer = client.get("/v1/agreement").json()
     assert (answer["coders"], answer["paragraphs"]) == (["ann", "ben", "eva"], 12)
     alphas = {f["frame"]: f["alpha"] for f in answer["frames"]}
@@ -134,23 +136,27 @@ def test_agreement_is_measured_per_frame_pair_and_stance_and_disagreements_are_l
     assert pairs["ann", "ben"]["foreign_hand"] < 1
     stance = {f["frame"]: f for f in answer["stance"]}
     assert stance["foreign_hand"]["percent"] < 1
-    [open_one] = answer["disagreements"]
-    assert (open_one["text"], open_one["codes"]["ben"], open_one["settled_by"]) == ("Text 0.", {}, None)
+    [disagreement] = answer["disagreements"]
+    assert (disagreement["text"], disagreement["annotations"]["ben"], disagreement["settled_by"]) == (
+        "Text 0.",
+        {},
+        None,
+    )
 
 
-def test_adjudication_stands_beside_the_codes_and_names_its_author(client):
+def test_an_adjudication_is_beside_the_annotations_and_names_its_author(client):
     for coder, frames in (("ann", {"foreign_hand": "reported"}), ("ben", {})):
-        code(client, {"coder": coder, "text": "Text.", "source": "radio", "frames": frames})
+        annotate(client, {"coder": coder, "text": "Text.", "source": "radio", "frames": frames})
     settled = {"coder": "prof", "role": "adjudicator", "text": "Text.", "source": "radio", "frames": {}}
-    assert code(client, settled).status_code == 201
+    assert annotate(client, settled).status_code == 201
     answer = client.get("/v1/agreement").json()
     assert answer["coders"] == ["ann", "ben"]
     assert answer["disagreements"][0]["settled_by"] == "prof"
     assert len(in_force(client)) == 3
 
 
-def test_deleting_an_article_deletes_its_codes(client, article):
-    code(client, {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}})
+def test_deleting_an_article_deletes_its_annotations(client, article):
+    annotate(client, {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}})
     client.delete(f"/v1/articles/{article}")
     assert in_force(client, history="true") == []
 
@@ -177,27 +183,27 @@ def key(task):
     return task["article_id"], task["paragraph"]
 
 
-def code_task(client, coder, task):
+def annotate_task(client, coder, task):
     body = {"coder": coder, "article_id": task["article_id"], "paragraph": task["paragraph"], "frames": {}}
-    return code(client, body).json()["annotations"][0]
+    return annotate(client, body).json()["annotations"][0]
 
 
-def test_the_queue_gives_random_and_uncertain_paragraphs_and_stays_until_they_are_coded(stored_corpus):
+def test_the_queue_has_random_and_uncertain_paragraphs_and_stays_until_they_are_coded(stored_corpus):
     tasks = queue(stored_corpus, "ann")
     assert 15 <= len(tasks) <= 20
     assert {task["selection"] for task in tasks} == {"random", "uncertain"}
     assert all(0 < task["inclusion_probability"] < 1 for task in tasks)
-    told = {"article_id", "paragraph", "text", "title", "outlet", "selection", "inclusion_probability", "overlap"}
-    assert all(set(task) == told for task in tasks)
+    fields = {"article_id", "paragraph", "text", "title", "outlet", "selection", "inclusion_probability", "overlap"}
+    assert all(set(task) == fields for task in tasks)
     again = queue(stored_corpus, "ann")
     assert [key(task) for task in again[: len(tasks)]] == [key(task) for task in tasks]
 
 
-def test_a_code_keeps_how_its_paragraph_was_drawn_and_is_never_asked_for_again(stored_corpus):
+def test_an_annotation_records_how_its_paragraph_was_drawn_and_the_paragraph_is_not_drawn_again(stored_corpus):
     seen = set()
     for _ in range(3):
         for task in queue(stored_corpus, "ann", 10):
-            stored = code_task(stored_corpus, "ann", task)
+            stored = annotate_task(stored_corpus, "ann", task)
             assert stored["selection"] == task["selection"]
             assert stored["inclusion_probability"] == task["inclusion_probability"]
             assert key(task) not in seen
@@ -220,21 +226,21 @@ def test_the_queue_ends_when_everything_is_coded(client):
     tasks = queue(client, "ann")
     assert [task["inclusion_probability"] for task in tasks] == [1.0] * 3
     for task in tasks:
-        code_task(client, "ann", task)
+        annotate_task(client, "ann", task)
     assert queue(client, "ann") == []
 
 
-def test_wire_copy_is_given_out_once(client):
+def test_of_wire_copy_a_single_article_is_drawn(client):
     for outlet in ("A", "B", "C"):
         client.post("/v1/articles", json={"text": THREE_PARAGRAPHS, "outlet": outlet})
     assert len(queue(client, "ann")) == 3
 
 
-def test_codes_go_out_to_a_file_and_come_back_to_the_same_paragraphs(client, article):
+def test_annotations_are_exported_and_imported_to_the_same_paragraphs(client, article):
     for coder, frames in (("ann", {"foreign_hand": "contested"}), ("ben", {})):
         body = {"coder": coder, "article_id": article, "paragraph": 1, "frames": frames, "note": "hm"}
-        code(client, body)
-    code(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
+        annotate(client, body)
+    annotate(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
     before = in_force(client)
     for name in ("label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"):
         exported = client.get("/v1/annotations/export", params={"format": name})
@@ -242,17 +248,17 @@ def test_codes_go_out_to_a_file_and_come_back_to_the_same_paragraphs(client, art
         assert "attachment" in exported.headers["content-disposition"]
         for annotation in in_force(client):
             client.delete(f"/v1/annotations/{annotation['id']}")
-        looked = client.post(
+        dry_run = client.post(
             "/v1/annotations/import", params={"format": name, "dry_run": True}, content=exported.content
         )
-        assert looked.json() == {"codes": 3, "coders": ["ann", "ben"], "of_stored_articles": 2, "dry_run": True}
+        assert dry_run.json() == {"annotations": 3, "coders": ["ann", "ben"], "of_stored_articles": 2, "dry_run": True}
         assert in_force(client) == []
         assert (
             client.post("/v1/annotations/import", params={"format": name}, content=exported.content).status_code == 201
         )
-        kept = ("coder", "article_id", "paragraph", "text", "frames", "note", "source")
-        assert sorted(str([a[k] for k in kept]) for a in in_force(client)) == sorted(
-            str([a[k] for k in kept]) for a in before
+        fields = ("coder", "article_id", "paragraph", "text", "frames", "note", "source")
+        assert sorted(str([a[k] for k in fields]) for a in in_force(client)) == sorted(
+            str([a[k] for k in fields]) for a in before
         )
 
 
@@ -272,8 +278,8 @@ def test_a_bad_file_stores_nothing_and_names_its_rows(client):
 def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path):
     place = {"data_dir": settings.data_dir}
     (tmp_path / "in.jsonl").write_text('{"text": "A.", "label": ["foreign_hand"]}\n', encoding="utf-8")
-    looked = framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", "--dry-run", **place)
-    assert looked.stdout == "1 codes of mira would be stored.\n"
+    dry_run = framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", "--dry-run", **place)
+    assert dry_run.stdout == "1 annotations of mira would be stored.\n"
     assert framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", **place).returncode == 0
     assert framing("export", "out.csv", "--format", "csv-long", **place).returncode == 0
     assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")
@@ -281,20 +287,20 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     assert framing("export", "ours.jsonl", "--format", "corpus", **place).returncode == 0
     judged = framing("validate", "ours.jsonl", "--json", **place)
     assert json.loads(judged.stdout)["evaluation"]["paragraphs"] == 1, judged.stderr
-    assert "use one of label-studio" in framing("export", "x", "--format", "brat", **place).stderr
+    assert "the formats are label-studio" in framing("export", "x", "--format", "brat", **place).stderr
     assert "Disagreements" not in framing("agreement", "--stored", **place).stderr
 
 
-def test_a_model_is_validated_on_stored_codes_that_it_was_not_trained_on(client, framing, settings, challenger):
+def test_a_model_is_validated_on_stored_annotations_that_it_was_not_trained_on(client, framing, settings, challenger):
     known, new = (
         client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS}\n\nIt rained for {days} days in the valley."})
         for days in (3, 4)
     )
     for article in (known, new):
-        code(client, {"coder": "mira", "article_id": article.json()["id"], "paragraph": 0, "frames": {}})
-    code(client, {"coder": "mira", "text": "The army moved in.", "source": "radio", "frames": {}})
+        annotate(client, {"coder": "mira", "article_id": article.json()["id"], "paragraph": 0, "frames": {}})
+    annotate(client, {"coder": "mira", "text": "The army moved in.", "source": "radio", "frames": {}})
     card = replace(challenger.card, stored_articles=(known.json()["id"],))
     version = Registry(settings.models_location).register(replace(challenger, card=card)).version
-    found = framing("validate", "--stored", "--version", version, "--json", data_dir=settings.data_dir)
-    assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout)["evaluation"]["paragraphs"] == 1
+    validation = framing("validate", "--stored", "--version", version, "--json", data_dir=settings.data_dir)
+    assert validation.returncode == 0, validation.stderr
+    assert json.loads(validation.stdout)["evaluation"]["paragraphs"] == 1

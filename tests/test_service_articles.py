@@ -2,19 +2,20 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import THREE_PARAGRAPHS, pointers
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.store.sql.database import Database
 from service.store.tables import metadata
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import pointers
 
 pytestmark = pytest.mark.databases
 
 
 def store(client, number=1, headers=None, **fields):
-    body = {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor said.", **fields}
+    body = {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor added.", **fields}
     return client.post("/v1/articles", json=body, headers=headers or {})
 
 
@@ -138,7 +139,7 @@ def filled(client):
         calm = "The market reopened on Monday and the road to the coast was cleared of snow by noon."
         store(
             client,
-            text=f"{accusation if number % 2 else calm} It was report {number}, said the 100% sure_mayor.",
+            text=f"{accusation if number % 2 else calm} It was report {number}, added the 100% sure_mayor.",
             title=f"Report {number}",
             outlet=["Courier", "Herald"][number % 2],
             published_at=f"2026-03-{number + 10}T12:00:00Z",

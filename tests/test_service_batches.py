@@ -1,4 +1,4 @@
-"""Many articles in one request, as JSON Lines."""
+"""Many articles in a request, as JSON Lines."""
 
 import contextlib
 import http.client
@@ -6,12 +6,14 @@ import json
 
 import anyio
 import pytest
-from conftest import THREE_PARAGRAPHS, resident_mib, running_server
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from service.http.json_lines import Line, read_lines
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.procfs import resident_memory
+from tests.support.servers import running_server
 
 pytestmark = pytest.mark.databases
 
@@ -25,7 +27,7 @@ def send(client, path, *bodies):
 
 
 def article(number, **fields):
-    return {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor said.", **fields}
+    return {"text": f"{THREE_PARAGRAPHS}\n\nIt was report number {number}, the mayor added.", **fields}
 
 
 @pytest.mark.databases("sqlite")
@@ -170,7 +172,7 @@ def test_results_come_while_lines_are_still_sent_and_memory_stays_flat(settings)
             put(line)
             assert json.loads(response.readline())["status"] == 200
             if number == 300:
-                before = resident_mib(process)
-        assert resident_mib(process) - before < 10
+                before = resident_memory(process)
+        assert resident_memory(process) - before < 10
         connection.send(b"0\r\n\r\n")
         assert response.read() == b""

@@ -1,4 +1,4 @@
-"""`framing score --to`: the same files whoever works on them, nothing twice, nothing lost."""
+"""`framing score --to`: the same files with every executor, nothing twice, nothing lost."""
 
 import csv
 import gzip
@@ -14,7 +14,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, THREE_PARAGRAPHS, wait_until, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +25,10 @@ from service.bulk.job import Job, run
 from service.bulk.outputs import OutputError
 from service.bulk.records import pieces, read_records
 from service.bulk.scoring import Options
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.files import write_lines
+from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def small_parts(monkeypatch):
 @pytest.fixture
 def articles(corpus):
     """Forty articles, the eighth of which cannot be scored."""
-    found = [
+    articles = [
         {
             "external_id": f"a{n}",
             "outlet": 'The "Ilara" Post, weekly',
@@ -46,8 +49,8 @@ def articles(corpus):
         }
         for n in range(40)
     ]
-    found[7]["text"] = "Share this on"
-    return found
+    articles[7]["text"] = "Share this on"
+    return articles
 
 
 @pytest.fixture
@@ -59,9 +62,9 @@ def job(registry, settings, tmp_path):
     return make
 
 
-def done(job, *given, engine=None):
-    """What a job makes of some inputs: its summary, its files, and their rows."""
-    summary = run(job, [str(one) for one in given], engine or ThisProcess(), lambda _done, _share: None)
+def done(job, *inputs, executor=None):
+    """Runs a job on some inputs; returns its summary, its files, and their rows."""
+    summary = run(job, [str(name) for name in inputs], executor or ThisProcess(), lambda _done, _share: None)
     files = {path.name: path.read_bytes() for path in sorted(Path(job.output).glob("part-*"))}
     if job.file_format == "parquet":
         rows = [row for content in files.values() for row in pq.read_table(io.BytesIO(content)).to_pylist()]
@@ -70,7 +73,7 @@ def done(job, *given, engine=None):
     return summary, files, rows
 
 
-def test_scores_are_those_of_the_api_and_what_cannot_be_scored_says_why(job, articles, tmp_path, client):
+def test_scores_are_those_of_the_api_and_an_article_that_cannot_be_scored_says_why(job, articles, tmp_path, client):
     write_lines(tmp_path / "a.jsonl", articles)
     summary, _, rows = done(job(), tmp_path / "a.jsonl")
     assert (summary.articles, summary.problems) == (39, 1)
@@ -88,9 +91,9 @@ def test_scores_are_those_of_the_api_and_what_cannot_be_scored_says_why(job, art
             assert (row["paragraph"], row["start"], row["end"]) == tuple(
                 paragraph[name] for name in ("index", "start", "end")
             )
-            for frame, found in paragraph["frames"].items():
-                assert row[f"{frame}_score"] == pytest.approx(found["score"], abs=1e-12)
-                assert row[f"{frame}_decision"] == found["decision"]
+            for frame, answer_of_frame in paragraph["frames"].items():
+                assert row[f"{frame}_score"] == pytest.approx(answer_of_frame["score"], abs=1e-12)
+                assert row[f"{frame}_decision"] == answer_of_frame["decision"]
 
 
 def test_lines_tables_parquet_and_compressed_files_give_the_same_rows(job, articles, tmp_path, small_parts):
@@ -101,51 +104,54 @@ def test_lines_tables_parquet_and_compressed_files_give_the_same_rows(job, artic
         table.writerow(["external_id", "outlet", "published_at", "body", "colour"])
         table.writerows([*article.values(), "red"] for article in articles)
     pq.write_table(pa.Table.from_pylist(articles), tmp_path / "a.parquet", row_group_size=7)
-    found = {}
+    rows_of = {}
     for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
         columns = {"text": "body"} if name == "a.csv" else None
         _, files, rows = done(job(name.replace(".", "-"), "parquet", columns, with_text=True), tmp_path / name)
-        found[name] = [{**row, "source": None} for row in rows]
+        rows_of[name] = [{**row, "source": None} for row in rows]
         assert {row["source"] for row in rows} == {str(tmp_path / name)}
         assert len(files) > (5 if name in ("a.jsonl", "a.csv") else 0)
-    assert found["a.jsonl"] == found["a.jsonl.gz"] == found["a.csv"] == found["a.parquet"]
-    assert any(row["text"] for row in found["a.csv"])
+    assert rows_of["a.jsonl"] == rows_of["a.jsonl.gz"] == rows_of["a.csv"] == rows_of["a.parquet"]
+    assert any(row["text"] for row in rows_of["a.csv"])
 
 
-def test_several_processes_make_the_same_files_as_one(job, articles, tmp_path, small_parts):
+def test_the_number_of_processes_does_not_change_the_files(job, articles, tmp_path, small_parts):
     folder = tmp_path / "in"
     folder.mkdir()
     write_lines(folder / "a.jsonl", articles)
     (folder / "b.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
     (folder / "c.html").write_text(f"<p>{THREE_PARAGRAPHS}</p>", encoding="utf-8")
     (folder / "d.png").write_bytes(b"\x89PNG")
-    alone, together = done(job("one", "parquet"), folder), done(job("two", "parquet"), folder, engine=Processes(2))
+    alone, together = (
+        done(job("alone", "parquet"), folder),
+        done(job("together", "parquet"), folder, executor=Processes(2)),
+    )
     assert alone[1] == together[1]
     assert len(alone[1]) > 5
-    assert (Path(job("two").output) / "_SUCCESS").exists()
-    assert pq.read_table(job("two").output).num_rows == alone[0].paragraphs + 1
+    assert (Path(job("together").output) / "_SUCCESS").exists()
+    assert pq.read_table(job("together").output).num_rows == alone[0].paragraphs + 1
 
 
 class StopsEarly(ThisProcess):
     def run(self, job, tasks):
-        for number, one in enumerate(super().run(job, tasks)):
+        for number, progress in enumerate(super().run(job, tasks)):
             if number == 5:
                 raise KeyboardInterrupt
-            yield one
+            yield progress
 
 
-def test_a_job_that_was_ended_goes_on_with_what_is_missing(job, articles, tmp_path, small_parts):
+def test_an_interrupted_job_resumes_with_the_missing_files(job, articles, tmp_path, small_parts):
     source = write_lines(tmp_path / "a.jsonl", articles)
     whole = done(job("whole"), source)
     with pytest.raises(KeyboardInterrupt):
-        done(job("broken"), source, engine=StopsEarly())
+        done(job("broken"), source, executor=StopsEarly())
     output = Path(job("broken").output)
     before = {path: path.stat().st_mtime_ns for path in output.glob("part-*")}
     assert 0 < len(before) < len(whole[1])
     assert not (output / "_SUCCESS").exists()
     resumed = done(job("broken"), source)
     assert resumed[1] == whole[1]
-    assert resumed[0].files_found == len(before)
+    assert resumed[0].files_reused == len(before)
     assert resumed[0].articles < whole[0].articles
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -175,7 +181,7 @@ def test_a_folder_with_the_output_of_another_job_is_refused(job, articles, tmp_p
         ("a.jsonl.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 40, "a.jsonl.gz cannot be read: Error -3"),
     ],
 )
-def test_a_file_that_is_no_table_is_named_and_the_folder_can_be_used_again(job, tmp_path, name, content, sentence):
+def test_a_file_that_is_not_a_table_is_named_and_the_folder_can_be_used_again(job, tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         done(job(), tmp_path / name)
@@ -185,7 +191,7 @@ def test_a_file_that_is_no_table_is_named_and_the_folder_can_be_used_again(job, 
         done(job("other"), tmp_path / "missing.csv")
     with pytest.raises(InputError, match="matches no file"):
         done(job("other"), tmp_path / "*.nothing")
-    with pytest.raises(InputError, match="Standard input cannot be gone on with"):
+    with pytest.raises(InputError, match="Standard input cannot be resumed"):
         done(job("other"), "-")
 
 
@@ -201,16 +207,15 @@ def test_the_ranges_of_a_table_are_whole_rows_wherever_it_is_cut(tmp_path_factor
         patched.setattr(module, "_PART_BYTES", part_bytes)
         patched.setattr(module, "_BLOCK", block)
         parts = list(plan(find_files([str(path)])))
-        found = [record for part in parts for piece in pieces(part, {}) for record in piece.records]
-    assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in found] == rows
+        records = [record for part in parts for piece in pieces(part, {}) for record in piece.records]
+    assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in records] == rows
     assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
 
 
 def test_a_bucket_is_read_from_and_written_to(job, articles, tmp_path, s3, settings):
     from dataclasses import replace
 
-    from s3 import new_bucket
-
+    from tests.support.s3 import new_bucket
     from training.registry.storage import storage_at
 
     url = new_bucket()
@@ -226,7 +231,7 @@ def test_a_bucket_is_read_from_and_written_to(job, articles, tmp_path, s3, setti
     assert rows[0]["source"] == f"{url}/in/a.jsonl"
 
 
-def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
+def test_a_cluster_survives_the_loss_of_a_worker_and_trains_folds(
     job, articles, tmp_path, small_parts, part_of_the_corpus, codebook
 ):
     import joblib
@@ -234,7 +239,7 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
     from service.bulk.cluster import cluster
     from training.cross_validation import leave_out
     from training.dataset import build_dataset
-    from training.pipeline import Hyperparameters
+    from training.hyperparameters import Hyperparameters
 
     source = write_lines(tmp_path / "a.jsonl", articles * 12)
     place = tmp_path / "scheduler.json"
@@ -245,9 +250,9 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
     try:
         with cluster(address) as client:
             client.wait_for_workers(2)
-            engine = KillsOne(client, workers[0])
-            together = done(job("cluster"), source, engine=engine)
-            assert engine.killed
+            executor = KillsOne(client, workers[0])
+            together = done(job("cluster"), source, executor=executor)
+            assert executor.killed
             dataset = build_dataset(read_corpus(part_of_the_corpus, codebook), codebook)
             with joblib.parallel_config("dask"):
                 folds = leave_out(dataset, Hyperparameters(), 1, jobs=-1)
@@ -262,7 +267,7 @@ def test_a_lost_worker_of_a_cluster_is_made_up_for_and_folds_train_there(
 
 @pytest.fixture
 def other_network(tmp_path):
-    """An address of this machine and the beginning of commands that run in another network, which reaches it."""
+    """An address of this machine, and the start of commands that run in another network, from which it is reachable."""
     name, here, there = f"framing{os.getpid()}", f"fra{os.getpid()}", f"frb{os.getpid()}"
     net = f"10.213.{os.getpid() % 250}"
     commands = [
@@ -279,14 +284,14 @@ def other_network(tmp_path):
             try:
                 subprocess.run(command.split(), check=True, capture_output=True)
             except (OSError, subprocess.CalledProcessError):
-                pytest.skip("This machine does not allow networks of one's own.")
+                pytest.skip("This machine does not allow network namespaces.")
         yield f"{net}.1", ["ip", "netns", "exec", name]
     finally:
         with suppress(OSError):
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
-def test_a_worker_in_another_network_scores_what_this_one_would(job, articles, tmp_path, small_parts, other_network):
+def test_a_worker_in_another_network_makes_the_same_files(job, articles, tmp_path, small_parts, other_network):
     from service.bulk.cluster import cluster
 
     host, inside = other_network
@@ -299,7 +304,7 @@ def test_a_worker_in_another_network_scores_what_this_one_would(job, articles, t
             client.wait_for_workers(1)
             [worker] = client.scheduler_info()["workers"]
             assert f"//{host[:-2]}.2:" in worker
-            assert done(job("there"), source, engine=Cluster(client))[1] == done(job("here"), source)[1]
+            assert done(job("there"), source, executor=Cluster(client))[1] == done(job("here"), source)[1]
     finally:
         for process in processes[::-1]:
             process.kill()
@@ -307,18 +312,18 @@ def test_a_worker_in_another_network_scores_what_this_one_would(job, articles, t
 
 
 class KillsOne(Cluster):
-    """Kills a worker, the hard way, when a few files are there."""
+    """Kills a worker after a few files."""
 
     def __init__(self, client, victim):
         super().__init__(client)
         self.victim, self.killed = victim, False
 
     def run(self, job, tasks):
-        for number, one in enumerate(super().run(job, tasks)):
+        for number, progress in enumerate(super().run(job, tasks)):
             if number == 3:
                 self.victim.send_signal(signal.SIGKILL)
                 self.killed = self.victim.wait() == -signal.SIGKILL
-            yield one
+            yield progress
 
 
 def _dask(kind, *options, inside=()):
@@ -326,7 +331,7 @@ def _dask(kind, *options, inside=()):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def test_the_command_says_what_it_did_and_goes_on_when_asked_again(framing, models_folder, tmp_path, articles):
+def test_the_command_reports_its_result_and_resumes_when_it_is_repeated(framing, models_folder, tmp_path, articles):
     write_lines(tmp_path / "a.jsonl", articles)
     place = {"data_dir": models_folder.parent}
     command = ("score", "a.jsonl", "--to", "scores", "--format", "csv", "--workers", "2")
@@ -334,11 +339,11 @@ def test_the_command_says_what_it_did_and_goes_on_when_asked_again(framing, mode
     assert first.returncode == 0, first.stderr
     assert "paragraphs of 39 articles into scores; 1 articles could not be scored" in first.stdout
     again = json.loads(framing(*command, "--json", **place).stdout)
-    assert (again["articles"], again["files_found"]) == (0, 1)
+    assert (again["articles"], again["files_reused"]) == (0, 1)
     assert framing("score", "a.jsonl", "--column", "body", **place).returncode == 2
 
 
-def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported_in_a_sentence(monkeypatch):
     from service.bulk import cluster as module
 
     monkeypatch.setattr(module, "_CONNECT_SECONDS", 0.2)

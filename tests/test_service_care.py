@@ -1,4 +1,4 @@
-"""Takedown, backup and restore."""
+"""Purge, backup and restore, and transfer of models."""
 
 import json
 import threading
@@ -6,10 +6,12 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from conftest import THREE_PARAGRAPHS, running_server, wait_until
 
 from service.cli.backup import BackupError, back_up, restore
 from service.store.sql.database import Database
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.servers import running_server
+from tests.support.waiting import wait_until
 from training.challenger import Challenger
 from training.registry.versions import Registry
 
@@ -28,11 +30,11 @@ def windows_of_text_in(folder):
 
 
 def store_everywhere(client):
-    """Stores an article, remembers its answer, and codes it."""
+    """Stores an article under an Idempotency-Key, and an annotation on it."""
     article = {"text": f"{SECRET}\n\n{THREE_PARAGRAPHS}", "title": SECRET[:80], "outlet": "Ilara Post"}
     stored = client.post("/v1/articles", json=article, headers={"Idempotency-Key": "k"}).json()
-    code = {"coder": "mira", "article_id": stored["id"], "paragraph": 0, "frames": {}, "note": SECRET[:60]}
-    assert client.post("/v1/annotations", json=code).status_code == 201
+    annotation = {"coder": "mira", "article_id": stored["id"], "paragraph": 0, "frames": {}, "note": SECRET[:60]}
+    assert client.post("/v1/annotations", json=annotation).status_code == 201
     return stored["id"]
 
 
@@ -43,7 +45,7 @@ def test_nothing_of_an_article_is_left_in_the_files_after_it_was_deleted(client,
     assert windows_of_text_in(settings.data_dir) == set()
 
 
-def test_purge_takes_articles_down_and_names_the_models_that_learned_from_them(
+def test_purge_removes_articles_and_names_the_models_that_learned_from_them(
     client, settings, registry, challenger, framing
 ):
     identifier = store_everywhere(client)
@@ -58,10 +60,10 @@ def test_purge_takes_articles_down_and_names_the_models_that_learned_from_them(
 
 
 @pytest.mark.databases("postgresql")
-def test_purge_writes_the_tables_of_postgresql_anew(client, settings, registry, framing, database_url):
+def test_purge_rewrites_the_tables_of_postgresql(client, settings, registry, framing, database_url):
     identifier = store_everywhere(client)
     done = framing("purge", identifier, data_dir=settings.data_dir, database_url=database_url)
-    assert (done.returncode, done.stdout) == (0, "Removed 1 articles.\n")
+    assert (done.returncode, done.stdout) == (0, "Purged 1 articles.\n")
     database = Database(settings.store_url)
     with database.read() as connection:
         for table in ("articles", "annotations"):
@@ -90,18 +92,18 @@ def test_a_backup_made_under_load_is_whole_and_restores_to_what_was_acknowledged
         writer.join()
     elsewhere = tmp_path / "elsewhere"
     done = framing("restore", str(path), data_dir=elsewhere)
-    assert "Restored what was backed up at" in done.stdout, done.stderr
+    assert "Restored the backup of" in done.stdout, done.stderr
     assert "FAULT" not in framing("doctor", data_dir=elsewhere).stdout
     with running_server(elsewhere) as (client, _process):
         for identifier, number in acknowledged[:before]:
             assert client.get(f"/v1/articles/{identifier}").json()["text"].endswith(f"{number}.")
         text = {"text": THREE_PARAGRAPHS}
         assert client.post("/v1/classify", json=text).json()["model"]["version"] == "v1"
-    assert "There is a database or a model already" in framing("restore", str(path), data_dir=elsewhere).stderr
-    assert "is there already" in framing("backup", str(path), data_dir=settings.data_dir).stderr
+    assert "The data folder has a database or a model" in framing("restore", str(path), data_dir=elsewhere).stderr
+    assert "already exists" in framing("backup", str(path), data_dir=settings.data_dir).stderr
 
 
-def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_put_in_place(settings, client, tmp_path):
+def test_a_damaged_or_foreign_backup_is_refused_before_any_file_is_written(settings, client, tmp_path):
     client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
     whole = tmp_path / "whole.zip"
     back_up(settings, whole, lambda _step, _share: None)
@@ -110,8 +112,8 @@ def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_put_in_place(
     def changed(name, content):
         path = tmp_path / "changed.zip"
         with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
-            for one in old.namelist():
-                new.writestr(one, content if one == name else old.read(one))
+            for entry in old.namelist():
+                new.writestr(entry, content if entry == name else old.read(entry))
         return path
 
     contents = json.loads(zipfile.ZipFile(whole).read("contents.json"))
@@ -150,8 +152,8 @@ def test_a_model_goes_to_another_installation_signed_and_every_other_file_is_ref
 
     def changed(name, content):
         with zipfile.ZipFile(file) as old, zipfile.ZipFile(tmp_path / "b.zip", "w") as new:
-            for one in old.namelist():
-                new.writestr(one, content if one == name else old.read(one))
+            for entry in old.namelist():
+                new.writestr(entry, content if entry == name else old.read(entry))
         return framing("import-model", "b.zip", **there)
 
     for name in ("pipeline.joblib", "scorer.npz", "card.json", "signature.json"):
@@ -174,5 +176,5 @@ def test_a_model_in_the_format_of_skops_scores_alike_without_unpickling(settings
     pipeline = load(path, trusted=get_untrusted_types(file=path))
     texts = THREE_PARAGRAPHS.split("\n\n")
     expected = registry.load("v1").score(texts)
-    found = pipeline.predict_proba([normalise(text) for text in texts])[:, : expected.shape[1]]
-    assert abs(found - expected).max() < 1e-9
+    scores = pipeline.predict_proba([normalise(text) for text in texts])[:, : expected.shape[1]]
+    assert abs(scores - expected).max() < 1e-9

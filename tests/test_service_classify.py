@@ -2,7 +2,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ROOT, SHARED, THREE_PARAGRAPHS, pointers
+
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import pointers
+from tests.support.paths import ROOT, SHARED
 
 FRAMES = ["blame_on_leadership", "foreign_hand", "grievance_driven", "militarized_response"]
 
@@ -14,8 +17,8 @@ def classify(client, **body):
 def assert_spans(text, answer):
     for paragraph in answer["paragraphs"]:
         assert text[paragraph["start"] : paragraph["end"]] == paragraph["text"]
-        for found in paragraph["frames"].values():
-            for span in found["evidence"]:
+        for frame in paragraph["frames"].values():
+            for span in frame["evidence"]:
                 assert text[span["start"] : span["end"]] == span["text"]
                 assert paragraph["start"] <= span["start"] < span["end"] <= paragraph["end"]
     for piece in answer["skipped"]:
@@ -29,7 +32,7 @@ def test_a_text_is_answered_with_frames_a_paragraph_and_for_the_article(client):
     assert answer["model"] == {"version": "v1", "codebook_version": 1}
     assert (answer["language"], answer["operating_point"]) == ("en", "balanced")
     present = [
-        [frame for frame, found in p["frames"].items() if found["decision"] == "present"] for p in answer["paragraphs"]
+        [key for key, frame in p["frames"].items() if frame["decision"] == "present"] for p in answer["paragraphs"]
     ]
     assert present == [["blame_on_leadership"], ["foreign_hand"], []]
     assert list(answer["article"]["frames"]) == FRAMES
@@ -41,8 +44,8 @@ def test_a_text_is_answered_with_frames_a_paragraph_and_for_the_article(client):
 def test_evidence_is_the_weightiest_first_and_can_be_left_out(client, settings):
     answer = classify(client, text=THREE_PARAGRAPHS).json()
     for paragraph in answer["paragraphs"]:
-        for found in paragraph["frames"].values():
-            weights = [abs(span["weight"]) for span in found["evidence"]]
+        for frame in paragraph["frames"].values():
+            weights = [abs(span["weight"]) for span in frame["evidence"]]
             assert weights == sorted(weights, reverse=True)
             assert len(weights) <= settings.evidence_terms
     plain = classify(client, text=THREE_PARAGRAPHS, explain=False).json()
@@ -67,14 +70,14 @@ def test_paragraphs_of_the_caller_keep_their_numbers(client):
 
 
 def test_offsets_count_code_points_whatever_the_script(client):
-    text = f"😀😀 Ünïcode İstanbul\u200b\n\n{THREE_PARAGRAPHS}\r\n\r\nA \u202eright-to-left\u202c mark, they said."
+    text = f"😀😀 Ünïcode İstanbul\u200b\n\n{THREE_PARAGRAPHS}\r\n\r\nA \u202eright-to-left\u202c mark, officials add."
     assert_spans(text, classify(client, text=text).json())
 
 
 def test_operating_points_and_thresholds_move_decisions(client):
     def decisions(**options):
         answer = classify(client, text=THREE_PARAGRAPHS, **options).json()
-        return [found["decision"] for p in answer["paragraphs"] for found in p["frames"].values()]
+        return [frame["decision"] for p in answer["paragraphs"] for frame in p["frames"].values()]
 
     assert decisions(operating_point="high_precision").count("present") <= decisions().count("present")
     assert decisions(operating_point="high_recall").count("absent") <= decisions().count("absent")
@@ -205,7 +208,7 @@ def test_answers_to_requests_at_once_are_those_of_requests_alone(client, corpus)
 def test_the_article_of_the_documentation_carries_all_four_frames(client):
     body = json.loads((ROOT / "docs" / "example.json").read_text(encoding="utf-8"))
     answer = classify(client, text=body["text"]).json()
-    assert [found["decision"] for found in answer["article"]["frames"].values()] == ["present"] * 4
+    assert [frame["decision"] for frame in answer["article"]["frames"].values()] == ["present"] * 4
     assert {piece["reason"] for piece in answer["skipped"]} == {"heading", "byline", "boilerplate"}
 
 
@@ -222,7 +225,7 @@ def test_the_real_sample_is_answered_as_it_is(client):
 
 
 def test_a_long_answer_is_written_as_a_short_one_is(client):
-    paragraphs = [f'Minister {n} said "paragraphs":[] and {{left}} the army.' for n in range(150)]
+    paragraphs = [f'Minister {n} wrote "paragraphs":[] and {{left}} the army.' for n in range(150)]
     long = client.post("/v1/classify", json={"paragraphs": paragraphs}).json()
     assert [p["index"] for p in long["paragraphs"]] == list(range(150))
     short = client.post("/v1/classify", json={"paragraphs": paragraphs[100:140]}).json()

@@ -4,14 +4,16 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, THREE_PARAGRAPHS, write_lines
 from typer.testing import CliRunner
 
 from labels.annotations import corpus_row
 from service.cli.__main__ import app
-from service.cli.settings_table import settings_table
+from service.cli.installation import settings_table
 from service.settings import is_loopback
-from training.pipeline import Hyperparameters
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.files import write_lines
+from tests.support.paths import ROOT
+from training.hyperparameters import Hyperparameters
 from training.registry.versions import Registry
 
 COMMANDS = (
@@ -25,8 +27,8 @@ def data(models_folder):
     return {"data_dir": models_folder.parent}
 
 
-def test_help_lists_every_command_and_each_has_an_example_and_json(framing):
-    overview = framing("--help")
+def test_help_lists_every_command_and_each_has_an_example_and_json(framing_process):
+    overview = framing_process("--help")
     assert overview.returncode == 0
     for command in COMMANDS:
         assert command in overview.stdout
@@ -35,27 +37,33 @@ def test_help_lists_every_command_and_each_has_an_example_and_json(framing):
         assert "--json" in text or command in ("serve", "worker")
 
 
-def test_training_registers_and_only_the_first_model_becomes_champion(framing, tmp_path, part_of_the_corpus):
-    first = framing("train", "--json", "--note", "first", data_dir=tmp_path, corpus=part_of_the_corpus)
+def test_training_registers_and_only_the_first_model_becomes_champion(
+    framing, framing_process, tmp_path, part_of_the_corpus
+):
+    first = framing_process("train", "--json", "--note", "first", data_dir=tmp_path, corpus=part_of_the_corpus)
     assert json.loads(first.stdout) == {"version": "v1", "champion": True}
     assert framing("train", "--if-no-champion", data_dir=tmp_path).stdout == ""
     second = framing("train", data_dir=tmp_path, corpus=part_of_the_corpus)
     assert "Registered as v2" in second.stdout
     assert "macro" in second.stdout
-    found = json.loads(framing("models", "--json", data_dir=tmp_path).stdout)
-    assert (found["champion"], [model["note"] for model in found["models"]]) == ("v1", ["", "first"])
+    listed = json.loads(framing("models", "--json", data_dir=tmp_path).stdout)
+    assert (listed["champion"], [model["note"] for model in listed["models"]]) == ("v1", ["", "first"])
 
 
-def test_what_the_settings_tune_holds_for_training_and_what_is_wrong_there_is_named(
+def test_hyperparameters_in_the_settings_hold_for_training_and_wrong_values_are_named(
     framing, tmp_path, part_of_the_corpus
 ):
     place = {"data_dir": tmp_path, "corpus": part_of_the_corpus}
     tuned = framing("train", "--json", hyperparameters='{"names": true, "characters": 3}', **place)
     assert json.loads(tuned.stdout)["version"] == "v1"
-    found = Registry(tmp_path / "models").card("v1").hyperparameters
-    assert (found["names"], found["characters"], found["forms"]) == (True, 3, Hyperparameters().forms)
+    parameters = Registry(tmp_path / "models").card("v1").hyperparameters
+    assert (parameters["names"], parameters["characters"], parameters["forms"]) == (True, 3, Hyperparameters().forms)
     assert "militarized_response" in framing("score", "-", "--json", stdin="The army will crush them.", **place).stdout
-    for wrong, named in (('{"depth": 3}', "depth"), ('{"characters": 99}', "characters"), ('{"names', "is no JSON")):
+    for wrong, named in (
+        ('{"depth": 3}', "depth"),
+        ('{"characters": 99}', "characters"),
+        ('{"names', "not valid JSON"),
+    ):
         done = framing("train", hyperparameters=wrong, **place)
         assert done.returncode == 2
         assert done.stderr.startswith("Error: FRAMING_HYPERPARAMETERS: ")
@@ -71,9 +79,8 @@ def test_a_training_that_lacks_annotations_says_so_in_a_sentence(framing, tmp_pa
 
 
 def test_another_codebook_and_corpus_train_and_score_by_settings_alone(framing, tmp_path):
-    from test_training_model import WEATHER, weather
-
     from labels.annotations import write_corpus
+    from tests.support.weather import WEATHER, weather
 
     (tmp_path / "weather.toml").write_text(WEATHER, encoding="utf-8")
     write_corpus(weather(), tmp_path / "weather.jsonl")
@@ -85,14 +92,14 @@ def test_another_codebook_and_corpus_train_and_score_by_settings_alone(framing, 
     assert answer["model"]["codebook_version"] == 2
 
 
-def test_score_reads_text_html_json_lines_folders_and_standard_input(framing, data, tmp_path):
+def test_score_reads_text_html_json_lines_folders_and_standard_input(framing_process, data, tmp_path):
     folder = tmp_path / "articles"
     folder.mkdir()
     (folder / "a.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
     (folder / "b.html").write_text(f"<p>{THREE_PARAGRAPHS}</p>", encoding="utf-8")
     write_lines(folder / "c.jsonl", [{"text": THREE_PARAGRAPHS}, {"paragraphs": THREE_PARAGRAPHS.split("\n\n")}])
     (folder / "ignored.png").write_bytes(b"\x89PNG")
-    done = framing("score", str(folder), "-", "--json", stdin=THREE_PARAGRAPHS, **data)
+    done = framing_process("score", str(folder), "-", "--json", stdin=THREE_PARAGRAPHS, **data)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [a["source"].rsplit("/")[-1] for a in answers] == [
@@ -101,15 +108,15 @@ def test_score_reads_text_html_json_lines_folders_and_standard_input(framing, da
     assert all(a["article"]["frames"]["foreign_hand"]["decision"] == "present" for a in answers)
 
 
-def test_score_shows_a_table_with_evidence_and_what_was_set_aside(framing, data, tmp_path):
+def test_score_shows_a_table_with_evidence_and_the_skipped_pieces(framing, data, tmp_path):
     (tmp_path / "a.txt").write_text(f"By Ilara Venn\n\n{THREE_PARAGRAPHS}", encoding="utf-8")
     text = framing("score", "a.txt", **data).stdout
     assert re.search(r"Foreign hand\s+│ present", text)
     assert re.search(r"neighbouring \+\d", text)
-    assert "set aside (byline): By Ilara Venn" in text
+    assert "skipped (byline): By Ilara Venn" in text
 
 
-def test_score_goes_on_after_an_article_that_cannot_be_scored_and_exits_with_1(framing, data, tmp_path):
+def test_score_continues_after_an_article_that_cannot_be_scored_and_exits_with_1(framing, data, tmp_path):
     write_lines(tmp_path / "a.jsonl", [{"text": "Share this on"}, {"text": THREE_PARAGRAPHS}])
     done = framing("score", "a.jsonl", "--json", **data)
     assert done.returncode == 1
@@ -120,20 +127,20 @@ def test_score_goes_on_after_an_article_that_cannot_be_scored_and_exits_with_1(f
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", "a.jsonl line 1: It is not JSON"),
+        (b"{", "a.jsonl line 1: It is not valid JSON"),
         (b'{"text": 5}', "a.jsonl line 1: It is not an article: text:"),
-        (b"[]", "a.jsonl line 1: It is not an article: it is no JSON object"),
+        (b"[]", "a.jsonl line 1: It is not an article: it is not a JSON object"),
         (b"\xff", "a.jsonl line 1: It is not UTF-8"),
     ],
 )
-def test_a_line_that_holds_no_article_is_named(framing, data, tmp_path, content, sentence):
+def test_a_line_that_is_not_an_article_is_named(framing, data, tmp_path, content, sentence):
     (tmp_path / "a.jsonl").write_bytes(content)
     done = framing("score", "a.jsonl", **data)
     assert (done.returncode, done.stderr.startswith(sentence)) == (1, True), done.stderr
     assert framing("score", "missing.txt", **data).stderr.startswith("Error: missing.txt cannot be read")
 
 
-def test_commands_that_only_show_something_do_not_wait_for_what_trains_and_serves():
+def test_commands_that_only_show_something_do_not_import_the_libraries_of_training_and_serving():
     command = [sys.executable, "-X", "importtime", "-m", "service.cli", "codebook"]
     imported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
     modules = {line.split("|")[-1].strip() for line in imported.splitlines()}
@@ -141,10 +148,10 @@ def test_commands_that_only_show_something_do_not_wait_for_what_trains_and_serve
     assert modules.isdisjoint({"sklearn", "scipy", "fastapi", "sqlalchemy"})
 
 
-def test_promote_and_rollback_say_what_is_champion_and_keep_who_and_why(framing, data, registry, challenger):
+def test_promote_and_rollback_name_the_champion_and_record_who_and_why(framing, data, registry, challenger):
     registry.register(challenger)
     done = framing("promote", "v2", "--reason", "better", "--by", "mira", **data)
-    assert done.stdout == "v2 is champion now; before it was v1.\n"
+    assert done.stdout == "v2 is the champion now; before, it was v1.\n"
     back = json.loads(framing("rollback", "--reason", "worse", "--by", "tom", "--json", **data).stdout)
     assert (back["version"], back["action"], back["by"]) == ("v1", "rollback", "tom")
     text = framing("models", **data).stdout
@@ -163,7 +170,7 @@ def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path, part_of_the_c
     assert (tmp_path / "r" / "e.md").read_text(encoding="utf-8").startswith("# Evaluation")
 
 
-def test_codebook_and_agreement_are_shown_and_given_as_json(framing):
+def test_codebook_and_agreement_are_shown_as_tables_and_as_json(framing):
     assert "Foreign hand (foreign_hand)" in framing("codebook").stdout
     assert len(json.loads(framing("codebook", "--json").stdout)["frames"]) == 4
     assert "reliable" in framing("agreement").stdout
@@ -173,8 +180,8 @@ def test_codebook_and_agreement_are_shown_and_given_as_json(framing):
         assert f"| {frame} | {alpha:.3f} |" in sheet
 
 
-def test_the_doctor_finds_nothing_in_a_sound_installation(framing, data):
-    done = framing("doctor", **data)
+def test_the_doctor_has_nothing_to_say_about_a_healthy_installation(framing_process, data):
+    done = framing_process("doctor", **data)
     assert done.returncode == 0, done.stdout
     assert "FAULT" not in done.stdout
 
@@ -207,8 +214,8 @@ def test_a_codebook_other_than_the_champions_is_noticed(framing, data, tmp_path,
         ({"log_level": "loud"}, "FRAMING_LOG_LEVEL"),
     ],
 )
-def test_a_wrong_setting_stops_the_start_with_a_sentence(framing, variables, sentence):
-    done = framing("serve", **variables)
+def test_a_wrong_setting_stops_the_start_with_a_sentence(framing_process, variables, sentence):
+    done = framing_process("serve", **variables)
     assert done.returncode in (1, 2)
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -221,5 +228,5 @@ def test_only_addresses_of_this_machine_count_as_loopback():
         assert not is_loopback(host)
 
 
-def test_the_document_of_settings_is_the_one_that_the_command_prints():
+def test_the_document_of_settings_is_what_the_command_prints():
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").strip() == settings_table().strip()

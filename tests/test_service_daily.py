@@ -1,4 +1,4 @@
-"""The rolled-up tables against the plain queries that they answer faster."""
+"""The daily sums are equal to the results of queries over all scores."""
 
 import shutil
 from dataclasses import replace
@@ -13,10 +13,11 @@ from sqlalchemy import select
 from labels.duplicates import sketch_article
 from labels.paragraphs import split_paragraphs
 from service.store import articles, daily, unscored
-from service.store.new_articles import add_all, new_article
+from service.store.articles import add_articles, new_article
 from service.store.scorings import Scoring
 from service.store.sql.database import Database
 from service.store.tables import daily_frames, daily_pairs
+from tests.support.length import full
 from training.scoring.classification import ArticleFrame, Classification, FrameDecision
 
 pytestmark = pytest.mark.databases
@@ -53,16 +54,16 @@ def classification(paragraph_scores):
 
 
 def rows(connection, query):
-    found = {}
+    sums = {}
     for row in connection.execute(query):
         *key, day = [*row[:1], *row[2:5], row[1]]
         key = (*key, str(day) if isinstance(day, date) else day, row[5] if isinstance(row[5], str) else None)
-        found[key] = tuple(pytest.approx(value, abs=1e-9) for value in row[5:] if not isinstance(value, str))
-    return found
+        sums[key] = tuple(pytest.approx(value, abs=1e-9) for value in row[5:] if not isinstance(value, str))
+    return sums
 
 
 class Store(RuleBasedStateMachine):
-    """Articles arrive in any order of their dates, are scored anew and deleted, first copies and later ones alike."""
+    """Articles arrive in any order of their dates, are rescored and deleted, both first copies and later copies."""
 
     folder = None
 
@@ -86,8 +87,8 @@ class Store(RuleBasedStateMachine):
     )
     def arrive(self, arrived):
         with self.database.write() as connection:
-            identifiers = add_all(connection, [self.article(*one) for one in arrived])
-        self.stored += [(one, len(scores)) for one, (scores, *_) in zip(identifiers, arrived, strict=True)]
+            identifiers = add_articles(connection, [self.article(*article) for article in arrived])
+        self.stored += [(new, len(scores)) for new, (scores, *_) in zip(identifiers, arrived, strict=True)]
 
     def article(self, scores, story, outlet, day):
         self.arrivals += 1
@@ -100,33 +101,33 @@ class Store(RuleBasedStateMachine):
         return replace(new, sketch=sketch_article(STORIES[story]))
 
     @rule(data=st.data(), version=st.sampled_from(["v2", "v3"]))
-    def score_anew(self, data, version):
+    def rescore(self, data, version):
         with self.database.read() as connection:
             pending = unscored.not_scored_by(connection, version, range(1, unscored.newest_number(connection) + 1), 1)
-        for one in pending:
-            found = data.draw(
+        for article in pending:
+            scores = data.draw(
                 st.lists(
                     st.lists(st.floats(0, 1), min_size=3, max_size=3),
-                    min_size=len(one.split.paragraphs),
-                    max_size=len(one.split.paragraphs),
+                    min_size=len(article.split.paragraphs),
+                    max_size=len(article.split.paragraphs),
                 )
             )
             with self.database.write() as connection:
-                unscored.add_all(connection, [(one, self.scoring(version, found))])
+                unscored.add_all(connection, [(article, self.scoring(version, scores))])
 
     @rule(place=st.integers(0, 50))
     def delete(self, place):
         if self.stored:
             identifier, _ = self.stored.pop(place % len(self.stored))
             with self.database.write() as connection:
-                assert articles.remove(connection, identifier)
+                assert articles.remove_article(connection, identifier)
 
     @staticmethod
-    def scoring(version, found):
-        return Scoring(version, 1, "balanced", classification(found))
+    def scoring(version, scores):
+        return Scoring(version, 1, "balanced", classification(scores))
 
     @invariant()
-    def sums_are_those_of_the_plain_queries(self):
+    def sums_are_equal_to_those_of_the_plain_queries(self):
         with self.database.read() as connection:
             assert rows(connection, select(daily_frames)) == rows(connection, daily.plain_frames())
             assert rows(connection, select(daily_pairs)) == rows(connection, daily.plain_pairs())
@@ -136,20 +137,20 @@ class Store(RuleBasedStateMachine):
         from service.store.tables import articles as table
 
         with self.database.read() as connection:
-            found = connection.execute(select(table.c.number, table.c.story)).all()
-        stories = {row.story for row in found}
-        assert stories == {row.number for row in found if row.number == row.story}
+            rows = connection.execute(select(table.c.number, table.c.story)).all()
+        stories = {row.story for row in rows}
+        assert stories == {row.number for row in rows if row.number == row.story}
 
 
-def test_rolled_up_sums_stay_right_under_late_articles_rescoring_and_deletes(tmp_path_factory):
+def test_daily_sums_stay_correct_with_late_articles_rescoring_and_deletions(tmp_path_factory):
     Store.folder = tmp_path_factory.mktemp("store")
     Store.TestCase.settings = settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=full(25, short=12), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     Store.TestCase("runTest").runTest()
 
 
-def test_sums_computed_anew_are_the_same(client, corpus, settings):
+def test_rebuilt_sums_are_the_same(client, corpus, settings):
     for number in range(6):
         texts = [paragraph.text for paragraph in corpus[number * 5 : number * 5 + 5]]
         client.post(

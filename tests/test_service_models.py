@@ -2,16 +2,17 @@ import logging
 import shutil
 
 import pytest
-from conftest import THREE_PARAGRAPHS, wait_until
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
 
-def version_in_use(client):
+def current_version(client):
     return client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).json()["model"]["version"]
 
 
@@ -35,7 +36,7 @@ def test_a_damaged_model_is_listed_apart(client, registry, challenger):
     assert client.get("/v1/models/v2").status_code == 503
 
 
-def test_a_card_is_given_as_json_or_by_accept_as_markdown(client):
+def test_a_card_is_served_as_json_or_by_accept_as_markdown(client):
     card = client.get("/v1/models/champion").json()
     assert (card["version"], card["champion"]) == ("v1", True)
     assert set(card["cuts"]) == {"balanced", "high_precision", "high_recall"}
@@ -50,11 +51,11 @@ def test_a_version_that_is_not_there_is_404(client, version):
 
 
 @pytest.mark.parametrize("version", ["v0", "..", "v1%2f..", "V1"])
-def test_a_version_that_cannot_be_one_is_refused(client, version):
+def test_a_malformed_version_is_refused(client, version):
     assert client.get(f"/v1/models/{version}").status_code in (404, 422)
 
 
-def test_the_codebook_is_given_with_definitions_and_colours(client, codebook):
+def test_the_codebook_is_served_with_definitions_and_colours(client, codebook):
     answer = client.get("/v1/codebook").json()
     assert (answer["name"], answer["version"]) == (codebook.name, codebook.version)
     assert [(f["key"], f["colour"]) for f in answer["frames"]] == [(f.key, f.colour) for f in codebook.frames]
@@ -63,26 +64,26 @@ def test_the_codebook_is_given_with_definitions_and_colours(client, codebook):
 def test_a_promotion_and_a_rollback_are_taken_up_while_running(client, registry, challenger):
     registry.register(challenger)
     registry.promote("v2", by="mira", reason="better")
-    wait_until(lambda: version_in_use(client) == "v2", "the new champion", seconds=5)
+    wait_until(lambda: current_version(client) == "v2", "the new champion", seconds=5)
     registry.roll_back(by="mira", reason="worse")
-    wait_until(lambda: version_in_use(client) == "v1", "the old champion", seconds=5)
+    wait_until(lambda: current_version(client) == "v1", "the old champion", seconds=5)
 
 
-def test_a_champion_that_cannot_be_loaded_is_refused_and_the_old_one_stays(client, registry, challenger, caplog):
+def test_a_champion_that_cannot_be_loaded_is_refused_and_the_old_champion_stays(client, registry, challenger, caplog):
     registry.register(challenger)
     registry.promote("v2", by="mira", reason="better")
-    wait_until(lambda: version_in_use(client) == "v2", "v2", seconds=5)
+    wait_until(lambda: current_version(client) == "v2", "v2", seconds=5)
     registry.register(challenger)
     registry.promote("v3", by="mira", reason="better still")
-    wait_until(lambda: version_in_use(client) == "v3", "v3", seconds=5)
+    wait_until(lambda: current_version(client) == "v3", "v3", seconds=5)
     (registry.storage.folder / "versions" / "v1" / "pipeline.joblib").write_bytes(b"spoiled")
     shutil.copy(
         registry.storage.folder / "promotions" / "000001.json", registry.storage.folder / "promotions" / "000004.json"
     )
     with caplog.at_level(logging.ERROR):
         wait_until(lambda: "framing_model_refusals_total 1.0" in client.get("/metrics").text, "the refusal", seconds=5)
-    assert version_in_use(client) == "v3"
-    assert "was refused and the model in use stays" in caplog.text
+    assert current_version(client) == "v3"
+    assert "was refused; the current model stays" in caplog.text
     assert client.get("/readyz").status_code == 200
 
 
@@ -99,7 +100,8 @@ def test_without_a_champion_the_service_lives_but_is_not_ready(tmp_path):
 
 @pytest.mark.databases("sqlite")
 def test_the_service_is_ready_with_champion_and_database_and_not_when_the_database_is_gone(client, settings):
-    assert client.get("/readyz").json() == {"status": "ok"}
+    answer = client.get("/readyz").json()
+    assert (answer["status"], set(answer)) == ("ok", {"status", "worker"})
     client.app.state.services.database.engine.dispose()
     for file in settings.data_dir.glob("framing.sqlite3*"):
         file.unlink()
@@ -134,7 +136,7 @@ def test_an_unexpected_error_gets_an_id_and_shows_nothing_internal(client, monke
     def explode(*_args, **_kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("service.routes.classify.open_article", explode)
+    monkeypatch.setattr("service.routes.classify.read_article", explode)
     response = client.post("/v1/classify", json={"text": THREE_PARAGRAPHS})
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from conftest import wait_until
+
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
@@ -15,7 +16,7 @@ MONDAY = date(2026, 3, 2)
 
 @pytest.fixture
 def filled(client, corpus):
-    """Forty articles of four paragraphs by two outlets over four weeks; each paragraph of the corpus is there once."""
+    """Forty articles of four paragraphs by two outlets over four weeks, with each paragraph of the corpus once."""
     for number in range(40):
         texts = [paragraph.text for paragraph in corpus[number * 4 : number * 4 + 4]]
         store(client, texts, outlet=("Harbour Post", "Valley Times")[number % 2], day=number % 28)
@@ -30,11 +31,11 @@ def store(client, texts, outlet="Harbour Post", day=0, **more):
     return answer.json()
 
 
-def code_all(client, corpus, codebook, n, coder="mira", whole="false"):
-    """Codes what the queue gives as the corpus has it."""
+def code_all(client, corpus, n, coder="mira", whole="false"):
+    """Annotates the paragraphs of the queue as the corpus does."""
     gold = {p.text: p.annotations[0].frames for p in corpus}
     tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": n, "whole": whole}).json()["tasks"]
-    codes = [
+    annotations = [
         {
             "coder": coder,
             "article_id": task["article_id"],
@@ -43,18 +44,18 @@ def code_all(client, corpus, codebook, n, coder="mira", whole="false"):
         }
         for task in tasks
     ]
-    assert client.post("/v1/annotations", json=codes).status_code == 201
+    assert client.post("/v1/annotations", json=annotations).status_code == 201
     return tasks
 
 
-def ask(client, path="/v1/prevalence", **parameters):
+def fetch(client, path="/v1/prevalence", **parameters):
     answer = client.get(path, params={k.rstrip("_"): v for k, v in parameters.items()})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def test_each_cell_has_count_total_and_raw_share_as_the_articles_say(filled):
-    rows = ask(filled, by="outlet,week")["rows"]
+def test_each_cell_has_count_total_and_raw_share_of_its_articles(filled):
+    rows = fetch(filled, by="outlet,week")["rows"]
     articles = [
         filled.get(f"/v1/articles/{a['id']}").json() for a in filled.get("/v1/articles?limit=200").json()["articles"]
     ]
@@ -76,95 +77,96 @@ def test_each_cell_has_count_total_and_raw_share_as_the_articles_say(filled):
         assert row["raw_share"] == pytest.approx(row["count"] / row["total"])
 
 
-def test_articles_are_counted_by_what_they_carry_as_a_whole(filled):
-    row = ask(filled, by="", unit="article", frame="foreign_hand")["rows"][0]
-    found = filled.get("/v1/articles", params={"frame": "foreign_hand", "limit": 200}).json()["articles"]
-    assert (row["count"], row["total"]) == (len(found), 40)
+def test_articles_are_counted_by_the_frames_of_the_whole_article(filled):
+    row = fetch(filled, by="", unit="article", frame="foreign_hand")["rows"][0]
+    carrying = filled.get("/v1/articles", params={"frame": "foreign_hand", "limit": 200}).json()["articles"]
+    assert (row["count"], row["total"]) == (len(carrying), 40)
     assert row["corrected_share"] is None
 
 
-def test_articles_drawn_whole_correct_shares_of_articles_and_of_paragraphs(filled, corpus, codebook):
+def test_articles_drawn_as_a_whole_correct_shares_of_articles_and_of_paragraphs(filled, corpus):
     drawn = set()
     for _ in range(4):
-        tasks = code_all(filled, corpus, codebook, 100, coder="whole", whole="true")
+        tasks = code_all(filled, corpus, 100, coder="whole", whole="true")
         articles = {task["article_id"] for task in tasks}
         assert len(articles) == 10
         assert len(tasks) == 4 * 10
         assert not articles & drawn
         drawn |= articles
-    for row in ask(filled, by="", unit="article")["rows"]:
+    for row in fetch(filled, by="", unit="article")["rows"]:
         carrying = [any(row["frame"] in p.annotations[0].frames for p in corpus[n * 4 : n * 4 + 4]) for n in range(40)]
-        assert (row["correction"], row["codes"]) == ("codes", 40)
+        assert (row["correction"], row["annotations"]) == ("annotations", 40)
         assert row["corrected_share"] == pytest.approx(np.mean(carrying), abs=0.02)
         assert row["low"] < row["corrected_share"] < row["high"]
-    assert {(row["correction"], row["codes"]) for row in ask(filled, by="")["rows"]} == {("codes", 160)}
+    rows = fetch(filled, by="")["rows"]
+    assert {(row["correction"], row["annotations"]) for row in rows} == {("annotations", 160)}
 
 
-def test_an_article_that_is_not_coded_to_the_end_corrects_no_share_of_articles(filled, corpus, codebook):
-    tasks = code_all(filled, corpus, codebook, 2, coder="whole", whole="true")
+def test_an_article_that_is_not_coded_to_the_end_does_not_correct_shares_of_articles(filled, corpus):
+    tasks = code_all(filled, corpus, 2, coder="whole", whole="true")
     assert len(tasks) == 2
-    assert {row["codes"] for row in ask(filled, by="", unit="article")["rows"]} == {0}
-    assert {row["codes"] for row in ask(filled, by="")["rows"]} == {2}
+    assert {row["annotations"] for row in fetch(filled, by="", unit="article")["rows"]} == {0}
+    assert {row["annotations"] for row in fetch(filled, by="")["rows"]} == {2}
 
 
-def test_too_few_codes_are_said_and_so_is_how_many_more_are_needed(filled):
-    for row in ask(filled, by="month")["rows"]:
-        assert row["correction"] == "too_few_codes"
+def test_a_row_with_too_few_annotations_has_the_number_of_further_annotations_needed(filled):
+    for row in fetch(filled, by="month")["rows"]:
+        assert row["correction"] == "too_few_annotations"
         assert row["corrected_share"] is row["low"] is row["high"] is None
-        assert row["codes_needed"] >= 30
-    narrow = ask(filled, by="month", width=0.05)["rows"][0]["codes_needed"]
-    assert narrow > 4 * ask(filled, by="month", width=0.2)["rows"][0]["codes_needed"]
+        assert row["annotations_needed"] >= 30
+    narrow = fetch(filled, by="month", width=0.05)["rows"][0]["annotations_needed"]
+    assert narrow > 4 * fetch(filled, by="month", width=0.2)["rows"][0]["annotations_needed"]
 
 
-def test_codes_of_the_queue_correct_the_share_and_its_interval_covers_the_gold_labels(filled, corpus, codebook):
-    code_all(filled, corpus, codebook, 80)
-    answer = ask(filled, by="")
+def test_annotations_from_the_queue_correct_the_share_and_its_interval_covers_the_gold_labels(filled, corpus):
+    code_all(filled, corpus, 80)
+    answer = fetch(filled, by="")
     assert answer["estimator"]["name"].startswith("PPI++")
     assert any("arXiv:2311.01453" in reference for reference in answer["estimator"]["literature"])
     used = corpus[:160]
     for row in answer["rows"]:
         truth = np.mean([row["frame"] in p.annotations[0].frames for p in used])
-        assert row["correction"] == "codes"
-        assert row["codes"] > 60
+        assert row["correction"] == "annotations"
+        assert row["annotations"] > 60
         assert row["low"] - 0.03 <= truth <= row["high"] + 0.03
         assert row["low"] <= row["corrected_share"] <= row["high"]
         assert row["high"] - row["low"] < 0.3
-    off = ask(filled, by="", correct="false")["rows"][0]
+    off = fetch(filled, by="", correct="false")["rows"][0]
     assert off["correction"] == "off"
     assert off["corrected_share"] is None
 
 
-def test_cells_with_few_codes_borrow_only_when_asked(filled, corpus, codebook):
-    code_all(filled, corpus, codebook, 80)
-    alone = ask(filled, by="outlet,week")["rows"]
-    borrowed = ask(filled, by="outlet,week", borrow="true")["rows"]
-    assert {row["correction"] for row in alone} == {"too_few_codes"}
+def test_cells_with_few_annotations_borrow_only_on_request(filled, corpus):
+    code_all(filled, corpus, 80)
+    alone = fetch(filled, by="outlet,week")["rows"]
+    borrowed = fetch(filled, by="outlet,week", borrow="true")["rows"]
+    assert {row["correction"] for row in alone} == {"too_few_annotations"}
     assert {row["correction"] for row in borrowed} == {"borrowed"}
     assert all(row["low"] <= row["corrected_share"] <= row["high"] for row in borrowed)
 
 
-def test_codes_that_somebody_chose_to_give_correct_nothing(filled, corpus):
+def test_annotations_of_chosen_paragraphs_correct_nothing(filled, corpus):
     article = filled.get("/v1/articles").json()["articles"][0]["id"]
-    code = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}}
-    assert filled.post("/v1/annotations", json=code).status_code == 201
-    assert ask(filled, by="")["rows"][0]["codes"] == 0
+    annotation = {"coder": "mira", "article_id": article, "paragraph": 0, "frames": {}}
+    assert filled.post("/v1/annotations", json=annotation).status_code == 201
+    assert fetch(filled, by="")["rows"][0]["annotations"] == 0
 
 
-def test_paragraphs_that_the_model_was_trained_on_correct_nothing(filled, corpus, codebook, registry, challenger):
+def test_paragraphs_on_which_the_model_was_trained_correct_nothing(filled, corpus, registry, challenger):
     from dataclasses import replace
 
-    tasks = code_all(filled, corpus, codebook, 40)
+    tasks = code_all(filled, corpus, 40)
     trained = replace(challenger, card=replace(challenger.card, run="0" * 32, created_at="2100-01-01T00:00:00+00:00"))
-    registry.promote(registry.register(trained).version, by="test", reason="it learned from these codes", force=True)
+    registry.promote(registry.register(trained).version, by="test", reason="trained on these annotations", force=True)
     wait_for_version(filled, "v2")
-    answer = ask(filled, by="")
+    answer = fetch(filled, by="")
     assert answer["unscored_articles"] == 40
     assert answer["rows"] == []
     rescore(filled)
-    answer = ask(filled, by="")
+    answer = fetch(filled, by="")
     assert answer["unscored_articles"] == 0
-    used = answer["rows"][0]["codes"]
-    assert answer["codes_not_used"] + used == len(tasks)
+    used = answer["rows"][0]["annotations"]
+    assert answer["annotations_not_used"] + used == len(tasks)
     assert used < len(tasks) / 2
 
 
@@ -181,7 +183,7 @@ def rescore(client):
         pass
 
 
-def test_weights_let_each_article_or_each_outlet_count_alike(client):
+def test_weights_make_each_article_or_each_outlet_count_the_same(client):
     blame = "The government ignored repeated warnings and failed to protect the province; no minister has resigned."
     calm = "The market reopened on Monday and the road to the coast was cleared of snow by noon, the mayor said."
     store(client, [blame], outlet="Harbour Post")
@@ -189,14 +191,14 @@ def test_weights_let_each_article_or_each_outlet_count_alike(client):
     store(client, [calm, calm, blame, calm], outlet="Valley Times")
     frame = "blame_on_leadership"
     shares = {
-        w: ask(client, by="", frame=frame, weight=w)["rows"][0]["raw_share"] for w in ("unit", "article", "outlet")
+        w: fetch(client, by="", frame=frame, weight=w)["rows"][0]["raw_share"] for w in ("unit", "article", "outlet")
     }
     assert shares["unit"] == pytest.approx(2 / 8)
     assert shares["article"] == pytest.approx((1 + 0 + 1 / 4) / 3)
     assert shares["outlet"] == pytest.approx((1 / 4 + 1 / 4) / 2)
 
 
-def test_wire_copy_is_counted_once_on_demand_and_still_after_its_first_copy_is_deleted(client, corpus):
+def test_wire_copy_is_counted_once_on_demand_even_after_its_first_copy_is_deleted(client, corpus):
     story = [paragraph.text for paragraph in corpus[:8]]
     first = store(client, story, outlet="Harbour Post")
     store(client, [*story[:7], "Additional reporting by our own staff in the capital."], outlet="Valley Times", day=1)
@@ -204,7 +206,7 @@ def test_wire_copy_is_counted_once_on_demand_and_still_after_its_first_copy_is_d
 
     def articles(**more):
         return {
-            row["outlet"]: row["articles"] for row in ask(client, by="outlet", frame="foreign_hand", **more)["rows"]
+            row["outlet"]: row["articles"] for row in fetch(client, by="outlet", frame="foreign_hand", **more)["rows"]
         }
 
     assert articles() == {"Harbour Post": 1, "Valley Times": 2}
@@ -215,14 +217,14 @@ def test_wire_copy_is_counted_once_on_demand_and_still_after_its_first_copy_is_d
     assert articles(dedup="true") == {"Valley Times": 2}
 
 
-def test_filters_select_days_outlets_and_frames(filled):
-    assert {row["frame"] for row in ask(filled, frame="foreign_hand")["rows"]} == {"foreign_hand"}
-    assert {row["outlet"] for row in ask(filled, by="outlet", outlet="Valley Times")["rows"]} == {"Valley Times"}
-    days = ask(filled, by="day", frame="foreign_hand", from_="2026-03-03", to="2026-03-05")["rows"]
+def test_parameters_select_days_outlets_and_frames(filled):
+    assert {row["frame"] for row in fetch(filled, frame="foreign_hand")["rows"]} == {"foreign_hand"}
+    assert {row["outlet"] for row in fetch(filled, by="outlet", outlet="Valley Times")["rows"]} == {"Valley Times"}
+    days = fetch(filled, by="day", frame="foreign_hand", from_="2026-03-03", to="2026-03-05")["rows"]
     assert [row["period"] for row in days] == ["2026-03-03", "2026-03-04", "2026-03-05"]
-    months = ask(filled, by="month", frame="foreign_hand")["rows"]
+    months = fetch(filled, by="month", frame="foreign_hand")["rows"]
     assert [(row["period"], row["articles"]) for row in months] == [("2026-03-01", 40)]
-    assert ask(filled, by="year", frame="foreign_hand")["rows"][0]["period"] == "2026-01-01"
+    assert fetch(filled, by="year", frame="foreign_hand")["rows"][0]["period"] == "2026-01-01"
 
 
 @pytest.mark.parametrize(
@@ -237,19 +239,19 @@ def test_filters_select_days_outlets_and_frames(filled):
         ({"unit": "sentence"}, "query/unit"),
     ],
 )
-def test_a_bad_question_is_named(client, parameters, pointer):
+def test_an_error_names_the_bad_parameter(client, parameters, pointer):
     answer = client.get("/v1/prevalence", params=parameters)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-def test_an_empty_store_answers_with_no_rows(client):
-    assert ask(client)["rows"] == []
-    assert ask(client, "/v1/profile")["articles"] == 0
+def test_an_empty_store_gives_an_empty_answer(client):
+    assert fetch(client)["rows"] == []
+    assert fetch(client, "/v1/profile")["articles"] == 0
 
 
 def test_every_format_holds_the_same_rows(filled):
-    rows = ask(filled, by="outlet,week")["rows"]
+    rows = fetch(filled, by="outlet,week")["rows"]
     read = {
         "csv": lambda content: list(csv.DictReader(io.StringIO(content.decode()))),
         "parquet": lambda content: pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist(),
@@ -257,10 +259,10 @@ def test_every_format_holds_the_same_rows(filled):
     }
     for name, rows_of in read.items():
         answer = filled.get("/v1/prevalence", params={"by": "outlet,week", "format": name})
-        found = rows_of(answer.content)
-        assert [(str(r["period"]), r["outlet"], r["frame"], int(r["count"]), float(r["raw_share"])) for r in found] == [
-            (r["period"], r["outlet"], r["frame"], r["count"], r["raw_share"]) for r in rows
-        ]
+        read_rows = rows_of(answer.content)
+        assert [
+            (str(r["period"]), r["outlet"], r["frame"], int(r["count"]), float(r["raw_share"])) for r in read_rows
+        ] == [(r["period"], r["outlet"], r["frame"], r["count"], r["raw_share"]) for r in rows]
         assert f'filename="prevalence.{name}"' in answer.headers["content-disposition"]
 
 
@@ -274,19 +276,19 @@ def test_an_unchanged_answer_is_not_sent_again(filled, corpus):
     filled.delete(f"/v1/articles/{last}")
     changed = filled.get("/v1/prevalence?by=week", headers={"If-None-Match": first.headers["etag"]})
     assert changed.status_code == 200
-    code = {"coder": "mira", "text": "A text of its own.", "source": "desk", "frames": {}}
-    filled.post("/v1/annotations", json=code)
+    annotation = {"coder": "mira", "text": "A text that is not stored.", "source": "desk", "frames": {}}
+    filled.post("/v1/annotations", json=annotation)
     coded = filled.get("/v1/prevalence?by=week", headers={"If-None-Match": changed.headers["etag"]})
     assert coded.status_code == 200
 
 
-def test_two_outlets_are_compared_with_an_interval(filled, corpus, codebook):
-    raw = ask(filled, "/v1/compare", a_outlet="Harbour Post", b_outlet="Valley Times")
+def test_two_outlets_are_compared_with_an_interval(filled, corpus):
+    raw = fetch(filled, "/v1/compare", a_outlet="Harbour Post", b_outlet="Valley Times")
     for frame in raw["frames"]:
         assert frame["difference"]["corrected"] is None
         assert frame["difference"]["raw"] == pytest.approx(frame["a"]["raw_share"] - frame["b"]["raw_share"])
-    code_all(filled, corpus, codebook, 100)
-    answer = ask(filled, "/v1/compare", a_outlet="Harbour Post", b_outlet="Valley Times")
+    code_all(filled, corpus, 100)
+    answer = fetch(filled, "/v1/compare", a_outlet="Harbour Post", b_outlet="Valley Times")
     for frame in answer["frames"]:
         assert frame["a"]["total"] == frame["b"]["total"] == 80
         difference = frame["difference"]
@@ -294,23 +296,23 @@ def test_two_outlets_are_compared_with_an_interval(filled, corpus, codebook):
         assert difference["corrected"] == pytest.approx(frame["a"]["corrected_share"] - frame["b"]["corrected_share"])
 
 
-def test_two_periods_are_compared_and_sets_that_meet_are_refused(filled):
+def test_two_periods_are_compared_and_overlapping_sets_are_rejected(filled):
     periods = {"a_to": "2026-03-15", "b_from": "2026-03-16"}
-    assert sum(ask(filled, "/v1/compare", **periods)["frames"][0][side]["articles"] for side in "ab") == 40
+    assert sum(fetch(filled, "/v1/compare", **periods)["frames"][0][side]["articles"] for side in "ab") == 40
     for parameters in ({}, {"a_outlet": "Harbour Post"}, {"a_to": "2026-03-16", "b_from": "2026-03-16"}):
         answer = filled.get("/v1/compare", params=parameters)
         assert answer.status_code == 422
         assert answer.json()["type"].endswith(":overlap")
 
 
-def test_a_profile_says_which_frames_share_paragraphs(filled):
-    found = ask(filled, "/v1/profile")
-    assert (found["articles"], found["paragraphs"]) == (40, 160)
+def test_a_profile_counts_the_paragraphs_that_frames_share(filled):
+    profile = fetch(filled, "/v1/profile")
+    assert (profile["articles"], profile["paragraphs"]) == (40, 160)
     listed = filled.get("/v1/articles?limit=200").json()["articles"]
     paragraphs = [p for a in listed for p in filled.get(f"/v1/articles/{a['id']}").json()["paragraphs"]]
-    assert len(found["pairs"]) == 6
-    assert sum(pair["paragraphs"] for pair in found["pairs"]) > 0
-    for pair in found["pairs"]:
+    assert len(profile["pairs"]) == 6
+    assert sum(pair["paragraphs"] for pair in profile["pairs"]) > 0
+    for pair in profile["pairs"]:
         both = [
             p
             for p in paragraphs
@@ -321,6 +323,6 @@ def test_a_profile_says_which_frames_share_paragraphs(filled):
 
 
 @pytest.mark.parametrize("day", ["5", "-5", "1.5", "-1.78e-102", "1e5", "yesterday", "2026-3-1"])
-def test_a_number_is_no_day(client, day):
+def test_a_number_is_not_a_day(client, day):
     for name in ("from", "to"):
         assert client.get("/v1/prevalence", params={name: day}).status_code == 422

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import delete, func, select
 
-from benchmarks.filled_database import fill
 from service.articles.rescoring import Rescoring
 from service.store import unscored
 from service.store.tables import articles, paragraph_scores, scorings
+from tests.support.filled_database import fill
 
 pytestmark = pytest.mark.databases
 

@@ -15,10 +15,10 @@ from pysqlite3 import dbapi2
 from sqlalchemy import event, func, insert, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
-from benchmarks import filled_database
 from labels.duplicates import sketch_article
+from service.errors import DatabaseError
 from service.store.sql import connections as module
-from service.store.sql.database import NEWEST_REVISION, Database, DatabaseError, alembic_config
+from service.store.sql.database import NEWEST_REVISION, Database, alembic_config
 from service.store.sql.group_commit import GroupCommit
 from service.store.sql.insertion import insert_all
 from service.store.tables import (
@@ -32,6 +32,7 @@ from service.store.tables import (
     sketch_bands,
     sketches,
 )
+from tests.support import filled_database
 
 pytestmark = pytest.mark.databases
 
@@ -44,7 +45,7 @@ def database(tmp_path, database_url):
     database.close()
 
 
-def test_migrations_make_exactly_the_tables_of_the_program(database):
+def test_migrations_create_exactly_the_tables_of_the_program(database):
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         script = ScriptDirectory.from_config(alembic_config(connection))
@@ -60,21 +61,21 @@ def test_migrations_go_down_and_up_again(database):
 
 
 @pytest.mark.parametrize("revision", ["0002", "0001"])
-def test_a_filled_database_goes_down_and_up_again_and_keeps_articles_scores_and_sums(settings, revision):
+def test_articles_scores_and_sums_survive_a_downgrade_and_an_upgrade(settings, revision):
     filled_database.fill(settings, 300, 4, lambda _stored: None)
     database = Database(settings.store_url)
-    kept = (articles, paragraphs, paragraph_scores, daily_frames, daily_pairs)
-    before = [_rows(database, table) for table in kept]
+    tables = (articles, paragraphs, paragraph_scores, daily_frames, daily_pairs)
+    before = [_rows(database, table) for table in tables]
     assert all(before)
     with database.write() as connection:
         command.downgrade(alembic_config(connection), revision)
         assert not inspect(connection).has_table("daily_frames")
     database.migrate()
-    assert [_rows(database, table) for table in kept] == before
+    assert [_rows(database, table) for table in tables] == before
     database.close()
 
 
-def test_articles_stored_before_sketches_were_made_otherwise_are_sketched_anew(settings):
+def test_sketches_of_an_older_version_are_computed_again(settings):
     filled_database.fill(settings, 30, 4, lambda _stored: None)
     database = Database(settings.store_url)
     with database.write() as connection:
@@ -84,36 +85,36 @@ def test_articles_stored_before_sketches_were_made_otherwise_are_sketched_anew(s
     database.migrate()
     with database.read() as connection:
         stored = connection.execute(select(articles.c.number, articles.c.text)).all()
-        found = {row.article_number: row.sketch for row in connection.execute(select(sketches))}
+        migrated = {row.article_number: row.sketch for row in connection.execute(select(sketches))}
         bands = {tuple(row) for row in connection.execute(select(sketch_bands))}
-    made = {row.number: sketch_article(row.text) for row in stored}
-    assert found == {number: sketch.content for number, sketch in made.items()}
-    assert bands == {(key, number) for number, sketch in made.items() if number != 2 for key in sketch.bands()}
+    expected = {row.number: sketch_article(row.text) for row in stored}
+    assert migrated == {number: sketch.content for number, sketch in expected.items()}
+    assert bands == {(key, number) for number, sketch in expected.items() if number != 2 for key in sketch.bands()}
     database.close()
 
 
-def test_a_copy_of_rows_that_fails_is_told_as_any_other_statement_that_does(database):
+def test_an_insertion_that_fails_raises_the_same_error_as_any_other_statement(database):
     with pytest.raises(IntegrityError), database.write() as connection:
         insert_all(connection, {paragraphs: [(1, 0, 0, 5)]})
     database.ping()
 
 
 @pytest.mark.databases("postgresql")
-def test_where_the_database_goes_away_in_a_copy_of_rows_the_next_connection_is_a_new_one(database):
-    def copy_rows():
+def test_a_connection_that_is_lost_during_an_insertion_is_replaced(database):
+    def insert_rows():
         with database.write() as connection:
             with suppress(psycopg.OperationalError):
                 connection.connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
             insert_all(connection, {paragraphs: [(1, 0, 0, 5)]})
 
     with pytest.raises(OperationalError) as caught:
-        copy_rows()
+        insert_rows()
     assert caught.value.connection_invalidated
     database.ping()
 
 
 def _rows(database, table):
-    """All rows, sums rounded: they may be added up in another order; the sketch is of the newest tables."""
+    """All rows, with rounded sums because these depend on the order of addition; without sketches, which change."""
     columns = [column for column in table.c if column.name != "sketch"]
     with database.read() as connection:
         rows = connection.execute(select(*columns)).all()
@@ -125,7 +126,7 @@ def test_migrating_twice_changes_nothing(database):
     database.ping()
 
 
-def test_a_database_of_a_newer_program_is_refused_untouched(database):
+def test_a_database_of_a_newer_version_is_rejected_and_not_changed(database):
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseError, match="another version of this program"):
@@ -134,7 +135,7 @@ def test_a_database_of_a_newer_program_is_refused_untouched(database):
         database.ping()
 
 
-def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path):
+def test_a_file_that_is_not_a_database_is_rejected(tmp_path):
     path = tmp_path / "x.sqlite3"
     path.write_bytes(b"not a database at all" * 100)
     database = Database(f"sqlite:///{path}")
@@ -154,13 +155,13 @@ def test_sqlite_is_safe_for_several_writers_and_syncs_fully(tmp_path):
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "mmap_size": 0, "secure_delete": 1}
 
 
-def test_a_sqlite_with_the_wal_reset_bug_is_refused(monkeypatch, tmp_path):
+def test_a_sqlite_with_the_wal_reset_bug_is_rejected(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_OLDEST_SAFE_SQLITE", (99, 0, 0))
     with pytest.raises(DatabaseError, match="WAL-reset bug"):
         Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
 
 
-def test_an_error_inside_a_write_leaves_nothing_behind(database):
+def test_a_transaction_with_an_error_is_rolled_back(database):
     def fail_halfway():
         with database.write() as connection:
             connection.execute(text("INSERT INTO alembic_version VALUES ('x')"))
@@ -180,7 +181,7 @@ def _write(url, count):
     database.close()
 
 
-def test_processes_and_threads_that_write_at_once_wait_for_each_other(database):
+def test_processes_and_threads_wait_for_each_other_to_write(database):
     with database.write() as connection:
         connection.execute(text("CREATE TABLE counter (n INTEGER UNIQUE)"))
     url = database.url.render_as_string(hide_password=False)
@@ -197,7 +198,7 @@ def test_processes_and_threads_that_write_at_once_wait_for_each_other(database):
             assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
 
 
-def test_a_read_sees_one_state_throughout(database):
+def test_a_read_transaction_sees_a_single_state(database):
     with database.read() as reader:
         before = reader.scalar(text("SELECT count(*) FROM articles"))
         with database.write() as writer:
@@ -207,9 +208,6 @@ def test_a_read_sees_one_state_throughout(database):
 
 
 def test_rows_of_an_article_cannot_exist_without_it(database):
-
-    from sqlalchemy.exc import IntegrityError
-
     orphan = {"key": "k", "request_sha256": "0", "article_id": "0", "response": "", "created_at": datetime.now(UTC)}
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(insert(idempotency_keys), orphan)
@@ -217,7 +215,7 @@ def test_rows_of_an_article_cannot_exist_without_it(database):
 
 @pytest.fixture
 def notes(database):
-    """Writes numbers into a table; no group of them is written that has one of the form 4n + 3."""
+    """Writes numbers to a table; a group that contains a number of the form 4n + 3 fails."""
     with database.write() as connection:
         connection.execute(text("CREATE TABLE notes (number integer)"))
 
@@ -236,32 +234,32 @@ def noted(database):
         return set(connection.scalars(text("SELECT number FROM notes")))
 
 
-def at_once(database, submissions, items):
-    """What became of items that came while another wrote."""
+def write_at_once(database, commit, items):
+    """The results or errors of items that arrive while another transaction is open."""
     with ThreadPoolExecutor(len(items)) as pool:
         with database.write():
-            found = [pool.submit(submissions.run, item) for item in items]
+            futures = [pool.submit(commit.run, item) for item in items]
             time.sleep(0.3)
-        return [one.exception() or one.result() for one in found]
+        return [future.exception() or future.result() for future in futures]
 
 
-def test_what_threads_write_at_once_shares_transactions(database, notes):
+def test_items_that_threads_write_at_once_share_transactions(database, notes):
     commits = []
     event.listen(database.engine, "commit", commits.append)
     numbers = [0, 1, 2, 4, 5, 6, 8, 9]
-    assert at_once(database, notes, numbers) == [number * 10 for number in numbers]
+    assert write_at_once(database, notes, numbers) == [number * 10 for number in numbers]
     assert len(commits) <= 3
     assert noted(database) == set(numbers)
 
 
-def test_of_those_that_shared_a_transaction_only_the_one_at_fault_is_not_written(database, notes):
-    answers = at_once(database, notes, list(range(8)))
-    assert [str(one) for one in answers] == ["0", "10", "20", "number 3", "40", "50", "60", "number 7"]
+def test_of_the_items_that_share_a_transaction_only_the_faulty_item_is_not_written(database, notes):
+    answers = write_at_once(database, notes, list(range(8)))
+    assert [str(answer) for answer in answers] == ["0", "10", "20", "number 3", "40", "50", "60", "number 7"]
     assert noted(database) == {0, 1, 2, 4, 5, 6}
 
 
 @pytest.mark.databases("postgresql")
-def test_where_the_database_goes_away_within_a_transaction_all_that_share_it_are_told_so(database, notes):
+def test_a_connection_that_is_lost_in_a_transaction_is_an_error_of_all_its_items(database, notes):
     def note_all(connection, numbers):
         for number in numbers:
             connection.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
@@ -269,15 +267,15 @@ def test_where_the_database_goes_away_within_a_transaction_all_that_share_it_are
                 connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
         return numbers
 
-    answers = at_once(database, GroupCommit(database.write, note_all), list(range(8)))
-    errors = {number: one for number, one in enumerate(answers) if one != number}
+    answers = write_at_once(database, GroupCommit(database.write, note_all), list(range(8)))
+    errors = {number: answer for number, answer in enumerate(answers) if answer != number}
     assert {type(error) for error in errors.values()} == {OperationalError}
     assert 7 in errors
     assert noted(database) == set(range(8)) - set(errors)
 
 
 @pytest.mark.databases("sqlite")
-def test_what_is_written_is_answered_while_the_next_group_is_being_written():
+def test_items_are_answered_while_the_next_group_is_being_written():
     begun, may_end = ({item: threading.Event() for item in "abd"} for _ in range(2))
 
     def do(_connection, items):
@@ -286,43 +284,43 @@ def test_what_is_written_is_answered_while_the_next_group_is_being_written():
             assert may_end[item].wait(timeout=10)
         return items
 
-    submissions = GroupCommit(nullcontext, do)
+    commit = GroupCommit(nullcontext, do)
     with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(submissions.run, "a")
+        first = pool.submit(commit.run, "a")
         assert begun["a"].wait(timeout=10)
-        together = [pool.submit(submissions.run, item) for item in "bc"]
+        together = [pool.submit(commit.run, item) for item in "bc"]
         time.sleep(0.1)
         may_end["a"].set()
         assert begun["b"].wait(timeout=10)
-        last = pool.submit(submissions.run, "d")
+        last = pool.submit(commit.run, "d")
         time.sleep(0.1)
         may_end["b"].set()
         assert begun["d"].wait(timeout=10)
-        assert [one.result(timeout=10) for one in (first, *together)] == ["a", "b", "c"]
+        assert [future.result(timeout=10) for future in (first, *together)] == ["a", "b", "c"]
         assert not last.done()
         may_end["d"].set()
     assert last.result() == "d"
 
 
 @pytest.mark.databases("sqlite")
-def test_what_was_put_is_written_by_whoever_waits_first_and_by_its_own_thread_where_nobody_does():
+def test_an_item_is_written_by_the_first_thread_that_waits_else_by_the_thread_that_put_it():
     written = []
 
     def do(_connection, items):
         written.append(list(items))
         return items
 
-    submissions = GroupCommit(nullcontext, do)
-    busy = submissions.put("a")
-    assert submissions.run("b") == "b"
-    assert submissions.result(busy) == "a"
-    alone = submissions.put("c")
-    assert submissions.result(alone) == "c"
+    commit = GroupCommit(nullcontext, do)
+    busy = commit.put("a")
+    assert commit.run("b") == "b"
+    assert commit.result(busy) == "a"
+    alone = commit.put("c")
+    assert commit.result(alone) == "c"
     assert written == [["a", "b"], ["c"]]
 
 
 @pytest.mark.databases("sqlite")
-def test_what_is_put_while_others_write_is_written_though_its_thread_comes_late():
+def test_an_item_is_written_even_if_its_thread_waits_late():
     begun, may_end, items_written = threading.Event(), threading.Event(), []
 
     def do(_connection, items):
@@ -331,18 +329,18 @@ def test_what_is_put_while_others_write_is_written_though_its_thread_comes_late(
         assert may_end.wait(timeout=10)
         return items
 
-    submissions = GroupCommit(nullcontext, do)
+    commit = GroupCommit(nullcontext, do)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(submissions.run, "a")
+        first = pool.submit(commit.run, "a")
         assert begun.wait(timeout=10)
-        late = submissions.put("b")
+        late = commit.put("b")
         may_end.set()
         assert first.result(timeout=10) == "a"
         assert items_written == ["a"]
-        assert submissions.result(late) == "b"
+        assert commit.result(late) == "b"
 
 
-def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():
+def test_a_transaction_that_cannot_begin_is_an_error_of_all_its_items():
     class LostError(Exception):
         pass
 
@@ -351,26 +349,26 @@ def test_where_the_transaction_cannot_begin_all_that_shared_it_are_told():
         raise LostError
         yield
 
-    submissions = GroupCommit(write, lambda _connection, items: items)
+    commit = GroupCommit(write, lambda _connection, items: items)
     with ThreadPoolExecutor(4) as pool:
-        found = [pool.submit(submissions.run, 1) for _ in range(4)]
-    assert all(isinstance(one.exception(), LostError) for one in found)
+        futures = [pool.submit(commit.run, 1) for _ in range(4)]
+    assert all(isinstance(future.exception(), LostError) for future in futures)
 
 
-def test_a_failure_of_the_database_is_told_to_all_and_not_tried_again_for_each():
+def test_a_failure_of_the_database_is_an_error_of_all_items_and_is_not_retried_for_each():
     attempts, all_wait = [], threading.Event()
 
     @contextmanager
     def write():
-        attempts.append("one")
+        attempts.append(1)
         all_wait.wait(timeout=10)
         raise TimeoutError("no connection is free")
         yield
 
-    submissions = GroupCommit(write, lambda _connection, items: items)
+    commit = GroupCommit(write, lambda _connection, items: items)
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.submit(submissions.run, 1) for _ in range(8)]
+        futures = [pool.submit(commit.run, 1) for _ in range(8)]
         time.sleep(0.3)
         all_wait.set()
-    assert all(isinstance(one.exception(), TimeoutError) for one in found)
+    assert all(isinstance(future.exception(), TimeoutError) for future in futures)
     assert len(attempts) <= 2

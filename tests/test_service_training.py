@@ -9,17 +9,20 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import ROOT, THREE_PARAGRAPHS, running_server, wait_until
-from runs import running_worker, start, state_of, wait_for_end
 
 from service.jobs.training_run import TrainingRunner
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
 from service.store.sql.database import Database
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.paths import ROOT
+from tests.support.servers import running_server, running_worker
+from tests.support.training_runs import start, state_of, wait_for_end
+from tests.support.waiting import wait_until
 from training.challenger import evaluate_held_out
 from training.dataset import build_dataset, is_held_out
 from training.errors import StorageError, TrainingDataError
-from training.pipeline import Hyperparameters
+from training.hyperparameters import Hyperparameters
 from training.registry import storage as storage_module
 from training.registry.versions import Registry
 
@@ -49,7 +52,7 @@ def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir, par
 
 
 @pytest.mark.databases("postgresql")
-def test_runs_wait_for_each_other_and_one_key_is_one_run(data_dir, client):
+def test_runs_wait_for_each_other_and_a_repeated_key_returns_the_same_run(data_dir, client):
     first = start(client, key="k", seed=1)
     assert start(client, key="k", seed=1) == first
     assert client.post("/v1/training-runs", json={"seed": 2}, headers={"Idempotency-Key": "k"}).status_code == 409
@@ -79,7 +82,7 @@ def test_a_running_run_can_be_cancelled(data_dir, client):
 
 
 @pytest.mark.databases("sqlite")
-def test_a_run_without_enough_codes_fails_with_a_sentence_and_the_next_goes_on(data_dir, client):
+def test_a_run_without_enough_annotations_fails_with_a_sentence_and_the_next_run_succeeds(data_dir, client):
     client.post("/v1/annotations", json={"coder": "m", "text": "The army.", "source": "radio", "frames": {}})
     run, following = start(client, include_corpus=False), start(client)
     with running_worker(data_dir):
@@ -127,13 +130,13 @@ def test_bad_requests_for_runs_are_named(client):
     assert client.get("/v1/training-runs/" + "0" * 32).status_code == 404
 
 
-def test_what_a_run_asks_for_counts_more_than_the_settings():
+def test_the_request_of_a_run_overrides_the_settings():
     of_service, of_run = HyperparametersRequest(names=True, regularisation=2), HyperparametersRequest(regularisation=3)
     assert chosen(of_service, of_run) == Hyperparameters(names=True, regularisation=3)
     assert set(HyperparametersRequest.model_fields) == set(Hyperparameters().as_dict())
 
 
-def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir, client, settings, codebook, corpus):
+def test_stored_annotations_are_trained_on_and_adjudication_settles_them(data_dir, client, settings, codebook, corpus):
     text = "The quetzal council said so."
     for coder, role, frames in (
         ("a", "coder", {}),
@@ -158,7 +161,7 @@ def test_codes_given_here_are_trained_on_and_adjudication_settles_them(data_dir,
 
 
 @pytest.mark.databases("sqlite")
-def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir, client):
+def test_a_verdict_against_a_model_has_to_be_overruled_and_the_history_records_that(data_dir, client):
     run = start(client, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir):
         assert wait_for_end(client, run)["verdict"]["promote"] is False
@@ -182,7 +185,7 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_that_is_kept(data_dir
 
 @pytest.mark.databases("sqlite")
 @pytest.mark.usefixtures("champion_of_the_part")
-def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_one_is_not(data_dir, client):
+def test_with_automatic_promotion_only_a_good_verdict_promotes(data_dir, client):
     good, bad = start(client, seed=5), start(client, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):
         assert wait_for_end(client, good)["promoted"] is True
@@ -193,7 +196,7 @@ def test_by_policy_a_model_with_a_good_verdict_is_promoted_and_one_with_a_bad_on
 
 
 @pytest.mark.databases("sqlite")
-def test_stored_articles_are_scored_anew_and_show_the_old_scores_again_after_a_rollback(data_dir, client):
+def test_stored_articles_are_rescored_and_show_the_old_scores_again_after_a_rollback(data_dir, client):
     texts = [f"{THREE_PARAGRAPHS} {number}" for number in range(30)]
     ids = [client.post("/v1/articles", json={"text": text, "explain": False}).json()["id"] for text in texts]
     before = client.get(f"/v1/articles/{ids[0]}").json()
@@ -210,7 +213,7 @@ def test_stored_articles_are_scored_anew_and_show_the_old_scores_again_after_a_r
 
 
 @pytest.mark.databases("sqlite")
-def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
+def test_a_full_disk_during_registration_fails_the_run_and_the_champion_still_serves(
     data_dir, client, settings, part_of_the_corpus, codebook, monkeypatch
 ):
     settings = settings.model_copy(update={"corpus": part_of_the_corpus})
@@ -240,14 +243,14 @@ def test_a_full_disk_while_registering_fails_the_run_and_the_champion_serves_on(
 
 
 @pytest.mark.databases("sqlite")
-def test_after_enough_new_codes_a_run_is_queued_by_itself(data_dir, client):
+def test_enough_new_annotations_queue_a_run(data_dir, client):
     rows = [{"coder": "m", "text": f"Text {n}.", "source": "radio", "frames": {}} for n in range(5)]
     with running_worker(data_dir, retrain_every="5"):
         client.post("/v1/annotations", json=rows[:4])
         client.post("/v1/annotations", json=rows[4:])
         wait_until(lambda: client.get("/v1/training-runs").json()["training_runs"], "a run")
         [run] = client.get("/v1/training-runs").json()["training_runs"]
-        assert run["request"]["note"] == "scheduled: 5 new codes"
+        assert run["request"]["note"] == "scheduled: 5 new annotations"
         wait_for_end(client, run["id"])
     assert len(client.get("/v1/training-runs").json()["training_runs"]) == 1
 
@@ -259,7 +262,7 @@ def test_a_cron_expression_is_checked_at_the_start():
 
 
 @pytest.mark.databases("sqlite")
-def test_the_model_gets_better_with_codes_given_over_http(data_dir, client, corpus, codebook):
+def test_the_model_gets_better_with_annotations_sent_over_http(data_dir, client, corpus, codebook):
     """From 200 to 800 coded paragraphs of the corpus, judged on the same held-out articles."""
     dataset = build_dataset(corpus, codebook)
     judged = dataset.take(dataset.held_out)
@@ -306,7 +309,7 @@ def test_the_script_of_the_documentation_does_the_whole_loop(data_dir, tmp_path)
     assert again == before
 
 
-def test_a_cron_expression_queues_one_run_when_its_time_has_come(client, settings, monkeypatch):
+def test_a_cron_expression_queues_a_single_run_when_it_is_due(client, settings, monkeypatch):
     from service.jobs import worker
 
     database = Database(settings.store_url)

@@ -1,4 +1,4 @@
-"""What other programs read: SQL views, Datasette, Grafana."""
+"""The interfaces to other programs: SQL views, Datasette, Grafana."""
 
 import json
 import re
@@ -7,10 +7,14 @@ import sys
 
 import httpx2
 import pytest
-from conftest import ROOT, THREE_PARAGRAPHS, answers, free_port, wait_until
 from sqlalchemy import text
 
 from service.store.sql.database import Database
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import answers
+from tests.support.paths import ROOT
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
@@ -40,27 +44,27 @@ def query(settings, sql):
     return rows
 
 
-def test_frame_scores_has_a_row_a_paragraph_and_frame_of_the_model_in_use(filled, settings):
+def test_frame_scores_has_a_row_per_paragraph_and_frame_of_the_champion(filled, settings):
     rows = query(settings, "SELECT * FROM frame_scores")
     article = filled.get(f"/v1/articles/{rows[0]['article_id']}").json()
     of_article = [row for row in rows if row["article_id"] == article["id"]]
     assert len(of_article) == 4 * 4
     for row in of_article:
         paragraph = article["paragraphs"][row["paragraph"]]
-        found = paragraph["frames"][row["frame"]]
-        assert (row["score"], row["decision"], row["text"]) == (found["score"], found["decision"], paragraph["text"])
+        frame = paragraph["frames"][row["frame"]]
+        assert (row["score"], row["decision"], row["text"]) == (frame["score"], frame["decision"], paragraph["text"])
         assert row["model_version"] == "v1"
 
 
-def test_article_frames_and_prevalence_daily_are_what_the_api_says(filled, settings):
+def test_article_frames_and_prevalence_daily_agree_with_the_api(filled, settings):
     listed = {article["id"]: article for article in filled.get("/v1/articles").json()["articles"]}
     for row in query(settings, "SELECT * FROM article_frames"):
-        found = listed[row["article_id"]]["article"]["frames"][row["frame"]]
+        frame = listed[row["article_id"]]["article"]["frames"][row["frame"]]
         assert (row["score"], row["decision"], row["share"], row["present"]) == (
-            found["score"],
-            found["decision"],
-            found["share"],
-            found["paragraphs"],
+            frame["score"],
+            frame["decision"],
+            frame["share"],
+            frame["paragraphs"],
         )
         assert row["paragraphs"] == 4
     cells = filled.get("/v1/prevalence?by=outlet,day").json()["rows"]
@@ -74,7 +78,8 @@ def test_article_frames_and_prevalence_daily_are_what_the_api_says(filled, setti
 def test_the_views_follow_the_champion(filled, settings, registry, challenger):
     registry.promote(registry.register(challenger).version, by="test", reason="another", force=True)
     wait_until(
-        lambda: query(settings, "SELECT version FROM champion") == [{"version": "v2"}], "the note of the champion"
+        lambda: query(settings, "SELECT version FROM champion") == [{"version": "v2"}],
+        "the views to follow the champion",
     )
     assert query(settings, "SELECT * FROM frame_scores") == []
     registry.roll_back(by="test", reason="back")
@@ -82,7 +87,7 @@ def test_the_views_follow_the_champion(filled, settings, registry, challenger):
 
 
 @pytest.mark.parametrize("number", range(len(QUERIES)))
-def test_the_examples_of_the_document_run(filled, settings, number):
+def test_the_examples_in_the_document_run(filled, settings, number):
     assert query(settings, QUERIES[number])
 
 
@@ -110,13 +115,13 @@ GRAFANA = [pytest.param(target, id=panel["title"]) for panel in DASHBOARD["panel
 
 
 @pytest.mark.parametrize("target", GRAFANA)
-def test_each_query_of_the_grafana_dashboard_finds_the_columns_that_its_panel_names(filled, target):
+def test_each_query_of_the_grafana_dashboard_returns_the_columns_of_its_panel(filled, target):
     assert target["parser"] == "backend"
-    values = {"${by}": "week", "${borrow}": "true"}
+    variables = {"${by}": "week", "${borrow}": "true"}
     url = target["url"]
     for variable in DASHBOARD["templating"]["list"]:
         assert variable["current"]["value"] in variable["query"].split(",")
-    for name, value in values.items():
+    for name, value in variables.items():
         url = url.replace(name, value)
     url = re.sub(r"\$\{__from:[^}]*\}", "2026-01-01", url)
     url = re.sub(r"\$\{__to:[^}]*\}", "2026-12-31", url)
@@ -126,10 +131,10 @@ def test_each_query_of_the_grafana_dashboard_finds_the_columns_that_its_panel_na
     rows = answer.json()[target["root_selector"]]
     assert rows
     for column in target["columns"]:
-        found = [row[column["selector"]] for row in rows if column["selector"] in row]
-        assert found
+        values = [row[column["selector"]] for row in rows if column["selector"] in row]
+        assert values
         kinds = {"number": (int, float), "string": str, "timestamp": str}[column["type"]]
-        assert all(value is None or isinstance(value, kinds) for value in found)
+        assert all(value is None or isinstance(value, kinds) for value in values)
 
 
 def test_the_provisioning_files_name_the_data_source_of_the_dashboard():

@@ -1,31 +1,42 @@
-"""The worker as a process: killed, started again, one of several, and what it leaves to others."""
+"""The worker as a process: killed, restarted, beside other workers, and giving way to requests."""
 
 import os
+import re
 import signal
-from contextlib import suppress
+import threading
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
-from conftest import THREE_PARAGRAPHS, running_server, wait_until
-from runs import kill, running_worker, start, state_of, wait_for_end
+from starlette.testclient import TestClient
 
-from service.jobs.training_run import STEPS
+from labels.codebook import DEFAULT_CODEBOOK
+from service.app import create_app
+from service.jobs.lock import only_worker
+from service.jobs.run_record import STEPS
+from service.jobs.status import WorkerStatus
 from service.store import training_runs
+from service.store.sql.database import Database
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.procfs import children
+from tests.support.servers import kill, running_server, running_worker
+from tests.support.training_runs import start, state_of, wait_for_end
+from tests.support.waiting import wait_until
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
 
 
 def has_reached(client, run, step):
-    found = state_of(client, run)
-    if found["state"] == "running":
-        return STEPS.index(found["step"]) >= STEPS.index(step)
-    return found["state"] in training_runs.ENDED
+    state = state_of(client, run)
+    if state["state"] == "running":
+        return STEPS.index(state["step"]) >= STEPS.index(step)
+    return state["state"] in training_runs.ENDED
 
 
 @pytest.mark.databases("sqlite")  # on PostgreSQL a worker is killed in the test of two of them
-def test_whatever_step_the_worker_is_killed_in_the_run_ends_well_and_registers_one_model(
+def test_in_whatever_step_the_worker_is_killed_the_run_succeeds_and_registers_a_single_model(
     data_dir, client, champion_of_the_part
 ):
     for number in range(40):
@@ -50,7 +61,7 @@ def test_whatever_step_the_worker_is_killed_in_the_run_ends_well_and_registers_o
 
 
 @pytest.mark.databases("sqlite")
-def test_a_killed_server_takes_its_worker_along_and_the_next_one_finishes_the_run(data_dir):
+def test_a_killed_server_takes_its_worker_along_and_the_next_server_finishes_the_run(data_dir):
     with running_server(data_dir, worker="true") as (client, process):
         run = start(client)
         stored = client.post("/v1/annotations", json={"coder": "m", "text": "A.", "source": "s", "frames": {}})
@@ -63,7 +74,7 @@ def test_a_killed_server_takes_its_worker_along_and_the_next_one_finishes_the_ru
     assert Registry(data_dir / "models").versions() == ["v1", "v2"]
 
 
-def test_of_two_workers_one_works_and_the_other_takes_over_when_it_dies(data_dir, client):
+def test_a_second_worker_waits_and_takes_over_when_the_first_dies(data_dir, client):
     run = start(client)
     with running_worker(data_dir) as first:
         wait_until(lambda: state_of(client, run)["step"] == "train", "the training")
@@ -74,11 +85,11 @@ def test_of_two_workers_one_works_and_the_other_takes_over_when_it_dies(data_dir
 
 
 @pytest.mark.databases("sqlite")
-def test_a_dead_worker_is_started_again_by_its_server(data_dir):
+def test_a_dead_worker_is_restarted_by_its_server(data_dir):
     with running_server(data_dir, worker="true") as (client, process):
         run = start(client)
         wait_until(lambda: state_of(client, run)["state"] == "running", "the worker")
-        workers = _children(process.pid)
+        workers = children(process.pid)
         assert workers
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
@@ -86,23 +97,63 @@ def test_a_dead_worker_is_started_again_by_its_server(data_dir):
 
 
 @pytest.mark.databases("sqlite")
-def test_a_server_that_is_told_to_stop_stops_its_worker_first(data_dir):
+def test_a_stopping_server_stops_its_worker_first(data_dir):
     with running_server(data_dir, worker="true") as (_client, process):
-        wait_until(lambda: _children(process.pid), "the worker")
-        workers = _children(process.pid)
+        wait_until(lambda: children(process.pid), "the worker")
+        workers = children(process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
-def _children(pid):
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(parent) == pid:
-                found.append(int(folder.name))
-    return found
+def test_readiness_and_metrics_show_whether_a_worker_of_any_process_is_running(settings, database):
+    folder, other_folder = settings.data_dir, settings.data_dir / "other-host"
+    of_worker = Database(settings.store_url)
+    with only_worker(of_worker, folder, threading.Event(), lambda: False), _client(settings) as client:
+        assert client.get("/readyz").json() == {"status": "ok", "worker": "running"}
+        assert "framing_worker_up 1.0" in client.get("/metrics").text
+        elsewhere = WorkerStatus(database, other_folder, expected=True)
+        # Hosts share PostgreSQL, and no folder.
+        assert elsewhere.is_running() is not database.is_sqlite
+    of_worker.close()
+    with _client(settings) as client:
+        first = client.get("/readyz")
+        assert first.status_code == 200
+        assert re.fullmatch(r"not running since \d{4}-\d\d-\d\dT[\d:]{8}\+00:00", first.json()["worker"])
+        assert client.get("/readyz").json() == first.json()
+        assert "framing_worker_up 0.0" in client.get("/metrics").text
+    with _client(settings.model_copy(update={"worker": False})) as client:
+        assert client.get("/readyz").json() == {"status": "ok", "worker": "off"}
+        assert "framing_worker_up" not in client.get("/metrics").text
+
+
+def _client(settings):
+    return TestClient(create_app(settings))
+
+
+@pytest.mark.databases("sqlite")
+def test_every_server_process_knows_that_the_worker_is_dead_and_that_it_is_back(data_dir, tmp_path):
+    codebook = tmp_path / "codebook.toml"
+    codebook.write_bytes(DEFAULT_CODEBOOK.read_bytes())
+    with running_server(data_dir, worker="true", server_processes="2", codebook=str(codebook)) as (client, process):
+        address = str(client.base_url)
+
+        def readiness():
+            # Without keeping the connection, so that each of the processes answers some of the requests.
+            answers = [httpx2.get(f"{address}readyz") for _ in range(8)]
+            assert {answer.status_code for answer in answers} == {200}
+            return {answer.json()["worker"].partition(" since ")[0] for answer in answers}
+
+        wait_until(lambda: readiness() == {"running"}, "the worker")
+        codebook.write_text("not a codebook", encoding="utf-8")
+        [worker] = [pid for pid in children(process.pid) if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: readiness() == {"not running"}, "the processes to notice")
+        assert "framing_worker_up 0.0" in client.get("/metrics").text
+        assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
+        codebook.write_bytes(DEFAULT_CODEBOOK.read_bytes())
+        wait_until(lambda: readiness() == {"running"}, "the worker to come back")
+        assert "framing_worker_up 1.0" in client.get("/metrics").text
 
 
 @pytest.mark.databases("postgresql")
@@ -121,7 +172,7 @@ def test_workers_of_other_hosts_wait_for_the_lock_in_the_database(data_dir, clie
 
 @pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(("yields", "policy"), [("true", "SCHED_IDLE"), ("false", "SCHED_OTHER")])
-def test_a_worker_takes_what_others_leave_unless_it_is_told_that_it_is_alone(data_dir, yields, policy):
+def test_a_worker_gives_way_to_other_processes_unless_the_settings_forbid_it(data_dir, yields, policy):
     with running_worker(data_dir, worker_yields=yields) as process:
         wait_until((data_dir / "worker.lock").exists, "the worker to work", process=process)
         assert os.sched_getscheduler(process.pid) == getattr(os, policy)

@@ -1,11 +1,10 @@
 """Signing in, acting with a session and signing out, in a real browser."""
 
-from browser import chromium
-from conftest import THREE_PARAGRAPHS, running_server
-from demonstration import needs_chromium
-
-from service.store import keys
+from service.access.secrets import create_key
 from service.store.sql.database import Database
+from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.browser import chromium, needs_chromium
+from tests.support.servers import running_server
 
 pytestmark = needs_chromium
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -15,8 +14,8 @@ def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it
     database = Database(f"sqlite:///{models_folder.parent / 'framing.sqlite3'}")
     database.migrate()
     with database.write() as connection:
-        coder = keys.create(connection, ATTACK, "coder", None).shown
-        admin = keys.create(connection, "admin", "admin", None).shown
+        coder = create_key(connection, ATTACK, "coder", None).shown
+        admin = create_key(connection, "admin", "admin", None).shown
     database.close()
     with running_server(models_folder.parent) as (client, _process), chromium() as browser:
         client.headers["Authorization"] = f"Bearer {admin}"
@@ -43,8 +42,8 @@ def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it
         form.locator("select").first.select_option("reported")
         form.get_by_role("button").click()
         page.get_by_text("Saved.").wait_for()
-        [code] = client.get("/v1/annotations").json()["annotations"]
-        assert code["coder"] == ATTACK
+        [annotation] = client.get("/v1/annotations").json()["annotations"]
+        assert annotation["coder"] == ATTACK
         page.goto("/audit")
         assert "needs a key of the role admin" in page.locator("main").inner_text()
         page.get_by_role("button", name="Sign out").click()

@@ -1,4 +1,4 @@
-"""Whose voice a frame is in: learned, calibrated, answered, stored and charted."""
+"""Stances: learned, calibrated, answered, stored and charted."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ CONTESTED = (
 ACCUSED = "Officials accused the neighbouring state of arming and training the gunmen through its intelligence service."
 
 
-def test_stances_are_told_apart_on_sources_left_out_far_better_than_by_the_commonest(challenger):
+def test_stances_are_recognised_on_sources_left_out_far_better_than_by_the_commonest(challenger):
     figures = challenger.card.stances_left_out
     assert figures.overall.macro.f1.low > figures.majority.macro.f1.high + 0.2
     assert figures.overall.ece < 0.05
@@ -50,7 +50,7 @@ def without_stances(annotation):
     return Annotation(annotation.coder, dict.fromkeys(annotation.frames, "present"))
 
 
-def test_a_model_of_codes_without_stances_answers_none(corpus, codebook):
+def test_a_model_of_annotations_without_stances_answers_none(corpus, codebook):
     silent = [replace(p, annotations=tuple(map(without_stances, p.annotations))) for p in corpus[::4]]
     challenger = train_challenger(silent, codebook)
     assert (challenger.card.stances, challenger.card.stances_left_out) == ((), None)
@@ -59,8 +59,8 @@ def test_a_model_of_codes_without_stances_answers_none(corpus, codebook):
 
 
 def test_the_stance_of_gold_is_that_of_most_coders_who_gave_the_frame(codebook):
-    codes = [{"foreign_hand": "reported"}, {"foreign_hand": "reported"}, {"foreign_hand": "contested"}, {}]
-    paragraph = CodedParagraph("a", 0, "s", "t", tuple(Annotation(str(n), c) for n, c in enumerate(codes)))
+    decisions = [{"foreign_hand": "reported"}, {"foreign_hand": "reported"}, {"foreign_hand": "contested"}, {}]
+    paragraph = CodedParagraph("a", 0, "s", "t", tuple(Annotation(str(n), c) for n, c in enumerate(decisions)))
     assert settle([paragraph], codebook)[0].stances == {"foreign_hand": "reported"}
     tied = replace(paragraph, annotations=paragraph.annotations[1:3])
     assert settle([tied], codebook)[0].stances == {}
@@ -71,36 +71,36 @@ def test_calibration_of_stances_finds_the_shares_that_were_drawn():
     logits = generator.normal(size=(20_000, 3))
     truth = np.exp(0.5 * logits + [0.8, 0.0, -0.4])
     truth /= truth.sum(axis=1, keepdims=True)
-    said = (truth.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
-    slope, offsets = fit_calibration(logits, said)
+    drawn = (truth.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
+    slope, offsets = fit_calibration(logits, drawn)
     assert slope == pytest.approx(0.5, abs=0.03)
     assert offsets - offsets[1] == pytest.approx([0.8, 0.0, -0.4], abs=0.06)
 
 
-def test_a_frame_nobody_gave_a_stance_is_left_out_of_the_figures(corpus, codebook):
+def test_a_frame_without_specified_stances_is_left_out_of_the_figures(corpus, codebook):
     dataset = build_dataset(corpus[:400], codebook)
     stances = dataset.stances.copy()
     stances[:, 0] = -1
-    found = evaluate_stances(
+    figures = evaluate_stances(
         "any", replace(dataset, stances=stances), np.zeros((len(dataset), 4, 3)), np.arange(len(dataset)) % 5
     )
-    assert "blame_on_leadership" not in found.frames
+    assert "blame_on_leadership" not in figures.frames
 
 
-def test_the_answer_says_whose_voice_each_frame_is_in_where_it_is_not_absent(client):
+def test_the_answer_has_the_stance_of_each_frame_that_is_not_absent(client):
     answer = client.post("/v1/classify", json={"paragraphs": [ADVANCED, REPORTED, CONTESTED, ACCUSED]}).json()
-    voices = [
-        {frame: found["stance"] for frame, found in p["frames"].items() if found["decision"] == "present"}
+    stances_present = [
+        {key: frame["stance"] for key, frame in p["frames"].items() if frame["decision"] == "present"}
         for p in answer["paragraphs"]
     ]
-    assert voices[0]["blame_on_leadership"] == "advanced"
-    assert voices[1]["blame_on_leadership"] == "reported"
-    assert voices[2]["foreign_hand"] == "contested"
-    assert voices[3] == {"foreign_hand": "reported"}
+    assert stances_present[0]["blame_on_leadership"] == "advanced"
+    assert stances_present[1]["blame_on_leadership"] == "reported"
+    assert stances_present[2]["foreign_hand"] == "contested"
+    assert stances_present[3] == {"foreign_hand": "reported"}
     for paragraph in answer["paragraphs"]:
-        for found in paragraph["frames"].values():
-            assert ("stances" in found) == (found["decision"] != "absent")
-            assert sum(found.get("stances", {"advanced": 1.0}).values()) == pytest.approx(1)
+        for frame in paragraph["frames"].values():
+            assert ("stances" in frame) == (frame["decision"] != "absent")
+            assert sum(frame.get("stances", {"advanced": 1.0}).values()) == pytest.approx(1)
     of_article = answer["article"]["frames"]["foreign_hand"]["stances"]
     mean = np.mean(
         [list(answer["paragraphs"][n]["frames"]["foreign_hand"]["stances"].values()) for n in (2, 3)], axis=0
@@ -109,15 +109,15 @@ def test_the_answer_says_whose_voice_each_frame_is_in_where_it_is_not_absent(cli
 
 
 @pytest.mark.databases
-def test_stored_stances_are_those_answered_and_are_exported_charted_and_taken_away_again(client, settings):
+def test_stored_stances_are_those_answered_and_are_exported_charted_and_purged(client, settings):
     sent = {"paragraphs": [CONTESTED, ACCUSED], "outlet": "Harbour Post", "published_at": "2026-03-01"}
     stored = client.post("/v1/articles", json=sent).json()
-    kept = client.get(f"/v1/articles/{stored['id']}").json()
-    found = [p["frames"]["foreign_hand"]["stances"] for p in stored["paragraphs"]]
-    assert [p["frames"]["foreign_hand"]["stances"] for p in kept["paragraphs"]] == found
+    again = client.get(f"/v1/articles/{stored['id']}").json()
+    answered = [p["frames"]["foreign_hand"]["stances"] for p in stored["paragraphs"]]
+    assert [p["frames"]["foreign_hand"]["stances"] for p in again["paragraphs"]] == answered
     [row] = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand"}).json()["rows"]
     for stance in SPECIFIED_STANCES:
-        assert row["stances"][stance]["share"] == pytest.approx(np.mean([one[stance] for one in found]))
+        assert row["stances"][stance]["share"] == pytest.approx(np.mean([stances[stance] for stances in answered]))
         assert row["stances"][stance]["low"] <= row["stances"][stance]["share"] <= row["stances"][stance]["high"]
     table = client.get("/v1/prevalence", params={"by": "outlet", "frame": "foreign_hand", "format": "csv"}).text
     assert float(next(csv.DictReader(io.StringIO(table)))["contested"]) == row["stances"]["contested"]["share"]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_lines
 from sklearn.preprocessing import LabelBinarizer
-from test_training_model import WEATHER, weather
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row, read_corpus
 from labels.normalise import normalise
+from tests.support.files import write_lines
+from tests.support.weather import WEATHER, weather
 from training import behaviour
 from training.behaviour import check_behaviour
 from training.reports.card import card_to_markdown
@@ -161,15 +161,15 @@ def test_what_latex_would_take_for_a_command_is_escaped():
 
 
 def test_the_command_prints_and_writes_the_table_of_behaviour(framing, models_folder, tmp_path):
-    found = framing("behaviour", "--json", "--markdown", str(tmp_path / "b.md"), data_dir=models_folder.parent)
-    assert found.returncode == 0, found.stderr
-    assert all(check["passed"] for check in json.loads(found.stdout))
+    done = framing("behaviour", "--json", "--markdown", str(tmp_path / "b.md"), data_dir=models_folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert all(check["passed"] for check in json.loads(done.stdout))
     assert "| all in capitals |" in (tmp_path / "b.md").read_text(encoding="utf-8")
 
 
 def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, codebook, corpus):
     card = replace(challenger.card, frames={f"other_{key}": key for key in challenger.card.frames}, stances=())
-    cuts = {point: {f"other_{key}": cut for key, cut in found.items()} for point, found in card.cuts.items()}
+    cuts = {point: {f"other_{key}": cut for key, cut in by_frame.items()} for point, by_frame in card.cuts.items()}
     model = FrameModel.of(_frames_only(challenger.pipeline), replace(card, cuts=cuts))
     paragraphs = [CodedParagraph("a", 0, "s", corpus[0].text, (Annotation("ann", {}),))]
     assert {check.kind for check in check_behaviour(model, codebook, paragraphs)} == {"invariance"}
@@ -178,8 +178,8 @@ def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, cod
 def _frames_only(pipeline):
     import numpy as np
 
-    found = deepcopy(pipeline)
-    classifier = found.named_steps["frames"]
+    without_stances = deepcopy(pipeline)
+    classifier = without_stances.named_steps["frames"]
     classifier.estimators_ = classifier.estimators_[:4]
     classifier.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(np.eye(2, 4, dtype=int))
-    return found
+    return without_stances

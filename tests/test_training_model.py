@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from labels.annotations import Annotation, CodedParagraph, read_corpus
+from labels.annotations import read_corpus
 from labels.codebook import read_codebook
 from labels.normalise import normalise
+from tests.support.weather import WEATHER, weather
 from training.challenger import train_challenger
 from training.dataset import is_held_out
 from training.errors import ModelFileError, TrainingDataError
-from training.pipeline import Hyperparameters
+from training.hyperparameters import Hyperparameters
 from training.registry.card import card_from_json, card_to_json
 from training.reports.card import card_to_markdown
 from training.scoring.classification import classify, cuts_at
@@ -62,15 +63,17 @@ def _assert_exact(model, texts):
     scores = scored.frames
     assert np.allclose(scores, model.score(texts), atol=1e-12)
     for row, frames in enumerate(explanations):
-        for k, found in enumerate(frames):
-            total = found.intercept + sum(e.weight for e in found.evidence)
-            assert total == pytest.approx(found.logit, abs=1e-9)
+        for k, explanation in enumerate(frames):
+            total = explanation.intercept + sum(e.weight for e in explanation.evidence)
+            assert total == pytest.approx(explanation.logit, abs=1e-9)
             if 1e-9 < scores[row, k] < 1 - 1e-9:
-                assert logit(scores[row, k]) == pytest.approx(found.logit, abs=1e-6)
+                assert logit(scores[row, k]) == pytest.approx(explanation.logit, abs=1e-6)
             slope, offset = model.card.calibration[model.card.frame_keys[k]]
-            uncalibrated = (found.intercept - offset) / slope + sum(e.weight / slope for e in found.evidence)
-            assert uncalibrated == pytest.approx((found.logit - offset) / slope, abs=1e-9)
-            for e in found.evidence:
+            uncalibrated = (explanation.intercept - offset) / slope + sum(
+                e.weight / slope for e in explanation.evidence
+            )
+            assert uncalibrated == pytest.approx((explanation.logit - offset) / slope, abs=1e-9)
+            for e in explanation.evidence:
                 assert 0 <= e.start < e.end <= len(texts[row])
 
 
@@ -98,8 +101,8 @@ def test_evidence_points_at_the_word_in_the_submitted_text(model):
 
 def test_a_word_that_occurs_twice_carries_half_its_weight_at_each_place(model):
     _, [frames] = model.score_and_explain(["army army police"])
-    for found in frames:
-        first, second = [e.weight for e in found.evidence if e.start in (0, 5)]
+    for explanation in frames:
+        first, second = [e.weight for e in explanation.evidence if e.start in (0, 5)]
         assert first == second
 
 
@@ -111,26 +114,26 @@ def test_invisible_characters_change_no_score(corpus, model):
 
 def test_an_empty_text_scores_the_intercept(model):
     scored, [frames] = model.score_and_explain([""])
-    assert all(found.evidence == () and found.logit == found.intercept for found in frames)
+    assert all(explanation.evidence == () and explanation.logit == explanation.intercept for explanation in frames)
     assert scored.frames.shape == (1, 4)
 
 
 def test_the_article_is_rolled_up_by_any_paragraph(model, corpus):
     texts = [p.text for p in corpus[:12]]
-    found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
-    for frame, article in found.article.items():
-        decisions = [paragraph[frame].decision for paragraph in found.paragraphs]
+    classification = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
+    for frame, article in classification.article.items():
+        decisions = [paragraph[frame].decision for paragraph in classification.paragraphs]
         assert article.paragraphs == decisions.count("present")
         assert article.share == article.paragraphs / 12
-        assert article.score == max(paragraph[frame].score for paragraph in found.paragraphs)
+        assert article.score == max(paragraph[frame].score for paragraph in classification.paragraphs)
         expected = "present" if article.paragraphs else "uncertain" if "uncertain" in decisions else "absent"
         assert article.decision == expected
 
 
 def test_a_threshold_of_the_caller_decides_without_uncertainty(model, corpus):
     texts = [p.text for p in corpus[:100]]
-    found = classify(model, texts, cuts_at(model, "balanced", {"foreign_hand": 0.5}), explain=False)
-    for paragraph in found.paragraphs:
+    classification = classify(model, texts, cuts_at(model, "balanced", {"foreign_hand": 0.5}), explain=False)
+    for paragraph in classification.paragraphs:
         decision = paragraph["foreign_hand"]
         assert decision.decision == ("present" if decision.score >= 0.5 else "absent")
 
@@ -151,55 +154,20 @@ def test_the_card_to_read_states_use_limits_data_figures_and_every_operating_poi
     assert challenger.card.data.digest in text
 
 
-WEATHER = """
-name = "Weather in the news"
-version = 2
-[[frames]]
-key = "rain"
-title = "Rain"
-definition = "It rains."
-[[frames]]
-key = "sun"
-title = "Sun"
-definition = "It shines."
-[[frames]]
-key = "storm"
-title = "Storm"
-definition = "It storms."
-"""
-SENTENCES = {
-    "rain": ["rain fell on the hills", "showers soaked the fair", "a wet drizzle all day"],
-    "sun": ["the sun shone brightly", "a bright warm morning", "clear skies and sunshine"],
-    "storm": ["a storm tore the roofs", "gales felled the trees", "thunder and wild wind"],
-    None: ["the mayor opened a school", "shares were little changed", "the museum bought a clock"],
-}
-
-
-def weather(articles=60):
-    rows = []
-    for number in range(articles):
-        for index, (frame, sentences) in enumerate(SENTENCES.items()):
-            text = f"{sentences[number % 3]} in town number {number % 7}, people said"
-            frames = {} if frame is None else {frame: "present"}
-            annotations = (Annotation("ann", frames), Annotation("ben", frames))
-            rows.append(CodedParagraph(f"w{number}", index, f"paper-{number % 4}", text, annotations))
-    return rows
-
-
 def test_another_codebook_trains_and_scores_without_a_change_of_code(tmp_path):
     path = tmp_path / "weather.toml"
     path.write_text(WEATHER, encoding="utf-8")
     challenger = train_challenger(weather(), read_codebook(path))
     model = FrameModel.of(challenger.pipeline, challenger.card)
     assert model.card.frame_keys == ("rain", "sun", "storm")
-    found = classify(
+    classification = classify(
         model,
         ["Showers soaked the harbour.", "Thunder and wind over the port."],
         cuts_at(model, "balanced", {}),
         explain=True,
     )
-    assert found.paragraphs[0]["rain"].decision == "present"
-    assert found.paragraphs[1]["storm"].decision == "present"
+    assert classification.paragraphs[0]["rain"].decision == "present"
+    assert classification.paragraphs[1]["storm"].decision == "present"
     assert challenger.card.baselines[0].how == "majority"
 
 

@@ -3,12 +3,12 @@ import pytest
 
 from training.prevalence import (
     FEWEST_ARTICLES,
-    FEWEST_CODES,
-    Codes,
+    FEWEST_CODED,
+    CodedUnits,
     Share,
     Sums,
+    annotations_needed,
     borrowed_share,
-    codes_needed,
     corrected_share,
     difference,
 )
@@ -18,7 +18,7 @@ CORPORA = 1000
 
 
 def sums_of(article, score, size=None):
-    """The sums of articles given by paragraph: article number (n,) and score (n,)."""
+    """The sums of articles, from the article number (n,) and score (n,) of each paragraph."""
     sizes = np.bincount(article).astype(float) if size is None else size
     scores = np.bincount(article, weights=score, minlength=len(sizes))
     return Sums(
@@ -31,13 +31,13 @@ def sums_of(article, score, size=None):
     )
 
 
-def codes_of(code, score, article, weight=None, sizes=None, scores=None):
-    """Codes of paragraphs, of articles that are in the population if `sizes` and `scores` of all articles are given."""
+def coded_units(label, score, article, weight=None, sizes=None, scores=None):
+    """Coded paragraphs; their articles are in the population if `sizes` and `scores` of all articles are passed."""
     known, places = np.unique(article, return_inverse=True)
-    return Codes(
-        code=code,
+    return CodedUnits(
+        label=label,
         score=score,
-        weight=np.ones(len(code)) if weight is None else weight,
+        weight=np.ones(len(label)) if weight is None else weight,
         article=places,
         article_sizes=np.zeros(len(known)) if sizes is None else sizes[known],
         article_scores=np.zeros(len(known)) if scores is None else scores[known],
@@ -55,7 +55,7 @@ def corpus(generator, articles=400, rate=0.2):
 
 
 def independent(generator, coded=2000, uncoded=8000):
-    """Independent paragraphs: codes with scores, and scores without codes."""
+    """Independent paragraphs: labels with scores, and scores without labels."""
     truth = (generator.random(coded + uncoded) < 0.3).astype(float)
     score = np.clip(0.25 + 0.4 * truth + generator.normal(0, 0.15, len(truth)), 0, 1)
     return truth[:coded], score[:coded], score[coded:]
@@ -66,16 +66,16 @@ def independent(generator, coded=2000, uncoded=8000):
 def test_the_estimate_and_its_interval_are_those_of_the_authors_own_library(tuning):
     from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 
-    code, score, other = independent(np.random.default_rng(1))
-    mine = corrected_share(
-        sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code))), tuning=tuning
+    label, score, other = independent(np.random.default_rng(1))
+    ours = corrected_share(
+        sums_of(np.arange(len(other)), other), coded_units(label, score, np.arange(len(label))), tuning=tuning
     )
-    assert mine.value == pytest.approx(
-        float(np.squeeze(ppi_mean_pointestimate(code, score, other, lam=tuning))), abs=1e-12
+    assert ours.value == pytest.approx(
+        float(np.squeeze(ppi_mean_pointestimate(label, score, other, lam=tuning))), abs=1e-12
     )
-    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(code, score, other, alpha=0.05, lam=tuning))
-    assert (mine.low, mine.high) == pytest.approx((low, high), abs=5e-4)
-    assert mine.standard_error == pytest.approx((high - low) / 2 / 1.959964, rel=2e-3)
+    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(label, score, other, alpha=0.05, lam=tuning))
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=5e-4)
+    assert ours.standard_error == pytest.approx((high - low) / 2 / 1.959964, rel=2e-3)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -83,31 +83,31 @@ def test_weighted_estimates_are_those_of_the_authors_own_library():
     from ppi_py import ppi_mean_pointestimate
 
     generator = np.random.default_rng(2)
-    code, score, other = independent(generator)
-    weight = generator.uniform(0.2, 5, len(code))
-    mine = corrected_share(
-        sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code)), weight), tuning=0.7
+    label, score, other = independent(generator)
+    weight = generator.uniform(0.2, 5, len(label))
+    ours = corrected_share(
+        sums_of(np.arange(len(other)), other), coded_units(label, score, np.arange(len(label)), weight), tuning=0.7
     )
-    theirs = ppi_mean_pointestimate(code, score, other, lam=0.7, w=weight)
-    assert mine.value == pytest.approx(float(np.squeeze(theirs)), abs=1e-12)
+    theirs = ppi_mean_pointestimate(label, score, other, lam=0.7, w=weight)
+    assert ours.value == pytest.approx(float(np.squeeze(theirs)), abs=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_tuning_is_close_to_the_authors_and_no_interval_is_narrower():
     from ppi_py import ppi_mean_ci
 
-    code, score, other = independent(np.random.default_rng(3), coded=300)
-    population, codes = sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(len(code)))
-    best = corrected_share(population, codes)
-    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(code, score, other, alpha=0.05))
+    label, score, other = independent(np.random.default_rng(3), coded=300)
+    population, coded = sums_of(np.arange(len(other)), other), coded_units(label, score, np.arange(len(label)))
+    best = corrected_share(population, coded)
+    low, high = (float(np.squeeze(end)) for end in ppi_mean_ci(label, score, other, alpha=0.05))
     assert (best.low, best.high) == pytest.approx((low, high), abs=0.003)
-    errors = [corrected_share(population, codes, tuning=t).standard_error for t in np.linspace(0, 1, 21)]
+    errors = [corrected_share(population, coded, tuning=t).standard_error for t in np.linspace(0, 1, 21)]
     assert best.standard_error <= min(errors) + 1e-12
 
 
 @pytest.mark.parametrize(
     ("rate", "coded", "uneven"),
-    [(0.2, FEWEST_CODES, False), (0.2, 120, True), (0.05, 120, False), (0.4, 300, True)],
+    [(0.2, FEWEST_CODED, False), (0.2, 120, True), (0.05, 120, False), (0.4, 300, True)],
 )
 def test_intervals_of_corrected_shares_cover_the_truth_and_raw_shares_miss_it(rate, coded, uneven):
     truth = corpus(np.random.default_rng(0), articles=100_000, rate=rate)[1].mean()
@@ -123,8 +123,8 @@ def test_intervals_of_corrected_shares_cover_the_truth_and_raw_shares_miss_it(ra
             chance = np.full(len(article), coded / len(article))
             drawn = generator.choice(len(article), coded, replace=False)
         sizes, scores = np.bincount(article).astype(float), np.bincount(article, weights=score)
-        codes = codes_of(carries[drawn], score[drawn], article[drawn], 1 / chance[drawn], sizes, scores)
-        share = corrected_share(sums_of(article, score), codes)
+        units = coded_units(carries[drawn], score[drawn], article[drawn], 1 / chance[drawn], sizes, scores)
+        share = corrected_share(sums_of(article, score), units)
         covered += share.low <= truth <= share.high
         raw = (score > 0.5).mean()
         raw_covered += abs(raw - truth) <= 1.96 * np.sqrt(raw * (1 - raw) / len(score))
@@ -137,58 +137,58 @@ def test_articles_that_are_alike_within_make_the_interval_wider():
     article, carries, score = corpus(generator)
     drawn = generator.choice(len(article), 200, replace=False)
     population = sums_of(article, score)
-    alone = corrected_share(population, codes_of(carries[drawn], score[drawn], np.arange(200)))
-    blocks = corrected_share(population, codes_of(np.sort(carries[drawn]), score[drawn], np.arange(200) // 10))
+    alone = corrected_share(population, coded_units(carries[drawn], score[drawn], np.arange(200)))
+    blocks = corrected_share(population, coded_units(np.sort(carries[drawn]), score[drawn], np.arange(200) // 10))
     assert blocks.high - blocks.low > 1.3 * (alone.high - alone.low)
 
 
 def test_a_useless_classifier_costs_nothing():
     generator = np.random.default_rng(5)
-    code, _, _ = independent(generator, coded=200)
+    label, _, _ = independent(generator, coded=200)
     noise, other = generator.random(200), generator.random(5000)
-    share = corrected_share(sums_of(np.arange(5000), other), codes_of(code, noise, np.arange(200)))
-    assert share.value == pytest.approx(code.mean(), abs=0.02)
+    share = corrected_share(sums_of(np.arange(5000), other), coded_units(label, noise, np.arange(200)))
+    assert share.value == pytest.approx(label.mean(), abs=0.02)
     assert share.high - share.low < 0.14
 
 
-def test_codes_that_all_agree_do_not_promise_certainty():
-    codes = codes_of(np.zeros(60), np.full(60, 0.1), np.arange(60))
-    share = corrected_share(sums_of(np.arange(500), np.full(500, 0.1)), codes)
+def test_annotations_that_all_agree_do_not_promise_certainty():
+    coded = coded_units(np.zeros(60), np.full(60, 0.1), np.arange(60))
+    share = corrected_share(sums_of(np.arange(500), np.full(500, 0.1)), coded)
     assert share.value == 0
     assert 0.02 < share.high < 0.2
 
 
 def test_a_borrowed_share_moves_with_the_scores_of_its_cell_and_is_less_sure():
-    code, score, other = independent(np.random.default_rng(6), coded=300)
-    wider, codes = sums_of(np.arange(len(other)), other), codes_of(code, score, np.arange(300))
-    whole = corrected_share(wider, codes)
+    label, score, other = independent(np.random.default_rng(6), coded=300)
+    wider, coded = sums_of(np.arange(len(other)), other), coded_units(label, score, np.arange(300))
+    whole = corrected_share(wider, coded)
     cell = np.clip(other[:200] + 0.1, 0, 1)
-    moved = borrowed_share(sums_of(np.arange(200), cell), wider, whole, codes)
+    moved = borrowed_share(sums_of(np.arange(200), cell), wider, whole, coded)
     assert moved.value == pytest.approx(whole.value + whole.tuning * (cell.mean() - other.mean()), abs=1e-9)
     assert moved.standard_error > whole.standard_error
 
 
-def test_as_many_codes_as_were_said_to_be_needed_reach_the_width():
+def test_the_planned_number_of_annotations_reaches_the_width():
     generator = np.random.default_rng(7)
-    code, score, other = independent(generator, coded=4000)
+    label, score, other = independent(generator, coded=4000)
     population = sums_of(np.arange(len(other)), other)
 
-    def codes(n):
-        return codes_of(code[:n], score[:n], np.arange(n))
+    def coded(n):
+        return coded_units(label[:n], score[:n], np.arange(n))
 
     few = 10
-    assert not codes(few).enough
-    assert few + codes_needed(population, codes(few), width=0.1) >= FEWEST_CODES
-    more = 100 + codes_needed(population, codes(100), width=0.05)
-    reached = corrected_share(population, codes(more))
+    assert not coded(few).enough
+    assert few + annotations_needed(population, coded(few), width=0.1) >= FEWEST_CODED
+    more = 100 + annotations_needed(population, coded(100), width=0.05)
+    reached = corrected_share(population, coded(more))
     assert 0.035 < reached.high - reached.low < 0.065
-    assert codes_needed(population, codes(more), width=0.2) == 0
+    assert annotations_needed(population, coded(more), width=0.2) == 0
 
 
-def test_codes_of_few_articles_are_not_enough():
-    crowded = codes_of(np.ones(200), np.ones(200), np.arange(200) % (FEWEST_ARTICLES - 1))
+def test_annotations_from_few_articles_are_not_enough():
+    crowded = coded_units(np.ones(200), np.ones(200), np.arange(200) % (FEWEST_ARTICLES - 1))
     assert not crowded.enough
-    assert codes_needed(Sums(10, 200, 100, 4000, 1000, 2000), crowded) >= 1
+    assert annotations_needed(Sums(10, 200, 100, 4000, 1000, 2000), crowded) >= 1
 
 
 def test_sums_add_up_and_scale():
@@ -204,8 +204,8 @@ def test_sums_add_up_and_scale():
 
 
 def test_a_difference_has_an_interval_that_contains_it_and_is_wider_than_either():
-    found, low, high = difference(Share(0.4, 0.3, 0.5, 0.05, 1), Share(0.1, 0.05, 0.2, 0.04, 1))
-    assert found == pytest.approx(0.3)
+    change, low, high = difference(Share(0.4, 0.3, 0.5, 0.05, 1), Share(0.1, 0.05, 0.2, 0.04, 1))
+    assert change == pytest.approx(0.3)
     assert low == pytest.approx(0.3 - np.hypot(0.1, 0.1))
     assert high == pytest.approx(0.3 + np.hypot(0.1, 0.05))
 

@@ -26,31 +26,31 @@ def verdict(truth, champion, challenger, **options):
 
 
 def test_a_better_challenger_is_promoted_with_the_gain_and_its_interval(truth):
-    found = verdict(truth, [0.2, 0.2], [0.05, 0.05])
-    assert found.promote
-    assert found.challenger_macro_f1 > found.champion_macro_f1
-    assert 0 < found.gain.low < found.gain.value < found.gain.high
-    assert found.better_in > 0.99
-    assert "higher by" in found.reason
+    result = verdict(truth, [0.2, 0.2], [0.05, 0.05])
+    assert result.promote
+    assert result.challenger_macro_f1 > result.champion_macro_f1
+    assert 0 < result.gain.low < result.gain.value < result.gain.high
+    assert result.better_in > 0.99
+    assert "higher by" in result.reason
 
 
 def test_a_worse_challenger_is_not(truth):
-    found = verdict(truth, [0.05, 0.05], [0.2, 0.2])
-    assert not found.promote
-    assert "is lower by" in found.reason
+    result = verdict(truth, [0.05, 0.05], [0.2, 0.2])
+    assert not result.promote
+    assert "is lower by" in result.reason
 
 
-def test_a_challenger_that_loses_much_on_one_frame_is_not_promoted_though_better_on_the_whole(truth):
-    found = verdict(truth, [0.30, 0.02], [0.02, 0.12])
-    assert found.gain.value > 0
-    assert not found.promote
-    assert f"more than {FRAME_MARGIN} of F1 on a frame: y by" in found.reason
+def test_a_challenger_that_loses_much_on_a_single_frame_is_not_promoted_though_better_on_the_whole(truth):
+    result = verdict(truth, [0.30, 0.02], [0.02, 0.12])
+    assert result.gain.value > 0
+    assert not result.promote
+    assert f"more than {FRAME_MARGIN} of F1 on a frame: y by" in result.reason
 
 
 def test_two_alike_models_differ_by_nothing(truth):
-    found = verdict(truth, [0.1, 0.1], [0.1, 0.1])
-    assert found.promote
-    assert (found.gain.value, found.gain.low, found.gain.high, found.better_in) == (0, 0, 0, 0)
+    result = verdict(truth, [0.1, 0.1], [0.1, 0.1])
+    assert result.promote
+    assert (result.gain.value, result.gain.low, result.gain.high, result.better_in) == (0, 0, 0, 0)
 
 
 def test_the_bootstrap_is_paired_so_what_is_hard_for_both_cancels_out(truth):
@@ -58,12 +58,12 @@ def test_the_bootstrap_is_paired_so_what_is_hard_for_both_cancels_out(truth):
     champion = spoiled(targets, [0.3, 0.3])
     challenger = champion.copy()
     challenger[:12] = targets[:12]
-    found = compare("v1", FRAMES, targets, champion, challenger, articles)
-    assert found.gain.high - found.gain.low < 0.05
-    assert found.gain.low >= 0
+    result = compare("v1", FRAMES, targets, champion, challenger, articles)
+    assert result.gain.high - result.gain.low < 0.05
+    assert result.gain.low >= 0
 
 
-def test_frames_that_only_one_model_has_are_named(truth):
+def test_frames_of_a_single_model_are_named(truth):
     assert (
         "The codebook changed: z could not be compared"
         in verdict(truth, [0.1, 0.1], [0.05, 0.05], left_out_frames=["z"]).reason
@@ -72,9 +72,9 @@ def test_frames_that_only_one_model_has_are_named(truth):
 
 def test_without_held_out_paragraphs_nobody_is_promoted_unseen(truth):
     nothing = np.zeros((0, 2), dtype=bool)
-    found = compare("v1", FRAMES, nothing, nothing, nothing, np.array([], dtype=object))
-    assert not found.promote
-    assert "no held-out paragraphs" in found.reason
+    result = compare("v1", FRAMES, nothing, nothing, nothing, np.array([], dtype=object))
+    assert not result.promote
+    assert "no held-out paragraphs" in result.reason
     assert first_model_verdict().promote
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import joblib
 import pytest
-from conftest import ROOT
 
+from tests.support.paths import ROOT
 from training.errors import (
     ChampionChangedError,
     ModelFileError,
@@ -144,7 +144,7 @@ def test_a_card_that_was_changed_after_its_promotion_is_not_served(registry):
         registry.load_champion()
 
 
-def test_promotion_and_rollback_are_kept_in_the_history_with_who_and_why(registry, challenger):
+def test_promotion_and_rollback_are_recorded_in_the_history_with_who_and_why(registry, challenger):
     for _ in range(2):
         registry.register(challenger)
     registry.promote("v2", by="mira", reason="better")
@@ -203,7 +203,7 @@ BUSY = """
 import sys, joblib
 from pathlib import Path
 from training.challenger import Challenger
-from training.registry import Registry
+from training.registry.versions import Registry
 registry = Registry(Path(sys.argv[1]))
 pipeline = joblib.load(registry.storage.folder / "versions" / "v1" / "pipeline.joblib")
 challenger = Challenger(pipeline, registry.card("v1"))
@@ -264,7 +264,7 @@ def test_a_promotion_is_on_the_disk_in_order_before_it_is_answered(two_versions,
 
 
 @pytest.mark.parametrize("what", ["register", "promote"])
-def test_whichever_write_fails_it_is_said_and_the_registry_stays_whole(two_versions, challenger, monkeypatch, what):
+def test_whichever_write_fails_it_is_reported_and_the_registry_stays_whole(two_versions, challenger, monkeypatch, what):
     calls = {"left": 0}
 
     def failing(real):
@@ -278,7 +278,7 @@ def test_whichever_write_fails_it_is_said_and_the_registry_stays_whole(two_versi
 
     for name in ("fsync", "link", "replace", "write", "fdopen"):
         monkeypatch.setattr(os, name, failing(getattr(os, name)))
-    failed, said = 0, set()
+    failed, messages = 0, set()
     while True:
         calls["left"] = failed + 1
         before = (two_versions.champion().number, two_versions.versions())
@@ -288,7 +288,7 @@ def test_whichever_write_fails_it_is_said_and_the_registry_stays_whole(two_versi
             else:
                 two_versions.promote("v2", by="me", reason="better")
         except StorageError as error:
-            said.add(str(error))
+            messages.add(str(error))
             failed += 1
         else:
             if calls["left"] > 0:
@@ -300,10 +300,10 @@ def test_whichever_write_fails_it_is_said_and_the_registry_stays_whole(two_versi
         assert len(two_versions.history()) == promotion.number
         assert set(before[1]) <= set(two_versions.versions())
     assert failed >= 3
-    assert all("Input/output error" in sentence for sentence in said)
+    assert all("Input/output error" in sentence for sentence in messages)
 
 
-def test_a_promoter_that_was_overtaken_is_told_so_and_changes_nothing(two_versions, monkeypatch):
+def test_a_promoter_that_was_overtaken_gets_an_error_and_changes_nothing(two_versions, monkeypatch):
     create = two_versions.storage.create
     for _ in range(100):
         judged_against = two_versions.champion().version

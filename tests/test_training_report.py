@@ -1,8 +1,8 @@
-"""The report on the shipped corpus; one file, so that one process makes the report once."""
+"""The report on the shipped corpus: a single file, so that a single test process makes the report."""
 
 import pytest
-from conftest import ROOT
 
+from tests.support.paths import ROOT
 from training.dataset import build_dataset
 from training.reports.evaluate import report_of
 from training.reports.html import report_to_html

@@ -14,10 +14,10 @@ def pool(size=400, seed=0):
 
 def test_probabilities_sum_to_the_sample_and_follow_size():
     sizes = np.array([1.0, 2.0, 4.0, 100.0])
-    found = proportional_probabilities(sizes, 2)
-    assert found.sum() == pytest.approx(2)
-    assert found[3] == 1.0
-    assert found[2] == pytest.approx(2 * found[1])
+    probabilities = proportional_probabilities(sizes, 2)
+    assert probabilities.sum() == pytest.approx(2)
+    assert probabilities[3] == 1.0
+    assert probabilities[2] == pytest.approx(2 * probabilities[1])
     assert np.allclose(proportional_probabilities(np.zeros(10), 3), 0.3)
 
 
@@ -38,9 +38,9 @@ def test_every_paragraph_can_be_drawn_and_the_unsure_more_often():
     generator = np.random.default_rng(2)
     seen = np.zeros(len(scores))
     for _ in range(3000):
-        for one in draw(scores, 40, generator):
-            seen[one.position] += 1
-            probability[one.position] = one.inclusion_probability
+        for paragraph in draw(scores, 40, generator):
+            seen[paragraph.position] += 1
+            probability[paragraph.position] = paragraph.inclusion_probability
     assert (seen > 0).all()
     assert np.abs(seen / 3000 - probability).max() < 0.04
     unsure = uncertainty(scores)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
@@ -16,9 +15,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 
 from labels.normalise import normalise
+from tests.support.paths import ROOT
 from training.challenger import Challenger
 from training.errors import ModelFileError, RegistryError
-from training.scoring.compiled import CompiledScorer, agrees, compile_pipeline, sigmoid
+from training.scoring.compilation import agrees, compile_pipeline
+from training.scoring.compiled import CompiledScorer
+from training.scoring.log_odds import sigmoid
 
 WORDS = [
     "army",
@@ -64,12 +66,14 @@ def test_scores_of_any_text_are_those_of_the_pipeline(scorer, challenger, texts)
         spans = [e[:2] for e in frames[0].evidence]
         words = [word for word in scorer.token.findall(normalise(texts[row])) if word in scorer.vocabulary]
         assert all(
-            # A character may stand for several of which the word takes one, as the 1 of ¼: a span takes it whole.
+            # A character may normalise to several, as ¼ to 1⁄4, and the word take only the 1: a span takes it whole.
             word in normalise(texts[row][start:end]) and word not in normalise(texts[row][start : end - 1])
             for (start, end), word in zip(spans, words, strict=True)
         )
-        for k, found in enumerate(frames):
-            assert found.intercept + sum(e.weight for e in found.evidence) == pytest.approx(logits[row, k], abs=1e-9)
+        for k, explanation in enumerate(frames):
+            assert explanation.intercept + sum(e.weight for e in explanation.evidence) == pytest.approx(
+                logits[row, k], abs=1e-9
+            )
 
 
 def test_lower_case_of_normal_text_is_itself_so_that_spans_need_no_second_map():
@@ -115,20 +119,20 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
     model = registry.load(card.version)
     assert np.abs(model.score(texts) - probabilities(pipeline, texts)).max() < 1e-9
     _, [frames] = model.score_and_explain(texts[:1])
-    assert all(found.evidence == () for found in frames)
+    assert all(explanation.evidence == () for explanation in frames)
 
 
 def test_a_model_whose_compiled_form_disagrees_is_not_registered(registry, challenger, monkeypatch):
     wrong = compile_pipeline(challenger.pipeline, 4)
     wrong.intercepts[0] += 1e-6
-    monkeypatch.setattr("training.registry.versions.compile_pipeline", lambda _pipeline, _frames: wrong)
+    monkeypatch.setattr("training.registry.model_files.compile_pipeline", lambda _pipeline, _frames: wrong)
     with pytest.raises(RegistryError, match="scores otherwise"):
         registry.register(challenger)
     assert registry.versions() == ["v1"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"not an archive at all", b"\x93NUMPY" + bytes(200)])
-def test_a_file_that_is_no_compiled_model_is_refused(content):
+def test_a_file_that_is_not_a_compiled_model_is_refused(content):
     with pytest.raises(ModelFileError):
         CompiledScorer.from_bytes(content)
 
@@ -147,7 +151,7 @@ def test_a_server_scores_without_importing_scikit_learn(registry, models_folder)
 import json, sys
 from pathlib import Path
 import service.app
-from training.registry import Registry
+from training.registry.versions import Registry
 model, _ = Registry(Path(sys.argv[1])).load_champion()
 model.score_and_explain(["The army retreated."])
 print(json.dumps([name for name in ("sklearn", "scipy", "joblib", "pickle") if name in sys.modules]))
@@ -159,25 +163,25 @@ print(json.dumps([name for name in ("sklearn", "scipy", "joblib", "pickle") if n
     assert "joblib" not in json.loads(done.stdout)
 
 
-def test_repeated_paragraphs_are_answered_from_a_bounded_memory(registry, corpus, monkeypatch):
-    monkeypatch.setattr("training.scoring.frame_model._REMEMBERED", 30)
+def test_repeated_paragraphs_come_from_a_bounded_cache(registry, corpus, monkeypatch):
+    monkeypatch.setattr("training.scoring.frame_model._CACHED_PARAGRAPHS", 30)
     model = registry.load("v1")
-    asked = []
+    batches = []
     logits = model._scorer.logits
-    object.__setattr__(model, "_scorer", Counting(logits, asked))
+    object.__setattr__(model, "_scorer", Counting(logits, batches))
     texts = [paragraph.text for paragraph in corpus[:20]]
     first = model.score(texts)
     assert (model.score([*texts[:10], "Something new."])[:10] == first[:10]).all()
-    assert asked == [20, 1]
+    assert batches == [20, 1]
     model.score([paragraph.text for paragraph in corpus[20:80]])
-    assert len(model._known._logits) == 30
+    assert len(model._cache._logits) == 30
     assert (model.score(texts) == first).all()
 
 
 class Counting:
-    def __init__(self, logits, asked):
-        self._logits, self._asked = logits, asked
+    def __init__(self, logits, batches):
+        self._logits, self._batches = logits, batches
 
     def logits(self, texts):
-        self._asked.append(len(texts))
+        self._batches.append(len(texts))
         return self._logits(texts)

@@ -11,7 +11,7 @@ from training.registry.versions import Registry
 def location(request, tmp_path):
     if request.param == "s3":
         request.getfixturevalue("s3")
-        from s3 import new_bucket
+        from tests.support.s3 import new_bucket
 
         return new_bucket()
     return tmp_path / "place" if request.param == "folder" else f"file://{tmp_path}/place"
@@ -20,31 +20,31 @@ def location(request, tmp_path):
 def test_a_file_is_read_listed_overwritten_and_deleted(location):
     storage = storage_at(location)
     assert (storage.names("a"), storage.files("a")) == ([], set())
-    storage.write("a/b/one", b"1")
-    storage.write("a/b/one", b"2")
-    storage.write("a/two", b"")
-    assert (storage.read("a/b/one"), storage.read("a/two")) == (b"2", b"")
-    assert sorted(storage.names("a")) == ["b", "two"]
-    assert storage_at(location).files("a") == {"a/b/one", "a/two"}
+    storage.write("a/b/first", b"1")
+    storage.write("a/b/first", b"2")
+    storage.write("a/second", b"")
+    assert (storage.read("a/b/first"), storage.read("a/second")) == (b"2", b"")
+    assert sorted(storage.names("a")) == ["b", "second"]
+    assert storage_at(location).files("a") == {"a/b/first", "a/second"}
     storage.delete("a")
     storage.delete("a")
     assert storage.files("a") == set()
     with pytest.raises(FileNotFoundError):
-        storage.read("a/two")
+        storage.read("a/second")
     assert storage.unfinished() == []
 
 
-def test_of_many_that_create_the_same_file_one_wins_and_its_content_stays(location):
+def test_of_many_that_create_the_same_file_the_first_wins_and_its_content_stays(location):
     storage = storage_at(location)
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda n: storage.create("a/one", str(n).encode()), range(16)))
+        won = list(pool.map(lambda n: storage.create("a/first", str(n).encode()), range(16)))
     assert won.count(True) == 1
-    assert storage.read("a/one") == str(won.index(True)).encode()
-    assert not storage.create("a/one", b"late")
+    assert storage.read("a/first") == str(won.index(True)).encode()
+    assert not storage.create("a/first", b"late")
 
 
 def test_a_registry_behind_a_url_registers_promotes_and_loads(s3, challenger):
-    from s3 import new_bucket
+    from tests.support.s3 import new_bucket
 
     url = new_bucket()
     registries = [Registry(url) for _ in range(4)]
@@ -68,9 +68,9 @@ def test_a_version_whose_writer_was_killed_is_not_there_and_its_number_is_not_gi
     assert registry.register(challenger).version == "v3"
 
 
-def test_a_place_that_does_not_answer_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_a_place_that_does_not_answer_is_named_in_the_error(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="carrier-pigeon"):
         Registry("carrier-pigeon://models").versions()
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot be used"):
-        storage_at(tmp_path / "file").write("a/one", b"1")
+        storage_at(tmp_path / "file").write("a/first", b"1")

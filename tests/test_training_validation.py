@@ -5,9 +5,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import write_lines
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
+from tests.support.files import write_lines
 from training.errors import ValidationDataError
 from training.scoring.frame_model import FrameModel
 from training.validation import validate
@@ -21,8 +21,8 @@ def coded(text, frames, *, article="a1", index=0, source="Harbour Post", coder="
     return CodedParagraph(article, index, source, text, (Annotation(coder, dict.fromkeys(frames, "advanced")),))
 
 
-def test_codes_that_the_model_agrees_with_give_full_marks(model, codebook):
-    found = validate(
+def test_annotations_that_the_model_agrees_with_give_full_marks(model, codebook):
+    validation = validate(
         model,
         codebook,
         [
@@ -31,50 +31,52 @@ def test_codes_that_the_model_agrees_with_give_full_marks(model, codebook):
             coded(WEATHER, [], article="a3"),
         ],
     )
-    assert found.disagreements == ()
-    assert (found.evaluation.paragraphs, found.evaluation.articles) == (3, 3)
-    figures = {figure.frame: figure for figure in found.evaluation.frames}
+    assert validation.disagreements == ()
+    assert (validation.evaluation.paragraphs, validation.evaluation.articles) == (3, 3)
+    figures = {figure.frame: figure for figure in validation.evaluation.frames}
     assert figures["blame_on_leadership"].f1.value == figures["militarized_response"].f1.value == 1
     assert figures["foreign_hand"].f1.value is None
 
 
 def test_a_disagreement_names_the_words_that_spoke_for_the_frame_and_the_surest_comes_first(model, codebook):
     unsure = coded(BLAME, [], article="a2")
-    found = validate(model, codebook, [unsure, coded(FORCE, ["grievance_driven", "militarized_response"])])
-    assert {(one.frame, one.coded) for one in found.disagreements} == {
+    validation = validate(model, codebook, [unsure, coded(FORCE, ["grievance_driven", "militarized_response"])])
+    assert {(entry.frame, entry.coded) for entry in validation.disagreements} == {
         ("blame_on_leadership", False),
         ("grievance_driven", True),
     }
-    differences = [abs(one.coded - one.score) for one in found.disagreements]
+    differences = [abs(entry.coded - entry.score) for entry in validation.disagreements]
     assert differences == sorted(differences, reverse=True)
-    [blamed] = [one for one in found.disagreements if one.frame == "blame_on_leadership"]
+    [blamed] = [entry for entry in validation.disagreements if entry.frame == "blame_on_leadership"]
     assert "negligence" in blamed.words
     assert blamed.paragraph == unsure
 
 
-def test_the_stance_of_frames_that_are_present_is_judged_where_the_coders_gave_one(model, codebook):
+def test_stances_are_judged_where_the_coders_specified_them(model, codebook):
     reported = "The ministry accused its neighbour of arming the rebels, a charge that the neighbour denies."
     frames = {"foreign_hand": "reported"}
     paragraph = replace(coded(reported, []), annotations=(Annotation("mira", frames),))
-    found = validate(model, codebook, [paragraph, coded(FORCE, ["militarized_response"], article="a2")])
-    supports = {figure.frame: figure.support for figure in found.stances.frames}
+    validation = validate(model, codebook, [paragraph, coded(FORCE, ["militarized_response"], article="a2")])
+    supports = {figure.frame: figure.support for figure in validation.stances.frames}
     assert supports == {"advanced": 1, "reported": 1, "contested": 0}
-    assert found.stances.micro.f1.value == 1
-    unsaid = replace(paragraph, annotations=(Annotation("mira", {"foreign_hand": "present"}),))
-    assert validate(model, codebook, [unsaid]).stances is None
+    assert validation.stances.micro.f1.value == 1
+    unspecified = replace(paragraph, annotations=(Annotation("mira", {"foreign_hand": "present"}),))
+    assert validate(model, codebook, [unspecified]).stances is None
 
 
 def test_paragraphs_whose_coders_are_tied_are_left_out_and_counted(model, codebook):
     tied = replace(
         coded(BLAME, []), annotations=(Annotation("mira", {}), Annotation("tomas", {"foreign_hand": "reported"}))
     )
-    found = validate(model, codebook, [tied, coded(WEATHER, [], article="a2")])
-    assert (found.unsettled, found.evaluation.paragraphs) == (1, 1)
+    validation = validate(model, codebook, [tied, coded(WEATHER, [], article="a2")])
+    assert (validation.unsettled, validation.evaluation.paragraphs) == (1, 1)
 
 
 def test_sources_of_the_training_are_named(model, codebook, corpus):
-    found = validate(model, codebook, [coded(WEATHER, [], source=corpus[0].source), coded(FORCE, [], article="a2")])
-    assert found.sources_known == (corpus[0].source,)
+    validation = validate(
+        model, codebook, [coded(WEATHER, [], source=corpus[0].source), coded(FORCE, [], article="a2")]
+    )
+    assert validation.sources_known == (corpus[0].source,)
 
 
 def test_a_precise_point_calls_less_than_a_recalling_one(model, codebook, corpus):
@@ -88,7 +90,7 @@ def test_a_precise_point_calls_less_than_a_recalling_one(model, codebook, corpus
     assert called["high_precision"] < called["balanced"] < called["high_recall"]
 
 
-def test_nothing_to_judge_on_and_another_codebook_are_told(model, codebook):
+def test_no_paragraphs_or_another_codebook_is_an_error(model, codebook):
     with pytest.raises(ValidationDataError, match="no coded paragraph"):
         validate(model, codebook, [])
     card = replace(model.card, frames={"jobs": "Jobs"})
@@ -103,12 +105,12 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
         coded(f"@now {FORCE}", [], article="a3"),
     ]
     write_lines(tmp_path / "own.jsonl", map(corpus_row, rows))
-    found = framing(
+    done = framing(
         "validate", "own.jsonl", "--json", "--disagreements", "out/differ.csv", "--markdown", "out/table.md",
         data_dir=models_folder.parent,
     )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    answer = json.loads(found.stdout)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
     assert (answer["version"], answer["notes"], answer["evaluation"]["paragraphs"]) == ("v1", [], 3)
     with (tmp_path / "out" / "differ.csv").open(encoding="utf-8", newline="") as file:
         differing = list(csv.DictReader(file))
@@ -130,6 +132,6 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
     ],
 )
 def test_a_mistake_is_a_sentence(framing, models_folder, arguments, sentence):
-    found = framing("validate", *arguments, data_dir=models_folder.parent)
-    assert found.returncode in (1, 2)
-    assert sentence in " ".join(found.stderr.replace("│", " ").split())
+    done = framing("validate", *arguments, data_dir=models_folder.parent)
+    assert done.returncode in (1, 2)
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())

@@ -1,4 +1,4 @@
-"""What is known of words: forms, concepts, names, spellings; and what becomes of it in a model."""
+"""The lexicon (forms, concepts, names, spellings) and its effect on a model."""
 
 from dataclasses import replace
 
@@ -9,8 +9,9 @@ from labels.codebook import codebook_to_toml, read_codebook
 from labels.errors import CodebookError
 from labels.spelling import american
 from training.dataset import build_dataset
-from training.lexicon import lexicon_of, one_spelling, proper_names
-from training.pipeline import Hyperparameters, fit
+from training.hyperparameters import Hyperparameters
+from training.lexicon import lexicon_of, proper_names, unify_spelling
+from training.pipeline import fit
 
 
 def test_words_capitalised_within_sentences_are_names_and_headlines_do_not_count():
@@ -41,7 +42,7 @@ def test_a_lexicon_knows_the_forms_of_its_language_and_no_names_among_the_words_
     assert lexicon.stem("attacked of") == f"{lexicon.stem('attacks')} of"
     assert "ostrava" in lexicon.names
     assert not {"army", "velmar"} & lexicon.names
-    assert one_spelling(["the harbor and the harbour"], lexicon) == ["the harbour and the harbour"]
+    assert unify_spelling(["the harbor and the harbour"], lexicon) == ["the harbour and the harbour"]
     assert lexicon_of(["国境の向こうから武器が届いたと当局者は述べた。" * 5], listed).stems == {}
 
 
@@ -64,16 +65,16 @@ def test_a_word_that_training_never_met_has_learned_from_its_concept(dataset):
     assert "malfeasance" not in plain.named_steps["features"].vocabulary_
 
 
-def test_both_spellings_weigh_the_same_and_names_are_no_terms(dataset):
+def test_both_spellings_weigh_the_same_and_names_are_not_terms(dataset):
     pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
     for frame in range(4):
-        one, other = weights(pipeline, frame, "neighbouring", "neighboring")
-        assert one == other != 0
+        british, american_form = weights(pipeline, frame, "neighbouring", "neighboring")
+        assert british == american_form != 0
     vocabulary = pipeline.named_steps["features"].vocabulary_
     assert dataset.lexicon.names
     assert not dataset.lexicon.names & set(vocabulary)
-    kept = fit(dataset, Hyperparameters(names=True), seed=1, stances=False).named_steps["features"].vocabulary_
-    assert dataset.lexicon.names & set(kept)
+    with_names = fit(dataset, Hyperparameters(names=True), seed=1, stances=False).named_steps["features"].vocabulary_
+    assert dataset.lexicon.names & set(with_names)
 
 
 def test_words_of_a_class_weigh_the_same_met_or_not_and_something(dataset):
@@ -83,8 +84,8 @@ def test_words_of_a_class_weigh_the_same_met_or_not_and_something(dataset):
     pipeline = fit(dataset, Hyperparameters(), seed=1, stances=False)
     features = pipeline.named_steps["features"]
     for frame in range(4):
-        one, other = weights(pipeline, frame, met, unmet)
-        assert one == other != 0
+        of_met, of_unmet = weights(pipeline, frame, met, unmet)
+        assert of_met == of_unmet != 0
     rarity = {features.idf_[features.vocabulary_[word]] for word in (met, unmet)}
     assert max(rarity) == pytest.approx(min(rarity), abs=1e-12)
     assert weights(pipeline, dataset.frames.index("foreign_hand"), unmet)[0] > 0
@@ -105,17 +106,17 @@ def test_without_sharing_and_scaling_the_fit_is_that_of_scikit_learn(dataset):
     lexicon = replace(dataset.lexicon, spellings={}, classes={})
     pipeline = fit(replace(dataset, lexicon=lexicon), plain, seed=1, stances=False)
     features = TfidfVectorizer(sublinear_tf=True)
-    found = features.fit_transform(dataset.normalised)
+    matrix = features.fit_transform(dataset.normalised)
     expected = LogisticRegression(C=5, solver="liblinear", random_state=1, max_iter=1000).fit(
-        found, dataset.targets[:, 2]
+        matrix, dataset.targets[:, 2]
     )
     assert np.allclose(
-        pipeline.decision_function(dataset.normalised)[:, 2], expected.decision_function(found), atol=1e-9
+        pipeline.decision_function(dataset.normalised)[:, 2], expected.decision_function(matrix), atol=1e-9
     )
 
 
 def test_runs_of_characters_train_and_score_without_a_compiled_form(dataset):
-    from training.scoring.compiled import compile_pipeline
+    from training.scoring.compilation import compile_pipeline
 
     pipeline = fit(dataset, Hyperparameters(characters=3), seed=1, stances=True)
     assert pipeline.predict_proba(dataset.normalised[:5]).shape == (5, 16)
@@ -131,5 +132,5 @@ def test_lists_of_words_of_a_codebook_are_read_written_and_checked(tmp_path, cod
     assert read_codebook(path) == codebook
     assert word in getattr(codebook, table)[name]
     path.write_text(f"{table} = 3\n" + codebook_to_toml(replace(codebook, **{table: {}})), encoding="utf-8")
-    with pytest.raises(CodebookError, match=f"'{table}' must be a table of texts"):
+    with pytest.raises(CodebookError, match=f"'{table}' must be a table of strings"):
         read_codebook(path)

@@ -1,1 +1,1 @@
-"""How a model of frames is made, judged, kept and chosen."""
+"""How a model of frames is trained, evaluated, promoted and stored."""

@@ -1,4 +1,4 @@
-"""Baselines that a model has to beat: never calling a rare frame, and the codebook's keyword lists."""
+"""Baselines that a model has to beat: the commoner label of each frame, and the codebook's keywords."""
 
 import re
 
@@ -11,12 +11,12 @@ from training.evaluation import Evaluation, evaluate
 
 
 def majority_decisions(training: Dataset, paragraphs: int) -> NDArray[np.bool_]:
-    """Every paragraph gets the commoner label of each frame: (paragraphs, k)."""
+    """Returns the commoner label of each frame for every paragraph: (paragraphs, k)."""
     return np.tile(training.targets.mean(axis=0) > 0.5, (paragraphs, 1))
 
 
 def keyword_decisions(codebook: Codebook, texts: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """A frame is called where one of its keywords occurs as a word: (n, k)."""
+    """Calls a frame wherever any of its keywords occurs as a word: (n, k)."""
     columns = []
     for frame in codebook.frames:
         words = "|".join(re.escape(keyword) for keyword in frame.keywords) or r"(?!)"
@@ -26,7 +26,7 @@ def keyword_decisions(codebook: Codebook, texts: NDArray[np.object_]) -> NDArray
 
 
 def evaluate_baselines(training: Dataset, judged: Dataset, codebook: Codebook) -> tuple[Evaluation, ...]:
-    """The baselines' figures on the judged paragraphs; keywords only where the codebook lists some."""
+    """Returns the figures of the baselines on the judged paragraphs; keywords only where the codebook lists some."""
     candidates = {"majority": majority_decisions(training, len(judged))}
     if any(frame.keywords for frame in codebook.frames):
         candidates["keywords"] = keyword_decisions(codebook, judged.texts)

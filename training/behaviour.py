@@ -1,8 +1,8 @@
-"""Behaviour checks of a model: what must not move a decision, and what must.
+"""Behaviour checks of a model: which changes to a text must not move a decision, and which must.
 
 Ribeiro, Wu, Guestrin and Singh (2020), "Beyond accuracy: behavioral testing of NLP models with CheckList": tests of
 invariance (names, quotation marks, spelling, casing, order of paragraphs) and of direction (pairs in which a negation,
-an attribution or another actor should move one frame). The table of names, spellings and pairs is behaviour.toml.
+an attribution or another actor should move a single frame). The table of names, spellings and pairs is behaviour.toml.
 """
 
 import random
@@ -23,16 +23,16 @@ from training.lexicon import proper_names
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
 
+# Largest share of paragraphs on which an invariance may change a decision.
 MOST_CHANGED = 0.01
-"""Share of paragraphs whose decisions an invariance may move."""
 _WORD = re.compile(r"\w+")
+# The class of a codebook that lists the names of states.
 _STATES = "states"
-"""The class of a codebook whose words are names of states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the table: of `tried` paragraphs or pairs, `failed` behaved otherwise than they should."""
+    """A line of the table: of `tried` paragraphs or pairs, `failed` did not behave as they should."""
 
     name: str
     kind: str
@@ -42,14 +42,15 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """An invariance passes below `MOST_CHANGED`, a direction without a failure."""
+        """An invariance passes up to `MOST_CHANGED`, a direction only without failures."""
         return self.failed <= (MOST_CHANGED * self.tried if self.kind == "invariance" else 0)
 
 
 def check_behaviour(model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]) -> list[Check]:
-    """All checks; invariances on the texts of annotated paragraphs, directions where the model has the frame.
+    """Runs all checks: invariances on the texts of n annotated paragraphs, directions for the frames of the model.
 
-    Where the codebook has a class of states, states become others of the table, and other names people and groups.
+    Where the codebook has a class of states, states are replaced by other states of the table, and other names by
+    people and groups.
     """
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     texts = [paragraph.text for paragraph in paragraphs]
@@ -75,40 +76,40 @@ def _renamings(
 
 
 class _Renaming:
-    """Replaces the words of a text that are names by names of one kind, the same by the same and others by others."""
+    """Replaces the names in a text by names of a kind: equal names by equal names, different by different names."""
 
     def __init__(self, names: frozenset[str], replacements: Sequence[str]) -> None:
         self._names, self._replacements = names, replacements
 
     def __call__(self, text: str) -> str:
-        chance = random.Random(text)  # noqa: S311 - the same text is always changed alike
-        drawn = cycle(chance.sample(self._replacements, len(self._replacements)))
-        given: dict[str, str] = {}
+        generator = random.Random(text)  # noqa: S311 - the same text is always changed in the same way
+        drawn = cycle(generator.sample(self._replacements, len(self._replacements)))
+        replacements: dict[str, str] = {}
 
-        def other(match: re.Match[str]) -> str:
+        def replacement(match: re.Match[str]) -> str:
             word = match.group()
             if not word[0].isupper() or normalise(word) not in self._names:
                 return word
-            if word not in given:
-                given[word] = next(drawn)
-            return given[word]
+            if word not in replacements:
+                replacements[word] = next(drawn)
+            return replacements[word]
 
-        return _WORD.sub(other, text)
+        return _WORD.sub(replacement, text)
 
 
 class _Respelling:
-    """Replaces words, in the case in which they stand."""
+    """Replaces words by their other spelling and keeps their case."""
 
     def __init__(self, spelling: Mapping[str, str]) -> None:
         self._spelling = spelling
 
     def __call__(self, text: str) -> str:
-        def other(match: re.Match[str]) -> str:
+        def respelled(match: re.Match[str]) -> str:
             word = match.group()
-            found = self._spelling.get(word.lower(), word)
-            return found.capitalize() if word[0].isupper() and found != word else found
+            other = self._spelling.get(word.lower(), word)
+            return other.capitalize() if word[0].isupper() and other != word else other
 
-        return _WORD.sub(other, text)
+        return _WORD.sub(respelled, text)
 
 
 def _curly(text: str) -> str:
@@ -116,8 +117,8 @@ def _curly(text: str) -> str:
 
 
 def _decisions(model: FrameModel, texts: Sequence[str]) -> list[tuple[str, ...]]:
-    found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
-    return [tuple(frame.decision for frame in paragraph.values()) for paragraph in found.paragraphs]
+    classification = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
+    return [tuple(frame.decision for frame in paragraph.values()) for paragraph in classification.paragraphs]
 
 
 def _invariance(name: str, model: FrameModel, texts: Sequence[str], change: Callable[[str], str]) -> Check:
@@ -125,24 +126,24 @@ def _invariance(name: str, model: FrameModel, texts: Sequence[str], change: Call
     if not pairs:
         return Check(name, "invariance", 0, 0, ())
     before, after = (_decisions(model, list(side)) for side in zip(*pairs, strict=True))
-    moved = [changed for (_, changed), one, two in zip(pairs, before, after, strict=True) if one != two]
+    moved = [changed for (_, changed), old, new in zip(pairs, before, after, strict=True) if old != new]
     return Check(name, "invariance", len(pairs), len(moved), tuple(moved[:3]))
 
 
 def _order(model: FrameModel, paragraphs: Sequence[CodedParagraph]) -> Check:
-    """The paragraphs of each article backwards: each must be decided as before."""
+    """Checks that reversing the paragraphs of an article changes no decision."""
     articles: dict[str, list[str]] = {}
     for paragraph in paragraphs:
         articles.setdefault(paragraph.article, []).append(paragraph.text)
     moved = []
     for texts in articles.values():
-        backwards = _decisions(model, texts[::-1])[::-1]
-        moved += [t for t, one, two in zip(texts, _decisions(model, texts), backwards, strict=True) if one != two]
+        forwards, backwards = _decisions(model, texts), _decisions(model, texts[::-1])[::-1]
+        moved += [text for text, old, new in zip(texts, forwards, backwards, strict=True) if old != new]
     return Check("paragraphs of an article backwards", "invariance", len(paragraphs), len(moved), tuple(moved[:3]))
 
 
 def _directions(model: FrameModel, pairs: Sequence[Mapping[str, str]]) -> list[Check]:
-    """A check a frame and expectation, of the pairs whose frame (and stance) the model has."""
+    """Returns a check per frame and expectation, on the pairs for which the model has the frame and the stance."""
     groups: dict[tuple[str, str], list[Mapping[str, str]]] = {}
     for pair in pairs:
         known = pair["expect"] in ("lower", "higher", *model.card.stances)
@@ -156,6 +157,7 @@ def _directions(model: FrameModel, pairs: Sequence[Mapping[str, str]]) -> list[C
 
 
 def _moves(model: FrameModel, frame: str, expect: str, pair: Mapping[str, str]) -> bool:
+    """Whether the score of the frame, or of the expected stance, moves as expected from `before` to `after`."""
     scored = model.score_with_stances([pair["before"], pair["after"]])
     column = model.card.frame_keys.index(frame)
     values: Any = scored.frames[:, column]

@@ -1,4 +1,4 @@
-"""Training a challenger: annotated paragraphs in, a calibrated and judged model out."""
+"""Training a challenger: from annotated paragraphs to a calibrated and evaluated model."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,9 +26,10 @@ from training.cross_validation import (
 )
 from training.dataset import Dataset, build_dataset, data_digest, require_trainable
 from training.evaluation import Evaluation, evaluate
-from training.pipeline import Hyperparameters, fit, fold_in
+from training.hyperparameters import Hyperparameters
+from training.model_card import DataFacts, ModelCard
+from training.pipeline import fit, fold_in
 from training.promotion import Verdict, compare, first_model_verdict
-from training.registry.card import DataFacts, ModelCard
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.stances import fit_calibration
@@ -38,17 +39,16 @@ DEFAULT_SEED = 20260101
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A trained model that is not registered yet."""
+    """A trained model that is not registered yet. The figures on sources left out derive from `left_out`."""
 
     pipeline: Pipeline
     card: ModelCard
     left_out: LeftOut | None = None
-    """What its card's figures on sources left out were computed from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A calibrated pipeline, how it was calibrated, and the scores that said so."""
+    """A calibrated pipeline, its calibration and cuts, and the log-odds of sources left out that they derive from."""
 
     pipeline: Pipeline
     calibration: dict[str, tuple[float, float]]
@@ -67,7 +67,7 @@ def train_challenger(
     progress: Progress = no_progress,
     jobs: int | None = None,
 ) -> Challenger:
-    """Fits on all but the held-out articles, calibrates and cuts on sources left out, judges on both.
+    """Fits on all but the held-out articles, calibrates on sources left out and evaluates on both.
 
     Raises `TrainingDataError` where a frame has too few annotations.
     """
@@ -112,9 +112,9 @@ def fit_calibrated(
     *,
     stances: bool = True,
 ) -> Fitted:
-    """Fits on all paragraphs given; calibration and cuts come from leaving parts of them out in turn.
+    """Fits on all paragraphs of `training`; calibration and cuts come from leaving parts of them out in turn.
 
-    Frames alone on demand: stances take more than half of the time.
+    `stances=False` fits frames alone, in less than half of the time.
     """
     left_out = leave_out(training, hyperparameters, seed, progress, jobs, stances=stances)
     progress("fit", 0.0)
@@ -122,8 +122,8 @@ def fit_calibrated(
     calibration, cuts = _calibrate(training, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
     if left_out.stances is not None:
-        rows, frames, said = training.said
-        slope, biases = fit_calibration(left_out.stances[rows, frames], said)
+        rows, frames, stances_coded = training.coded_stances
+        slope, biases = fit_calibration(left_out.stances[rows, frames], stances_coded)
         slopes = np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)])
         offsets = np.concatenate([offsets, np.tile(biases, len(calibration))])
     fold_in(pipeline, slopes, offsets)
@@ -132,14 +132,14 @@ def fit_calibrated(
 
 
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
-    """A model's figures at its balanced thresholds on paragraphs of articles that no model is trained on."""
+    """Returns the figures of a model at its balanced thresholds on n paragraphs of held-out articles."""
     scores = model.score(list(judged.texts))
     decisions = _decisions(model, list(judged.texts), judged.frames)
     return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
 
 
 def judge(challenger: Challenger, champion: FrameModel | None, judged: Dataset) -> Verdict:
-    """Compares a challenger with the champion on the same held-out paragraphs, on the frames that both have."""
+    """Compares a challenger with the champion on the same n held-out paragraphs, on the frames that both have."""
     if champion is None:
         return first_model_verdict()
     both = [frame for frame in judged.frames if frame in champion.card.frames]
@@ -165,6 +165,7 @@ def _decisions(model: FrameModel, texts: list[str], frames: Sequence[str]) -> ND
 def _calibrate(
     training: Dataset, left_out: LeftOut
 ) -> tuple[dict[str, tuple[float, float]], dict[OperatingPoint, dict[str, Cut]]]:
+    """Returns slope and offset per frame, and the cuts per operating point and frame."""
     calibration: dict[str, tuple[float, float]] = {}
     cuts: dict[OperatingPoint, dict[str, Cut]] = {point: {} for point in OPERATING_POINTS}
     for k, frame in enumerate(training.frames):
@@ -177,10 +178,10 @@ def _calibrate(
 
 
 def _languages(training: Dataset) -> tuple[str, ...]:
-    """Languages of at least one in twenty articles, the commonest first."""
+    """Returns the languages of at least 5% of the articles, the commonest first."""
     first = dict(zip(training.articles[::-1], training.texts[::-1], strict=True))
-    found = Counter(detect_language(text).code for text in first.values())
-    return tuple(code for code, count in found.most_common() if count >= len(first) / 20)
+    counts = Counter(detect_language(text).code for text in first.values())
+    return tuple(code for code, count in counts.most_common() if count >= len(first) / 20)
 
 
 def _facts(paragraphs: Sequence[CodedParagraph], dataset: Dataset, training: Dataset, judged: Dataset) -> DataFacts:

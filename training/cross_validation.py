@@ -1,4 +1,4 @@
-"""Cross-validation by leaving whole sources out: what a model says of writing that it never saw."""
+"""Cross-validation by leaving whole sources out: how a model scores writing that it never saw."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,28 +13,29 @@ from labels.annotations import SPECIFIED_STANCES
 from training.calibration import fit_platt
 from training.dataset import Dataset
 from training.evaluation import Evaluation, StanceFigures, evaluate
-from training.pipeline import Hyperparameters, fit, logits
+from training.hyperparameters import Hyperparameters
+from training.pipeline import fit, logits
 from training.scoring.operating_points import best_f1_threshold
-from training.stances import can_be_learned, evaluate_stances
+from training.stances import evaluate_stances, stances_learnable
 
 MAX_FOLDS = 10
 _FEWEST_SOURCES = 3
+# Number of paragraphs from which folds are spread over processes.
 _WORTH_PROCESSES = 5000
-"""Paragraphs from which on folds are spread over processes."""
 
+# Called with the name of the current step and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
-"""Told what is going on and the share of the work that is done, 0 to 1."""
 
 
 def no_progress(_step: str, _share: float) -> None:
-    """For callers that show none."""
+    """Ignores progress, for callers that do not show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Log-odds (n, k) that models gave to paragraphs of folds left out of their training; `folds` (n,) numbers them.
+    """Log-odds (n, k) of paragraphs from models trained without their fold; `folds` (n,) has the fold of each.
 
-    `stances` are the log-odds of the stances, (n, k, 3); None where stances cannot be learned.
+    `stances` are the log-odds of the stances, (n, k, 3); None where they cannot be learned. `how` describes the folds.
     """
 
     how: str
@@ -44,7 +45,10 @@ class LeftOut:
 
 
 def assign_folds(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
-    """One fold a source; several sources a fold where there are many; whole articles where there are too few."""
+    """Returns a description of the folds and the fold of each paragraph, (n,).
+
+    A fold is a source, or several sources where there are many, or whole articles where there are too few sources.
+    """
     sources = sorted(set(dataset.sources))
     if len(sources) >= _FEWEST_SOURCES:
         fold = {source: number % MAX_FOLDS for number, source in enumerate(sources)}
@@ -70,24 +74,25 @@ def leave_out(
     *,
     stances: bool = True,
 ) -> LeftOut:
-    """Trains once a fold without it and scores it, in so many processes (-1: one a core); frames alone on demand.
+    """Trains without each fold in turn and scores that fold, in `jobs` processes (-1: as many as cores).
 
-    Without `jobs` small data stay in this process: starting others would take longer than the folds do.
+    Without `jobs`, small data stay in this process: starting others would take longer than the folds.
+    `stances=False` leaves out the stances.
     """
     if jobs is None:
         jobs = 1 if len(dataset) < _WORTH_PROCESSES else -1
     how, folds = assign_folds(dataset)
     numbers = np.unique(folds)
-    stances, frames = stances and can_be_learned(dataset), len(dataset.frames)
+    stances, frames = stances and stances_learnable(dataset), len(dataset.frames)
     score = delayed(_score_fold)
     tasks = (score(dataset, folds == number, hyperparameters, seed, stances=stances) for number in numbers)
-    found = np.zeros((len(dataset), frames * (1 + len(SPECIFIED_STANCES) * stances)))
+    scores = np.zeros((len(dataset), frames * (1 + len(SPECIFIED_STANCES) * stances)))
     results = Parallel(n_jobs=min(jobs, len(numbers)) if jobs > 0 else jobs, return_as="generator")(tasks)
     for done, (number, scored) in enumerate(zip(numbers, results, strict=True), 1):
-        found[folds == number] = scored
+        scores[folds == number] = scored
         progress(how, done / len(numbers))
-    voices = found[:, frames:].reshape(len(dataset), frames, len(SPECIFIED_STANCES)) if stances else None
-    return LeftOut(how, found[:, :frames], folds, voices)
+    of_stances = scores[:, frames:].reshape(len(dataset), frames, len(SPECIFIED_STANCES)) if stances else None
+    return LeftOut(how, scores[:, :frames], folds, of_stances)
 
 
 def _score_fold(
@@ -98,7 +103,7 @@ def _score_fold(
 
 
 def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float64]:
-    """Scores (n, k) of each fold, calibrated on the other folds only."""
+    """Returns scores (n, k), those of each fold calibrated on the other folds only."""
     scores = np.zeros(left_out.logits.shape)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
@@ -109,7 +114,7 @@ def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float
 
 
 def left_out_decisions(dataset: Dataset, left_out: LeftOut, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Decisions (n, k) at the balanced threshold, that of each fold taken from the other folds."""
+    """Returns decisions (n, k) at the balanced threshold; each fold takes its threshold from the other folds."""
     decisions = np.zeros(scores.shape, dtype=bool)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
@@ -120,14 +125,14 @@ def left_out_decisions(dataset: Dataset, left_out: LeftOut, scores: NDArray[np.f
 
 
 def evaluate_left_out(dataset: Dataset, left_out: LeftOut) -> Evaluation:
-    """Figures on every paragraph from a model that was fitted, calibrated and cut without its source."""
+    """Returns figures on all paragraphs, each scored by a model fitted, calibrated and cut without its source."""
     scores = calibrated_left_out(dataset, left_out)
     decisions = left_out_decisions(dataset, left_out, scores)
     return evaluate(left_out.how, dataset.frames, scores, decisions, dataset.targets, dataset.articles)
 
 
 def evaluate_left_out_stances(dataset: Dataset, left_out: LeftOut) -> StanceFigures | None:
-    """Figures on the stances of frames that are present, from models that never saw the source."""
+    """Returns figures on the stances of frames that are present, from models that never saw the source."""
     if left_out.stances is None:
         return None
     return evaluate_stances(left_out.how, dataset, left_out.stances, left_out.folds)

@@ -1,4 +1,4 @@
-"""Datasets: gold paragraphs as texts, targets and groups, with whole articles held out for ever."""
+"""Datasets: gold paragraphs as arrays of texts, targets and groups, with whole articles held out permanently."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from labels.codebook import Codebook
 from labels.gold import settle
 from labels.normalise import normalise
 from training.errors import TrainingDataError
-from training.lexicon import Lexicon, lexicon_of, one_spelling
+from training.lexicon import Lexicon, lexicon_of, unify_spelling
 
 HELD_OUT_SHARE = 0.15
+# Fewest paragraphs carrying a frame that a model of it can be trained on.
 MIN_POSITIVE = 10
-"""Fewest paragraphs carrying a frame from which a model of it is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Dataset:
     """n paragraphs with settled gold labels for k frames.
 
     texts: (n,) as coders read them; normalised: (n,) in the spelling that the features see; targets: (n, k) bool;
-    articles and sources: (n,) names; stances: (n, k), the place in `SPECIFIED_STANCES` of the stance of a frame that is present,
-    -1 where it is absent or its coders did not say.
+    articles and sources: (n,) names; stances: (n, k), the stance of a frame that is present, as its index in
+    `SPECIFIED_STANCES`, -1 where the frame is absent or its coders did not specify a stance.
     """
 
     frames: tuple[str, ...]
@@ -42,7 +42,7 @@ class Dataset:
         return len(self.texts)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
-        """The dataset of some rows, given as mask or positions."""
+        """Returns the dataset of some rows, selected by a mask or by positions."""
         return replace(
             self,
             texts=self.texts[rows],
@@ -54,29 +54,29 @@ class Dataset:
         )
 
     @property
-    def said(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The m stances that coders gave: row, column of the frame, and place in `SPECIFIED_STANCES`, (m,) each."""
+    def coded_stances(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The m specified stances: row, column of the frame, and index in `SPECIFIED_STANCES`, (m,) each."""
         rows, frames = np.nonzero(self.stances >= 0)
         return rows, frames, self.stances[rows, frames].astype(np.int64)
 
     @property
     def held_out(self) -> NDArray[np.bool_]:
-        """(n,) mask of the paragraphs whose article is held out."""
+        """Mask (n,) of the paragraphs of held-out articles."""
         verdicts = {article: is_held_out(article) for article in set(self.articles)}
         return np.array([verdicts[article] for article in self.articles], dtype=bool)
 
 
 def is_held_out(article: str) -> bool:
-    """Whether an article is kept for judging only.
+    """Whether an article is held out, for evaluation only.
 
-    Decided by a hash of its id: growing data never moves an article across, as a seeded shuffle would.
+    A hash of its id decides: as data grow no article changes sides, as it would with a seeded shuffle.
     """
     digest = hashlib.sha256(article.encode()).digest()
     return int.from_bytes(digest[:8], "big") < HELD_OUT_SHARE * 2**64
 
 
 def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> Dataset:
-    """Settles the annotations and keeps the paragraphs on which no frame is tied."""
+    """Settles the annotations and selects the n paragraphs on which the coders of no frame are tied."""
     gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
     texts, shape = [g.paragraph.text for g in gold], (len(gold), len(codebook.keys))
     training = [g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)]
@@ -84,21 +84,23 @@ def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> D
     return Dataset(
         frames=codebook.keys,
         texts=np.array(texts, dtype=object),
-        normalised=np.array(one_spelling(map(normalise, texts), lexicon), dtype=object),
+        normalised=np.array(unify_spelling(map(normalise, texts), lexicon), dtype=object),
         targets=np.array([[key in g.frames for key in codebook.keys] for g in gold], dtype=bool).reshape(shape),
         articles=np.array([g.paragraph.article for g in gold], dtype=object),
         sources=np.array([g.paragraph.source for g in gold], dtype=object),
-        stances=np.array([[_voice(g.stances.get(key)) for key in codebook.keys] for g in gold], np.int8).reshape(shape),
+        stances=np.array([[_stance_index(g.stances.get(key)) for key in codebook.keys] for g in gold], np.int8).reshape(
+            shape
+        ),
         lexicon=lexicon,
     )
 
 
-def _voice(stance: Stance | None) -> int:
+def _stance_index(stance: Stance | None) -> int:
     return SPECIFIED_STANCES.index(stance) if stance in SPECIFIED_STANCES else -1
 
 
 def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:
-    """SHA-256 of the annotated paragraphs, whatever order they come in."""
+    """Returns the SHA-256 of the annotated paragraphs, independent of their order."""
     rows = sorted(
         json.dumps(corpus_row(p), sort_keys=True, ensure_ascii=False, separators=(",", ":")) for p in paragraphs
     )
@@ -106,7 +108,7 @@ def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:
 
 
 def require_trainable(dataset: Dataset) -> None:
-    """Raises `TrainingDataError` naming every frame with too few paragraphs that carry, or lack, it."""
+    """Raises `TrainingDataError` that names every frame with too few paragraphs that carry it, or that lack it."""
     training = dataset.take(~dataset.held_out)
     faults = []
     for column, frame in enumerate(dataset.frames):
@@ -121,4 +123,4 @@ def require_trainable(dataset: Dataset) -> None:
             f"{MIN_POSITIVE} are needed. Code more paragraphs or take the frame out of the codebook."
         )
     if len(set(training.articles)) < 2:
-        raise TrainingDataError("The annotations come from one article; at least two are needed to judge a model.")
+        raise TrainingDataError("The annotations come from a single article; at least two are needed to judge a model.")

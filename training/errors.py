@@ -1,14 +1,15 @@
 """Errors of training and of the model registry, on the tree of `labels.errors`.
 
 FramingError
-├── TrainingDataError      too few annotated paragraphs to train or judge a frame
-├── ValidationDataError    a model cannot be validated on what it was given
-├── RegistryError          the registry cannot do what was asked
-│   ├── NoSuchVersionError     no model version of that name
-│   ├── NoChampionError        no version was ever promoted
-│   └── VerdictError           a version's verdict is against promoting it
-├── ModelFileError         a stored model is damaged, tampered with, foreign or of other libraries
-└── StorageError           the place of the models does not answer
+├── TrainingDataError         too few annotated paragraphs to train or judge a frame
+├── ValidationDataError       a model cannot be validated on some annotations
+├── RegistryError             the registry refuses an operation
+│   ├── NoSuchVersionError        no model version has that name
+│   ├── NoChampionError           no version has been promoted yet
+│   ├── VerdictError              the verdict of a version is against promoting it
+│   └── ChampionChangedError      another version became champion after a verdict
+├── ModelFileError            a stored model is damaged, tampered with, foreign or of other libraries
+└── StorageError              the place of the models does not answer
 """
 
 from labels.errors import FramingError
@@ -27,7 +28,7 @@ class RegistryError(FramingError):
 
 
 class NoSuchVersionError(RegistryError):
-    """There is no model version of that name."""
+    """No model version has that name."""
 
     def __init__(self, version: str) -> None:
         super().__init__(f"There is no model version '{version}'.")

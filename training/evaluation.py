@@ -1,6 +1,6 @@
-"""One model's decisions against gold labels: precision, recall, F1, average precision, calibration.
+"""A model's decisions against gold labels: precision, recall, F1, average precision, calibration.
 
-Intervals are 95% percentile bootstrap intervals over whole articles, because paragraphs of one article are alike.
+Intervals are 95% percentile bootstrap intervals over whole articles, because paragraphs of the same article are alike.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure with its 95% interval; all None where it is undefined (no such paragraph)."""
+    """A figure with its 95% interval; all None where it is undefined, as the recall of a frame without paragraphs."""
 
     value: float | None
     low: float | None
@@ -25,7 +25,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class FrameFigures:
-    """How well one frame is found. `support` paragraphs carry it."""
+    """How well a frame is recognised. `support` is the number of paragraphs that carry it."""
 
     frame: str
     support: int
@@ -48,7 +48,7 @@ class Averages:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures of one set of decisions; `how` says on which paragraphs and how they were kept from training."""
+    """Figures of a set of decisions; `how` describes the paragraphs and how they were held out of training."""
 
     how: str
     paragraphs: int
@@ -62,9 +62,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class StanceFigures:
-    """How well stances are told apart where a frame is present, over all frames and for each, beside the commonest.
+    """How well a model distinguishes the stances of frames that are present: over all frames and for each.
 
-    The `frames` of these evaluations are the stances.
+    `majority` has the figures of always choosing the commonest stance. In each `Evaluation` the stances take the place
+    of the frames.
     """
 
     overall: Evaluation
@@ -82,7 +83,7 @@ def evaluate(
     *,
     seed: int = 0,
 ) -> Evaluation:
-    """Figures for scores, decisions and targets of shape (n, k) and the article of each paragraph, (n,)."""
+    """Returns the figures of scores, decisions and targets, (n, k) each, by the article of each paragraph, (n,)."""
     names, membership = np.unique(articles.astype(str), return_inverse=True)
     draws = article_draws(len(names), seed)
     counts = article_counts(decisions, targets, membership, len(names))
@@ -117,7 +118,7 @@ def evaluate(
 
 
 def article_draws(articles: int, seed: int) -> NDArray[np.int64]:
-    """How often each article occurs in each resample, shape (B, articles)."""
+    """Draws bootstrap resamples of articles: the count of each article in each resample, (B, articles)."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(articles, np.full(articles, 1 / articles), size=RESAMPLES)
 
@@ -125,19 +126,19 @@ def article_draws(articles: int, seed: int) -> NDArray[np.int64]:
 def article_counts(
     decisions: NDArray[np.bool_], targets: NDArray[np.bool_], membership: NDArray[np.int64], articles: int
 ) -> NDArray[np.float64]:
-    """Hits, called and carrying paragraphs of each article and frame, (articles, k, 3)."""
+    """Counts hits, called and carrying paragraphs of each article and frame, (articles, k, 3)."""
     counts = np.zeros((articles, targets.shape[1], 3))
     np.add.at(counts, membership, np.stack([decisions & targets, decisions, targets], axis=2).astype(float))
     return counts
 
 
 def f1_of(counts: NDArray[np.float64], draws: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """F1 a frame, (k,), and in each resample, (B, k), from `article_counts`; NaN where nothing carries the frame."""
+    """Returns F1 per frame, (k,), and per resample, (B, k), from `article_counts`; NaN for a frame nothing carries."""
     return _ratios(counts.sum(axis=0))[:, 2], _ratios(np.tensordot(draws, counts, axes=1))[..., 2]
 
 
 def _ratios(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Precision, recall, F1 from (…, 3) counts of hits, called, carrying; NaN where nothing is carried.
+    """Returns precision, recall and F1 from counts (…, 3) of hits, called, carrying; NaN where nothing is carried.
 
     Calling nothing has precision 0 by convention, as in scikit-learn with zero_division=0.
     """
@@ -152,7 +153,7 @@ def _ratios(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _average_precisions(
     scores: NDArray[np.float64], targets: NDArray[np.bool_], weights: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Average precision per frame, (k,), and per resample, (B, k); `weights` (B, n) repeats paragraphs."""
+    """Returns average precision per frame, (k,), and per resample, (B, k); `weights` (B, n) repeats paragraphs."""
     frames = scores.shape[1]
     once = np.ones((1, len(scores)))
     values = np.array([_average_precision(scores[:, k], targets[:, k], once)[0] for k in range(frames)])
@@ -173,7 +174,7 @@ def _average_precision(
 
 
 def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Mean over frames that are defined; NaN where none is."""
+    """Returns the mean over defined values; NaN where all are undefined."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(defined, values, 0).sum(axis=axis) / defined.sum(axis=axis))
@@ -184,7 +185,7 @@ def _averages(values: NDArray[np.float64], spread: NDArray[np.float64]) -> Avera
 
 
 def figure_of(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float64]) -> Figure:
-    """A figure with the middle 95% of its resamples."""
+    """Returns a figure with the middle 95% of its resamples as interval."""
     defined = spread[~np.isnan(spread)]
     if np.isnan(value) or not len(defined):
         return Figure(None, None, None)

@@ -1,4 +1,4 @@
-"""What a promotion would change: decisions on stored paragraphs, champion beside challenger."""
+"""What a promotion would change: the decisions of champion and challenger on stored paragraphs, compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ _EXAMPLES = 5
 
 @dataclass(slots=True)
 class FrameChanges:
-    """Paragraphs whose decision on one frame changes, by "from -> to", with the first few of them."""
+    """Counts of changed decisions on a frame, by "from -> to", with the first few paragraphs as examples."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, object]] = field(default_factory=list)
 
 
 class LabelDiff:
-    """Adds up changes batch by batch; frames that only one model has are not compared."""
+    """Adds up changes batch by batch, for the frames that both models have."""
 
     def __init__(self, champion: FrameModel, challenger: FrameModel) -> None:
         self._models = (champion, challenger)
@@ -27,7 +27,7 @@ class LabelDiff:
         self.changes = {frame: FrameChanges() for frame in self._frames}
 
     def add(self, paragraphs: Sequence[Mapping[str, object]], texts: Sequence[str]) -> None:
-        """Compares the models on texts; `paragraphs` says where each is found."""
+        """Compares the models on texts; `paragraphs` has the place of each, which is copied into the examples."""
         before, after = (
             classify(model, texts, cuts_at(model, "balanced", {}), explain=False).paragraphs for model in self._models
         )

@@ -1,4 +1,4 @@
-"""What is known of words besides the paragraphs: which are forms of one another, mean much the same, or are names."""
+"""The lexicon: which words are forms of each other, belong to a concept or class, or are proper names."""
 
 import re
 from collections import Counter
@@ -18,20 +18,20 @@ _STEMMERS = {
     "tr": "turkish",
 }  # fmt: skip
 _TEXTS_FOR_LANGUAGE = 25
-# Within a sentence: after a word, a comma or a semicolon.
+# A word within a sentence: after a word, a comma or a semicolon.
 _INSIDE = re.compile(r"(?<=[\w,;] )[^\W\d_]\w+")
 _WORD = re.compile(r"\w\w+")
+# A text with a larger share of capitalised words is a headline, or its language capitalises all nouns.
 _MOST_CAPITALS = 0.3
-"""Share of capitalised words from which on a text is a headline, or of a language that capitalises all nouns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """`concepts` are sets of normal words that mean much the same; `names` are left out of a model's vocabulary.
+    """Knowledge about normalised words that a model uses besides the paragraphs.
 
-    `classes` are sets of words that weigh the same, whichever of them stands there.
-
-    `stems` has what the forms of a word have in common, of the words for which that is another text than the word.
+    `concepts` are sets of words of similar meaning. The words of a set in `classes` all weigh the same. `names` stay
+    out of a model's vocabulary. `stems` maps words to their stem where it is not the word itself, `spellings` to their
+    other spelling; both spellings weigh the same.
     """
 
     concepts: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -39,14 +39,13 @@ class Lexicon:
     names: frozenset[str] = frozenset()
     stems: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
-    """The other spelling of words that have one: both weigh the same."""
 
     def respell(self, term: str) -> str:
-        """The other spelling of a term; the term itself where it has none."""
+        """Returns the other spelling of a term; the term itself where it has none."""
         return self._each(term, self.spellings)
 
     def stem(self, term: str) -> str:
-        """What the forms of a term of one or several words have in common."""
+        """Returns the stem of each word of a term."""
         return self._each(term, self.stems)
 
     @staticmethod
@@ -57,7 +56,7 @@ class Lexicon:
 
 
 def lexicon_of(texts: Sequence[str], codebook: Codebook) -> Lexicon:
-    """What n texts, as coders read them, and the concepts and classes of a codebook say of words."""
+    """Builds the lexicon from n texts, as coders read them, and the concepts and classes of a codebook."""
     concepts, classes = (
         {name: frozenset(map(normalise, words)) for name, words in lists.items()}
         for lists in (codebook.concepts, codebook.classes)
@@ -69,23 +68,23 @@ def lexicon_of(texts: Sequence[str], codebook: Codebook) -> Lexicon:
     return Lexicon(concepts, classes, proper_names(texts) - listed, _stems(words, language), spellings)
 
 
-def one_spelling(texts: Iterable[str], lexicon: Lexicon) -> list[str]:
-    """Normal texts with the words that have two spellings in the first of them."""
+def unify_spelling(texts: Iterable[str], lexicon: Lexicon) -> list[str]:
+    """Rewrites the words of n normal texts that have two spellings in the first of them."""
     first = {other: word for word, other in lexicon.spellings.items()}
     return [_WORD.sub(lambda match: first.get(match.group(), match.group()), text) for text in texts]
 
 
 def _language(texts: Sequence[str]) -> str:
-    """The language of most texts, told from a few of them."""
+    """Returns the language of most texts, detected on a sample of them."""
     languages = Counter(detect_language(text).code for text in texts[:: max(1, len(texts) // _TEXTS_FOR_LANGUAGE)])
     return languages.most_common(1)[0][0] if languages else ""
 
 
 def _stems(words: Iterable[str], language: str) -> dict[str, str]:
-    """The stems of words; none in a language whose forms are not known."""
+    """Returns the stems of words; empty for a language without a stemmer."""
     if language not in _STEMMERS:
         return {}
-    import Stemmer  # noqa: PLC0415 - a megabyte that servers need not hold
+    import Stemmer  # noqa: PLC0415 - a megabyte that servers do not need
 
     listed = list(words)
     stems = Stemmer.Stemmer(_STEMMERS[language]).stemWords(listed)
@@ -93,9 +92,9 @@ def _stems(words: Iterable[str], language: str) -> dict[str, str]:
 
 
 def proper_names(texts: Iterable[str]) -> frozenset[str]:
-    """Normal forms of the words that are capitalised within sentences more often than not.
+    """Returns the normal forms of words that are capitalised within sentences more often than not.
 
-    Headlines, and texts in which all nouns are capitalised, say nothing of names and are passed over.
+    Ignores headlines and texts in which all nouns are capitalised, because they do not show what a name is.
     """
     capital, small = Counter[str](), Counter[str]()
     for text in texts:
@@ -109,8 +108,8 @@ def proper_names(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _by_normal_form(counts: Mapping[str, int]) -> Counter[str]:
-    """How often words occur, those of the same normal form together."""
-    found = Counter[str]()
+    """Adds up the counts of words with the same normal form."""
+    normal = Counter[str]()
     for word, count in counts.items():
-        found[normalise(word)] += count
-    return found
+        normal[normalise(word)] += count
+    return normal

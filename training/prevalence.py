@@ -1,16 +1,17 @@
-"""Prevalence of a frame with an honest interval: the classifier's error is corrected by coded paragraphs.
+"""Prevalence of a frame with an honest interval: coded paragraphs correct the classifier's error.
 
-Every paragraph has a score; a few, drawn with known probabilities, have codes too. The corrected share is
+Every paragraph has a score; a few, drawn with known probabilities, have a gold label too. The corrected share is
 
-    lambda * (mean score of all) + (weighted mean of code - lambda * score, over the coded)
+    lambda * (mean score of all) + (weighted mean of label - lambda * score, over the coded)
 
-the prediction-powered estimator PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv:2311.01453), with Hajek weights
-1 / inclusion probability. Its variance is that of a two-phase sample, linearised and clustered by article (Sarndal,
-Swensson and Wretman 1992, ch. 9): each article is one observation, whether it gave scores, codes or both. lambda is the
-one in [0, 1] with the least variance, so a useless classifier costs nothing: lambda 0 is the mean of the codes.
+This is the prediction-powered estimator PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv:2311.01453), with Hajek
+weights 1 / inclusion probability. Its variance is that of a two-phase sample, linearised and clustered by article
+(Sarndal, Swensson and Wretman 1992, ch. 9): each article is a single observation, whether it contributes scores, labels
+or both. lambda is the value in [0, 1] with the least variance, so a useless classifier costs nothing: at lambda 0 the
+share is the mean of the labels.
 
 Intervals are Wilson's at the effective sample size of that variance (Korn and Graubard 1998), with Student's t for as
-many degrees of freedom as coded articles: they stay within [0, 1] and hold for rare frames, where normal ones do not.
+many degrees of freedom as coded articles. They stay within [0, 1] and hold for rare frames; normal intervals do not.
 """
 
 from dataclasses import dataclass
@@ -20,19 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-FEWEST_CODES = 30
+FEWEST_CODED = 30
 FEWEST_ARTICLES = 15
 WANTED_WIDTH = 0.2
 
+# Quantile of the normal distribution for 95%.
 _NORMAL = 1.959964
-"""Quantile of the normal distribution for 95%."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums over articles of a cell: all that the estimator needs of what was not coded. Additive.
+    """Sums over the articles of a cell, all that the estimator needs of uncoded units. Sums of cells can be added.
 
-    `size` of an article is its number of units (or their weight), `score` the sum of their scores.
+    The size of an article is its number of units (or their weight), its score the sum of their scores.
     """
 
     articles: int = 0
@@ -53,7 +54,7 @@ class Sums:
         )
 
     def scaled(self, factor: float) -> "Sums":
-        """The sums where each unit counts `factor` times."""
+        """Returns the sums with each unit counted `factor` times."""
         square = factor * factor
         return Sums(
             self.articles,
@@ -66,6 +67,7 @@ class Sums:
 
     @property
     def mean_score(self) -> float:
+        """Mean score of a unit; 0 without units."""
         return self.score / self.size if self.size else 0.0
 
     @property
@@ -74,19 +76,19 @@ class Sums:
         if not self.size:
             return 0.0
         mean = self.mean_score
-        found = self.score_squared - 2 * mean * self.size_score + mean * mean * self.size_squared
-        return max(0.0, found) / self.size**2
+        deviations = self.score_squared - 2 * mean * self.size_score + mean * mean * self.size_squared
+        return max(0.0, deviations) / self.size**2
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
-    """n coded units of a cell: code in [0, 1], score, weight, and the article (0 to g - 1) of each, all (n,).
+class CodedUnits:
+    """n coded units of a cell: gold label in [0, 1], score, weight and article (0 to g - 1) of each, (n,) each.
 
     `article_sizes` and `article_scores`, (g,), are what those articles contribute to the `Sums`; zeros for articles
-    that are not among them.
+    outside the `Sums`.
     """
 
-    code: NDArray[np.float64]
+    label: NDArray[np.float64]
     score: NDArray[np.float64]
     weight: NDArray[np.float64]
     article: NDArray[np.int64]
@@ -94,21 +96,22 @@ class Codes:
     article_scores: NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.code)
+        return len(self.label)
 
     @property
     def articles(self) -> int:
+        """Number of coded articles, g."""
         return len(self.article_sizes)
 
     @property
     def enough(self) -> bool:
-        """Whether an interval from so many codes can be trusted (the simulation in the tests says from when on)."""
-        return len(self) >= FEWEST_CODES and self.articles >= FEWEST_ARTICLES
+        """Whether there are enough units for a trustworthy interval; a simulation in the tests supports the bounds."""
+        return len(self) >= FEWEST_CODED and self.articles >= FEWEST_ARTICLES
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share with its interval; `tuning` is lambda, how much the scores were trusted."""
+    """A share with its 95% interval; `tuning` is lambda, the weight of the scores."""
 
     value: float
     low: float
@@ -117,58 +120,58 @@ class Share:
     tuning: float
 
 
-def corrected_share(population: Sums, codes: Codes, *, tuning: float | None = None) -> Share:
-    """The share of units that carry a frame, from the scores of all and the codes of some of them (95% interval)."""
-    by_code, by_score = _influences(population, codes)
+def corrected_share(population: Sums, coded: CodedUnits, *, tuning: float | None = None) -> Share:
+    """Estimates the share of units that carry a frame, from the scores of all and the gold labels of some of them."""
+    by_label, by_score = _influences(population, coded)
     if tuning is None:
-        tuning = _best_tuning(population, codes, by_code, by_score)
-    total = codes.weight.sum()
-    rectifier = float((codes.weight * (codes.code - tuning * codes.score)).sum() / total)
-    variance = _variance(population, codes, by_code, by_score, tuning)
-    return _with_interval(tuning * population.mean_score + rectifier, variance, codes, tuning)
+        tuning = _best_tuning(population, coded, by_label, by_score)
+    total = coded.weight.sum()
+    rectifier = float((coded.weight * (coded.label - tuning * coded.score)).sum() / total)
+    variance = _variance(population, coded, by_label, by_score, tuning)
+    return _with_interval(tuning * population.mean_score + rectifier, variance, coded, tuning)
 
 
-def borrowed_share(population: Sums, wider: Sums, share: Share, codes: Codes) -> Share:
-    """The share in a cell without codes of its own, from the corrected `share` of a wider set that contains it.
+def borrowed_share(population: Sums, wider: Sums, share: Share, coded: CodedUnits) -> Share:
+    """Estimates the share in a cell that lacks coded units, from the corrected `share` of a wider set around it.
 
-    A synthetic estimate (Rao and Molina 2015, ch. 3): it takes for granted that a score means the same in the cell as
-    in the wider set; how far cells differ in that is in no interval.
+    A synthetic estimate (Rao and Molina 2015, ch. 3): it assumes that a score means the same in the cell as in the
+    wider set; the interval does not cover how far cells differ in that.
     """
     moved = share.value + share.tuning * (population.mean_score - wider.mean_score)
     variance = share.standard_error**2 + share.tuning**2 * population.squared_deviations
-    return _with_interval(moved, variance, codes, share.tuning)
+    return _with_interval(moved, variance, coded, share.tuning)
 
 
-def codes_needed(population: Sums, codes: Codes, width: float = WANTED_WIDTH) -> int:
-    """How many more codes, drawn at random, an interval of that width takes; 0 where it is narrower already.
+def annotations_needed(population: Sums, coded: CodedUnits, width: float = WANTED_WIDTH) -> int:
+    """Returns the number of further units to code, drawn at random, for an interval of `width`; 0 if it is narrower.
 
-    Planned from the variance found where there are enough codes, else as if the classifier did not help.
+    Where enough units are coded it plans from their variance, else as if the classifier did not help.
     """
-    if codes.enough:
-        share = corrected_share(population, codes)
+    if coded.enough:
+        share = corrected_share(population, coded)
         reached = share.high - share.low
-        wanted = len(codes) * (reached / width) ** 2
-        return max(0, int(np.ceil(wanted)) - len(codes))
+        wanted = len(coded) * (reached / width) ** 2
+        return max(0, int(np.ceil(wanted)) - len(coded))
     rate = min(0.5, max(population.mean_score, 0.05))
     wanted = _NORMAL**2 * rate * (1 - rate) / (width / 2) ** 2
-    return max(FEWEST_CODES, int(np.ceil(wanted))) - len(codes) if len(codes) < max(FEWEST_CODES, wanted) else 1
+    return max(FEWEST_CODED, int(np.ceil(wanted))) - len(coded) if len(coded) < max(FEWEST_CODED, wanted) else 1
 
 
 def difference(first: Share, second: Share) -> tuple[float, float, float]:
-    """First minus second with its 95% interval, by squaring and adding the two intervals (Newcombe 1998).
+    """Returns first minus second with its 95% interval, by squaring and adding the two intervals (Newcombe 1998).
 
-    Only for shares of sets that have no article in common.
+    Only for shares of sets without common articles.
     """
-    found = first.value - second.value
-    low = found - np.hypot(first.value - first.low, second.high - second.value)
-    high = found + np.hypot(first.high - first.value, second.value - second.low)
-    return found, float(low), float(high)
+    change = first.value - second.value
+    low = change - np.hypot(first.value - first.low, second.high - second.value)
+    high = change + np.hypot(first.high - first.value, second.value - second.low)
+    return change, float(low), float(high)
 
 
 def stance_interval(share: float, size: float) -> tuple[float, float]:
-    """95% interval of a share of `size` paragraphs (Wilson 1927): of what was counted, as if it were drawn at random.
+    """Returns the 95% interval of a share of `size` counted paragraphs, as if drawn at random (Wilson 1927).
 
-    The classifier's errors are not in it.
+    It does not cover the classifier's errors.
     """
     spread = _NORMAL**2 / size
     middle = (share + spread / 2) / (1 + spread)
@@ -176,44 +179,46 @@ def stance_interval(share: float, size: float) -> tuple[float, float]:
     return max(0.0, min(share, float(middle - half))), min(1.0, max(share, float(middle + half)))
 
 
-def _influences(population: Sums, codes: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What each coded article (g,) moves the estimate by: through its codes, and per unit of lambda through scores."""
-    total = codes.weight.sum()
-    code_mean = (codes.weight * codes.code).sum() / total
-    score_mean = (codes.weight * codes.score).sum() / total
-    by_code = _per_article(codes, codes.weight * (codes.code - code_mean) / total)
-    by_score = _per_article(codes, codes.weight * (codes.score - score_mean) / total)
-    return by_code, _in_population(population, codes) - by_score
+def _influences(population: Sums, coded: CodedUnits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns how far each coded article (g,) moves the estimate: by its labels and, per unit of lambda, its scores."""
+    total = coded.weight.sum()
+    label_mean = (coded.weight * coded.label).sum() / total
+    score_mean = (coded.weight * coded.score).sum() / total
+    by_label = _per_article(coded, coded.weight * (coded.label - label_mean) / total)
+    by_score = _per_article(coded, coded.weight * (coded.score - score_mean) / total)
+    return by_label, _in_population(population, coded) - by_score
 
 
-def _in_population(population: Sums, codes: Codes) -> NDArray[np.float64]:
+def _in_population(population: Sums, coded: CodedUnits) -> NDArray[np.float64]:
     if not population.size:
-        return np.zeros(codes.articles)
-    return np.asarray((codes.article_scores - population.mean_score * codes.article_sizes) / population.size)
+        return np.zeros(coded.articles)
+    return np.asarray((coded.article_scores - population.mean_score * coded.article_sizes) / population.size)
 
 
-def _per_article(codes: Codes, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.bincount(codes.article, weights=values, minlength=codes.articles).astype(np.float64)
+def _per_article(coded: CodedUnits, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.bincount(coded.article, weights=values, minlength=coded.articles).astype(np.float64)
 
 
-def _score_variance(population: Sums, codes: Codes, by_score: NDArray[np.float64]) -> float:
-    """The factor of lambda^2: articles without codes count through the population's sums alone."""
-    uncoded = population.squared_deviations - float((_in_population(population, codes) ** 2).sum())
+def _score_variance(population: Sums, coded: CodedUnits, by_score: NDArray[np.float64]) -> float:
+    """Returns the factor of lambda^2; articles without labels count only through the sums of the population."""
+    uncoded = population.squared_deviations - float((_in_population(population, coded) ** 2).sum())
     return max(0.0, uncoded) + float((by_score**2).sum())
 
 
-def _best_tuning(population: Sums, codes: Codes, by_code: NDArray[np.float64], by_score: NDArray[np.float64]) -> float:
-    spread = _score_variance(population, codes, by_score)
-    return float(np.clip(-(by_code * by_score).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
+def _best_tuning(
+    population: Sums, coded: CodedUnits, by_label: NDArray[np.float64], by_score: NDArray[np.float64]
+) -> float:
+    spread = _score_variance(population, coded, by_score)
+    return float(np.clip(-(by_label * by_score).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
 
 
 def _variance(
-    population: Sums, codes: Codes, by_code: NDArray[np.float64], by_score: NDArray[np.float64], tuning: float
+    population: Sums, coded: CodedUnits, by_label: NDArray[np.float64], by_score: NDArray[np.float64], tuning: float
 ) -> float:
-    found = float((by_code**2).sum() + 2 * tuning * (by_code * by_score).sum())
-    found += tuning**2 * _score_variance(population, codes, by_score)
-    articles = codes.articles
-    return max(found, 0.0) * (articles / (articles - 1) if articles > 1 else 1.0)
+    variance = float((by_label**2).sum() + 2 * tuning * (by_label * by_score).sum())
+    variance += tuning**2 * _score_variance(population, coded, by_score)
+    articles = coded.articles
+    return max(variance, 0.0) * (articles / (articles - 1) if articles > 1 else 1.0)
 
 
 @lru_cache(maxsize=10_000)
@@ -223,11 +228,11 @@ def _quantile(freedom: int) -> float:
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
-def _with_interval(value: float, variance: float, codes: Codes, tuning: float) -> Share:
-    n = len(codes)
-    # Codes that all agree would promise certainty: no interval is narrower than one more error among them makes it.
+def _with_interval(value: float, variance: float, coded: CodedUnits, tuning: float) -> Share:
+    n = len(coded)
+    # Labels that all agree would suggest certainty: no interval is narrower than a further error would make it.
     variance = max(variance, 1.0 / n**2)
-    quantile = _quantile(max(1, codes.articles - 1))
+    quantile = _quantile(max(1, coded.articles - 1))
     centre = min(max(value, 0.5 / n), 1 - 0.5 / n)
     effective = centre * (1 - centre) / variance
     spread = quantile**2 / effective

@@ -1,7 +1,7 @@
-"""Champion against challenger on the same held-out articles: who should serve, and why.
+"""Champion against challenger on the same held-out articles: which should serve, and why.
 
 Paired bootstrap over articles (Berg-Kirkpatrick, Burkett and Klein 2012, "An empirical investigation of statistical
-significance in NLP"): both models meet every resample, so what is hard for both cancels out.
+significance in NLP"): both models are evaluated on every resample, so that what is hard for both cancels out.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from training.evaluation import Figure, article_counts, article_draws, f1_of, figure_of
 
+# Largest loss of F1 on a single frame with which a model may still be promoted.
 FRAME_MARGIN = 0.05
-"""How much F1 a single frame may lose and its model still be promoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameComparison:
-    """F1 of both models on one frame, and the challenger's gain with its 95% interval."""
+    """F1 of both models on a frame, and the challenger's gain with its 95% interval."""
 
     frame: str
     champion: float | None
@@ -28,9 +28,9 @@ class FrameComparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the challenger should take over.
+    """Whether the challenger should replace the champion.
 
-    `better_in` is the share of resamples in which its macro F1 is higher.
+    `better_in` is the share of resamples in which the challenger's macro F1 is higher.
     """
 
     promote: bool
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def first_model_verdict() -> Verdict:
-    """There is no champion to compare with."""
+    """Returns the verdict on the first model, which has no champion to beat."""
     nothing = Figure(None, None, None)
     return Verdict(True, "It is the first model.", None, 0, 0, None, None, nothing, None, ())
 
@@ -62,9 +62,9 @@ def compare(
     left_out_frames: Sequence[str] = (),
     seed: int = 0,
 ) -> Verdict:
-    """The verdict on decisions (n, k) of both models on frames that both have.
+    """Compares decisions (n, k) of both models on the k frames that both have, and returns the verdict.
 
-    `left_out_frames` are those that only one of them has: the codebook changed.
+    `left_out_frames` are frames of only a single model, left out because the codebook has changed.
     """
     names, membership = np.unique(articles.astype(str), return_inverse=True)
     if not len(names) or not len(frames):

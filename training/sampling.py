@@ -1,9 +1,9 @@
-"""Which paragraphs to code next: a simple random sample and one that favours what the model is unsure of.
+"""Which paragraphs to code next: a simple random sample, and a sample that favours paragraphs the model is unsure of.
 
-Both samples are drawn from the same pool, independently, with known inclusion probabilities, so that the codes serve
-training and, weighted by 1 / probability (Horvitz and Thompson 1952), unbiased estimates of prevalence alike. The
-second is systematic sampling with probability proportional to size (Madow 1949); size is the square of the entropy of
-the calibrated scores summed over frames, the uncertainty of a multi-label model whose frames are decided one by one.
+Both samples are drawn independently from the same pool with known inclusion probabilities. So the annotations serve
+for training and, weighted by 1 / probability (Horvitz and Thompson 1952), for unbiased estimates of prevalence. The
+second is systematic sampling with probability proportional to size (Madow 1949). Size is the square of the entropy of
+the calibrated scores summed over frames: the uncertainty of a multi-label model that decides each frame separately.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 RANDOM_SHARE = 0.5
+# Relative to the largest size. Without it a sure paragraph would have probability 0, which no weight could correct.
 _LEAST_SIZE = 0.02
-"""A sure paragraph still has a chance: without one its probability would be 0 and no weight could make up for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One drawn paragraph: its position in the pool, by which sample, and its probability to be in either."""
+    """A drawn paragraph: its position in the pool, its sample, and its probability of being in either sample."""
 
     position: int
     selection: Literal["random", "uncertain"]
@@ -27,13 +27,13 @@ class Draw:
 
 
 def uncertainty(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy in bits summed over frames, (n,), of calibrated scores (n, k)."""
+    """Returns the entropy in bits summed over frames, (n,), of calibrated scores (n, k)."""
     p = np.clip(scores, 1e-12, 1 - 1e-12)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).sum(axis=1))
 
 
 def draw(scores: NDArray[np.float64], count: int, generator: np.random.Generator) -> list[Draw]:
-    """About `count` paragraphs of a pool with scores (n, k); fewer where the two samples overlap."""
+    """Draws about `count` paragraphs of a pool with scores (n, k); fewer where the two samples overlap."""
     pool = len(scores)
     if count >= pool:
         return [Draw(position, "random", 1.0) for position in range(pool)]
@@ -50,7 +50,7 @@ def draw(scores: NDArray[np.float64], count: int, generator: np.random.Generator
 
 
 def proportional_probabilities(sizes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Inclusion probabilities, (n,), that sum to `count`, are at most 1 and else proportional to the sizes."""
+    """Returns inclusion probabilities (n,), proportional to the sizes but at most 1, that add up to `count`."""
     sizes = np.maximum(sizes, _LEAST_SIZE * max(float(sizes.max(initial=0)), 1e-9))
     certain = np.zeros(len(sizes), dtype=bool)
     while True:
@@ -63,7 +63,7 @@ def proportional_probabilities(sizes: NDArray[np.float64], count: int) -> NDArra
 
 
 def systematic_sample(probabilities: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of a sample in which each member has exactly its probability, by equal steps through a random order."""
+    """Draws a sample with exactly these probabilities, by equal steps through a random order; returns positions."""
     order = generator.permutation(len(probabilities))
     reached = np.cumsum(probabilities[order])
     steps = np.arange(generator.random(), reached[-1], 1.0)

@@ -1,42 +1,55 @@
-"""Codes in the files of other tools: one module a format, each with `write` and `read`.
+"""Annotations in the file formats of other tools: a module per format, each with `write` and `read`.
 
-A file is read whole or refused whole, with every bad row named.
+A file is read completely or rejected completely, with every bad row named.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from labels.codebook import Codebook
+from labels.errors import ExchangeError
 from labels.exchange import argilla, corpus, csv_long, csv_wide, doccano, label_studio, prodigy, refi_qda
-from labels.exchange.code import Code, ExchangeError
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
 
-__all__ = ["FORMATS", "Code", "ExchangeError", "Format", "require_format"]
+__all__ = [
+    "FORMATS",
+    "UNKNOWN_CODER",
+    "ExchangeError",
+    "ExchangeFormat",
+    "ExchangedAnnotation",
+    "FormatName",
+    "require_format",
+]
+
+FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """A file format: how it is written and read, and what a file of it is called."""
+class ExchangeFormat:
+    """A file format: the functions that write and read it, and its file suffix and media type."""
 
-    write: Callable[[Sequence[Code], Codebook], bytes]
-    read: Callable[[bytes, Codebook], list[Code]]
+    write: Callable[[Sequence[ExchangedAnnotation], Codebook], bytes]
+    read: Callable[[bytes, Codebook], list[ExchangedAnnotation]]
     suffix: str
     media_type: str
 
 
-FORMATS: dict[str, Format] = {
-    "label-studio": Format(label_studio.write, label_studio.read, ".json", "application/json"),
-    "doccano": Format(doccano.write, doccano.read, ".jsonl", "application/x-ndjson"),
-    "prodigy": Format(prodigy.write, prodigy.read, ".jsonl", "application/x-ndjson"),
-    "argilla": Format(argilla.write, argilla.read, ".jsonl", "application/x-ndjson"),
-    "csv-long": Format(csv_long.write, csv_long.read, ".csv", "text/csv"),
-    "csv-wide": Format(csv_wide.write, csv_wide.read, ".csv", "text/csv"),
-    "refi-qda": Format(refi_qda.write, refi_qda.read, ".qdpx", "application/zip"),
-    "corpus": Format(corpus.write, corpus.read, ".jsonl", "application/x-ndjson"),
+FORMATS: dict[FormatName, ExchangeFormat] = {
+    "label-studio": ExchangeFormat(label_studio.write, label_studio.read, ".json", "application/json"),
+    "doccano": ExchangeFormat(doccano.write, doccano.read, ".jsonl", "application/x-ndjson"),
+    "prodigy": ExchangeFormat(prodigy.write, prodigy.read, ".jsonl", "application/x-ndjson"),
+    "argilla": ExchangeFormat(argilla.write, argilla.read, ".jsonl", "application/x-ndjson"),
+    "csv-long": ExchangeFormat(csv_long.write, csv_long.read, ".csv", "text/csv"),
+    "csv-wide": ExchangeFormat(csv_wide.write, csv_wide.read, ".csv", "text/csv"),
+    "refi-qda": ExchangeFormat(refi_qda.write, refi_qda.read, ".qdpx", "application/zip"),
+    "corpus": ExchangeFormat(corpus.write, corpus.read, ".jsonl", "application/x-ndjson"),
 }
 
 
-def require_format(name: str) -> Format:
-    """The format of that name; raises `ExchangeError` naming those that exist."""
-    if name not in FORMATS:
-        raise ExchangeError("The format", [f"'{name}' is not known; use one of {', '.join(FORMATS)}"])
-    return FORMATS[name]
+def require_format(name: str) -> ExchangeFormat:
+    """Returns the format with this name; raises `ExchangeError`, with the names that exist, for any other."""
+    for format_name, exchange_format in FORMATS.items():
+        if format_name == name:
+            return exchange_format
+    raise ExchangeError("The format", [f"'{name}' is not known; the formats are {', '.join(FORMATS)}"])

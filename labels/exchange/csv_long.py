@@ -1,34 +1,36 @@
-"""CSV, long: a row for each coder, paragraph and frame; one with an empty frame where a paragraph carries none."""
+"""CSV, long: a row per coder, paragraph and frame; a single row without a frame for a paragraph that carries none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from labels.annotations import UNSPECIFIED
 from labels.codebook import Codebook
-from labels.exchange.cells import COLUMNS, read_table, shared_cells, shared_fields, write_table
-from labels.exchange.code import Code, Rows, require_frames
+from labels.exchange.annotation import ExchangedAnnotation
+from labels.exchange.cells import COLUMNS, FILE, read_table, shared_cells, shared_fields, write_table
+from labels.exchange.parsing import read_rows, require_frames
 
 
-def write(codes: Sequence[Code], _codebook: Codebook) -> bytes:
+def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> bytes:
     rows = (
-        {**shared_cells(code), "frame": frame, "stance": stance}
-        for code in codes
-        for frame, stance in (code.frames.items() or [("", "")])
+        {**shared_cells(annotation), "frame": frame, "stance": stance}
+        for annotation in annotations
+        for frame, stance in (annotation.frames.items() or [("", "")])
     )
     return write_table([*COLUMNS, "frame", "stance"], rows)
 
 
-def read(data: bytes, codebook: Codebook) -> list[Code]:
-    def code(row: Any) -> Iterator[Code]:
+def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
+    def annotation(row: Any) -> Iterator[ExchangedAnnotation]:
         fields = shared_fields(row)
         labels = [row["frame"]] if row["frame"] else []
         frames = require_frames(labels, codebook)
-        stance = row.get("stance") or "present"
-        yield Code(**fields, frames=require_frames(labels, codebook, dict.fromkeys(frames, stance)))
+        stance = row.get("stance") or UNSPECIFIED
+        yield ExchangedAnnotation(**fields, frames=require_frames(labels, codebook, dict.fromkeys(frames, stance)))
 
-    found: dict[tuple[str, str, str | None, int | None, str], Code] = {}
-    for one in Rows("The CSV file").each(read_table(data, ("coder", "text", "frame")), code):
-        key = one.coder, one.text, one.article_id, one.paragraph, one.source
-        earlier = found.get(key)
-        found[key] = one if earlier is None else replace(earlier, frames={**earlier.frames, **one.frames})
-    return list(found.values())
+    merged: dict[tuple[str, str, str | None, int | None, str], ExchangedAnnotation] = {}
+    for row in read_rows(FILE, read_table(data, ("coder", "text", "frame")), annotation):
+        key = row.coder, row.text, row.article_id, row.paragraph, row.source
+        earlier = merged.get(key)
+        merged[key] = row if earlier is None else replace(earlier, frames={**earlier.frames, **row.frames})
+    return list(merged.values())

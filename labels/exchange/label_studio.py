@@ -1,55 +1,58 @@
-"""Label Studio JSON: tasks with annotations whose result has multiple `choices`, more for stances, and a note."""
+"""Label Studio JSON: tasks with annotations, each with `choices` for frames and for stances, and a note."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labels.annotations import UNSPECIFIED
 from labels.codebook import Codebook
-from labels.exchange.code import (
-    UNKNOWN_CODER,
-    Code,
-    ExchangeError,
+from labels.errors import ExchangeError
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
+from labels.exchange.parsing import (
     RowError,
-    Rows,
-    by_unit,
-    decoded,
-    facts_of,
+    checked_metadata,
+    decode,
+    read_rows,
     require_frames,
     require_object,
     require_text,
 )
 
+_FILE = "The Label Studio file"
 _FRAMES, _STANCE, _NOTE, _TEXT = "frames", "stance_", "note", "text"
+# Metadata that all annotations of a paragraph share, and metadata that each annotation has.
 _SHARED = ("source", "article_id", "paragraph")
 _OWN = ("selection", "inclusion_probability", "codebook_version")
 
 
-def write(codes: Sequence[Code], _codebook: Codebook) -> bytes:
-    """One task a paragraph, one annotation a coder."""
+def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> bytes:
+    """Writes a task per paragraph, with an annotation per coder."""
     tasks = [
         {
             "id": number,
-            "data": {"text": codes[0].text, **{name: codes[0].facts[name] for name in _SHARED}},
-            "annotations": [_annotation(code, f"{number}{place}") for place, code in enumerate(codes)],
+            "data": {"text": group[0].text, **{name: group[0].metadata[name] for name in _SHARED}},
+            "annotations": [_to_result(a, f"{number}{position}") for position, a in enumerate(group)],
             "predictions": [],
         }
-        for number, codes in enumerate(by_unit(codes), 1)
+        for number, group in enumerate(by_paragraph(annotations), 1)
     ]
     return json.dumps(tasks, ensure_ascii=False, indent=1).encode()
 
 
-def _annotation(code: Code, identifier: str) -> dict[str, Any]:
-    result = [_choices(_FRAMES, list(code.frames))]
-    result += [_choices(_STANCE + frame, [stance]) for frame, stance in code.frames.items() if stance != "present"]
-    if code.note:
-        result.append({"from_name": _NOTE, "to_name": _TEXT, "type": "textarea", "value": {"text": [code.note]}})
+def _to_result(exchanged: ExchangedAnnotation, identifier: str) -> dict[str, Any]:
+    result = [_choices(_FRAMES, list(exchanged.frames))]
+    result += [
+        _choices(_STANCE + frame, [stance]) for frame, stance in exchanged.frames.items() if stance != UNSPECIFIED
+    ]
+    if exchanged.note:
+        result.append({"from_name": _NOTE, "to_name": _TEXT, "type": "textarea", "value": {"text": [exchanged.note]}})
     return {
         "id": int(identifier),
-        "completed_by": {"email": code.coder},
+        "completed_by": {"email": exchanged.coder},
         "was_cancelled": False,
         "ground_truth": False,
-        "created_at": code.created_at,
-        "meta": {name: code.facts[name] for name in _OWN},
+        "created_at": exchanged.created_at,
+        "meta": {name: exchanged.metadata[name] for name in _OWN},
         "result": result,
     }
 
@@ -58,20 +61,19 @@ def _choices(name: str, chosen: list[str]) -> dict[str, Any]:
     return {"from_name": name, "to_name": _TEXT, "type": "choices", "value": {"choices": chosen}}
 
 
-def read(data: bytes, codebook: Codebook) -> list[Code]:
-    """Reads the JSON export; cancelled annotations and predictions are left out."""
-    what = "The Label Studio file"
+def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
+    """Reads the JSON export; ignores cancelled annotations and predictions."""
     try:
-        tasks = json.loads(decoded(data, what))
+        tasks = json.loads(decode(data, _FILE))
     except ValueError:
-        raise ExchangeError(what, ["it is not JSON"]) from None
+        raise ExchangeError(_FILE, ["it is not valid JSON"]) from None
     if not isinstance(tasks, list):
-        raise ExchangeError(what, ["it is not a list of tasks"])
+        raise ExchangeError(_FILE, ["it is not a list of tasks"])
     rows = ((f"task {number}", task) for number, task in enumerate(tasks, 1))
-    return Rows(what).each(rows, lambda task: _codes(require_object(task), codebook))
+    return read_rows(_FILE, rows, lambda task: _annotations(require_object(task), codebook))
 
 
-def _codes(task: Mapping[str, Any], codebook: Codebook) -> Iterator[Code]:
+def _annotations(task: Mapping[str, Any], codebook: Codebook) -> Iterator[ExchangedAnnotation]:
     content = require_object(task.get("data"))
     text = require_text(content)
     annotations = task.get("annotations", [])
@@ -80,15 +82,19 @@ def _codes(task: Mapping[str, Any], codebook: Codebook) -> Iterator[Code]:
     for annotation in map(require_object, annotations):
         if annotation.get("was_cancelled"):
             continue
-        chosen, stances, note = _result(annotation)
+        chosen, stances, note = _from_result(annotation)
         own = annotation["meta"] if isinstance(annotation.get("meta"), dict) else {}
-        facts = facts_of({**content, **own, "note": note, "created_at": annotation.get("created_at")}, "label studio")
-        yield Code(
-            _coder(annotation.get("completed_by")), text, frames=require_frames(chosen, codebook, stances), **facts
+        metadata = {**content, **own, "note": note, "created_at": annotation.get("created_at")}
+        yield ExchangedAnnotation(
+            **checked_metadata(metadata, "label studio"),
+            coder=_coder(annotation.get("completed_by")),
+            text=text,
+            frames=require_frames(chosen, codebook, stances),
         )
 
 
-def _result(annotation: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], str]:
+def _from_result(annotation: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], str]:
+    """Returns the chosen frames, the stances by frame and the note of an annotation."""
     chosen: list[Any] = []
     stances: dict[str, Any] = {}
     note = ""
@@ -100,12 +106,12 @@ def _result(annotation: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], s
             if not isinstance(choices, list):
                 raise RowError("'choices' must be a list")
             if name.startswith(_STANCE):
-                stances[name.removeprefix(_STANCE)] = choices[0] if choices else "present"
+                stances[name.removeprefix(_STANCE)] = choices[0] if choices else UNSPECIFIED
             else:
                 chosen += choices
         elif part.get("type") == "textarea":
-            written = value.get("text")
-            note = "\n".join(map(str, written)) if isinstance(written, list) else str(written)
+            text = value.get("text")
+            note = "\n".join(map(str, text)) if isinstance(text, list) else str(text)
     return chosen, stances, note
 
 

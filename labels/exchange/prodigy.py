@@ -1,4 +1,4 @@
-"""Prodigy JSONL: the `choice` interface with several answers, or one binary question a frame."""
+"""Prodigy JSONL: the `choice` interface with several answers, or a binary question per frame."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -6,44 +6,45 @@ from dataclasses import replace
 from typing import Any
 
 from labels.codebook import Codebook
-from labels.exchange.code import (
-    UNKNOWN_CODER,
-    Code,
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.parsing import (
     RowError,
-    Rows,
-    facts_of,
+    checked_metadata,
     json_lines,
+    read_rows,
     require_frames,
     require_object,
     require_text,
     write_lines,
 )
 
+_FILE = "The Prodigy file"
 
-def write(codes: Sequence[Code], codebook: Codebook) -> bytes:
-    """One `choice` task a coder and paragraph."""
+
+def write(annotations: Sequence[ExchangedAnnotation], codebook: Codebook) -> bytes:
+    """Writes a `choice` task per coder and paragraph."""
     options = [{"id": frame.key, "text": frame.title} for frame in codebook.frames]
     return write_lines(
         {
-            "text": code.text,
+            "text": a.text,
             "options": options,
-            "accept": list(code.frames),
+            "accept": list(a.frames),
             "answer": "accept",
-            "_input_hash": zlib.crc32(code.text.encode()),
-            "_task_hash": zlib.crc32(f"frames {code.text}".encode()),
-            "_annotator_id": code.coder,
-            "_session_id": code.coder,
+            "_input_hash": zlib.crc32(a.text.encode()),
+            "_task_hash": zlib.crc32(f"frames {a.text}".encode()),
+            "_annotator_id": a.coder,
+            "_session_id": a.coder,
             "_view_id": "choice",
-            "meta": {**code.facts, "stances": dict(code.frames)},
+            "meta": {**a.metadata, "stances": dict(a.frames)},
         }
-        for code in codes
+        for a in annotations
     )
 
 
-def read(data: bytes, codebook: Codebook) -> list[Code]:
-    """Reads `choice` tasks (`accept`) and binary ones (`label`, grouped by text and annotator), but no ignored ones."""
+def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
+    """Reads `choice` tasks (`accept`) and binary tasks (`label`, merged by text and coder), unless ignored."""
 
-    def code(row: Any) -> Iterator[Code]:
+    def annotation(row: Any) -> Iterator[ExchangedAnnotation]:
         row = require_object(row)
         answer = row.get("answer", "accept")
         if answer not in ("accept", "reject", "ignore"):
@@ -56,21 +57,22 @@ def read(data: bytes, codebook: Codebook) -> list[Code]:
         if "label" in row:
             require_frames([row["label"]], codebook)
             labels = [row["label"]] if answer == "accept" else []
-        yield Code(
+        yield ExchangedAnnotation(
             coder=str(row.get("_annotator_id") or row.get("_session_id") or UNKNOWN_CODER),
             text=require_text(row),
             frames=require_frames(labels, codebook, stances),
-            **facts_of(meta, "prodigy"),
+            **checked_metadata(meta, "prodigy"),
         )
 
-    return _merged(Rows("The Prodigy file").each(json_lines(data, "The Prodigy file"), code))
+    return _merged(read_rows(_FILE, json_lines(data, _FILE), annotation))
 
 
-def _merged(codes: list[Code]) -> list[Code]:
-    """Binary answers of one coder on one text are one code."""
-    found: dict[tuple[str, str, str | None, int | None], Code] = {}
-    for code in codes:
-        key = code.coder, code.text, code.article_id, code.paragraph
-        earlier = found.get(key)
-        found[key] = code if earlier is None else replace(earlier, frames={**earlier.frames, **code.frames})
-    return list(found.values())
+def _merged(annotations: list[ExchangedAnnotation]) -> list[ExchangedAnnotation]:
+    """Merges the binary answers of a coder on a text into a single annotation."""
+    merged: dict[tuple[str, str, str | None, int | None], ExchangedAnnotation] = {}
+    for annotation in annotations:
+        key = annotation.coder, annotation.text, annotation.article_id, annotation.paragraph
+        earlier = merged.get(key)
+        frames = annotation.frames if earlier is None else {**earlier.frames, **annotation.frames}
+        merged[key] = replace(earlier or annotation, frames=frames)
+    return list(merged.values())

@@ -1,1 +1,1 @@
-"""Who may do what: keys and their roles, sessions of the pages, the gate that every route stands behind."""
+"""Access: keys and their roles, sessions of the pages, rate limits, and the gate through which every request passes."""

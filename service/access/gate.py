@@ -1,7 +1,7 @@
-"""The gate: who asks, by key or session.
+"""The gate: identifies the caller of each request by its key or session.
 
-What the database said of a key is believed for a second, so that a revoked key stops working within that, and a request
-seldom waits for the database; while the database does not answer, what it said last is believed for some minutes.
+The database's answer about a key is cached for a second: a revoked key stops working within a second, and few requests
+wait for the database. While the database does not answer, its last answer is used for some minutes.
 """
 
 import threading
@@ -27,37 +27,40 @@ SESSION_COOKIE = "framing_session"
 
 _FRESH_SECONDS = 1.0
 _STALE_SECONDS = 300.0
-_NOTE_USE_SECONDS = 60.0
-_MOST_REMEMBERED = 10_000
+_RECORD_USE_SECONDS = 60.0
+_MAX_CACHED = 10_000
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class _Said(NamedTuple):
-    """What the database said, and when."""
+class _CachedAnswer(NamedTuple):
+    """What the database answered, and when."""
 
     caller: Caller | None
     at: float
 
 
 class Gate:
-    """Knows the callers; one a process."""
+    """Identifies callers; each process has a single gate."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
         self._admin = digest_of(settings.admin_key.get_secret_value()) if settings.admin_key else None
         self._may_be_open = is_loopback(settings.host) and self._admin is None
-        self._limit = RateLimit(database, settings.rate_per_minute)
-        self._wrong = WrongKeys(settings.wrong_keys_per_minute)
-        self._said: dict[str, _Said] = {}
-        self._noted: dict[str, float] = {}
-        self._noting = threading.Lock()
+        self._limit = RateLimit(database, settings.rate_per_minute) if settings.rate_per_minute else None
+        self._wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
+        self._cache: dict[str, _CachedAnswer] = {}
+        self._use_recorded_at: dict[str, float] = {}
+        self._use_lock = threading.Lock()
 
     async def admit(self, request: Request) -> Caller:
-        """Who asks; raises `UnauthorizedError`, or `RateLimitedError` where the minute of the key is full, or that of
-        the address for wrong keys.
+        """Returns the caller of a request.
+
+        Raises `UnauthorizedError`, or `RateLimitedError` if the key has made all its requests of this minute or the
+        address has sent too many wrong keys.
         """
         caller = await self._caller(request)
-        await self._limit.take(caller)
+        if self._limit is not None and caller.key_id is not None:
+            await self._limit.take(caller.key_id)
         return caller
 
     async def _caller(self, request: Request) -> Caller:
@@ -68,10 +71,10 @@ class Gate:
         session = request.cookies.get(SESSION_COOKIE)
         if session is not None:
             digest = digest_of(session)
-            found = await self._ask(f"session {digest}", lambda c: keys.caller_by_session(c, digest))
-            if found is not None and (found != SETTINGS_ADMIN or self._admin is not None):
-                return found
-        if self._may_be_open and await self._ask("open", _local_without_keys) is not None:
+            caller = await self._look_up(f"session {digest}", lambda c: keys.caller_by_session(c, digest))
+            if caller is not None and (caller != SETTINGS_ADMIN or self._admin is not None):
+                return caller
+        if self._may_be_open and await self._look_up("open", _local_without_keys) is not None:
             return LOCAL
         raise UnauthorizedError
 
@@ -81,104 +84,105 @@ class Gate:
             raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
         caller = await self._try_key(shown.strip(), address)
         if caller is None:
-            self._wrong.count(address)
-            raise UnauthorizedError("This key is not known, was revoked, or has expired.")
+            self._wrong_keys.count(address)
+            raise UnauthorizedError("This key is not known, has been revoked, or has expired.")
         return caller
 
     async def _try_key(self, shown: str, address: str) -> Caller | None:
         identifier, digest = read_key(shown) or ("", digest_of(shown))
-        said = self._said.get(digest)
-        if said is None or said.caller is None:  # one that worked a while ago is no guess
-            self._wrong.require_few(address)
+        cached = self._cache.get(digest)
+        if cached is None or cached.caller is None:  # a key that was valid a while ago is not a guess
+            self._wrong_keys.require_few(address)
         if self._is_admin_key(shown):
-            self._said[digest] = _Said(SETTINGS_ADMIN, time.monotonic())
+            self._cache[digest] = _CachedAnswer(SETTINGS_ADMIN, time.monotonic())
             return SETTINGS_ADMIN
         if not identifier:
             return None
-        return await self._ask(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
+        return await self._look_up(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
 
-    async def _ask(self, about: str, ask: Callable[[Connection], Caller | None]) -> Caller | None:
-        """What the database says, or said a moment ago."""
-        said, now = self._said.get(about), time.monotonic()
-        if said is not None and now - said.at < _FRESH_SECONDS:
-            return said.caller
+    async def _look_up(self, subject: str, query: Callable[[Connection], Caller | None]) -> Caller | None:
+        """The database's answer to a query, or its cached answer about the subject."""
+        cached, now = self._cache.get(subject), time.monotonic()
+        if cached is not None and now - cached.at < _FRESH_SECONDS:
+            return cached.caller
         try:
-            caller = await to_thread.run_sync(self._look, ask)
+            caller = await to_thread.run_sync(self._query, query)
         except OperationalError:
-            if said is None or now - said.at > _STALE_SECONDS:
+            if cached is None or now - cached.at > _STALE_SECONDS:
                 raise
-            return said.caller
-        if len(self._said) >= _MOST_REMEMBERED:
-            self._said.clear()
-        self._said[about] = _Said(caller, now)
+            return cached.caller
+        if len(self._cache) >= _MAX_CACHED:
+            self._cache.clear()
+        self._cache[subject] = _CachedAnswer(caller, now)
         return caller
 
-    def _look(self, ask: Callable[[Connection], Caller | None]) -> Caller | None:
+    def _query(self, query: Callable[[Connection], Caller | None]) -> Caller | None:
         with self._database.read() as connection:
-            caller = ask(connection)
+            caller = query(connection)
         if caller is not None and caller.key_id is not None:
-            self._note_use(caller.key_id)
+            self._record_use(caller.key_id)
         return caller
 
-    def _note_use(self, key_id: str) -> None:
+    def _record_use(self, key_id: str) -> None:
         now = time.monotonic()
-        with self._noting:
-            if now - self._noted.get(key_id, -_NOTE_USE_SECONDS) < _NOTE_USE_SECONDS:
+        with self._use_lock:
+            if now - self._use_recorded_at.get(key_id, -_RECORD_USE_SECONDS) < _RECORD_USE_SECONDS:
                 return
-            self._noted[key_id] = now
+            self._use_recorded_at[key_id] = now
         with self._database.write() as connection:
-            keys.note_use(connection, [key_id])
+            keys.record_use(connection, [key_id])
 
     def open_session(self, shown: str, address: str, token_sha256: str, hours: int) -> bool:
-        """Opens a session for a key shown by an address; False for one that does not work.
+        """Opens a session for a key that was sent from an address; False if the key is not valid.
 
-        Raises `RateLimitedError` where too many that did not came from there.
+        Raises `RateLimitedError` if the address has sent too many wrong keys.
         """
-        self._wrong.require_few(address)
+        self._wrong_keys.require_few(address)
         caller = SETTINGS_ADMIN if self._is_admin_key(shown) else self._owner(shown)
         if caller is None:
-            self._wrong.count(address)
+            self._wrong_keys.count(address)
             return False
         with self._database.write() as connection:
             keys.open_session(connection, caller.key_id, token_sha256, hours)
         return True
 
     def _owner(self, shown: str) -> Caller | None:
-        read = read_key(shown)
-        if read is None:
+        id_and_digest = read_key(shown)
+        if id_and_digest is None:
             return None
         with self._database.read() as connection:
-            return keys.caller_by_secret(connection, *read)
+            return keys.caller_by_secret(connection, *id_and_digest)
 
     def _is_admin_key(self, shown: str) -> bool:
         return self._admin is not None and same(digest_of(shown), self._admin)
 
-    def forget(self) -> None:
-        """Asks the database again at the next request."""
-        self._said.clear()
+    def clear_cache(self) -> None:
+        """Makes the next request query the database again."""
+        self._cache.clear()
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from; that of the proxy where it does not say for whom it asks."""
+    """The address of the client; that of the proxy if the proxy does not pass on the client's."""
     return request.client.host if request.client else ""
 
 
 def _local_without_keys(connection: Connection) -> Caller | None:
-    return None if keys.any_kept(connection) else LOCAL
+    return None if keys.any_unrevoked(connection) else LOCAL
 
 
 def refuse_other_sites(request: Request) -> None:
-    """A page of another site must not act with the session, or the loopback address, of the one who looks at it.
+    """Raises `ForbiddenError` for a request that changes something and that a page of another site has made.
 
-    Browsers say where a request comes from (Fetch Metadata; older ones by Origin); programs say nothing.
+    That page must not use the session of its visitor, or the fact that the visitor is on this machine. Browsers send
+    the origin of a request (Fetch Metadata; older browsers send `Origin`); other programs send neither.
     """
     if request.method in _SAFE_METHODS:
         return
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        own = site in ("same-origin", "none")
+        is_own = site in ("same-origin", "none")
     else:
         origin = request.headers.get("origin")
-        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not own:
-        raise ForbiddenError("This was asked for by a page of another site, which may not act here.")
+        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not is_own:
+        raise ForbiddenError("A page of another site made this request, which is not allowed.")

@@ -1,6 +1,6 @@
-"""Keys as they are shown once: an id to find them by and a secret of 256 random bits, of which only a hash is kept.
+"""API keys: an id to look them up by, and a secret of 256 random bits of which only a hash is stored.
 
-A random secret needs no slow hash: guessing it is as hard as guessing the hash.
+A random secret needs no slow hash: to guess it is as hard as to guess the hash.
 """
 
 import hashlib
@@ -9,12 +9,17 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
+from service.store import keys
+from service.store.callers import Role
+
 _KEY = re.compile(r"framing_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made; `shown` is given to its owner and kept nowhere."""
+    """A new key; `shown` is for its owner and is stored nowhere."""
 
     id: str
     shown: str
@@ -22,12 +27,20 @@ class NewKey:
 
 
 def new_key() -> NewKey:
+    """A random key."""
     identifier, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     return NewKey(identifier, f"framing_{identifier}_{secret}", digest_of(secret))
 
 
+def create_key(connection: Connection, name: str, role: Role, days: int | None = None) -> NewKey:
+    """Makes a key and stores its hash; it is valid for some days, or until it is revoked."""
+    key = new_key()
+    keys.create(connection, key.id, key.secret_sha256, name, role, days)
+    return key
+
+
 def read_key(shown: str) -> tuple[str, str] | None:
-    """Id and hash of the secret; None for what cannot be a key."""
+    """Id and hash of the secret; None for a text that cannot be a key."""
     match = _KEY.fullmatch(shown)
     return None if match is None else (match[1], digest_of(match[2]))
 
@@ -38,9 +51,10 @@ def new_token() -> str:
 
 
 def digest_of(secret: str) -> str:
+    """SHA-256 of a secret, as hexadecimal digits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def same(one: str, other: str) -> bool:
-    """Compares in a time that does not depend on where the two differ."""
-    return hmac.compare_digest(one.encode(), other.encode())
+def same(first: str, second: str) -> bool:
+    """Compares two texts in a time that does not depend on where they differ."""
+    return hmac.compare_digest(first.encode(), second.encode())

@@ -1,27 +1,29 @@
-"""From a request to a stored article: read and answered outside the transaction, stored within one, many at a time."""
+"""Storing articles that were read and classified: the third step of a request, for a single article or for many.
 
-from collections.abc import Sequence
+`store_articles` is what the group commit of `create_app` runs, so articles of several requests share a transaction.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from service.articles.reading import read_article
+from service.articles.reading import ReadArticle
 from service.schemas.articles import ArticleRequest
-from service.settings import Settings
-from service.store import audit, idempotency, new_articles
-from service.store.articles import Metadata
+from service.store import audit, idempotency
+from service.store.articles import Metadata, NewArticle, add_articles, new_article
 from service.store.callers import Caller
-from service.store.idempotency import Remembered
-from service.store.new_articles import NewArticle, new_article
+from service.store.idempotency import RememberedAnswer
 from service.store.scorings import Scoring
+from training.scoring.classification import Classification
 from training.scoring.frame_model import FrameModel
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An article to store and who sent it; where under a key, also what is answered to it from then on."""
+    """An article to store and who sent it; under an Idempotency-Key also the digest of the request and its answer."""
 
-    new: NewArticle
+    article: NewArticle
     caller: Caller
     key: str | None = None
     request_sha256: str = ""
@@ -30,80 +32,18 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The id that an article is stored under, whether it was stored just now, and what was answered under its key."""
+    """The id of a stored article, whether this submission stored it, and the answer remembered under its key."""
 
     article_id: str
     stored: bool
     answer: str | None
 
 
-def prepare(request: ArticleRequest, model: FrameModel, settings: Settings) -> NewArticle:
-    """Cuts and scores an article; raises what `read_article` raises."""
-    reading = read_article(request, model, settings)
-    scoring = Scoring(model.card.version, model.card.codebook_version, request.operating_point, reading.classification)
-    return new_article(_metadata(request), reading.language, reading.article, scoring)
-
-
-def add_all(connection: Connection, arrived: Sequence[NewArticle], callers: Sequence[Caller]) -> list[str]:
-    """Stores articles and notes who did; the ids they are stored under, those of the same ones if there already."""
-    identifiers = new_articles.add_all(connection, arrived)
-    audit.note_all(
-        connection,
-        [
-            audit.Action(caller, "submit", identifier, {"outlet": one.article.metadata.outlet})
-            for one, caller, identifier in zip(arrived, callers, identifiers, strict=True)
-            if identifier == one.article.id
-        ],
-    )
-    return identifiers
-
-
-def submit_all(connection: Connection, submitted: Sequence[Submission], *, hours: int) -> list[Receipt]:
-    """Stores articles, each key's once; what was answered under a key is kept for some `hours`.
-
-    Raises `IdempotencyKeyReusedError` where a key stands for another request.
-    """
-    receipts: list[Receipt] = []
-    together: list[Submission] = []
-    for one in submitted:
-        if one.key is not None and any(one.key == other.key for other in together):
-            receipts += _submit(connection, together, hours)
-            together = []
-        together.append(one)
-    return receipts + _submit(connection, together, hours)
-
-
-def _submit(connection: Connection, submitted: Sequence[Submission], hours: int) -> list[Receipt]:
-    """As `submit_all`, with no key twice."""
-    known = idempotency.remembered(connection, [one.key for one in submitted if one.key is not None])
-    for one in submitted:
-        if one.key in known:
-            known[one.key].require(one.request_sha256)
-    new = [one for one in submitted if one.key not in known]
-    identifiers = iter(add_all(connection, [one.new for one in new], [one.caller for one in new]))
-    receipts = [_receipt(one, known[one.key] if one.key in known else next(identifiers)) for one in submitted]
-    idempotency.remember(
-        connection,
-        [
-            Remembered(one.key, one.request_sha256, receipt.article_id, one.answer)
-            for one, receipt in zip(submitted, receipts, strict=True)
-            if one.key is not None and receipt.stored
-        ],
-        hours=hours,
-    )
-    return receipts
-
-
-def _receipt(submission: Submission, found: Remembered | str) -> Receipt:
-    """Given what was remembered, or the id that the article is stored under."""
-    if isinstance(found, Remembered):
-        return Receipt(found.article_id, stored=False, answer=found.response)
-    return Receipt(found, stored=found == submission.new.article.id, answer=None)
-
-
-def _metadata(request: ArticleRequest) -> Metadata:
-    """What the submitter says of the article."""
-    return Metadata(
+def scored_article(
+    request: ArticleRequest, article: ReadArticle, classification: Classification, model: FrameModel
+) -> NewArticle:
+    """The article of a request with its scoring, ready to be stored."""
+    metadata = Metadata(
         title=request.title,
         url=request.url,
         outlet=request.outlet,
@@ -111,3 +51,65 @@ def _metadata(request: ArticleRequest) -> Metadata:
         published_at=request.published_at,
         external_id=request.external_id,
     )
+    card = model.card
+    scoring = Scoring(card.version, card.codebook_version, request.operating_point, classification)
+    return new_article(metadata, article.language, article.split, scoring)
+
+
+def store_articles(connection: Connection, submissions: Sequence[Submission], *, hours: int) -> list[Receipt]:
+    """Stores articles, logs who sent them, and remembers the answers under their keys for some `hours`.
+
+    Raises `IdempotencyKeyReusedError` if a key was sent before with another request.
+    """
+    return [receipt for group in _without_repeated_keys(submissions) for receipt in _store(connection, group, hours)]
+
+
+def _without_repeated_keys(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
+    """The submissions in groups in which no key occurs twice: the second is a replay of the first."""
+    group: list[Submission] = []
+    for submission in submissions:
+        if submission.key is not None and any(submission.key == other.key for other in group):
+            yield group
+            group = []
+        group.append(submission)
+    yield group
+
+
+def _store(connection: Connection, submissions: Sequence[Submission], hours: int) -> list[Receipt]:
+    keys = [submission.key for submission in submissions if submission.key is not None]
+    remembered = idempotency.remembered(connection, keys) if keys else {}
+    for submission in submissions:
+        if submission.key in remembered:
+            remembered[submission.key].require(submission.request_sha256)
+    new = [submission for submission in submissions if submission.key not in remembered]
+    identifiers = add_articles(connection, [submission.article for submission in new])
+    audit.note_all(connection, list(_actions(new, identifiers)))
+    added = iter(identifiers)
+    receipts = [
+        _replayed(remembered[submission.key]) if submission.key in remembered else _stored(submission, next(added))
+        for submission in submissions
+    ]
+    if keys:
+        answers = [
+            RememberedAnswer(submission.key, submission.request_sha256, receipt.article_id, submission.answer)
+            for submission, receipt in zip(submissions, receipts, strict=True)
+            if submission.key is not None and receipt.stored
+        ]
+        idempotency.remember(connection, answers, hours=hours)
+    return receipts
+
+
+def _actions(submissions: Sequence[Submission], identifiers: Sequence[str]) -> Iterator[audit.Action]:
+    """The action for each article that was not stored before."""
+    for submission, identifier in zip(submissions, identifiers, strict=True):
+        article = submission.article.article
+        if article.id == identifier:
+            yield audit.Action(submission.caller, "submit", identifier, {"outlet": article.metadata.outlet})
+
+
+def _replayed(answer: RememberedAnswer) -> Receipt:
+    return Receipt(answer.article_id, stored=False, answer=answer.response)
+
+
+def _stored(submission: Submission, identifier: str) -> Receipt:
+    return Receipt(identifier, stored=identifier == submission.article.article.id, answer=None)

@@ -1,4 +1,4 @@
-"""From a request to an article that can be scored: cut, within the limits, in a language that the model knows."""
+"""Reading and classifying an article: the first two steps of every request that scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,83 +6,92 @@ from dataclasses import dataclass
 from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
 from labels.paragraphs import Paragraph, SplitArticle, split_html, split_paragraphs, split_text
-from service.http.problem_details import ArticleTooLargeError, UnknownFrameError
+from service.errors import ArticleTooLargeError, UnknownFrameError
+from service.metrics import Metrics
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
-from training.registry.card import ModelCard
 from training.scoring.classification import Classification, classify, cuts_at
 from training.scoring.frame_model import FrameModel
 
 UNDETERMINED = "und"
-_SURE_ENOUGH = 0.5
-"""No English sentence of the shipped corpus with 25 characters or more is taken for another language that surely."""
-_ENOUGH_CHARACTERS = 25
+_INPUTS = ("text", "html", "paragraphs")
+
+# No English sentence of the shipped corpus with 25 letters or more is taken for another language with this confidence.
+_CONFIDENT = 0.5
+_FEWEST_LETTERS = 25
+
+# The language is detected from the beginnings of up to three paragraphs.
 _SAMPLED, _SAMPLE_CHARACTERS = 3, 80
+
+# A text of whose words the model knows this share is in the model's only language: of a related language it knows a
+# third, of articles in its own on other subjects mostly more. The detector would take as long as scoring.
 _FAMILIAR = 0.7
-"""A text of whose words a model of one language knows so many is in that language: of related ones it knows a third,
-of articles in its own on other subjects mostly more. Asking the detector would take as long as scoring."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An article that one model can score: cut, within the limits, in a language that the model knows."""
+class ReadArticle:
+    """An article that the model can score: split, within the limits, in a language that the model knows."""
 
-    article: SplitArticle
+    split: SplitArticle
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading(Opened):
-    """An article as one model reads it."""
+def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> ReadArticle:
+    """Splits and checks the article of a request.
 
-    classification: Classification
-
-
-def open_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Opened:
-    """Cuts and checks an article; raises `ArticleError` or `UnknownFrameError` naming the field."""
-    _require_frames(request, model.card)
-    article = split_article(request, settings)
-    return Opened(article, language_of(article, request, model))
+    Raises `ArticleError`, `LanguageError` or `UnknownFrameError`, each with the field at fault.
+    """
+    for frame in request.thresholds:
+        if frame not in model.card.frames:
+            raise UnknownFrameError(frame, model.frames, f"thresholds/{frame}")
+    split = split_article(request, settings)
+    return ReadArticle(split, language_of(split, request, model))
 
 
-def read(opened: Opened, request: ClassifyRequest, model: FrameModel) -> Reading:
-    """Classifies an opened article."""
-    found = classify_paragraphs(opened.article.paragraphs, request, model)
-    return Reading(opened.article, opened.language, found)
+def classify_article(article: ReadArticle, request: ClassifyRequest, model: FrameModel) -> Classification:
+    """Scores and decides each paragraph of an article, and the article as a whole."""
+    return classify_paragraphs(article.split.paragraphs, request, model)
 
 
 def classify_paragraphs(paragraphs: Sequence[Paragraph], request: ClassifyRequest, model: FrameModel) -> Classification:
-    """Classifies paragraphs at the cuts that the request names."""
+    """As `classify_article`, for some of the paragraphs."""
     texts = [paragraph.text for paragraph in paragraphs]
     cuts = cuts_at(model, request.operating_point, request.thresholds)
     return classify(model, texts, cuts, explain=request.explain)
 
 
-def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings) -> Reading:
-    """Opens and classifies an article; raises what `open_article` raises."""
-    return read(open_article(request, model, settings), request, model)
+def count_decisions(metrics: Metrics, article: ReadArticle, classification: Classification) -> None:
+    """Counts the paragraphs of a scored article, and the decisions on them by frame."""
+    paragraphs = len(article.split.paragraphs)
+    metrics.paragraphs.inc(paragraphs)
+    for key, frame in classification.article.items():
+        absent = paragraphs - frame.paragraphs - frame.uncertain
+        for decision, count in (("present", frame.paragraphs), ("uncertain", frame.uncertain), ("absent", absent)):
+            if count:
+                metrics.decisions.labels(key, decision).inc(count)
 
 
 def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:
-    """Cuts the one input that the request has; raises `ArticleError` naming the field at fault."""
-    given = [name for name in ("text", "html", "paragraphs") if getattr(request, name) is not None]
-    if len(given) != 1:
-        named = " and ".join(given) if given else "none of them"
+    """Splits the input of the request; raises `ArticleError` with the field at fault."""
+    inputs = [name for name in _INPUTS if getattr(request, name) is not None]
+    if len(inputs) != 1:
+        named = " and ".join(inputs) if inputs else "none of them"
         raise ArticleError(
-            f"Send exactly one of text, html and paragraphs; this request has {named}.", given[-1] if given else "text"
+            f"Send either text, html or paragraphs, and only that; this request has {named}.",
+            inputs[-1] if inputs else "text",
         )
-    _require_size(request, given[0], settings.max_text_mib)
+    _require_size(request, inputs[0], settings.max_text_mib)
     if request.text is not None:
-        article = split_text(request.text)
+        split = split_text(request.text)
     elif request.html is not None:
-        article = split_html(request.html)
+        split = split_html(request.html)
     else:
-        article = split_paragraphs(request.paragraphs or [])
-    if len(article.paragraphs) + len(article.skipped) > settings.max_paragraphs:
+        split = split_paragraphs(request.paragraphs or [])
+    if len(split.paragraphs) + len(split.skipped) > settings.max_paragraphs:
         raise ArticleTooLargeError(
-            f"The article has more than {settings.max_paragraphs:,} paragraphs; send it in parts.", given[0]
+            f"The article has more than {settings.max_paragraphs:,} paragraphs; send it in parts.", inputs[0]
         )
-    return article
+    return split
 
 
 def _require_size(request: ClassifyRequest, field: str, limit_mib: int) -> None:
@@ -92,44 +101,34 @@ def _require_size(request: ClassifyRequest, field: str, limit_mib: int) -> None:
         raise ArticleTooLargeError(f"The article is longer than {limit_mib} MiB of UTF-8 text.", field)
 
 
-def language_of(article: SplitArticle, request: ClassifyRequest, model: FrameModel) -> str:
-    """ISO 639 code of the article; raises `LanguageError` where the model was not trained on it.
+def language_of(split: SplitArticle, request: ClassifyRequest, model: FrameModel) -> str:
+    """ISO 639 code of the article; raises `LanguageError` if the model was not trained on that language.
 
-    A text too short to tell is `und` and gets the benefit of the doubt.
+    A text too short to tell is `und` and is scored.
     """
     if request.force_language is not None:
         return request.force_language
-    text, card = _sample(article), model.card
-    if len(card.languages) == 1 and model.known_share(text) >= _FAMILIAR:
-        return card.languages[0]
+    text, languages = _sample(split), model.card.languages
+    if len(languages) == 1 and model.known_share(text) >= _FAMILIAR:
+        return languages[0]
     language = detect_language(text)
-    if language.code in card.languages:
+    if language.code in languages:
         return language.code
     letters = sum(character.isalpha() for character in text)
-    if language.confidence < _SURE_ENOUGH or letters < _ENOUGH_CHARACTERS:
+    if language.confidence < _CONFIDENT or letters < _FEWEST_LETTERS:
         return UNDETERMINED
-    known = ", ".join(card.languages)
-    field = next(name for name in ("text", "html", "paragraphs") if getattr(request, name) is not None)
+    field = next(name for name in _INPUTS if getattr(request, name) is not None)
     raise LanguageError(
-        f"The article seems to be written in '{language.code}', and the model was trained on {known} only; "
-        "set force_language to score it all the same.",
+        f"The article seems to be written in '{language.code}', and the model was trained on {', '.join(languages)} "
+        "only; set force_language to score it all the same.",
         field,
     )
 
 
-def _sample(article: SplitArticle) -> str:
-    """The beginnings of up to three paragraphs all over the article: to read all would take longer than to score it.
+def _sample(split: SplitArticle) -> str:
+    """The beginnings of paragraphs spread over the article, so that a lead in another language does not decide.
 
-    A lead in one language does not hide an article in another.
+    To look at the whole text would take longer than to score it.
     """
-    step = -(-len(article.paragraphs) // _SAMPLED)
-    return "\n".join(paragraph.text[:_SAMPLE_CHARACTERS] for paragraph in article.paragraphs[::step])
-
-
-def _require_frames(request: ClassifyRequest, card: ModelCard) -> None:
-    """Raises `UnknownFrameError` for a threshold on a frame that the model does not have."""
-    for frame in request.thresholds:
-        if frame not in card.frames:
-            raise UnknownFrameError(
-                f"The model has no frame '{frame}'; its frames are {', '.join(card.frame_keys)}.", f"thresholds/{frame}"
-            )
+    step = -(-len(split.paragraphs) // _SAMPLED)
+    return "\n".join(paragraph.text[:_SAMPLE_CHARACTERS] for paragraph in split.paragraphs[::step])

@@ -1,8 +1,8 @@
-"""Processes that help with huge articles: each answers pieces of one, so that all cores work on it.
+"""Processes that score huge articles in pieces, so that all cores work on them.
 
-Small requests meanwhile have the server's own process to themselves. The helpers start with the first huge article and
-end when none has come for a minute (joblib's loky does both, and replaces those that were ended from outside). They
-load the model by its version from the registry, which vouches for it there as here.
+Small requests meanwhile have the server's own process to themselves. The processes start with the first huge article
+and stop a minute after the last (joblib's loky does both, and replaces processes that were killed). Each loads the
+model by its version from the registry, which checks it there as it does here.
 """
 
 import gc
@@ -18,27 +18,27 @@ from pathlib import Path
 from typing import Any
 
 from labels.paragraphs import Paragraph
-from service.articles.answers import around, classified, paragraph_answers, paragraphs_as_json
-from service.articles.reading import Opened, Reading, classify_paragraphs
+from service.articles.answers import around, classified_answer, paragraph_answers, paragraphs_as_json
+from service.articles.reading import ReadArticle, classify_paragraphs
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
-from training.registry.card import ModelCard
 from training.registry.versions import Registry
-from training.scoring.classification import ArticleFrame, Classification, rolled_together
+from training.scoring.classification import ArticleFrame, Classification, merge_roll_ups
 from training.scoring.frame_model import FrameModel
 
 _log = logging.getLogger("framing")
 
+# Paragraphs of an article that is huge, and the fewest in a piece.
 _HUGE = 256
-_LEAST = 100
+_SMALLEST_PIECE = 100
 _IDLE_SECONDS = 60
 _NICENESS = 5
-_MOST = 4
+_MAX_PROCESSES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
-    """How the pieces of an article are answered; the request is without the article itself."""
+class _Task:
+    """How to answer the pieces of an article; the request comes without the article itself."""
 
     models: Path | str
     version: str
@@ -47,78 +47,81 @@ class _How:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The answer to a huge article as JSON, and what is said of the whole."""
+class PooledAnswer:
+    """The answer to a huge article as JSON, and its classification without paragraphs."""
 
     content: str
-    article: Mapping[str, ArticleFrame]
+    classification: Classification
 
 
-class Helpers:
-    """Gives pieces of huge articles to other processes."""
+class ScoringPool:
+    """Hands pieces of huge articles to other processes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        # None: one a core, which is looked up when the first huge article comes.
-        self._count = settings.helpers if settings.server_processes == 1 else settings.helpers or 0
+        # None means a process per core; cores are counted when the first huge article arrives.
+        self._count = settings.scoring_processes if settings.server_processes == 1 else settings.scoring_processes or 0
         self._executor: Any = None
         self._started: Future[None] | None = None
-        self._used = 0.0
+        self._last_use = 0.0
 
-    def answer(self, request: ClassifyRequest, opened: Opened, card: ModelCard) -> Answered | None:
-        """The answer to a huge article; None for a small one, and where there are no helpers, yet or any more."""
-        if self._count == 0 or len(opened.article.paragraphs) < _HUGE:
+    def answer(self, request: ClassifyRequest, article: ReadArticle, model: FrameModel) -> PooledAnswer | None:
+        """The answer to a huge article; None for a small article, and while no process is ready."""
+        if self._count == 0 or len(article.split.paragraphs) < _HUGE:
             return None
         try:
-            return self._answer(request, opened, card) if self._ready() else None
-        except Exception as error:  # noqa: BLE001 - this process can do it too
-            _log.warning("The helpers failed; the server's own process answers instead.", exc_info=error)
+            return self._answer(request, article, model) if self._ready() else None
+        except Exception as error:  # noqa: BLE001 - the server's own process can do it too
+            _log.warning("The scoring processes failed; the server's own process answers instead.", exc_info=error)
             self._started = None
             return None
 
     def _ready(self) -> bool:
-        """Whether there are helpers; starts them where there are none, which takes longer than most huge articles."""
+        """Whether processes are ready; starts them if there are none, which takes longer than most huge articles."""
         with self._lock:
             now = time.monotonic()
-            if self._started is None or now - self._used > _IDLE_SECONDS / 2:
+            if self._started is None or now - self._last_use > _IDLE_SECONDS / 2:
                 from joblib.externals import loky  # noqa: PLC0415 - only huge articles need it
 
                 if self._count is None:
                     cores = loky.cpu_count()  # those that a container may use
-                    self._count = min(cores, _MOST) if cores > 1 else 0
+                    self._count = min(cores, _MAX_PROCESSES) if cores > 1 else 0
                 if self._count == 0:
                     return False
                 self._executor = loky.get_reusable_executor(self._count, timeout=_IDLE_SECONDS, initializer=_begin)
-                self._started = self._executor.submit(_hello)
-            self._used = now
+                self._started = self._executor.submit(_do_nothing)
+            self._last_use = now
             return self._started.done()
 
-    def _answer(self, request: ClassifyRequest, opened: Opened, card: ModelCard) -> Answered:
-        settings, paragraphs = self._settings, opened.article.paragraphs
-        size = max(_LEAST, -(-len(paragraphs) // (2 * (self._count or 1))))
-        pieces = [paragraphs[at : at + size] for at in range(0, len(paragraphs), size)]
-        asked = request.model_copy(update={"text": None, "html": None, "paragraphs": None})
-        how = _How(settings.models_location, card.version, asked, settings.evidence_terms)
-        plain = [[(one.index, one.start, one.end, one.text) for one in piece] for piece in pieces]  # pickled at once
-        parts = list(self._executor.map(_answer, [how] * len(pieces), plain))
-        article = rolled_together([(len(piece), rolled) for piece, (_, rolled) in zip(pieces, parts, strict=True)])
-        reading = Reading(replace(opened.article, paragraphs=()), opened.language, Classification((), article))
-        answer = classified(request, reading, card, evidence_terms=settings.evidence_terms)
-        return Answered(around(answer, (content for content, _ in parts)), article)
+    def _answer(self, request: ClassifyRequest, article: ReadArticle, model: FrameModel) -> PooledAnswer:
+        settings, paragraphs = self._settings, article.split.paragraphs
+        size = max(_SMALLEST_PIECE, -(-len(paragraphs) // (2 * (self._count or 1))))
+        pieces = [paragraphs[start : start + size] for start in range(0, len(paragraphs), size)]
+        without_article = request.model_copy(update={"text": None, "html": None, "paragraphs": None})
+        task = _Task(settings.models_location, model.card.version, without_article, settings.evidence_terms)
+        # Tuples are pickled faster than paragraphs.
+        plain = [[(p.index, p.start, p.end, p.text) for p in piece] for piece in pieces]
+        parts = list(self._executor.map(_answer, [task] * len(pieces), plain))
+        rolled = merge_roll_ups([(len(piece), frames) for piece, (_, frames) in zip(pieces, parts, strict=True)])
+        classification = Classification((), rolled)
+        empty = replace(article, split=replace(article.split, paragraphs=()))
+        answer = classified_answer(request, empty, classification, model, evidence_terms=settings.evidence_terms)
+        return PooledAnswer(around(answer, (content for content, _ in parts)), classification)
 
     def stop(self) -> None:
+        """Ends the processes."""
         if self._executor is not None:
             self._executor.shutdown(kill_workers=True)
 
 
-def _hello() -> None:
-    """Done by the first helper that is there."""
+def _do_nothing() -> None:
+    """Shows that the first process is ready."""
 
 
 def _begin() -> None:
-    os.nice(_NICENESS)  # who has a small request comes first
-    gc.disable()  # pieces have no cycles, and looking for some among all their spans takes as long as finding these
+    os.nice(_NICENESS)  # small requests come first
+    gc.disable()  # pieces have no cycles, and to look for cycles among all their spans takes as long as to score them
 
 
 @lru_cache(maxsize=2)
@@ -126,9 +129,9 @@ def _model(models: Path | str, version: str) -> FrameModel:
     return Registry(models).load(version)
 
 
-def _answer(how: _How, plain: Sequence[tuple[int, int, int, str]]) -> tuple[str, Mapping[str, ArticleFrame]]:
+def _answer(task: _Task, plain: Sequence[tuple[int, int, int, str]]) -> tuple[str, Mapping[str, ArticleFrame]]:
     """The JSON of some paragraphs, and their roll-up."""
-    paragraphs = [Paragraph(*one) for one in plain]
-    found = classify_paragraphs(paragraphs, how.request, _model(how.models, how.version))
-    answers = paragraph_answers(paragraphs, found.paragraphs, how.evidence_terms)
-    return paragraphs_as_json(answers), found.article
+    paragraphs = [Paragraph(*fields) for fields in plain]
+    classification = classify_paragraphs(paragraphs, task.request, _model(task.models, task.version))
+    answers = paragraph_answers(paragraphs, classification.paragraphs, task.evidence_terms)
+    return paragraphs_as_json(answers), classification.article

@@ -1,5 +1,5 @@
-"""Bulk scoring: articles of many files, or of a few huge ones, scored by several processes or a Dask cluster.
+"""Bulk scoring: articles of many or of huge files, scored by several processes or a Dask cluster.
 
-inputs (which parts there are) → records (articles of a part) → scoring (rows of an output file) → job (all parts, each
-once, going on where a run before was ended) on one of the engines.
+inputs (the parts) → records (the articles of a part) → scoring (the rows of an output file) → job (every part exactly
+once, resuming an interrupted run), performed by an executor.
 """

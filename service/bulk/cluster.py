@@ -13,12 +13,12 @@ _CONNECT_SECONDS = 10
 
 
 class ClusterError(FramingError):
-    """There is no cluster at the address."""
+    """No cluster answers at the address, or Dask is not installed."""
 
 
 @contextmanager
 def cluster(address: str, workers: int | None = None) -> "Iterator[Client]":
-    """A client of the scheduler at `address`; raises `ClusterError`. A `local` cluster ends with it."""
+    """A client of the scheduler at `address`; a `local` cluster ends with the context. Raises `ClusterError`."""
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
@@ -40,7 +40,7 @@ def cluster(address: str, workers: int | None = None) -> "Iterator[Client]":
 
 @contextmanager
 def folds_on(address: str | None) -> Iterator[None]:
-    """Cross-validation within goes to the cluster, where an address is given."""
+    """Runs the cross-validation within the context on the cluster; without an address, on this machine."""
     if address is None:
         yield
         return

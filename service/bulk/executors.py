@@ -1,4 +1,4 @@
-"""Who does the work of a bulk job: this process, several on this machine, or a Dask cluster."""
+"""Executors of a bulk job: this process, several processes of this machine, or a Dask cluster."""
 
 import multiprocessing
 from collections.abc import Iterable, Iterator
@@ -9,61 +9,61 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from labels.errors import FramingError
-from service.bulk.job import Done, Job, Task, score_task
+from service.bulk.job import Job, Progress, Task, score_task
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _TASKS_AHEAD = 4
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _ATTRIBUTE = "framing_job"
 
 
 class WorkerLostError(FramingError):
-    """A process that worked on the job ended before its work did."""
+    """A scoring process ended before its work was done."""
 
     def __init__(self) -> None:
         super().__init__(
-            "A process that scored was ended from outside, perhaps for want of memory. What is finished stays: give "
-            "the same command again to go on."
+            "A scoring process was killed, perhaps because memory ran out. The finished files stay: give the same "
+            "command again to resume."
         )
 
 
 class ThisProcess:
-    """One task after the other."""
+    """Performs the tasks in this process, in order."""
 
-    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Done]:
+    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         for task in tasks:
             yield from score_task(job, task)
 
 
 class Processes:
-    """Several processes of this machine."""
+    """Performs the tasks in `count` processes of this machine."""
 
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Done]:
+    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         context = multiprocessing.get_context("spawn")
-        told: multiprocessing.Queue[Done] = context.Queue()
-        with ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(job, told)) as pool:
+        reports: multiprocessing.Queue[Progress] = context.Queue()
+        with ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(job, reports)) as pool:
             waiting, running = iter(tasks), set[Future[int]]()
             expected = received = 0
             while True:
-                running |= {pool.submit(_tell, task) for task in islice(waiting, self._window(running))}
+                running |= {pool.submit(_perform, task) for task in islice(waiting, self._window(running))}
                 if not running and received == expected:
                     return
                 try:
                     while True:
-                        yield told.get(timeout=_LOOK_SECONDS if not running else 0)
+                        yield reports.get(timeout=_POLL_SECONDS if not running else 0)
                         received += 1
                 except Empty:
                     pass
-                finished, running = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                finished, running = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 expected += sum(map(_result, finished))
 
     def _window(self, running: set[Future[int]]) -> int:
-        """How many tasks more to hand out: the list of a huge job would only take memory."""
+        """Number of tasks to submit now; submitting all tasks of a huge job would only take memory."""
         return max(0, _TASKS_AHEAD * self._count - len(running))
 
 
@@ -75,36 +75,36 @@ def _result(future: "Future[int]") -> int:
 
 
 _job: Job | None = None
-_told: Any = None
+_reports: Any = None
 
 
-def _begin(job: Job, told: Any) -> None:
-    global _job, _told
-    _job, _told = job, told
+def _begin(job: Job, reports: Any) -> None:
+    global _job, _reports
+    _job, _reports = job, reports
 
 
-def _tell(task: Task) -> int:
-    """Does a task, telling of each file at once, and answers how often it told."""
+def _perform(task: Task) -> int:
+    """Performs a task, reports each file as soon as it is written, and returns the number of reports."""
     if _job is None:
-        raise RuntimeError("The process was not given a job.")
+        raise RuntimeError("The process has no job.")
     count = 0
-    for count, done in enumerate(score_task(_job, task), 1):  # noqa: B007
-        _told.put(done)
+    for count, progress in enumerate(score_task(_job, task), 1):  # noqa: B007
+        _reports.put(progress)
     return count
 
 
 class Cluster:
-    """The workers of a Dask cluster. A lost worker's tasks are done again by the others."""
+    """Performs the tasks on the workers of a Dask cluster; the others repeat the tasks of a lost worker."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Done]:
+    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         from distributed import as_completed  # noqa: PLC0415 - an extra
         from distributed.diagnostics.plugin import WorkerPlugin  # noqa: PLC0415
 
         class Begin(WorkerPlugin):
-            """Gives each worker the job once, those too that join later."""
+            """Gives the job to each worker once, also to workers that join later."""
 
             name = "framing-job"
 
@@ -121,11 +121,11 @@ class Cluster:
                 futures.add(self._submit(task))  # type: ignore[no-untyped-call]
 
     def _submit(self, task: Task) -> Any:
-        return self._client.submit(_done_on_cluster, task, pure=False, retries=3)
+        return self._client.submit(_perform_on_cluster, task, pure=False, retries=3)
 
 
-def _done_on_cluster(task: Task) -> Done:
+def _perform_on_cluster(task: Task) -> Progress:
     from distributed import get_worker  # noqa: PLC0415
 
     job: Job = getattr(get_worker(), _ATTRIBUTE)
-    return sum(score_task(job, task), Done())
+    return sum(score_task(job, task), Progress())

@@ -1,6 +1,6 @@
-"""What `framing score` is given: files, folders, patterns and URLs, and the parts in which they are worked on.
+"""The inputs of `framing score`: files, folders, patterns and URLs, and the parts into which they are divided.
 
-The parts depend on the input alone, never on who works on them, so that the output is always the same.
+The parts depend on the input alone, never on the executor, so that the output is always the same.
 """
 
 import csv
@@ -14,21 +14,21 @@ from typing import IO, Any, Literal
 
 from labels.errors import FramingError
 
-Kind = Literal["documents", "lines", "csv", "parquet"]
+InputKind = Literal["documents", "lines", "csv", "parquet"]
 
 STDIN = "-"
 HTML = (".html", ".htm", ".xhtml")
-_SUFFIXES: dict[str, Kind] = {
+_SUFFIXES: dict[str, InputKind] = {
     **dict.fromkeys((".txt", ".text", ".md", ".json", *HTML), "documents"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     ".parquet": "parquet",
 }
 _PART_BYTES = 8 * 2**20
-_DOCUMENTS_A_PART = 500
-_MOST_STRIDES = 8
+_DOCUMENTS_PER_PART = 500
+_MAX_STRIDES = 8
 _BLOCK = 2**20
-_LONGEST_CELL = 2**30
+_MAX_CELL = 2**30
 
 
 class InputError(FramingError):
@@ -37,7 +37,7 @@ class InputError(FramingError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file at a URL or path; `name` is what its user calls it. `version` changes when its content does."""
+    """A file at a URL or path. `name` is the user's name for it; `version` changes with its content."""
 
     url: str
     name: str
@@ -46,7 +46,7 @@ class File:
 
     @property
     def suffix(self) -> str:
-        """The ending that says what it holds, without that of a compression."""
+        """The ending that tells the format; a `.gz` after it does not count."""
         name = self.name.lower().removesuffix(".gz")
         return name[name.rfind(".") :] if "." in name.rsplit("/", 1)[-1] else ""
 
@@ -56,7 +56,7 @@ class File:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The content, decompressed; raises `InputError` where it cannot be read, or not to its end."""
+        """The content, decompressed; raises `InputError` if it cannot be read to its end."""
         import fsspec  # noqa: PLC0415
 
         try:
@@ -70,11 +70,12 @@ class File:
 class Part:
     """A part of the input: some documents, a range of bytes, or every `strides`-th piece of a file from `piece` on.
 
-    `first` numbers its first record within the file, from 1. Only compressed lines and Parquet come in several pieces.
+    `start` and `stop` are bytes; without a `stop` the part ends with the file. `first` numbers its first record within
+    the file, from 1. Only compressed lines and Parquet come in several pieces.
     """
 
     number: int
-    kind: Kind
+    kind: InputKind
     files: tuple[File, ...]
     start: int = 0
     stop: int | None = None
@@ -85,17 +86,20 @@ class Part:
 
     @property
     def size(self) -> int:
-        """About how many bytes of input it is."""
+        """Approximate size of the part, in bytes of input."""
         if self.stop is not None:
             return self.stop - self.start
         return sum(file.size for file in self.files) // self.strides
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files of paths, folders, patterns and URLs, in order; raises `InputError` where there is none."""
+    """The files of paths, folders, patterns and URLs, in order.
+
+    Raises `InputError` for an input that cannot be read, a pattern that matches no file, and standard input.
+    """
     if STDIN in inputs:
-        raise InputError("Standard input cannot be gone on with: save it to a file to score it with --to.")
-    return [file for given in inputs for file in _found(given)]
+        raise InputError("Standard input cannot be resumed: save it to a file to score it with --to.")
+    return [file for name in inputs for file in _files_of(name)]
 
 
 def plan(files: Sequence[File]) -> Iterator[Part]:
@@ -103,27 +107,27 @@ def plan(files: Sequence[File]) -> Iterator[Part]:
     return (Part(number, *part) for number, part in enumerate(_parts(files)))
 
 
-def _found(given: str) -> Iterator[File]:
+def _files_of(name: str) -> Iterator[File]:
     import fsspec  # noqa: PLC0415
 
     try:
-        filesystem, root = fsspec.url_to_fs(given)
+        filesystem, root = fsspec.url_to_fs(name)
         if filesystem.isdir(root):
-            found, base = filesystem.find(root, detail=True), given.rstrip("/")
-            for path in sorted(found):
-                file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], found[path])
+            infos, base = filesystem.find(root, detail=True), name.rstrip("/")
+            for path in sorted(infos):
+                file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], infos[path])
                 if file.suffix in _SUFFIXES:
                     yield file
-        elif any(character in given for character in "*?[") and not filesystem.exists(root):
-            found = filesystem.glob(root, detail=True)
-            if not found:
-                raise InputError(f"{given} matches no file.")
-            for path in sorted(found):
-                yield _file(filesystem, path, path, found[path])
+        elif any(character in name for character in "*?[") and not filesystem.exists(root):
+            infos = filesystem.glob(root, detail=True)
+            if not infos:
+                raise InputError(f"{name} matches no file.")
+            for path in sorted(infos):
+                yield _file(filesystem, path, path, infos[path])
         else:
-            yield _file(filesystem, root, given, filesystem.info(root))
+            yield _file(filesystem, root, name, filesystem.info(root))
     except (ImportError, ValueError, OSError) as error:
-        raise InputError(f"{given} cannot be read: {_reason(error)}.") from error
+        raise InputError(f"{name} cannot be read: {_reason(error)}.") from error
 
 
 def _file(filesystem: Any, path: str, name: str, info: dict[str, Any]) -> File:
@@ -135,8 +139,8 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-def kind_of(file: File) -> Kind:
-    """What a file holds, by its ending; text where that says nothing."""
+def kind_of(file: File) -> InputKind:
+    """The kind of a file, by its ending; a document if the ending is unknown."""
     return _SUFFIXES.get(file.suffix, "documents")
 
 
@@ -146,7 +150,7 @@ def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
         kind = kind_of(file)
         if kind == "documents":
             waiting.append(file)
-            if len(waiting) == _DOCUMENTS_A_PART or sum(one.size for one in waiting) >= _PART_BYTES:
+            if len(waiting) == _DOCUMENTS_PER_PART or sum(document.size for document in waiting) >= _PART_BYTES:
                 yield "documents", tuple(waiting)
                 waiting = []
             continue
@@ -155,7 +159,7 @@ def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
             waiting = []
         if kind == "parquet":
             local = file.url.startswith("file://")
-            strides = max(1, min(_MOST_STRIDES, file.size // _PART_BYTES)) if local else 1
+            strides = max(1, min(_MAX_STRIDES, file.size // _PART_BYTES)) if local else 1
             yield from ((kind, (file,), 0, None, 1, (), piece, strides) for piece in range(strides))
         elif file.compressed:
             yield kind, (file,)
@@ -165,8 +169,11 @@ def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
         yield "documents", tuple(waiting)
 
 
-def _ranges(file: File, kind: Kind) -> Iterator[tuple[Any, ...]]:
-    """Ranges of whole records. A line break between quotation marks, of which a cell has an even number, ends none."""
+def _ranges(file: File, kind: InputKind) -> Iterator[tuple[Any, ...]]:
+    """Ranges of whole records.
+
+    A line break between quotation marks does not end a record; a cell has an even number of quotation marks.
+    """
     with file.open() as content:
         header: tuple[str, ...] = ()
         if kind == "csv":
@@ -189,7 +196,7 @@ def _ranges(file: File, kind: Kind) -> Iterator[tuple[Any, ...]]:
             yield kind, (file,), start, place, first, header
 
 
-def _count(block: bytes, record: int, open_quote: bool, kind: Kind) -> tuple[int, bool]:
+def _count(block: bytes, record: int, open_quote: bool, kind: InputKind) -> tuple[int, bool]:
     """The number of the next record after a block, and whether a quotation mark is open there."""
     if kind != "csv" or b'"' not in block:
         return record + (0 if open_quote and kind == "csv" else block.count(b"\n")), open_quote
@@ -206,7 +213,7 @@ def _dialect(suffix: str) -> str:
 
 
 def read_header(file: File, content: IO[bytes]) -> tuple[str, ...]:
-    """The first row of a table, after which `content` stands; raises `InputError`."""
+    """Reads the first row of a table and leaves `content` after it; raises `InputError` if it is not readable."""
     try:
         line = content.readline().removeprefix(b"\xef\xbb\xbf").decode()
         [row] = csv.reader([line], dialect=_dialect(file.suffix))
@@ -216,6 +223,6 @@ def read_header(file: File, content: IO[bytes]) -> tuple[str, ...]:
 
 
 def read_rows(file: File, lines: Iterator[str]) -> Iterator[list[str]]:
-    """The rows of a table; a cell may hold an article as long as any."""
-    csv.field_size_limit(_LONGEST_CELL)
+    """The rows of a table, with cells of any length, since a cell may hold a whole article."""
+    csv.field_size_limit(_MAX_CELL)
     return csv.reader(lines, dialect=_dialect(file.suffix))

@@ -1,14 +1,14 @@
-"""A bulk job: every part of the input scored once, into files that appear whole or not at all.
+"""A bulk job: every part of the input is scored once, into files that appear whole or not at all.
 
-A job that was ended goes on with the files that are missing; the same input, model and options make the same files on
-any number of workers.
+An interrupted job resumes with the missing files. The same input, model and options make the same files with any number
+of workers.
 """
 
 import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from service.bulk.inputs import File, Part, find_files, plan
@@ -26,7 +26,7 @@ _STREAMED: Mapping[OutputFormat, Format] = {"parquet": "parquet", "jsonl": "ndjs
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to do with each part; sent once to every process that works on it."""
+    """What to do with each part; sent once to every process that performs tasks."""
 
     output: str
     file_format: OutputFormat
@@ -38,23 +38,23 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A part, and those of its pieces whose files are there already."""
+    """A part, and the numbers of its pieces whose files exist."""
 
     part: Part
     finished: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a worker has done, and of how many bytes of the input."""
+class Progress:
+    """Articles, paragraphs and problems in finished files, and the size of the finished input in bytes."""
 
     articles: int = 0
     paragraphs: int = 0
     problems: int = 0
     size: int = 0
 
-    def __add__(self, other: "Done") -> "Done":
-        return Done(
+    def __add__(self, other: "Progress") -> "Progress":
+        return Progress(
             self.articles + other.articles,
             self.paragraphs + other.paragraphs,
             self.problems + other.problems,
@@ -62,69 +62,70 @@ class Done:
         )
 
 
-class Engine(Protocol):
-    """Who works on the tasks of a job."""
+class Executor(Protocol):
+    """Performs the tasks of a job."""
 
-    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Done]:
-        """Does all tasks, in any order, and tells of each file; raises what a worker raised."""
+    def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
+        """Performs all tasks, in any order, and yields the progress of each file; raises the error of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run of a job did, and how many of the files an earlier one had made."""
+    """What a run of a job did; `files_reused` counts the files of an earlier run."""
 
     output: str
     articles: int
     paragraphs: int
     problems: int
-    files_found: int
+    files_reused: int
 
 
-def run(job: Job, inputs: Sequence[str], engine: Engine, progress: Callable[[Done, float], None]) -> Summary:
-    """Scores the inputs into the job's output folder, or what is missing there.
+def run(job: Job, inputs: Sequence[str], executor: Executor, progress: Callable[[Progress, float], None]) -> Summary:
+    """Scores the inputs into the job's output folder; files that exist there are not made again.
 
     Raises `InputError` for an input that cannot be read and `OutputError` for a folder of another job.
     """
     files = find_files(inputs)
     storage = storage_at(job.output)
-    claim(storage, job.output, _about(job, files))
-    found = finished(storage)
-    tasks = [Task(part, frozenset(found.get(part.number, ()))) for part in plan(files)]
-    total, done = sum(task.part.size for task in tasks), Done()
+    claim(storage, job.output, _plan_content(job, files))
+    pieces_of_parts = finished(storage)
+    tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in plan(files)]
     waiting = [task for task in tasks if not _is_done(task)]
-    done = replace(done, size=total - sum(task.part.size for task in waiting))
+    total = sum(task.part.size for task in tasks)
+    done = Progress(size=total - sum(task.part.size for task in waiting))
     progress(done, done.size / max(total, 1))
-    for one in engine.run(job, waiting):
-        done += one
+    for step in executor.run(job, waiting):
+        done += step
         progress(done, done.size / max(total, 1))
     storage.write(SUCCESS_FILE, b"")
-    return Summary(job.output, done.articles, done.paragraphs, done.problems, sum(map(len, found.values())))
+    reused = sum(map(len, pieces_of_parts.values()))
+    return Summary(job.output, done.articles, done.paragraphs, done.problems, reused)
 
 
-def score_task(job: Job, task: Task) -> Iterator[Done]:
-    """Makes the missing files of a part, telling of each once it is in place."""
+def score_task(job: Job, task: Task) -> Iterator[Progress]:
+    """Makes the missing files of a part, and yields the progress of each as soon as it is written."""
     storage, part = storage_at(job.output), task.part
     columns = columns_of(job.model.card.frame_keys, job.model.card.stances, job.options)
     for piece in pieces(part, job.columns):
         if piece.number in task.finished:
-            deque(piece.records, maxlen=0)
+            deque(piece.records, maxlen=0)  # reads past them
             continue
         count = Count()
         rows = rows_of(piece.records, job.model, job.settings, job.options, count)
         content = whole(columns, rows, _STREAMED[job.file_format])
         storage.write(file_name(part.number, piece.number, job.file_format), content)
-        yield Done(count.articles, count.paragraphs, count.problems)
-    yield Done(size=part.size)
+        yield Progress(count.articles, count.paragraphs, count.problems)
+    yield Progress(size=part.size)
 
 
 def _is_done(task: Task) -> bool:
-    """Whether nothing is left of a part; of one that comes in several pieces only its worker knows."""
+    """Whether all files of a part exist; if it comes in several pieces, only its worker can know."""
     several = task.part.kind == "parquet" or (task.part.kind != "documents" and task.part.stop is None)
     return bool(task.finished) and not several
 
 
-def _about(job: Job, files: Sequence[File]) -> dict[str, Any]:
-    """Everything that the output depends on."""
+def _plan_content(job: Job, files: Sequence[File]) -> dict[str, Any]:
+    """Everything that the output depends on, as the folder's plan records it."""
     return {
         "version": product_version(),
         "model": job.model.card.version,

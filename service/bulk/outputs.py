@@ -1,7 +1,7 @@
 """The output folder of a bulk job.
 
-`_plan.json` says what the files were made of, `part-*` are the files, `_SUCCESS` is there when all of them are; readers
-of Parquet folders pass over names that begin with an underscore.
+`_plan.json` records what the files are made from, `part-*` are the files, and `_SUCCESS` appears when all are there.
+Readers of Parquet folders ignore names that begin with an underscore.
 """
 
 import json
@@ -23,23 +23,23 @@ class OutputError(FramingError):
 
 
 def file_name(part: int, piece: int, file_format: OutputFormat) -> str:
-    """The file of a piece of a part of the input; names sort in the order of the input."""
+    """The file of a piece of a part of the input; the names sort in the order of the input."""
     return f"part-{part:05d}-{piece:05d}.{file_format}"
 
 
 def finished(storage: Storage) -> dict[int, set[int]]:
-    """The pieces of each part whose files are there."""
-    found: dict[int, set[int]] = {}
+    """The numbers of the pieces that have a file, by the number of their part."""
+    pieces: dict[int, set[int]] = {}
     for name in storage.names(""):
         match = _FILE.fullmatch(name)
         if match:
-            found.setdefault(int(match[1]), set()).add(int(match[2]))
-    return found
+            pieces.setdefault(int(match[1]), set()).add(int(match[2]))
+    return pieces
 
 
-def claim(storage: Storage, output: str, about: Mapping[str, Any]) -> None:
-    """Makes a folder that of the job `about`; raises `OutputError` where it holds files of another."""
-    content = (json.dumps(about, indent=1) + "\n").encode()
+def claim(storage: Storage, output: str, plan: Mapping[str, Any]) -> None:
+    """Reserves a folder for the job with this plan; raises `OutputError` if it has files of another job."""
+    content = (json.dumps(plan, indent=1) + "\n").encode()
     if storage.create(PLAN_FILE, content) or storage.read(PLAN_FILE) == content:
         return
     if finished(storage):

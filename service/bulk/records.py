@@ -1,4 +1,4 @@
-"""The articles of a part of the input, each as the fields that its file gives or the fault that it has."""
+"""The articles of a part of the input: for each the fields in its file, or why it cannot be read."""
 
 import csv
 import io
@@ -15,12 +15,15 @@ from service.bulk.inputs import HTML, STDIN, File, InputError, Part, find_files,
 TEXTS = ("text", "html", "paragraphs")
 FACTS = ("external_id", "url", "title", "outlet", "author", "published_at")
 _FIELDS = (*TEXTS, *FACTS, "force_language")
-_RECORDS_A_PIECE = 1000
+_RECORDS_PER_PIECE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An article as it was given: `fields` may be anything; where `fault` says why it cannot be read, they are none."""
+    """An article of the input, unchecked: `fields` may be anything. If it cannot be read, `fault` says why.
+
+    `name` is for messages: the file, and within tables and JSON Lines the row or line.
+    """
 
     source: str
     number: int
@@ -31,29 +34,29 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Records that become one file of the output, which is named by part and number."""
+    """Records that become a file of the output, which is named by part and number."""
 
     number: int
     records: Iterable[Record]
 
 
+# Column of the input by field, for fields whose column has another name.
 Columns = Mapping[str, str]
-"""What the input calls a field, where that is not the field's own name."""
 
 
 def read_records(inputs: Sequence[str], columns: Columns | None = None) -> Iterator[Record]:
-    """Every article of some inputs, in order; raises `InputError` for a file that cannot be read."""
-    for given in inputs:
-        if given == STDIN:
+    """All articles of some inputs, in order; raises `InputError` for a file that cannot be read."""
+    for name in inputs:
+        if name == STDIN:
             yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
             continue
-        for part in plan(find_files([given])):
+        for part in plan(find_files([name])):
             for piece in pieces(part, columns or {}):
                 yield from piece.records
 
 
 def pieces(part: Part, columns: Columns) -> Iterator[Piece]:
-    """The records of a part, in the pieces of its output. Each piece is read to its end before the next is begun."""
+    """The records of a part, in the pieces of its output. A piece must be read to its end before the next begins."""
     if part.kind == "documents":
         yield Piece(0, chain.from_iterable(_documents(file) for file in part.files))
         return
@@ -66,7 +69,7 @@ def pieces(part: Part, columns: Columns) -> Iterator[Piece]:
         yield Piece(0, records)
         return
     for number, first in enumerate(records):
-        yield Piece(number, chain([first], islice(records, _RECORDS_A_PIECE - 1)))
+        yield Piece(number, chain([first], islice(records, _RECORDS_PER_PIECE - 1)))
 
 
 def _documents(file: File) -> Iterator[Record]:
@@ -99,7 +102,7 @@ def _lines(part: Part, file: File, columns: Columns) -> Iterator[Record]:
 
 
 def _range(part: Part, content: Any) -> Iterator[bytes]:
-    """The lines of a part, of which the last ends where the part does."""
+    """The lines of a part; the last line ends with the part."""
     if part.stop is None:
         yield from content
         return
@@ -114,7 +117,7 @@ def _json(source: str, number: int, name: str, text: str) -> Record:
     try:
         return Record(source, number, name, json.loads(text))
     except (ValueError, RecursionError):
-        return Record(source, number, name, {}, "It is not JSON.")
+        return Record(source, number, name, {}, "It is not valid JSON.")
 
 
 def _rows(part: Part, file: File, columns: Columns) -> Iterator[Record]:
@@ -132,7 +135,7 @@ def _rows(part: Part, file: File, columns: Columns) -> Iterator[Record]:
 
 
 class _Raw(io.RawIOBase):
-    """Lines of bytes as a file."""
+    """Lines of bytes, readable as a file."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = iter(lines)
@@ -149,13 +152,13 @@ class _Raw(io.RawIOBase):
 
 
 def _used(file: File, header: Sequence[str], columns: Columns) -> list[tuple[str, int]]:
-    """Field and place of the columns that are read; raises `InputError` where none holds text."""
+    """Field and position of each column that is read; raises `InputError` if none of them holds text."""
     places = {name: place for place, name in enumerate(header)}
     used = [(field, places[columns.get(field, field)]) for field in _FIELDS if columns.get(field, field) in places]
     if not any(field in TEXTS for field, _ in used):
         raise InputError(
             f"{file.name} has no column named text, html or paragraphs (its columns are {', '.join(header[:20])}); "
-            "say which is the text, as in --column text=body."
+            "name the column of the text, as in --column text=body."
         )
     return used
 
@@ -165,7 +168,7 @@ def _parquet(part: Part, file: File, columns: Columns) -> Iterator[Piece]:
 
     with file.open() as content:
         with _parquet_faults(file):
-            batches = read_parquet(content, batch_size=_RECORDS_A_PIECE)
+            batches = read_parquet(content, batch_size=_RECORDS_PER_PIECE)
         used = _used(file, batches.schema.names, columns)
         first = 1
         for number in count():
@@ -181,7 +184,7 @@ def _parquet(part: Part, file: File, columns: Columns) -> Iterator[Piece]:
 
 @contextmanager
 def _parquet_faults(file: File) -> Iterator[None]:
-    """The library may also panic, which is no `Exception`."""
+    """Turns errors of the library into `InputError`; it may also panic, which raises a `BaseException`."""
     try:
         yield
     except BaseException as error:

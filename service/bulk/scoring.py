@@ -1,4 +1,4 @@
-"""From records to rows: a row a paragraph with its scores and decisions, and a row for what could not be scored."""
+"""From records to rows: a row per paragraph with its scores and decisions, or a row that says what is wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Options:
 
 @dataclass(slots=True)
 class Count:
-    """What was done."""
+    """Numbers of articles and paragraphs that were scored, and of articles that could not be scored."""
 
     articles: int = 0
     paragraphs: int = 0
@@ -42,7 +42,7 @@ class Count:
 
 def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) -> list[Column]:
     """The columns of the output. `record` numbers the article within its source, from 1; offsets are code points."""
-    found = [
+    columns = [
         Column("source", "text"),
         Column("record", "whole"),
         *(Column(fact, "text") for fact in FACTS),
@@ -52,11 +52,11 @@ def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) 
         Column("end", "whole"),
     ]
     if options.with_text:
-        found.append(Column("text", "text"))
+        columns.append(Column("text", "text"))
     for frame in frames:
-        found += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
-        found += [Column(f"{frame}_{stance}", "number") for stance in stances]
-    return [*found, Column("model_version", "text"), Column("problem", "text")]
+        columns += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
+        columns += [Column(f"{frame}_{stance}", "number") for stance in stances]
+    return [*columns, Column("model_version", "text"), Column("problem", "text")]
 
 
 def rows_of(
@@ -64,8 +64,8 @@ def rows_of(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Batches of rows, in the order of the records; adds to `count`."""
     waiting = iter(records)
-    while some := list(islice(waiting, _ARTICLES_AT_ONCE)):
-        yield _rows(some, model, settings, options, count)
+    while batch := list(islice(waiting, _ARTICLES_AT_ONCE)):
+        yield _rows(batch, model, settings, options, count)
 
 
 def _rows(
@@ -108,15 +108,15 @@ def _read(record: Record, model: FrameModel, settings: Settings, options: Option
 
 
 class RecordError(FramingError):
-    """A record is no article."""
+    """A record is not an article."""
 
 
 def request_of(record: Record, options: Options) -> ClassifyRequest:
-    """What a record asks to be classified; raises `RecordError`. What the facts of an article are is not looked at."""
+    """The request to classify a record; raises `RecordError`. The facts of the article are not checked."""
     if record.fault is not None:
         raise RecordError(record.fault)
     if not isinstance(record.fields, dict):
-        raise RecordError("It is not an article: it is no JSON object.")
+        raise RecordError("It is not an article: it is not a JSON object.")
     fields = {name: record.fields[name] for name in _SCORED if record.fields.get(name) is not None}
     if options.force_language:
         fields["force_language"] = options.force_language
@@ -128,7 +128,7 @@ def request_of(record: Record, options: Options) -> ClassifyRequest:
 
 
 def _facts(fields: Any) -> tuple[str | None, ...]:
-    """What the input says of an article, as it says it."""
+    """The facts of an article, unchanged, in the order of `FACTS`."""
     if not isinstance(fields, Mapping):
         return (None,) * len(FACTS)
     return tuple(_as_text(fields.get(fact)) for fact in FACTS)
@@ -141,7 +141,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterable[tuple[Any, ...]]:
-    """The cells of scores and decisions of each paragraph, after its text where that is asked for."""
+    """The cells of scores, decisions and stances of each paragraph, after its text if the options include it."""
     if not texts:
         return ()
     scored = model.score_with_stances(texts)
@@ -150,7 +150,7 @@ def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterabl
         decisions = decide(scored.frames[:, k], model.card.cuts[options.operating_point][frame])
         cells += [scored.frames[:, k].tolist(), decisions]
         absent = np.array(decisions) == "absent"
-        voices = scored.stances[:, k].astype(object)
-        voices[absent] = None
-        cells += voices.T.tolist()
+        stances = scored.stances[:, k].astype(object)
+        stances[absent] = None
+        cells += stances.T.tolist()
     return zip(*cells, strict=True)

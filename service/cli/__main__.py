@@ -1,8 +1,10 @@
-"""The commands. Each reads its options, calls one function of the house and shows the result."""
+"""The commands. Each reads its options, calls a function of the service and shows the result."""
 
-# Importing a module registers its commands; the order is that of `framing --help`.
-from service.cli import serving, training, evaluation, annotations, models, scoring, installation, upkeep, keys  # noqa: F401, I001
+# Importing a module registers its commands, in the order of `framing --help`.
+from service.cli import serving, training, evaluation, annotations, models, scoring, installation, keys  # noqa: F401, I001
 from service.cli.commands import app
+
+__all__ = ["app"]
 
 if __name__ == "__main__":
     app()

@@ -1,8 +1,8 @@
-"""Backup and restore of everything: the database and the models, as of one moment, while the service runs.
+"""Backup and restore of everything: the database and the models, as of a single moment, while the service runs.
 
-A backup is one zip file: `database.sqlite3`, made by SQLite's own backup, the files of the registry, and
-`contents.json` with the SHA-256 of each. PostgreSQL has tools of its own for its part (`pg_dump`, `pg_restore`): then
-the file holds the models, and says so.
+A backup is a zip file: `database.sqlite3`, made by SQLite's own backup, the files of the registry, and `contents.json`
+with the SHA-256 of each. For PostgreSQL use its own tools (`pg_dump`, `pg_restore`): the backup then holds the models
+alone, and `contents.json` records that.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class BackupError(FramingError):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup holds."""
+    """A backup file and its contents: `files` counts the database too, `size` is in bytes."""
 
     path: str
     made_at: str
@@ -44,24 +44,24 @@ class Backup:
 
 
 def back_up(settings: Settings, path: Path, progress: Callable[[str, float], None]) -> Backup:
-    """Writes a backup, whole or not at all; raises `BackupError` where the file is there already."""
+    """Writes a backup, whole or not at all; raises `BackupError` if the file exists."""
     if path.exists():
-        raise BackupError(f"{path} is there already.")
+        raise BackupError(f"{path} already exists.")
     database, storage = Database(settings.store_url), Registry(settings.models_location).storage
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         with TemporaryDirectory(dir=path.parent) as folder:
             copy = Path(folder) / _DATABASE
-            # The database first: a model that it tells of is in the registry by then, and stays there.
+            # The database first: every model that it names is in the registry by then, and stays there.
             if database.is_sqlite:
                 database.ping()
                 database.copy_to(copy, lambda share: progress("database", share))
-            found = _write(unfinished, copy if copy.exists() else None, storage, progress)
+            contents = _write(unfinished, copy if copy.exists() else None, storage, progress)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
         database.close()
-    return Backup(str(path), found["made_at"], bool(found["database"]), len(found["sha256"]), path.stat().st_size)
+    return _described(path, contents)
 
 
 def _write(
@@ -79,36 +79,41 @@ def _write(
             archive.writestr(_MODELS + name, content)
             digests[_MODELS + name] = hashlib.sha256(content).hexdigest()
             progress("models", number / len(names))
-        found: dict[str, Any] = {
+        contents: dict[str, Any] = {
             "program": product_version(),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "database": database is not None,
             "sha256": digests,
         }
-        archive.writestr(_CONTENTS, json.dumps(found, indent=1))
+        archive.writestr(_CONTENTS, json.dumps(contents, indent=1))
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return found
+    return contents
+
+
+def _described(path: Path, contents: dict[str, Any]) -> Backup:
+    size = path.stat().st_size
+    return Backup(str(path), contents["made_at"], bool(contents["database"]), len(contents["sha256"]), size)
 
 
 def restore(settings: Settings, path: Path) -> Backup:
-    """Puts a backup into an empty data folder; raises `BackupError` for a damaged file or a place that is in use."""
+    """Puts a backup into an empty data folder; raises `BackupError` for a damaged file or a folder with data."""
     target, storage = Database(settings.store_url), storage_at(settings.models_location)
     try:
         place = Path(target.url.database or "") if target.is_sqlite else None
     finally:
         target.close()
     if (place is not None and place.exists()) or storage.files("versions"):
-        raise BackupError("There is a database or a model already; restore into an empty FRAMING_DATA_DIR.")
+        raise BackupError("The data folder has a database or a model; restore into an empty FRAMING_DATA_DIR.")
     try:
         with zipfile.ZipFile(path) as archive:
-            found = json.loads(archive.read(_CONTENTS))
-            digests: dict[str, str] = found["sha256"]
+            contents = json.loads(archive.read(_CONTENTS))
+            digests: dict[str, str] = contents["sha256"]
             _require_whole(archive, digests)
             for name in digests:
                 if name.startswith(_MODELS):
                     storage.write(name.removeprefix(_MODELS), archive.read(name))
-            if place is not None and found["database"]:
+            if place is not None and contents["database"]:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(_DATABASE) as source, place.with_suffix(".restoring").open("wb") as out:
                     shutil.copyfileobj(source, out, _BLOCK)
@@ -116,18 +121,18 @@ def restore(settings: Settings, path: Path) -> Backup:
                     os.fsync(out.fileno())
                 os.replace(place.with_suffix(".restoring"), place)
     except UNREADABLE_ARCHIVE as error:
-        raise BackupError(f"{path} is no backup that can be read: {error}.") from error
-    return Backup(str(path), found["made_at"], bool(found["database"]), len(digests), path.stat().st_size)
+        raise BackupError(f"{path} cannot be read as a backup: {error}.") from error
+    return _described(path, contents)
 
 
 def _require_whole(archive: zipfile.ZipFile, digests: dict[str, str]) -> None:
-    """Every file is read and held against its digest before the first is put in place."""
+    """Compares every file with its digest; done before the first is put in place."""
     for name, digest in digests.items():
         if name != _DATABASE and not (name.startswith(_MODELS) and ".." not in name.split("/")):
-            raise BackupError(f"The backup names a file '{name}' that does not belong in one.")
+            raise BackupError(f"The backup names a file '{name}' that does not belong in a backup.")
         with archive.open(name) as file:
-            found = _digest_of(file)
-        if found != digest:
+            actual = _digest_of(file)
+        if actual != digest:
             raise BackupError(f"The file {name} of the backup is damaged.")
 
 

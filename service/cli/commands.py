@@ -1,4 +1,4 @@
-"""What all commands share: the application, help with an example, errors as sentences, JSON for machines."""
+"""Shared by all commands: the application, help with an example, errors as sentences, JSON for programs."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from labels.errors import FramingError
+from service.processes import protect_children
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @contextmanager
@@ -46,18 +47,19 @@ def _errors_as_sentences() -> Iterator[None]:
 
 
 def _place(setting: str = "", *inside: str) -> str:
-    """The variable at fault and what in it, or that it is the settings as a whole."""
+    """The variable at fault, and the part of its value; or the settings as a whole."""
     return ": ".join([f"FRAMING_{setting.upper()}", *inside]) if setting else "Settings"
 
 
 def command(
     example: str, *, of: typer.Typer = app, **options: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command, of a group if one is named, whose help ends with an example and whose errors are sentences."""
+    """Registers a command, in the group `of`: its help ends with an example, and its errors become sentences."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> None:
+            protect_children()
             with _errors_as_sentences():
                 function(*args, **kwargs)
 
@@ -67,7 +69,7 @@ def command(
 
 
 def write_file(path: Path, content: str) -> None:
-    """Writes a text where a user wants it; its folder is made where it is missing."""
+    """Writes a text to a file, whose folder is made if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8", newline="")
 
@@ -78,12 +80,9 @@ def print_json(content: Any) -> None:
 
 @contextmanager
 def open_database(settings: Settings) -> "Iterator[tuple[Database, Codebook]]":
+    """The database and the codebook of the settings."""
     from labels.codebook import read_codebook
     from service.store.sql.database import Database
 
-    database = Database(settings.store_url)
-    database.migrate()
-    try:
+    with Database.opened(settings.store_url) as database:
         yield database, read_codebook(settings.codebook)
-    finally:
-        database.close()

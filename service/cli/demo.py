@@ -1,6 +1,6 @@
-"""A demonstration: made-up articles of months and several outlets, coders who code them, and a run to judge it.
+"""A demonstration: made-up articles of several outlets over half a year, annotations on them, and a training run.
 
-Everything goes the way of real articles and codes, so each page shows what it would show then.
+Everything is stored like real articles and annotations, so that each page shows what it would show for them.
 """
 
 import random
@@ -22,26 +22,27 @@ from service.coding.annotate import new_annotation
 from service.coding.queue import tasks_for
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations, articles, champion, training_runs
-from service.store.new_articles import add_all, new_article
+from service.store.articles import add_articles, new_article
 from service.store.scorings import Scoring
 from service.store.sql.database import Database
 from service.store.tables import articles as articles_table
-from training.registry.versions import Promotion
+from training.registry.promotions import Promotion
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
 
 ARTICLES, WEEKS = 260, 26
-CODES = {"mira": 260, "tomas": 120}
+# Paragraphs that each coder codes.
+PARAGRAPHS = {"mira": 260, "tomas": 120}
+# Share of a coder's decisions that differ from the frames that the sentences were written for.
 _ERROR = 0.06
-"""Share of a coder's decisions that differ from what the sentences were written for."""
 _NONE = "none"
-_ANY_COPY = 0.06
-
+# Probability that another outlet reprints an article.
+_REPRINTED = 0.06
 _SEED = 20261121
 
 
 class DemoError(FramingError):
-    """The demonstration needs a folder of its own."""
+    """The data folder has articles, with which the demonstration would be mixed up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +55,59 @@ class _Article:
 def fill(
     database: Database, codebook: Codebook, model: FrameModel, promotion: Promotion, progress: Callable[[float], None]
 ) -> tuple[int, int]:
-    """Stores the articles and codes and queues a training run; the numbers of articles and codes."""
+    """Stores the articles and annotations and queues a training run; returns the numbers of both.
+
+    `progress` is called with the share of the articles that is stored. Raises `DemoError` if any article is stored.
+    """
     with database.read() as connection:
         if connection.scalar(select(func.count()).select_from(articles_table)):
-            raise DemoError("There are articles in this folder already; set FRAMING_DATA_DIR to an empty one.")
+            raise DemoError("The data folder has articles; set FRAMING_DATA_DIR to an empty folder.")
     with database.write() as connection:
         champion.note(connection, promotion.number, promotion.version)
     chance = random.Random(_SEED)  # noqa: S311 - a demonstration, the same each time
     written = tuple(_articles(chance))
-    truth: dict[str, frozenset[str]] = {}
+    intended: dict[str, frozenset[str]] = {}
     for place, article in enumerate(written):
         with database.write() as connection:
-            _store(connection, article, model, truth)
+            _store(connection, article, model, intended)
         progress((place + 1) / len(written))
-    codes = 0
-    for coder, wanted in CODES.items():
+    coded = 0
+    for coder, limit in PARAGRAPHS.items():
         with database.write() as connection:
-            codes += _code(connection, coder, wanted, codebook, model, truth, chance)
+            coded += _annotate(connection, coder, limit, codebook, model, intended, chance)
     with database.write() as connection:
-        training_runs.create(connection, training_runs.default_request("demonstration: the codes of mira and tomas"))
-    return len(written), codes
+        training_runs.create(connection, training_runs.RunRequest("demonstration: the annotations of mira and tomas"))
+    return len(written), coded
 
 
-def _store(connection: Connection, article: _Article, model: FrameModel, truth: dict[str, frozenset[str]]) -> None:
+def _store(connection: Connection, article: _Article, model: FrameModel, intended: dict[str, frozenset[str]]) -> None:
     split = split_paragraphs(article.paragraphs)
     texts = [paragraph.text for paragraph in split.paragraphs]
-    found = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
-    scoring = Scoring(model.card.version, model.card.codebook_version, "balanced", found)
+    classification = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
+    scoring = Scoring(model.card.version, model.card.codebook_version, "balanced", classification)
     new = new_article(article.metadata, "en", split, scoring)
-    if add_all(connection, [new]) == [new.article.id]:
-        truth |= {f"{new.article.id}:{p.index}": article.frames[p.index] for p in split.paragraphs}
+    if add_articles(connection, [new]) == [new.article.id]:
+        intended |= {f"{new.article.id}:{p.index}": article.frames[p.index] for p in split.paragraphs}
 
 
-def _code(
+def _annotate(
     connection: Connection,
     coder: str,
-    wanted: int,
+    limit: int,
     codebook: Codebook,
     model: FrameModel,
-    truth: Mapping[str, frozenset[str]],
+    intended: Mapping[str, frozenset[str]],
     chance: random.Random,
 ) -> int:
-    tasks = tasks_for(connection, coder, wanted, model, np.random.default_rng(_SEED))
+    tasks = tasks_for(connection, coder, limit, model, np.random.default_rng(_SEED))
     for task in tasks:
-        carried = truth[f"{task.article_id}:{task.paragraph}"]
+        carried = intended[f"{task.article_id}:{task.paragraph}"]
         frames: dict[str, Stance] = {}
         for frame in codebook.keys:
             if (frame in carried) != (chance.random() < _ERROR):
                 frames[frame] = chance.choices(("advanced", "reported", "contested"), (4, 5, 1))[0]
-        code = AnnotationRequest(coder=coder, article_id=task.article_id, paragraph=task.paragraph, frames=frames)
-        annotations.add(connection, new_annotation(connection, code, codebook, None))
+        request = AnnotationRequest(coder=coder, article_id=task.article_id, paragraph=task.paragraph, frames=frames)
+        annotations.add(connection, new_annotation(connection, request, codebook, None))
     return len(tasks)
 
 
@@ -116,7 +120,7 @@ def _articles(chance: random.Random) -> Any:
         outlet = chance.choice(content["outlets"])
         article = _article(content, chance, outlet, first + timedelta(days=day, minutes=chance.randrange(600)), day)
         yield article
-        if chance.random() < _ANY_COPY:  # wire copy: another outlet prints it the day after
+        if chance.random() < _REPRINTED:  # wire copy: another outlet prints it the next day
             other = chance.choice([name for name in content["outlets"] if name != outlet])
             yield _Article(_reprinted(article.metadata, other), article.paragraphs, article.frames)
 
@@ -151,7 +155,7 @@ def _article(content: Mapping[str, Any], chance: random.Random, outlet: str, mom
 
 
 def _leaning(frames: list[str], outlet: int, week: float) -> dict[str, float]:
-    """How likely each frame is: outlets lean differently, and in the fifteenth week something happens."""
+    """The weight of each frame: outlets lean differently, and an event in the fifteenth week changes the coverage."""
     after = 1.0 if week > WEEKS * 0.55 else 0.0
     weights = {frame: 1.0 + (1.6 if place == outlet else 0.0) for place, frame in enumerate(frames) if frame != _NONE}
     return {

@@ -1,4 +1,4 @@
-"""`framing doctor`: whether everything that the service needs is there and sound."""
+"""`framing doctor`: checks that everything that the service needs exists and is undamaged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,17 @@ from sqlalchemy.exc import DBAPIError
 from labels.annotations import read_corpus
 from labels.codebook import read_codebook
 from labels.errors import FramingError
+from service.errors import DatabaseError
 from service.settings import Settings
 from service.store import audit
-from service.store.sql.database import Database, DatabaseError
+from service.store.sql.database import Database
 from training.errors import NoChampionError
 from training.registry.versions import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: whether it is sound, and what was seen or what to do."""
+    """The result of a check: whether `subject` is in order, and what was seen or has to be done."""
 
     subject: str
     ok: bool
@@ -27,7 +28,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Looks at everything, changes nothing, stops at nothing."""
+    """Checks everything, even after a fault, and changes nothing."""
     registry = Registry(settings.models_location)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("codebook", lambda: _codebook(settings)),
@@ -72,7 +73,7 @@ def _database(settings: Settings) -> str:
                 verdict = connection.execute(text("PRAGMA integrity_check")).scalar_one()
             if verdict != "ok":
                 raise DatabaseError(f"The database file is damaged: {verdict}. Restore a backup.")
-        return f"reachable and sound ({database.url.render_as_string(hide_password=True)})"
+        return f"reachable and undamaged ({database.url.render_as_string(hide_password=True)})"
     finally:
         database.close()
 
@@ -80,11 +81,11 @@ def _database(settings: Settings) -> str:
 def _audit(settings: Settings) -> str:
     database = Database(settings.store_url)
     if database.is_sqlite and not Path(database.url.database or "").is_file():
-        return "nothing yet"
+        return "empty"
     try:
         database.ping()
         with database.read() as connection:
-            return f"{audit.verify(connection)} lines, each as it was written"
+            return f"{audit.verify(connection)} lines, all unchanged"
     except DatabaseError:
         raise
     except DBAPIError as error:
@@ -106,7 +107,7 @@ def _codebooks_agree(settings: Settings, registry: Registry) -> str:
     codebook = read_codebook(settings.codebook)
     if card.frame_keys != codebook.keys or card.codebook_version != codebook.version:
         raise FramingError(
-            f"The champion follows version {card.codebook_version} of '{card.codebook_name}' and the settings name "
+            f"The champion follows version {card.codebook_version} of '{card.codebook_name}', but the settings name "
             f"version {codebook.version} of '{codebook.name}': train a model for it."
         )
     return "the same as in the settings"
@@ -116,7 +117,7 @@ def _leftovers(registry: Registry) -> str:
     unfinished = registry.unfinished()
     if unfinished:
         raise FramingError(
-            f"Killed processes left {len(unfinished)} things unfinished where the models are; when nothing trains, "
+            f"Killed processes left {len(unfinished)} unfinished files beside the models; while nothing trains, "
             f"delete {', '.join(unfinished[:5])}."
         )
     return "none"
@@ -125,6 +126,6 @@ def _leftovers(registry: Registry) -> str:
 def _model_check(registry: Registry, version: str) -> Callable[[], str]:
     def check() -> str:
         registry.load(version)
-        return "its file is the one that was registered and loads"
+        return "unchanged since it was registered, and loads"
 
     return check

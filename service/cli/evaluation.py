@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.validation import Disagreement, Validation
 
 _CODED = {True: "present", False: "absent"}
-_Version = Annotated[str | None, typer.Argument(help="Which version; without it the champion.")]
+_Version = Annotated[str | None, typer.Argument(help="Model version; default: the champion.")]
 
 
 @command("framing behaviour v2", rich_help_panel="Models")
@@ -27,13 +27,12 @@ def behaviour(
     markdown: Annotated[Path | None, typer.Option(help="Also write the table as Markdown here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check what must not move a model's decisions (names, spelling, ...) and what must; exit with 1 if it fails."""
+    """Check which changes of a text (names, spelling, …) change a model's decisions; exit with 1 if a check fails."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.cli import console
     from training.behaviour import check_behaviour
-    from training.reports.card import table
-    from training.reports.report import BEHAVIOUR_HEAD, behaviour_rows
+    from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, table
 
     settings = Settings()
     model = _model(settings, version)
@@ -52,51 +51,52 @@ def behaviour(
 @command("framing validate our-paragraphs.jsonl --disagreements differ.csv", rich_help_panel="Models")
 def validate(
     path: Annotated[
-        Path | None, typer.Argument(help="Coded paragraphs: a file or folder of JSON Lines, as a corpus has them.")
+        Path | None, typer.Argument(help="Coded paragraphs: a file or folder of JSON Lines in the form of the corpus.")
     ] = None,
     stored: Annotated[
-        bool, typer.Option(help="Instead of a file: codes of stored articles that the model was not trained on.")
+        bool, typer.Option(help="Use the annotations of stored articles that the model was not trained on.")
     ] = False,
-    version: Annotated[str | None, typer.Option(help="Which version; without it the champion.")] = None,
-    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
+    version: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
+    operating_point: Annotated[OperatingPoint, typer.Option(help="Set of thresholds that decide.")] = "balanced",
     disagreements: Annotated[
-        Path | None, typer.Option(help="Write where coders and model differ here, as CSV, what it was surest of first.")
+        Path | None, typer.Option(help="Write the disagreements of coders and model here, as CSV, the surest first.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model on paragraphs that people coded and it never saw, such as those of your own outlets.
+    """Judge a model on coded paragraphs that it never saw, such as paragraphs of your own outlets.
 
-    Paragraphs that the coding queue chose because the model was unsure make it look worse than it is.
+    Paragraphs that the coding queue drew as uncertain make the model look worse than it is.
     """
-    from service.cli import console
-    from training.reports.card import FIGURES_HEAD, figures_rows, table
+    from service.cli import console, console_models
+    from training.reports.tables import FIGURES_HEAD, figures_rows, table
     from training.validation import validate as validate_model
 
     if stored == (path is not None):
-        raise typer.BadParameter("give either a file of coded paragraphs or --stored")
+        raise typer.BadParameter("name either a file of coded paragraphs or --stored")
     settings = Settings()
     model = _model(settings, version)
-    found = validate_model(model, *_coded(settings, path, model), operating_point)
+    result = validate_model(model, *_coded(settings, path, model), operating_point)
     if markdown is not None:
-        tables = [table(FIGURES_HEAD, figures_rows(e)) for e in (found.evaluation, found.stances) if e is not None]
+        tables = [table(FIGURES_HEAD, figures_rows(e)) for e in (result.evaluation, result.stances) if e is not None]
         write_file(markdown, "\n\n".join(tables) + "\n")
     if disagreements is not None:
-        write_file(disagreements, _disagreements_csv(found.disagreements).decode())
+        write_file(disagreements, _disagreements_csv(result.disagreements).decode())
     if as_json:
-        print_json({"version": model.card.version, "notes": _notes(found), **asdict(found)})
+        print_json({"version": model.card.version, "notes": _notes(result), **asdict(result)})
         return
-    console.show_evaluation(found.evaluation)
-    if found.stances is not None:
-        console.show_evaluation(found.stances)
-    console.show_sentences("Note", _notes(found))
+    console_models.show_evaluation(result.evaluation)
+    if result.stances is not None:
+        console_models.show_evaluation(result.stances)
+    console.show_sentences("Note", _notes(result))
 
 
 def _coded(settings: Settings, path: Path | None, model: "FrameModel") -> "tuple[Codebook, Sequence[CodedParagraph]]":
-    """The codebook and the coded paragraphs of a file, or of the database without those of the model's training."""
+    """The codebook, and the coded paragraphs of a file or, without those that the model saw, of the database."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.store import annotations
+    from service.store.articles import stored_ids
 
     if path is not None:
         codebook = read_codebook(settings.codebook)
@@ -104,18 +104,20 @@ def _coded(settings: Settings, path: Path | None, model: "FrameModel") -> "tuple
     seen = set(model.card.stored_articles)
     with open_database(settings) as (database, codebook), database.read() as connection:
         coded = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=True)
-    unseen = [one for one in coded if annotations.is_of_stored_article(one) and one.article not in seen]
-    return codebook, unseen
+        stored = stored_ids(connection, {paragraph.article for paragraph in coded})
+    return codebook, [paragraph for paragraph in coded if paragraph.article in stored - seen]
 
 
-def _notes(found: "Validation") -> list[str]:
-    """What a reader of the figures has to know."""
+def _notes(result: "Validation") -> list[str]:
+    """Notes for a reader of the figures."""
     notes = []
-    if found.sources_known:
-        names = ", ".join(found.sources_known)
-        notes.append(f"The model was trained on {names} too, on these paragraphs or others: figures may be too good.")
-    if found.unsettled:
-        notes.append(f"{found.unsettled} paragraphs were left out because their coders are tied.")
+    if result.sources_known:
+        names = ", ".join(result.sources_known)
+        notes.append(
+            f"The model was also trained on {names}, on these or other paragraphs, so the figures may be too good."
+        )
+    if result.unsettled:
+        notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
     return notes
 
 
@@ -135,19 +137,19 @@ def _disagreements_csv(disagreements: "Sequence[Disagreement]") -> bytes:
     return whole(columns, [list(map(_row, disagreements))], "csv")
 
 
-def _row(one: "Disagreement") -> tuple[str | int | float, ...]:
-    coded = one.paragraph
-    words, score = " ".join(one.words), round(one.score, 3)
-    return coded.article, coded.index, coded.source, one.frame, _CODED[one.coded], score, words, coded.text
+def _row(entry: "Disagreement") -> tuple[str | int | float, ...]:
+    paragraph, words, score = entry.paragraph, " ".join(entry.words), round(entry.score, 3)
+    place = (paragraph.article, paragraph.index, paragraph.source)
+    return *place, entry.frame, _CODED[entry.coded], score, words, paragraph.text
 
 
 @command("framing report appendix/ --coded our-paragraphs.jsonl", rich_help_panel="Models")
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder to write into; it is made where it is missing.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; it is made if it is missing.")],
     coded: Annotated[
-        Path | None, typer.Option(help="Coded paragraphs that the model never saw: it is validated on them too.")
+        Path | None, typer.Option(help="Coded paragraphs that the model never saw, to validate it on.")
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Which version; without it the champion.")] = None,
+    version: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a paper's appendix: methods, LaTeX and CSV tables, plots, model card, datasheet, behaviour, references."""
@@ -162,7 +164,7 @@ def report(
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})
     else:
-        typer.echo(f"Wrote {len(written)} files into {folder}; {folder / 'README.md'} says what each is.")
+        typer.echo(f"Wrote {len(written)} files into {folder}; {folder / 'README.md'} describes each.")
 
 
 def _model(settings: Settings, version: str | None) -> "FrameModel":

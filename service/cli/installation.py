@@ -1,16 +1,22 @@
-"""Commands about an installation: its settings, whether it is sound, and made-up data to look at."""
+"""Commands about an installation: its settings, its health, backups, purges, and made-up data to look at."""
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from service.cli.commands import AsJson, command, open_database, print_json
 from service.settings import Settings
 
+_PANEL = "Care"
+_PACKAGE = Path(__file__).parents[2]
+
 
 @command("FRAMING_DATA_DIR=demo-data framing demo")
 def demo(as_json: AsJson = False) -> None:
-    """Fill an empty data folder with made-up articles and codes, so that every page shows something."""
+    """Fill an empty data folder with made-up articles and annotations, so that every page shows something."""
     from service.cli import console
     from service.cli import demo as demonstration
     from training.registry.versions import Registry
@@ -18,29 +24,63 @@ def demo(as_json: AsJson = False) -> None:
     settings = Settings()
     model, promotion = Registry(settings.models_location).load_champion()
     with open_database(settings) as (database, codebook), console.progress_bar() as progress:
-        articles, codes = demonstration.fill(
+        articles, annotations = demonstration.fill(
             database, codebook, model, promotion, lambda share: progress("made-up articles", share)
         )
     if as_json:
-        print_json({"articles": articles, "codes": codes})
+        print_json({"articles": articles, "annotations": annotations})
     else:
-        typer.echo(f"Stored {articles} made-up articles and {codes} codes; a training run is queued.")
+        typer.echo(f"Stored {articles} made-up articles and {annotations} annotations; a training run is queued.")
 
 
 @command("framing settings > docs/settings.md")
 def settings(as_json: AsJson = False) -> None:
-    """List every setting with its meaning, default and present value, as Markdown."""
-    from service.cli.settings_table import settings_rows, settings_table
-
+    """List every setting with its meaning and default as Markdown, or with its current value as JSON."""
     if as_json:
-        print_json(settings_rows(Settings()))
+        print_json(_settings_rows(Settings()))
     else:
         typer.echo(settings_table())
 
 
+def _settings_rows(settings: Settings) -> list[dict[str, Any]]:
+    """Name, meaning and current value of every setting."""
+    return [
+        {"name": _variable(name), "meaning": field.description, "value": _as_text(getattr(settings, name))}
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def settings_table() -> str:
+    """The settings as a Markdown document, with their defaults."""
+    from training.reports.tables import table
+
+    rows = [
+        [f"`{_variable(name)}`", _default(field.default), field.description or ""]
+        for name, field in Settings.model_fields.items()
+    ]
+    return (
+        "# Settings\n\nEnvironment variables, or lines of a file `.env` in the working folder. "
+        "Made by `framing settings`.\n\n" + table(["Variable", "Default", "Meaning"], rows)
+    )
+
+
+def _variable(name: str) -> str:
+    return f"FRAMING_{name.upper()}"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, Path):
+        return f"`{value.relative_to(_PACKAGE) if value.is_relative_to(_PACKAGE) else value}`"
+    return f"`{_as_text(value).lower() if isinstance(value, bool) else _as_text(value)}`" if value != "" else "none"
+
+
+def _as_text(value: Any) -> str:
+    return value.model_dump_json(exclude_none=True) if isinstance(value, BaseModel) else str(value)
+
+
 @command("framing doctor")
 def doctor(as_json: AsJson = False) -> None:
-    """Look whether codebook, corpus, database and models are sound; exit with 1 if something is not."""
+    """Check codebook, corpus, database and models; exit with 1 if anything is wrong."""
     from service.cli import console
     from service.cli.doctor import examine
 
@@ -50,4 +90,56 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         console.show_findings(findings)
     if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@command("framing backup framing-2026-11-21.zip", rich_help_panel=_PANEL)
+def backup(path: Path, as_json: AsJson = False) -> None:
+    """Write database and models into a file, as of a single moment, while the service runs."""
+    from service.cli import console
+    from service.cli.backup import back_up
+
+    with console.progress_bar() as progress:
+        made = back_up(Settings(), path, progress)
+    if as_json:
+        print_json(asdict(made))
+        return
+    database = "the database and" if made.database else "not the database, which is PostgreSQL's (use pg_dump), but"
+    typer.echo(f"{made.path} holds {database} {made.files - made.database} files of models.")
+
+
+@command("FRAMING_DATA_DIR=restored framing restore framing-2026-11-21.zip", rich_help_panel=_PANEL)
+def restore(path: Path, as_json: AsJson = False) -> None:
+    """Put a backup into an empty data folder, after checking that it is complete."""
+    from service.cli import backup
+
+    restored = backup.restore(Settings(), path)
+    if as_json:
+        print_json(asdict(restored))
+    else:
+        typer.echo(f"Restored the backup of {restored.made_at}. Check the result with `framing doctor`.")
+
+
+@command("framing purge 0123456789abcdef0123456789abcdef", rich_help_panel=_PANEL)
+def purge(
+    identifiers: Annotated[list[str], typer.Argument(metavar="ARTICLE_ID...")],
+    as_json: AsJson = False,
+) -> None:
+    """Purge articles: remove them with everything derived from them, and overwrite their bytes in the database."""
+    from service.articles.purge import purge as purge_articles
+    from service.store.callers import COMMAND_LINE
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    with open_database(settings) as (database, _):
+        purged = purge_articles(database, Registry(settings.models_location), identifiers, COMMAND_LINE)
+    if as_json:
+        print_json(asdict(purged))
+    else:
+        typer.echo(f"Purged {len(purged.removed)} articles.")
+        if purged.models:
+            typer.echo(f"Models that were trained on them: {', '.join(purged.models)}; retrain if that matters.")
+    for missing in purged.missing:
+        typer.secho(f"No article is stored under the id {missing}.", err=True, fg="red")
+    if purged.missing:
         raise typer.Exit(1)

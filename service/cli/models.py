@@ -10,26 +10,26 @@ from service.cli.commands import AsJson, command, open_database, print_json
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from training.registry.versions import Promotion
+    from training.registry.promotions import Promotion
 
 
 @command("framing models", rich_help_panel="Models")
 def models(as_json: AsJson = False) -> None:
-    """List the model versions, their figures, and who promoted which when and why."""
-    from service.cli import console
+    """List the model versions with their figures, and the history of promotions."""
+    from service.cli import console_models
     from service.models.answers import model_cards, model_list
     from training.registry.versions import Registry
 
     registry = Registry(Settings().models_location)
-    found, history = model_list(registry, *model_cards(registry)), registry.history()
+    listed, history = model_list(registry, *model_cards(registry)), registry.history()
     if as_json:
-        print_json({**found.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
+        print_json({**listed.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
     else:
-        console.show_models(found, history)
+        console_models.show_models(listed, history)
 
 
-Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
-By = Annotated[str, typer.Option(help="Who; kept in the history.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the history.")]
+By = Annotated[str, typer.Option(help="Name, for the history.")]
 
 
 @command("framing promote v2 --reason 'better on foreign_hand' --by mira", rich_help_panel="Models")
@@ -37,10 +37,12 @@ def promote(
     version: str,
     reason: Reason,
     by: By = "command line",
-    force: Annotated[bool, typer.Option(help="Overrule a verdict against it; kept in the history.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Promote in spite of a verdict against it; the history records that.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version champion; running services take it up within seconds."""
+    """Make a version champion; running services load it within seconds."""
     from training.registry.versions import Registry
 
     settings = Settings()
@@ -50,7 +52,7 @@ def promote(
 
 @command("framing rollback --reason 'misses denials' --by mira", rich_help_panel="Models")
 def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -> None:
-    """Make the champion before the present one champion again."""
+    """Return to the previous champion."""
     from training.registry.versions import Registry
 
     settings = Settings()
@@ -66,17 +68,17 @@ def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) ->
     if as_json:
         print_json(asdict(promotion))
     else:
-        typer.echo(f"{promotion.version} is champion now; before it was {promotion.previous or 'none'}.")
+        typer.echo(f"{promotion.version} is the champion now; before, it was {promotion.previous or 'none'}.")
 
 
 @command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")
 def export_model(
     version: str,
     path: Path,
-    skops: Annotated[bool, typer.Option(help="Write the format of skops, for people who unpickle nothing.")] = False,
+    skops: Annotated[bool, typer.Option(help="Write the format of skops, which is loaded without unpickling.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model into a file for another installation, signed with the key that both have."""
+    """Write a model into a file for another installation, signed with a key that both have."""
     from service.models import transfer
 
     (transfer.export_skops if skops else transfer.export_model)(Settings(), version, path)
@@ -88,7 +90,7 @@ def export_model(
 
 @command("FRAMING_MODEL_KEY=... framing import-model v2.zip", rich_help_panel="Models")
 def import_model(path: Path, as_json: AsJson = False) -> None:
-    """Register the model of a signed file; it is not promoted."""
+    """Register the model of a signed file, without promoting it."""
     from service.models import transfer
     from service.store import audit
     from service.store.callers import COMMAND_LINE

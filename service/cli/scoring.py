@@ -15,7 +15,7 @@ from service.settings import Settings
 from training.scoring.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
-    from service.bulk.job import Engine, Job
+    from service.bulk.job import Executor, Job
     from service.bulk.scoring import Options
     from training.scoring.frame_model import FrameModel
 
@@ -29,28 +29,31 @@ def score(
         ),
     ],
     to: Annotated[
-        str | None, typer.Option(help="Folder or URL for files of scores, a row a paragraph; else they are shown.")
+        str | None, typer.Option(help="Folder or URL for files of scores, a row per paragraph; else they are shown.")
     ] = None,
-    file_format: Annotated[OutputFormat, typer.Option("--format", help="Kind of those files.")] = "parquet",
+    file_format: Annotated[OutputFormat, typer.Option("--format", help="Format of those files.")] = "parquet",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that score, with --to; 1, or as many as cores with a cluster.")
+        int | None,
+        typer.Option(min=1, help="Scoring processes, with --to; default 1, with a local cluster the number of cores."),
     ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers score, with --to.")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="What the input calls a field, as in text=body; may be repeated.")
+        list[str] | None, typer.Option(help="Column of the input for a field, as in text=body; may be repeated.")
     ] = None,
-    with_text: Annotated[bool, typer.Option(help="Put the paragraphs into the files too.")] = False,
-    operating_point: Annotated[OperatingPoint, typer.Option(help="Which thresholds decide.")] = "balanced",
+    with_text: Annotated[bool, typer.Option(help="Also write the text of the paragraphs into the files.")] = False,
+    operating_point: Annotated[OperatingPoint, typer.Option(help="Set of thresholds that decide.")] = "balanced",
     version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
-    force_language: Annotated[str | None, typer.Option(help="Skip language detection, e.g. en.")] = None,
+    force_language: Annotated[
+        str | None, typer.Option(help="Language of all articles, e.g. en, instead of detecting it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the frames of articles; with --json one answer a line.
+    """Find the frames of articles; with --json, print an answer per line.
 
-    With --to any number of articles become Parquet, JSON Lines or CSV, and a run that was ended goes on where it
-    stopped when the same command is given again. For s3:// and the like install the file system that fsspec asks for.
+    With --to, any number of articles become Parquet, JSON Lines or CSV; after an interruption the same command resumes
+    where it stopped. For s3:// and other URLs, install the file system that fsspec names.
     """
     from service.bulk.job import Job
     from service.bulk.scoring import Options
@@ -66,17 +69,17 @@ def score(
         return
     job = Job(to, file_format, columns, options, settings, model)
     with ExitStack() as stack:
-        _run(job, inputs, _engine(stack, workers, cluster), as_json)
+        _run(job, inputs, _executor(stack, workers, cluster), as_json)
 
 
-def _columns(given: list[str]) -> dict[str, str]:
-    for one in given:
-        if "=" not in one:
-            raise typer.BadParameter(f"'{one}' is not of the form FIELD=COLUMN, as in text=body")
-    return dict(one.split("=", 1) for one in given)
+def _columns(assignments: list[str]) -> dict[str, str]:
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise typer.BadParameter(f"'{assignment}' is not of the form FIELD=COLUMN, as in text=body")
+    return dict(assignment.split("=", 1) for assignment in assignments)
 
 
-def _engine(stack: ExitStack, workers: int | None, address: str | None) -> "Engine":
+def _executor(stack: ExitStack, workers: int | None, address: str | None) -> "Executor":
     from service.bulk.cluster import cluster
     from service.bulk.executors import Cluster, Processes, ThisProcess
 
@@ -85,16 +88,16 @@ def _engine(stack: ExitStack, workers: int | None, address: str | None) -> "Engi
     return Cluster(stack.enter_context(cluster(address, workers)))
 
 
-def _run(job: "Job", inputs: list[str], engine: "Engine", as_json: bool) -> None:
+def _run(job: "Job", inputs: list[str], executor: "Executor", as_json: bool) -> None:
     from service.bulk.job import run
-    from service.cli import console
+    from service.cli import console, console_articles
 
     with console.bulk_progress() as progress:
-        summary = run(job, inputs, engine, progress)
+        summary = run(job, inputs, executor, progress)
     if as_json:
         print_json(asdict(summary))
     else:
-        console.show_bulk(summary)
+        console_articles.show_bulk(summary)
 
 
 def _show(
@@ -105,11 +108,11 @@ def _show(
     settings: Settings,
     as_json: bool,
 ) -> None:
-    from service.articles.answers import classified
-    from service.articles.reading import read_article
+    from service.articles.answers import classified_answer
+    from service.articles.reading import classify_article, read_article
     from service.bulk.records import read_records
     from service.bulk.scoring import request_of
-    from service.cli import console
+    from service.cli import console, console_articles
 
     titles, failed = dict(model.card.frames), False
     with console.counter("articles", shown=as_json) as count:
@@ -117,16 +120,17 @@ def _show(
             count()
             try:
                 request = request_of(record, options).model_copy(update={"explain": True})
-                reading = read_article(request, model, settings)
+                article = read_article(request, model, settings)
             except FramingError as error:
                 failed = True
                 typer.secho(f"{record.name}: {error}", err=True, fg="red")
                 continue
-            answer = classified(request, reading, model.card, evidence_terms=settings.evidence_terms)
+            classification = classify_article(article, request, model)
+            answer = classified_answer(request, article, classification, model, evidence_terms=settings.evidence_terms)
             if as_json:
-                found = {"source": record.name, **answer.model_dump(mode="json", exclude_none=True)}
-                sys.stdout.write(json.dumps(found) + "\n")
+                line = {"source": record.name, **answer.model_dump(mode="json", exclude_none=True)}
+                sys.stdout.write(json.dumps(line) + "\n")
             else:
-                console.show_classified(record.name, answer, titles)
+                console_articles.show_classified(record.name, answer, titles)
     if failed:
         raise typer.Exit(1)

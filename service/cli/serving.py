@@ -13,18 +13,18 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; else FRAMING_PORT.")] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes; else FRAMING_SERVER_PROCESSES.")] = None,
 ) -> None:
-    """Serve the REST API on http://127.0.0.1:8000 (see the settings in the documentation)."""
+    """Serve the REST API and the pages on http://127.0.0.1:8000, or as the settings say."""
     from service.server import run
 
-    asked = {"port": port, "server_processes": workers}
-    run(Settings.model_validate({name: value for name, value in asked.items() if value is not None}))
+    options = {"port": port, "server_processes": workers}
+    run(Settings.model_validate({name: value for name, value in options.items() if value is not None}))
 
 
 @command("framing worker")
 def worker(
-    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process has ended.")] = None,
 ) -> None:
-    """Do training runs and score stored articles anew; `framing serve` starts one by itself."""
+    """Perform training runs and rescore stored articles; `framing serve` starts a worker of its own."""
     import logging
 
     from service.jobs.worker import work

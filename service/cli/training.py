@@ -17,17 +17,17 @@ OnCluster = Annotated[
 
 @command("framing train --note 'after the March coding round'")
 def train(
-    note: Annotated[str, typer.Option(help="Kept on the model's card.")] = "",
+    note: Annotated[str, typer.Option(help="Note on the model's card.")] = "",
     seed: Annotated[int | None, typer.Option(help="Same data, code and seed give the same scores.")] = None,
-    if_no_champion: Annotated[bool, typer.Option(help="Do nothing where a champion exists.")] = False,
+    if_no_champion: Annotated[bool, typer.Option(help="Do nothing if a champion exists.")] = False,
     cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on the corpus and register it; the first one becomes champion."""
+    """Train a model on the corpus and register it; the first model becomes champion."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.bulk.cluster import folds_on
-    from service.cli import console
+    from service.cli import console, console_models
     from service.schemas.hyperparameters import chosen
     from training.challenger import DEFAULT_SEED, train_challenger
     from training.registry.versions import Registry
@@ -55,16 +55,16 @@ def train(
     if as_json:
         print_json({"version": card.version, "champion": first})
         return
-    console.show_evaluation(card.left_out)
+    console_models.show_evaluation(card.left_out)
     if card.held_out:
-        console.show_evaluation(card.held_out)
+        console_models.show_evaluation(card.held_out)
     console.show_sentences("Warning", card.warnings)
-    step = "It is champion, being the first." if first else f"Promote it with `framing promote {card.version}`."
+    step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
 
 
 def _silent(_step: str, _share: float) -> None:
-    """The progress of a command that prints JSON."""
+    """Shows no progress: the command prints JSON."""
 
 
 @command("framing evaluate --html reports/evaluation.html")
@@ -78,7 +78,7 @@ def evaluate(
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.bulk.cluster import folds_on
-    from service.cli import console
+    from service.cli import console, console_models
     from service.schemas.hyperparameters import chosen
     from training.reports.evaluate import evaluate_pipeline
     from training.reports.html import report_to_html
@@ -101,4 +101,4 @@ def evaluate(
     if as_json:
         print_json(asdict(report))
     else:
-        console.show_report(report)
+        console_models.show_report(report)

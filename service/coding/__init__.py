@@ -1,1 +1,1 @@
-"""What coders do: annotate, receive paragraphs, compare their decisions, exchange files."""
+"""The work of coders: receiving paragraphs, annotating them, agreement, and files of other tools."""

@@ -1,31 +1,41 @@
-"""Agreement of the coders whose annotations are stored, with the disagreements to settle."""
+"""Agreement of the coders with stored annotations, and the disagreements to settle."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from labels.agreement import FrameAgreement, agreement, stance_agreement
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from service.schemas.annotations import AgreementAnswer, AgreementFigures, CoderPair, Disagreement
-from service.store.annotations import is_of_stored_article
+from service.store import annotations
+from service.store.articles import stored_ids
+from service.store.sql.database import Database
 
-_MOST_DISAGREEMENTS = 500
+_MAX_DISAGREEMENTS = 500
 
 
-def agreement_answer(
-    paragraphs: Sequence[CodedParagraph], settled_by: Mapping[tuple[str, int], str], codebook: Codebook
-) -> AgreementAnswer:
-    """Figures over all coders and each pair; `settled_by` names the adjudicator of (article, index)."""
-    shared = [paragraph for paragraph in paragraphs if len(paragraph.annotations) > 1]
+def stored_agreement(database: Database, codebook: Codebook, coder: str | None = None) -> AgreementAnswer:
+    """Agreement of all coders and of each pair; with `coder`, only on paragraphs that this coder and others coded."""
+    with database.read() as connection:
+        paragraphs = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=False)
+        settled_by = annotations.settled_by(connection)
+        stored = stored_ids(connection, {paragraph.article for paragraph in paragraphs})
+    shared = [p for p in paragraphs if len(p.annotations) > 1 and (coder is None or _coded_by(p, coder))]
     coders = sorted({annotation.coder for paragraph in shared for annotation in paragraph.annotations})
+    differing = [paragraph for paragraph in shared if _differ(paragraph)][:_MAX_DISAGREEMENTS]
     return AgreementAnswer(
         coders=coders,
         paragraphs=len(shared),
         frames=[_figures(result) for result in agreement(shared, codebook, exclude=())],
         stance=[_figures(result) for result in stance_agreement(shared, codebook)],
-        pairs=[pair for pair in (_pair(shared, codebook, two) for two in combinations(coders, 2)) if pair],
-        disagreements=[_disagreement(p, settled_by) for p in shared if _differ(p)][:_MOST_DISAGREEMENTS],
+        pairs=[pair for two in combinations(coders, 2) if (pair := _pair_agreement(shared, codebook, two))],
+        disagreements=[_disagreement(p, settled_by, stored=p.article in stored) for p in differing],
     )
+
+
+def _coded_by(paragraph: CodedParagraph, coder: str) -> bool:
+    return any(annotation.coder == coder for annotation in paragraph.annotations)
 
 
 def _figures(result: FrameAgreement) -> AgreementFigures:
@@ -39,27 +49,30 @@ def _figures(result: FrameAgreement) -> AgreementFigures:
     )
 
 
-def _pair(shared: Sequence[CodedParagraph], codebook: Codebook, coders: tuple[str, str]) -> CoderPair | None:
+def _pair_agreement(shared: Sequence[CodedParagraph], codebook: Codebook, coders: tuple[str, str]) -> CoderPair | None:
     both = [
-        CodedParagraph(p.article, p.index, p.source, p.text, codes)
-        for p in shared
-        if len(codes := tuple(a for a in p.annotations if a.coder in coders)) > 1
+        replace(paragraph, annotations=annotations_of_both)
+        for paragraph in shared
+        if len(annotations_of_both := tuple(a for a in paragraph.annotations if a.coder in coders)) > 1
     ]
     if not both:
         return None
-    return CoderPair(coders=coders, frames=[_figures(r) for r in agreement(both, codebook, exclude=(), resamples=200)])
+    results = agreement(both, codebook, exclude=(), resamples=200)
+    return CoderPair(coders=coders, frames=[_figures(result) for result in results])
 
 
 def _differ(paragraph: CodedParagraph) -> bool:
+    """Whether coders chose different frames; a difference in stance alone does not count."""
     return len({frozenset(annotation.frames) for annotation in paragraph.annotations}) > 1
 
 
-def _disagreement(paragraph: CodedParagraph, settled_by: Mapping[tuple[str, int], str]) -> Disagreement:
-    own = not is_of_stored_article(paragraph)
+def _disagreement(
+    paragraph: CodedParagraph, settled_by: Mapping[tuple[str, int], str], *, stored: bool
+) -> Disagreement:
     return Disagreement(
-        article_id=None if own else paragraph.article,
-        paragraph=None if own else paragraph.index,
+        article_id=paragraph.article if stored else None,
+        paragraph=paragraph.index if stored else None,
         text=paragraph.text,
-        codes={annotation.coder: dict(annotation.frames) for annotation in paragraph.annotations},
+        annotations={annotation.coder: dict(annotation.frames) for annotation in paragraph.annotations},
         settled_by=settled_by.get((paragraph.article, paragraph.index)),
     )

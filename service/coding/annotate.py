@@ -1,10 +1,9 @@
-"""From a coder's request to an annotation that can be stored."""
+"""Annotations in requests: checked, made ready to be stored, and logged."""
 
 from sqlalchemy import Connection
 
 from labels.codebook import Codebook
-from service.errors import ForbiddenError
-from service.http.problem_details import AnnotationError, NoSuchParagraphError, UnknownFrameError
+from service.errors import AnnotationError, ForbiddenError, NoSuchParagraphError, UnknownFrameError
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations as store
 from service.store import audit, draws
@@ -14,14 +13,15 @@ from service.store.callers import Caller
 def new_annotation(
     connection: Connection, request: AnnotationRequest, codebook: Codebook, place: int | None
 ) -> store.NewAnnotation:
-    """The annotation of a request; `place` is its number in a list, for the error's pointer."""
+    """The annotation in a request, with the codebook's version and how its paragraph was drawn.
+
+    `place` is the index of the annotation in a list of them, to which the pointers of errors refer. Raises
+    `UnknownFrameError`, `AnnotationError` or `NoSuchParagraphError`.
+    """
     prefix = "" if place is None else f"{place}/"
     for frame in request.frames:
         if frame not in codebook.keys:
-            raise UnknownFrameError(
-                f"The codebook has no frame '{frame}'; its frames are {', '.join(codebook.keys)}.",
-                f"{prefix}frames/{frame}",
-            )
+            raise UnknownFrameError(frame, codebook.keys, f"{prefix}frames/{frame}", owner="codebook")
     unit = _unit(connection, request, prefix)
     selection, probability = draws.how_drawn(connection, request.coder, unit.key)
     return store.NewAnnotation(
@@ -37,43 +37,52 @@ def new_annotation(
 
 
 def require_own(caller: Caller, coder: str, role: str = "coder") -> None:
-    """Raises `ForbiddenError` where a key of the role coder would code as somebody else, or settle disagreements."""
+    """Raises `ForbiddenError` if a key of the role coder acts for another coder or settles a disagreement."""
     if caller.may("admin"):
         return
     if coder != caller.name:
-        raise ForbiddenError(f"A key of the role coder codes under its own name, '{caller.name}'.")
+        raise ForbiddenError(f"A key of the role coder annotates under its own name, '{caller.name}'.")
     if role != "coder":
-        raise ForbiddenError("To settle what others coded needs a key of the role admin.")
+        raise ForbiddenError("Settling a disagreement needs a key of the role admin.")
 
 
-def whose(caller: Caller, coder: str | None) -> str | None:
-    """Whose codes are asked for: of a key of the role coder its own; raises `ForbiddenError` for another's."""
+def permitted_coder(caller: Caller, coder: str | None) -> str | None:
+    """The coder to whose annotations a request is limited; None for those of all coders.
+
+    A key of the role coder reaches its own annotations only; raises `ForbiddenError` for those of another coder.
+    """
     if caller.may("admin"):
         return coder
     require_own(caller, caller.name if coder is None else coder)
     return caller.name
 
 
-def note_code(connection: Connection, caller: Caller, stored: store.StoredAnnotation) -> None:
-    """Notes a code in the log of actions, without what it says."""
-    one = stored.annotation
-    action = "code" if one.role == "coder" else "adjudicate"
-    audit.note(connection, caller, action, stored.id, coder=one.coder, unit=one.unit.key)
+def log_annotation(connection: Connection, caller: Caller, stored: store.StoredAnnotation) -> None:
+    """Adds a line for an annotation to the log of actions, without its frames and its note."""
+    annotation = stored.annotation
+    audit.note(
+        connection,
+        caller,
+        "annotate" if annotation.role == "coder" else "adjudicate",
+        stored.id,
+        coder=annotation.coder,
+        unit=annotation.unit.key,
+    )
 
 
-def _unit(connection: Connection, request: AnnotationRequest, prefix: str) -> store.Unit:
-    stored = request.article_id is not None or request.paragraph is not None
-    own = request.text is not None or request.source is not None
-    if stored == own:
-        raise AnnotationError("Name either article_id and paragraph, or text and source.", f"{prefix}article_id")
-    if own:
+def _unit(connection: Connection, request: AnnotationRequest, prefix: str) -> store.CodingUnit:
+    names_stored = request.article_id is not None or request.paragraph is not None
+    brings_text = request.text is not None or request.source is not None
+    if names_stored == brings_text:
+        raise AnnotationError("Send either article_id and paragraph, or text and source.", f"{prefix}article_id")
+    if brings_text:
         if request.text is None or request.source is None:
             missing = "text" if request.text is None else "source"
-            raise AnnotationError(f"A text of your own needs {missing} too.", f"{prefix}{missing}")
+            raise AnnotationError(f"An annotation of your own text also needs {missing}.", f"{prefix}{missing}")
         return store.text_unit(request.source, request.text)
     if request.article_id is None or request.paragraph is None:
         missing = "article_id" if request.article_id is None else "paragraph"
-        raise AnnotationError(f"A stored paragraph needs {missing} too.", f"{prefix}{missing}")
+        raise AnnotationError(f"An annotation of a stored paragraph also needs {missing}.", f"{prefix}{missing}")
     unit = store.article_unit(connection, request.article_id, request.paragraph)
     if unit is None:
         raise NoSuchParagraphError(

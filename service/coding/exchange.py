@@ -1,11 +1,11 @@
-"""Importing and exporting codes: between files of other tools and the database."""
+"""Import and export of annotations: between files of other tools and the database."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
+
 from labels.codebook import Codebook
-from labels.exchange import Code, ExchangeError, require_format
-from labels.exchange.code import UNKNOWN_CODER
+from labels.exchange import UNKNOWN_CODER, ExchangedAnnotation, ExchangeError, require_format
 from labels.exchange.refi_qda import write_codebook
 from service.store import annotations as store
 from service.store import audit
@@ -17,30 +17,33 @@ CODEBOOK_FORMAT = "refi-qdc"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do."""
+    """What an import stored or, in a dry run, would store."""
 
-    codes: int
+    annotations: int
     coders: tuple[str, ...]
     of_stored_articles: int
     dry_run: bool
 
 
-def export_codes(database: Database, codebook: Codebook, format_name: str, *, coder: str | None = None) -> bytes:
-    """All codes in force, or those of one coder, as a file of the format; `refi-qdc` gives the codebook alone."""
+def export_annotations(database: Database, codebook: Codebook, format_name: str, *, coder: str | None = None) -> bytes:
+    """The coders' annotations in force, all or those by `coder`, as a file in the format.
+
+    The format `refi-qdc` holds the codebook alone. Raises `ExchangeError` for an unknown format.
+    """
     if format_name == CODEBOOK_FORMAT:
         return write_codebook(codebook)
-    chosen = require_format(format_name)
+    exchange_format = require_format(format_name)
     with database.read() as connection:
-        found = store.in_force(connection)
-    codes = [
-        _code(stored, text)
-        for stored, text in found
+        in_force = store.in_force(connection)
+    annotations = [
+        _exchanged(stored, text)
+        for stored, text in in_force
         if stored.annotation.role == "coder" and coder in (None, stored.annotation.coder)
     ]
-    return chosen.write(codes, codebook)
+    return exchange_format.write(annotations, codebook)
 
 
-def import_codes(
+def import_annotations(
     database: Database,
     codebook: Codebook,
     format_name: str,
@@ -50,54 +53,62 @@ def import_codes(
     dry_run: bool = False,
     caller: Caller,
 ) -> Imported:
-    """Stores the codes of a file, all or none; `coder` stands in where the file names none.
+    """Stores the annotations of a file, all or none; those without a coder are by `coder`.
 
-    A code of a stored paragraph finds it again by article id, number and text; any other is kept as a text of its own.
-    Raises `ExchangeError` naming every bad row.
+    An annotation with the article id, paragraph number and text of a stored paragraph belongs to that paragraph. Any
+    other is stored together with its text. Raises `ExchangeError`, which names every bad row.
     """
-    codes = require_format(format_name).read(data, codebook)
-    nameless = sum(code.coder == UNKNOWN_CODER for code in codes)
+    exchanged = require_format(format_name).read(data, codebook)
+    nameless = sum(annotation.coder == UNKNOWN_CODER for annotation in exchanged)
     if nameless and not coder:
-        raise ExchangeError("The file", [f"{nameless} codes name no coder; say whose they are"])
-    codes = [code if code.coder != UNKNOWN_CODER else replace(code, coder=coder or "") for code in codes]
-    of_articles = 0
+        raise ExchangeError(
+            "The file", [f"{nameless} of its {len(exchanged)} annotations name no coder; name a coder for them"]
+        )
+    exchanged = [
+        replace(annotation, coder=coder or "") if annotation.coder == UNKNOWN_CODER else annotation
+        for annotation in exchanged
+    ]
+    coders = tuple(sorted({annotation.coder for annotation in exchanged}))
     with database.write() as connection:
-        for code in codes:
-            unit = None
-            if code.article_id is not None and code.paragraph is not None:
-                text = store.paragraph_text(connection, code.article_id, code.paragraph)
-                unit = store.article_unit(connection, code.article_id, code.paragraph) if text == code.text else None
-            of_articles += unit is not None
-            if not dry_run:
-                store.add(connection, _annotation(code, unit or store.text_unit(code.source, code.text), codebook))
+        stored_units = [_stored_unit(connection, annotation) for annotation in exchanged]
         if not dry_run:
-            audit.note(connection, caller, "import codes", format_name, codes=len(codes), coders=list(_coders(codes)))
-    return Imported(len(codes), _coders(codes), of_articles, dry_run)
+            for annotation, stored_unit in zip(exchanged, stored_units, strict=True):
+                unit = stored_unit or store.text_unit(annotation.source, annotation.text)
+                store.add(connection, _new_annotation(annotation, unit, codebook))
+            audit.note(
+                connection, caller, "import annotations", format_name, annotations=len(exchanged), coders=list(coders)
+            )
+    return Imported(len(exchanged), coders, sum(unit is not None for unit in stored_units), dry_run)
 
 
-def _coders(codes: Sequence[Code]) -> tuple[str, ...]:
-    return tuple(sorted({code.coder for code in codes}))
+def _stored_unit(connection: Connection, annotation: ExchangedAnnotation) -> store.CodingUnit | None:
+    """The unit of a stored paragraph with the article id, number and text of the annotation."""
+    if annotation.article_id is None or annotation.paragraph is None:
+        return None
+    if store.paragraph_text(connection, annotation.article_id, annotation.paragraph) != annotation.text:
+        return None
+    return store.article_unit(connection, annotation.article_id, annotation.paragraph)
 
 
-def _annotation(code: Code, unit: store.Unit, codebook: Codebook) -> store.NewAnnotation:
+def _new_annotation(annotation: ExchangedAnnotation, unit: store.CodingUnit, codebook: Codebook) -> store.NewAnnotation:
     selection: store.Selection = "chosen"
-    if code.selection in ("random", "uncertain"):
-        selection = "random" if code.selection == "random" else "uncertain"
+    if annotation.selection in ("random", "uncertain"):
+        selection = "random" if annotation.selection == "random" else "uncertain"
     return store.NewAnnotation(
-        coder=code.coder,
+        coder=annotation.coder,
         role="coder",
         unit=unit,
-        frames=code.frames,
-        note=code.note,
-        codebook_version=code.codebook_version or codebook.version,
+        frames=annotation.frames,
+        note=annotation.note,
+        codebook_version=annotation.codebook_version or codebook.version,
         selection=selection,
-        inclusion_probability=code.inclusion_probability,
+        inclusion_probability=annotation.inclusion_probability,
     )
 
 
-def _code(stored: store.StoredAnnotation, text: str) -> Code:
+def _exchanged(stored: store.StoredAnnotation, text: str) -> ExchangedAnnotation:
     annotation = stored.annotation
-    return Code(
+    return ExchangedAnnotation(
         coder=annotation.coder,
         text=text,
         source=annotation.unit.source,

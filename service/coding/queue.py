@@ -1,4 +1,4 @@
-"""The coding queue: what a coder should code next."""
+"""The coding queue: the paragraphs that a coder should code next."""
 
 import numpy as np
 from sqlalchemy import Connection
@@ -8,9 +8,12 @@ from service.store import draws
 from training.sampling import draw
 from training.scoring.frame_model import FrameModel
 
+# Share of the paragraphs that another coder receives too, so that agreement can be measured.
 OVERLAP_SHARE = 0.2
-_POOL = 3000
-"""Most paragraphs looked at for a draw; a larger store is cut down at random first, which the probability knows."""
+# A draw considers at most so many paragraphs, a random sample of those in a larger store. The inclusion probability
+# takes the sample into account.
+_MAX_POOL = 3000
+_ARTICLES_AT_ONCE = 10
 
 
 def tasks_for(
@@ -21,13 +24,12 @@ def tasks_for(
     generator: np.random.Generator,
     *,
     whole: bool = False,
-) -> list[draws.Task]:
-    """Up to `count` paragraphs for a coder: those given before and not coded yet, filled up with new draws.
+) -> list[draws.AssignedParagraph]:
+    """Up to `count` paragraphs for a coder: those drawn before and not coded yet, filled up with new draws.
 
-    With `whole`, articles are drawn and all paragraphs of each are given, so that shares of articles can be corrected.
+    With `whole`, articles are drawn with all their paragraphs, so that shares of articles can be corrected.
     """
-    waiting = draws.open_tasks(connection, coder, count)
-    missing = count - len(waiting)
+    missing = count - len(draws.open_tasks(connection, coder, count))
     if missing > 0 and whole:
         draws.add(connection, coder, _draw_articles(connection, missing))
     elif missing > 0:
@@ -37,15 +39,12 @@ def tasks_for(
     return draws.open_tasks(connection, coder, count)
 
 
-_ARTICLES_AT_ONCE = 10
-
-
 def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
-    """Ten articles, or as many as the missing paragraphs are if these are fewer; each has the same probability."""
-    found, total = draws.undrawn_articles(connection, min(missing, _ARTICLES_AT_ONCE))
+    """Draws all paragraphs of up to ten articles, not more articles than `missing`, with equal probability."""
+    articles, total = draws.undrawn_articles(connection, min(missing, _ARTICLES_AT_ONCE))
     return [
-        draws.NewDraw(paragraph, "random", len(found) / total, overlap=False, pool=total, whole=True)
-        for paragraphs in found
+        draws.NewDraw(paragraph, "random", len(articles) / total, overlap=False, pool=total, whole=True)
+        for paragraphs in articles
         for paragraph in paragraphs
     ]
 
@@ -53,31 +52,41 @@ def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
 def _draw(
     connection: Connection, count: int, model: FrameModel | None, generator: np.random.Generator
 ) -> list[draws.NewDraw]:
-    sample, total = draws.undrawn(connection, _POOL)
+    """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain; no near-duplicates."""
+    sample, total = draws.undrawn(connection, _MAX_POOL)
     if not sample or count < 1:
         return []
-    kept = [sample[place] for place in representatives([candidate.text for candidate in sample])]
-    in_sample = len(sample) / total
+    distinct = [sample[position] for position in representatives([candidate.text for candidate in sample])]
+    sampled_share = len(sample) / total
     return [
-        draws.NewDraw(kept[one.position], one.selection, one.inclusion_probability * in_sample, False, total)
-        for one in draw(_scores(connection, kept, model), count, generator)
+        draws.NewDraw(
+            distinct[drawn.position],
+            drawn.selection,
+            drawn.inclusion_probability * sampled_share,
+            overlap=False,
+            pool=total,
+        )
+        for drawn in draw(_scores(connection, distinct, model), count, generator)
     ]
 
 
 def _scores(
     connection: Connection, candidates: list[draws.Candidate], model: FrameModel | None
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Scores (n, k) of the candidates; stored ones where there are, else the model's. Without a model all are alike."""
+    """Scores (n, k) of n candidates for k frames: the stored scores, else new ones by the model.
+
+    Without a model, every candidate has the score 0.5 for a single frame, so that none counts as more uncertain.
+    """
     if model is None:
         return np.full((len(candidates), 1), 0.5)
     frames = model.card.frame_keys
     stored = draws.scores_of(connection, candidates, frames, model.card.version)
-    found = np.full((len(candidates), len(frames)), np.nan)
+    scores = np.full((len(candidates), len(frames)), np.nan)
     for row, candidate in enumerate(candidates):
-        known = stored.get((candidate.article_number, candidate.paragraph), {})
-        if len(known) == len(frames):
-            found[row] = [known[frame] for frame in frames]
-    unscored = np.flatnonzero(np.isnan(found[:, 0]))
+        by_frame = stored.get((candidate.article_number, candidate.paragraph), {})
+        if len(by_frame) == len(frames):
+            scores[row] = [by_frame[frame] for frame in frames]
+    unscored = np.flatnonzero(np.isnan(scores[:, 0]))
     if len(unscored):
-        found[unscored] = model.score([candidates[row].text for row in unscored])
-    return found
+        scores[unscored] = model.score([candidates[row].text for row in unscored])
+    return scores

@@ -1,6 +1,6 @@
-"""Request bodies: bounded, UTF-8, JSON without tricks.
+"""Request bodies: bounded, UTF-8, strict JSON.
 
-FastAPI's own `max_body_size` would do the bounding, but answers in plain text what must be problem details.
+FastAPI's own `max_body_size` is not used, because it answers in plain text instead of problem details.
 """
 
 import json
@@ -14,25 +14,25 @@ from fastapi import Request
 from starlette.types import Scope
 
 from labels.errors import FramingError
-from service.access.needs import GuardedRoute
+from service.http.dependencies import GuardedRoute, services_of
 
-_DEEPEST = 32
+_MAX_DEPTH = 32
+# The escape of half of a character.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-"""The escape of a half of a character."""
 _LINES = "framing.json_lines"
 _LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 
 
 class BodyError(FramingError):
-    """The body is not JSON in UTF-8 as RFC 8259 has it."""
+    """The body is not JSON in UTF-8 as defined by RFC 8259."""
 
 
 class BodyTooLargeError(BodyError):
-    """The body is longer than the service takes."""
+    """The body is longer than the service accepts."""
 
 
 class BodyTimeoutError(BodyError):
-    """The body took longer to arrive than the service waits."""
+    """The body did not arrive within the time that the service waits."""
 
 
 @contextmanager
@@ -48,9 +48,9 @@ class StrictJsonRequest(Request):
     """A request whose JSON is strict: UTF-8 only, no NaN, no duplicate names, no lone surrogates, not too deep."""
 
     async def body(self) -> bytes:
-        """The body; raises `BodyTooLargeError` as soon as it is known to be too large."""
+        """Reads the body; raises `BodyTooLargeError` as soon as it is too large, or `BodyTimeoutError`."""
         if not hasattr(self, "_body"):
-            settings = self.app.state.services.settings
+            settings = services_of(self).settings
             limit = settings.max_body_mib * 2**20
             declared = self.headers.get("content-length", "0")
             size, chunks = int(declared) if declared.isdigit() else 0, []
@@ -68,7 +68,7 @@ class StrictJsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """The parsed body, a list for JSON Lines; raises `BodyError` or `json.JSONDecodeError`."""
+        """Parses the body; a list for JSON Lines. Raises `BodyError` or `json.JSONDecodeError`."""
         if not hasattr(self, "_json"):
             body = await self.body()
             if self.scope.get(_LINES):
@@ -79,7 +79,7 @@ class StrictJsonRequest(Request):
 
 
 class StrictJsonRoute(GuardedRoute):
-    """A route that reads its body by `StrictJsonRequest`; JSON Lines count as a JSON list."""
+    """A route that reads its body with `StrictJsonRequest`; JSON Lines are read as a JSON list."""
 
     def get_route_handler(self) -> Any:
         handler = super().get_route_handler()
@@ -91,7 +91,7 @@ class StrictJsonRoute(GuardedRoute):
 
 
 def _as_json(scope: Scope) -> Scope:
-    """Marks a request of JSON Lines and calls its body JSON, which is all that FastAPI parses."""
+    """Marks a request with JSON Lines and declares its body as JSON, the only type that FastAPI parses."""
     headers = dict(scope["headers"])
     if headers.get(b"content-type", b"").split(b";")[0].strip().lower() not in _LINES_TYPES:
         return scope
@@ -100,15 +100,15 @@ def _as_json(scope: Scope) -> Scope:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parses strict JSON."""
+    """Parses strict JSON; raises `BodyError`, or `json.JSONDecodeError` for bad syntax."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise BodyError("The body is not valid UTF-8.") from None
     if text.startswith("\ufeff"):
         raise BodyError("The body starts with a byte order mark; send plain UTF-8.")
-    if _depth(text) > _DEEPEST:
-        raise BodyError(f"The body is nested deeper than {_DEEPEST} levels.")
+    if _depth(text) > _MAX_DEPTH:
+        raise BodyError(f"The body is nested deeper than {_MAX_DEPTH} levels.")
     try:
         content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError:
@@ -121,8 +121,8 @@ def parse_json(body: bytes) -> Any:
 
 
 def _depth(text: str) -> int:
-    """An upper bound of the nesting: opening brackets that are not closed yet, wherever they stand."""
-    if text.count("[") + text.count("{") <= _DEEPEST:
+    """The nesting of a JSON text: the most brackets that are open at once, outside of strings."""
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
         return 0
     depth = deepest = 0
     inside = escaped = False
@@ -157,7 +157,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name occurs twice in one object")
-    return found
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return content

@@ -1,26 +1,44 @@
-"""What the routes share: made once a process by `create_app`, handed to each route as `State`."""
+"""What routes depend on: the caller, with the role that the route needs, and the parts of the service that it uses.
 
+The role of a route appears in the OpenAPI document as the scope of the key. The functions are `async`, because FastAPI
+runs dependencies that are not in a thread pool, which takes longer than they do.
+"""
+
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
 
 from labels.codebook import Codebook
 from service.access.gate import Gate
 from service.articles.ingest import Receipt, Submission
-from service.articles.scoring_pool import Helpers
+from service.articles.scoring_pool import ScoringPool
+from service.errors import ForbiddenError
+from service.jobs.status import WorkerStatus
 from service.metrics import Metrics
 from service.models.champion import Champion
-from service.pages.assets import ChartFiles
 from service.settings import Settings
+from service.store.callers import INCLUDING, LOCAL, Caller, Role
 from service.store.sql.database import Database
 from service.store.sql.group_commit import GroupCommit
+from training.errors import NoChampionError
 from training.registry.versions import Registry
+from training.scoring.frame_model import FrameModel
+
+_ADMITTED = "framing.caller"
+
+# The caller for whom a page is being made.
+present_caller: ContextVar[Caller] = ContextVar("present_caller", default=LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of a running service."""
+    """The parts of a running service, made once per process by `create_app`."""
 
     settings: Settings
     codebook: Codebook
@@ -28,14 +46,130 @@ class Services:
     registry: Registry
     champion: Champion
     metrics: Metrics
-    charts: ChartFiles
+    worker: WorkerStatus
     gate: Gate
-    helpers: Helpers
-    submissions: GroupCommit[Submission, Receipt]
+    scoring_pool: ScoringPool
+    article_writer: GroupCommit[Submission, Receipt]
 
 
-async def _services(request: Request) -> Services:  # a plain one would be sent to a thread of its own
+def services_of(request: Request) -> Services:
+    """The parts of the service that answers a request."""
     return cast(Services, request.app.state.services)
 
 
-State = Annotated[Services, Depends(_services)]
+# -- callers ----------------------------------------------------------------------------------------------------------
+
+
+class KeyScheme(SecurityBase):
+    """A key as a bearer token, or the session of a page."""
+
+    scheme_name = "key"
+    model = HTTPBearer(description="A key made by `framing keys create`. A server without any key needs none.")
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    async def __call__(self, request: Request) -> Caller:
+        return await _admitted(request, self.role)
+
+
+def _needs(role: Role) -> Any:
+    return Security(KeyScheme(role), scopes=[role])
+
+
+Reader = Annotated[Caller, _needs("reader")]
+Submitter = Annotated[Caller, _needs("submitter")]
+Coder = Annotated[Caller, _needs("coder")]
+Admin = Annotated[Caller, _needs("admin")]
+
+# For `dependencies=` of a route that does not use the caller.
+needs: dict[Role, list[Any]] = {role: [_needs(role)] for role in ("reader", "submitter", "coder", "admin")}
+
+
+async def _admitted(request: Request, role: Role) -> Caller:
+    caller: Caller | None = request.scope.get(_ADMITTED)
+    if caller is None:
+        caller = request.scope[_ADMITTED] = await services_of(request).gate.admit(request)
+        present_caller.set(caller)
+    if caller.role not in INCLUDING[role]:
+        raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
+    return caller
+
+
+class GuardedRoute(APIRoute):
+    """A route that identifies the caller before it reads the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        roles = [scheme.call.role for scheme in self.dependant.dependencies if isinstance(scheme.call, KeyScheme)]
+
+        async def guarded(request: Request) -> Response:
+            for role in roles:
+                await _admitted(request, role)
+            return await handler(request)
+
+        return guarded
+
+
+# -- parts of the service ---------------------------------------------------------------------------------------------
+
+
+async def _settings(request: Request) -> Settings:
+    return services_of(request).settings
+
+
+async def _codebook(request: Request) -> Codebook:
+    return services_of(request).codebook
+
+
+async def _database(request: Request) -> Database:
+    return services_of(request).database
+
+
+async def _registry(request: Request) -> Registry:
+    return services_of(request).registry
+
+
+async def _champion(request: Request) -> Champion:
+    return services_of(request).champion
+
+
+async def _model(request: Request) -> FrameModel:
+    model = services_of(request).champion.current
+    if model is None:
+        raise NoChampionError
+    return model
+
+
+async def _metrics(request: Request) -> Metrics:
+    return services_of(request).metrics
+
+
+async def _worker(request: Request) -> WorkerStatus:
+    return services_of(request).worker
+
+
+async def _gate(request: Request) -> Gate:
+    return services_of(request).gate
+
+
+async def _scoring_pool(request: Request) -> ScoringPool:
+    return services_of(request).scoring_pool
+
+
+async def _article_writer(request: Request) -> GroupCommit[Submission, Receipt]:
+    return services_of(request).article_writer
+
+
+UseSettings = Annotated[Settings, Depends(_settings)]
+UseCodebook = Annotated[Codebook, Depends(_codebook)]
+UseDatabase = Annotated[Database, Depends(_database)]
+UseRegistry = Annotated[Registry, Depends(_registry)]
+UseChampion = Annotated[Champion, Depends(_champion)]
+# The champion's model, which a request takes once, so that no answer mixes two versions.
+UseModel = Annotated[FrameModel, Depends(_model)]
+UseMetrics = Annotated[Metrics, Depends(_metrics)]
+UseWorker = Annotated[WorkerStatus, Depends(_worker)]
+UseGate = Annotated[Gate, Depends(_gate)]
+UseScoringPool = Annotated[ScoringPool, Depends(_scoring_pool)]
+UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], Depends(_article_writer)]

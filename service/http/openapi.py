@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the frames of the model in use where a frame is asked for."""
+"""The OpenAPI document: FastAPI's, with the frames of the current model wherever a frame can be named."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,31 +7,28 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from labels.codebook import Codebook
 from service.http import problem_details
-from service.http.dependencies import Services
+from service.models.champion import Champion
 from service.schemas.problems import Problem
-from training.errors import NoChampionError
 
 
-def install(app: FastAPI, services: Services) -> None:
-    """Has the application answer with the document; it is made again only when a model of other frames is in use."""
+def install(app: FastAPI, codebook: Codebook, champion: Champion) -> None:
+    """Makes the application answer with this document, which is built again only for a model with other frames."""
 
-    # FastAPI takes a tenth of a second for it, which whoever asks in turn, or by a wrong method, must not cost others.
+    # FastAPI takes a tenth of a second to build it: no request should wait for that twice.
     @lru_cache(maxsize=1)
     def document(frames: tuple[str, ...]) -> dict[str, Any]:
-        return _document(app, services.codebook.keys, frames)
+        return _document(app, codebook.keys, frames)
 
-    app.openapi = lambda: document(_frames_in_use(services))  # type: ignore[method-assign]
+    def current() -> dict[str, Any]:
+        model = champion.current
+        return document(() if model is None else model.frames)
 
-
-def _frames_in_use(services: Services) -> tuple[str, ...]:
-    try:
-        return services.champion.model().card.frame_keys
-    except NoChampionError:
-        return ()
+    app.openapi = current  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, codes: Sequence[str], frames: Sequence[str]) -> dict[str, Any]:
+def _document(app: FastAPI, codebook_frames: Sequence[str], frames: Sequence[str]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = document["components"]["schemas"]
     schemas[Problem.__name__] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -39,14 +36,14 @@ def _document(app: FastAPI, codes: Sequence[str], frames: Sequence[str]) -> dict
     _describe_invalid_requests(document)
     _summarise_by_description(document)
     if frames:
-        _name_all_frames(document, codes, frames)
+        _name_all_frames(document, codebook_frames, frames)
     return document
 
 
-def _name_all_frames(document: dict[str, Any], codes: Sequence[str], frames: Sequence[str]) -> None:
-    """Codes are of the codebook's frames; scores and thresholds of the model's."""
+def _name_all_frames(document: dict[str, Any], codebook_frames: Sequence[str], frames: Sequence[str]) -> None:
+    """Annotations have the codebook's frames; scores and thresholds have the model's."""
     schemas = document["components"]["schemas"]
-    schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(codes)}
+    schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(codebook_frames)}
     for name in ("ClassifyRequest", "ArticleRequest"):
         schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": list(frames)}
     for path in document["paths"].values():
@@ -56,7 +53,7 @@ def _name_all_frames(document: dict[str, Any], codes: Sequence[str], frames: Seq
 
 
 def _name_frames(schema: dict[str, Any], frames: list[str]) -> None:
-    """Says which frames a parameter takes, be it one or a list."""
+    """Lists the frames that a parameter accepts, whether it takes a frame or a list of them."""
     for kind in schema.get("anyOf", [schema]):
         if kind.get("type") == "array":
             kind["items"] = {"type": "string", "enum": frames}
@@ -72,7 +69,7 @@ def _summarise_by_description(document: dict[str, Any]) -> None:
 
 
 def _describe_invalid_requests(document: dict[str, Any]) -> None:
-    """FastAPI documents its own shape of validation errors, which this service never answers with."""
+    """Replaces FastAPI's own shape of validation errors, which this service never answers with."""
     document["components"]["schemas"].pop("HTTPValidationError", None)
     document["components"]["schemas"].pop("ValidationError", None)
     content = {problem_details.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one table that turns errors into answers."""
+"""Problem details (RFC 9457): the table that turns errors into answers of the API and of the pages."""
 
 import logging
 import uuid
@@ -13,68 +13,38 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from labels.errors import ArticleError, CodebookError, FramingError, LanguageError
-from labels.exchange import ExchangeError
-from service.errors import ForbiddenError, RateLimitedError, UnauthorizedError
+from labels.errors import ArticleError, CodebookError, ExchangeError, LanguageError
+from service.errors import (
+    AnnotationError,
+    ArticleTooLargeError,
+    AuditError,
+    ChartsError,
+    DatabaseError,
+    ForbiddenError,
+    IdempotencyKeyReusedError,
+    NotFoundError,
+    OverlapError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnknownFrameError,
+)
 from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError
-from service.pages.names import ChartsError
 from service.schemas.problems import FieldError, Problem
-from service.store.audit import AuditError
-from service.store.idempotency import IdempotencyKeyReusedError
-from service.store.keys import NoSuchKeyError
-from service.store.sql.database import DatabaseError
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, StorageError
 
 MEDIA_TYPE = "application/problem+json"
 
-_MOST_ROWS = 1000
+_MAX_ROWS = 1000
+_MAX_FIELDS = 20
 
-UNION_TAGS = ("one-of-them", "list-of-them")
-"""Tags by which pydantic tells a lone object from a list; they are no part of what was sent."""
+# Tags by which pydantic distinguishes an object from a list of objects; they are not part of the request.
+UNION_TAGS = ("single", "several")
 
 _log = logging.getLogger("framing")
 
 
-class NotFoundError(FramingError):
-    """Nothing is stored under that id."""
-
-
-class AnnotationError(FramingError):
-    """A code cannot be stored as it is; `field` says where."""
-
-    def __init__(self, detail: str, field: str) -> None:
-        super().__init__(detail)
-        self.field = field
-
-
-class NoSuchParagraphError(NotFoundError):
-    """The code is of a paragraph that is not stored; `field` says where."""
-
-    def __init__(self, detail: str, field: str) -> None:
-        super().__init__(detail)
-        self.field = field
-
-
-class OverlapError(FramingError):
-    """Two sets of articles were to be compared that have some in common; `field` says where."""
-
-    field = "query/b_outlet"
-
-
-class ArticleTooLargeError(ArticleError):
-    """The article is longer than the service takes."""
-
-
-class UnknownFrameError(CodebookError):
-    """A frame was named that the model does not have; `field` says where."""
-
-    def __init__(self, detail: str, field: str) -> None:
-        super().__init__(detail)
-        self.field = field
-
-
-class Kind(NamedTuple):
-    """How one kind of error is answered."""
+class ProblemType(NamedTuple):
+    """The status, the type and the title of a problem."""
 
     status: int
     slug: str
@@ -82,46 +52,99 @@ class Kind(NamedTuple):
 
 
 # The first matching row counts, so special errors stand above general ones.
-TABLE: dict[type[Exception], Kind] = {
-    UnauthorizedError: Kind(401, "unauthorized", "A key is needed"),
-    ForbiddenError: Kind(403, "forbidden", "The key does not allow this"),
-    RateLimitedError: Kind(429, "rate-limited", "Too many requests"),
-    NoSuchKeyError: Kind(404, "not-found", "There is no such thing here"),
-    AuditError: Kind(500, "audit", "The log of actions was tampered with"),
-    BodyTooLargeError: Kind(413, "too-large", "The request is too large"),
-    ArticleTooLargeError: Kind(413, "too-large", "The request is too large"),
-    BodyTimeoutError: Kind(408, "too-slow", "The request took too long to arrive"),
-    BodyError: Kind(400, "unreadable-body", "The request body cannot be read"),
-    LanguageError: Kind(422, "language-not-supported", "The model does not know this language"),
-    ArticleError: Kind(422, "nothing-to-score", "The article cannot be scored"),
-    UnknownFrameError: Kind(422, "unknown-frame", "There is no such frame"),
-    AnnotationError: Kind(422, "annotation", "The annotation cannot be stored"),
-    IdempotencyKeyReusedError: Kind(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
-    OverlapError: Kind(422, "overlap", "The two sets overlap"),
-    NotFoundError: Kind(404, "not-found", "There is no such thing here"),
-    NoSuchVersionError: Kind(404, "not-found", "There is no such thing here"),
-    NoChampionError: Kind(503, "no-model", "No model is ready"),
-    ChartsError: Kind(503, "no-charts", "The charts cannot be shown"),
-    ModelFileError: Kind(503, "model-refused", "The model cannot be used"),
-    StorageError: Kind(503, "storage-unavailable", "The place of the models cannot be used"),
-    DatabaseError: Kind(503, "database-unavailable", "The database cannot be used"),
-    OperationalError: Kind(503, "database-unavailable", "The database cannot be used"),
-    ExchangeError: Kind(422, "unusable-file", "The file cannot be imported"),
-    RegistryError: Kind(409, "registry-conflict", "The registry refuses"),
-    CodebookError: Kind(422, "codebook", "The codebook does not allow this"),
+TABLE: dict[type[Exception], ProblemType] = {
+    UnauthorizedError: ProblemType(401, "unauthorized", "A key is needed"),
+    ForbiddenError: ProblemType(403, "forbidden", "The key does not allow this"),
+    RateLimitedError: ProblemType(429, "rate-limited", "Too many requests"),
+    AuditError: ProblemType(500, "audit", "The log of actions was tampered with"),
+    BodyTooLargeError: ProblemType(413, "too-large", "The request is too large"),
+    ArticleTooLargeError: ProblemType(413, "too-large", "The request is too large"),
+    BodyTimeoutError: ProblemType(408, "too-slow", "The request took too long to arrive"),
+    BodyError: ProblemType(400, "unreadable-body", "The request body cannot be read"),
+    LanguageError: ProblemType(422, "language-not-supported", "The model does not know this language"),
+    ArticleError: ProblemType(422, "nothing-to-score", "The article cannot be scored"),
+    UnknownFrameError: ProblemType(422, "unknown-frame", "There is no such frame"),
+    AnnotationError: ProblemType(422, "annotation", "The annotation cannot be stored"),
+    IdempotencyKeyReusedError: ProblemType(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
+    OverlapError: ProblemType(422, "overlap", "The two sets overlap"),
+    NotFoundError: ProblemType(404, "not-found", "Not stored here"),
+    NoSuchVersionError: ProblemType(404, "not-found", "Not stored here"),
+    NoChampionError: ProblemType(503, "no-model", "No model is ready"),
+    ChartsError: ProblemType(503, "no-charts", "The charts cannot be shown"),
+    ModelFileError: ProblemType(503, "model-refused", "The model cannot be used"),
+    StorageError: ProblemType(503, "storage-unavailable", "The model storage cannot be used"),
+    DatabaseError: ProblemType(503, "database-unavailable", "The database cannot be used"),
+    OperationalError: ProblemType(503, "database-unavailable", "The database cannot be used"),
+    ExchangeError: ProblemType(422, "unusable-file", "The file cannot be imported"),
+    RegistryError: ProblemType(409, "registry-conflict", "The registry refused the change"),
+    CodebookError: ProblemType(422, "codebook", "The codebook does not allow this"),
 }
 
 
 def install(app: FastAPI) -> None:
-    """Makes the application answer every error by this module."""
+    """Makes the application answer every error with problem details."""
     for error in TABLE:
-        app.add_exception_handler(error, answer_known)
-    app.exception_handler(RequestValidationError)(_answer_invalid)
-    app.exception_handler(HTTPException)(_answer_http)
-    app.add_exception_handler(Exception, _answer_unexpected)
+        app.add_exception_handler(error, answer_error)
+    app.add_exception_handler(RequestValidationError, answer_error)
+    app.add_exception_handler(HTTPException, answer_error)
+    app.add_exception_handler(Exception, answer_error)
 
 
-def _problem(path: str, kind: Kind, detail: str, errors: list[FieldError] | None = None) -> Problem:
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer to an error that a route raised."""
+    problem = problem_of(request, error)
+    return _answer(problem, _headers(request, error, problem.status))
+
+
+def problem_of(request: Request, error: Exception) -> Problem:
+    """The problem that an error is, whether the service, the framework or nobody foresaw it."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, BodyError):
+        error = error.__cause__  # FastAPI turns whatever reading the body raises into a bare 400
+    return _http_problem(request, error) if isinstance(error, HTTPException) else describe(request.url.path, error)
+
+
+def describe(path: str, error: Exception) -> Problem:
+    """As `problem_of`, without a request of its own: for a line of a batch."""
+    if isinstance(error, RequestValidationError):
+        return describe_invalid(path, error.errors())
+    known = next((known for cls, known in TABLE.items() if isinstance(error, cls)), None)
+    if known is None:
+        return _unexpected(path, error)
+    detail = str(error)
+    if isinstance(error, OperationalError):
+        _log.error("Database error: %s", error)
+        detail = "The database cannot be used at the moment; nothing was stored."
+    field = getattr(error, "field", None)
+    errors = None if field is None else [FieldError(pointer=_pointer(field), detail=detail)]
+    if isinstance(error, ExchangeError):
+        errors = [FieldError(pointer="", detail=row) for row in error.rows[:_MAX_ROWS]]
+    return _problem(path, known, detail, errors)
+
+
+def describe_invalid(path: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
+    """The problem of a request that is not as documented, from the faults that pydantic reports."""
+    errors = [_field_error(fault) for fault in faults[:_MAX_FIELDS]]
+    if errors and errors[0].pointer == "" and faults[0]["type"] == "json_invalid":
+        return _problem(path, TABLE[BodyError], "The body is not valid JSON.", errors)
+    where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
+    problem_type = ProblemType(422, "invalid-request", "The request is not as documented")
+    return _problem(path, problem_type, f"These parts of the request are wrong: {where}.", errors)
+
+
+def busy(path: str) -> Response:
+    """The answer while too many requests are in progress."""
+    problem_type = ProblemType(503, "busy", "The service is overloaded")
+    problem = _problem(path, problem_type, "Too many requests are in progress; try again in a second.")
+    return _answer(problem, {"Retry-After": "1"})
+
+
+def headers_too_large(path: str) -> Response:
+    """The answer to a request whose headers are too long."""
+    problem_type = ProblemType(431, "headers-too-large", "The headers are too large")
+    return _answer(_problem(path, problem_type, "Send at most 64 KiB of headers."))
+
+
+def _problem(path: str, kind: ProblemType, detail: str, errors: list[FieldError] | None = None) -> Problem:
     return Problem(
         type=f"urn:framing:problem:{kind.slug}",
         title=kind.title,
@@ -132,70 +155,41 @@ def _problem(path: str, kind: Kind, detail: str, errors: list[FieldError] | None
     )
 
 
-def _answer(found: Problem, headers: dict[str, str] | None = None) -> Response:
-    return Response(found.model_dump_json(exclude_none=True), found.status, media_type=MEDIA_TYPE, headers=headers)
+def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    content = problem.model_dump_json(exclude_none=True)
+    return Response(content, problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def describe(path: str, error: Exception) -> Problem:
-    """What is said of an error of the table."""
-    kind = next(kind for known, kind in TABLE.items() if isinstance(error, known))
-    if isinstance(error, OperationalError):
-        _log.error("Database error: %s", error)
-        detail = "The database cannot be used at the moment; nothing was stored."
-    else:
-        detail = str(error)
-    field = getattr(error, "field", None)
-    errors = None if field is None else [FieldError(pointer=_pointer(field), detail=detail)]
-    if isinstance(error, ExchangeError):
-        errors = [FieldError(pointer="", detail=row) for row in error.rows[:_MOST_ROWS]]
-    return _problem(path, kind, detail, errors)
+def _headers(request: Request, error: Exception, status: int) -> dict[str, str] | None:
+    headers: Mapping[str, str] | None = getattr(error, "headers", None)
+    if isinstance(error, HTTPException) and status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return {**(headers or {}), "Allow": ", ".join(_allowed_methods(request))}
+    if headers is None and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": "1"}
+    return None if headers is None else dict(headers)
 
 
-def describe_invalid(path: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
-    """What is said of a request that is not as documented, given what pydantic found."""
-    errors = [_field_error(fault) for fault in faults[:20]]
-    if errors and errors[0].pointer == "" and faults[0]["type"] == "json_invalid":
-        return _problem(path, TABLE[BodyError], "The body is not valid JSON.", errors)
-    where = ", ".join(dict.fromkeys(fault.pointer or "the body" for fault in errors))
-    kind = Kind(422, "invalid-request", "The request is not as documented")
-    return _problem(path, kind, f"These parts of the request are wrong: {where}.", errors)
-
-
-def describe_unexpected(path: str, error: Exception) -> Problem:
-    """What is said of an error that nobody foresaw: an id under which it is logged, and nothing of its inside."""
+def _unexpected(path: str, error: Exception) -> Problem:
+    """A problem that nobody foresaw: the id under which it is logged, and nothing internal."""
     identifier = uuid.uuid4().hex
     _log.error("Unexpected error %s at %s", identifier, path, exc_info=error)
-    kind = Kind(500, "unexpected", "Something unexpected went wrong")
-    return _problem(path, kind, f"It is logged under the id {identifier}; nothing else was changed.")
+    problem_type = ProblemType(500, "unexpected", "Something unexpected went wrong")
+    return _problem(path, problem_type, f"It is logged under the id {identifier}; nothing else was changed.")
 
 
-async def answer_known(request: Request, error: Exception) -> Response:
-    """The answer to an error of the table."""
-    found = describe(request.url.path, error)
-    headers = {"Retry-After": "1"} if found.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return _answer(found, getattr(error, "headers", headers))
-
-
-def busy(path: str) -> Response:
-    """The answer while too many requests are under way."""
-    kind = Kind(503, "busy", "The service has too much to do")
-    return _answer(
-        _problem(path, kind, "Too many requests are under way; come back in a second."), {"Retry-After": "1"}
-    )
-
-
-def headers_too_large(path: str) -> Response:
-    """The answer to a request whose headers are longer than any that means well."""
-    kind = Kind(431, "headers-too-large", "The headers are too large")
-    return _answer(_problem(path, kind, "Send at most 64 KiB of headers."))
+def _http_problem(request: Request, error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    problem_type = ProblemType(status, status.phrase.lower().replace(" ", "-"), status.phrase)
+    details = {
+        404: "There is nothing at this address.",
+        405: f"This address does not accept {request.method}.",
+        400: "The request body cannot be read.",
+    }
+    return _problem(request.url.path, problem_type, details.get(status, status.description or status.phrase))
 
 
 def _pointer(field: str) -> str:
     return field if field.startswith(("query/", "path/", "header/")) else f"/{field}"
-
-
-async def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
-    return _answer(describe_invalid(request.url.path, error.errors()))
 
 
 def _field_error(fault: Mapping[str, Any]) -> FieldError:
@@ -208,30 +202,9 @@ def _field_error(fault: Mapping[str, Any]) -> FieldError:
     return FieldError(pointer=pointer, detail=fault["msg"].removeprefix("Value error, "))
 
 
-async def _answer_http(request: Request, error: HTTPException) -> Response:
-    if isinstance(error.__cause__, BodyError):  # FastAPI turns whatever reading the body raises into a bare 400
-        return await answer_known(request, error.__cause__)
-    status = HTTPStatus(error.status_code)
-    kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
-    details = {
-        404: "There is nothing at this address.",
-        405: f"This address does not take {request.method}.",
-        400: "The request body cannot be read.",
-    }
-    headers = dict(error.headers or {})
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_allowed_methods(request))
-    detail = details.get(status, status.description or status.phrase)
-    return _answer(_problem(request.url.path, kind, detail), headers)
-
-
 def _allowed_methods(request: Request) -> list[str]:
-    """Every method of the address; the framework itself names those of its first route only."""
+    """Every method of the address; the framework names only those of the first route that matches."""
     paths = request.app.openapi()["paths"]
     matching = [template for template in paths if compile_path(template)[0].match(request.url.path)]
     exact = [template for template in matching if template == request.url.path] or matching
     return sorted(method.upper() for template in exact for method in paths[template])
-
-
-async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    return _answer(describe_unexpected(request.url.path, error))

@@ -1,1 +1,1 @@
-"""Work in the background: the worker process, its lock, who restarts it, the steps of a training run."""
+"""Work in the background: the worker, its lock, its supervisor, its status, and the training run."""

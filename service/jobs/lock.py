@@ -1,4 +1,7 @@
-"""One worker at a time: with SQLite on the machine of the file, with PostgreSQL among all hosts of the database."""
+"""The lock that lets a single worker work: a file with SQLite, an advisory lock with PostgreSQL.
+
+With SQLite it holds on the machine that has the data folder, with PostgreSQL among all hosts of the database.
+"""
 
 import fcntl
 import logging
@@ -11,38 +14,57 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from service.store.sql.connections import try_workers_lock
+from service.store.sql.connections import try_workers_lock, workers_lock_is_held
 from service.store.sql.database import Database
 
 _log = logging.getLogger("framing")
 
+_FILE = "worker.lock"
 _WAIT_SECONDS = 0.5
 _CHECK_SECONDS = 1.0
 
 
 @contextmanager
-def only_worker(database: Database, folder: Path, stop: threading.Event, gone: Callable[[], bool]) -> Iterator[bool]:
-    """Waits until no other worker is at work; False where it was told to stop before.
+def only_worker(
+    database: Database, folder: Path, stop: threading.Event, parent_is_gone: Callable[[], bool]
+) -> Iterator[bool]:
+    """Waits for the lock and yields True; yields False if the worker has to stop before it gets the lock.
 
-    The lock goes with the process that holds it. Where the database loses its side of the lock, the process ends, as
-    another worker may be at work by then.
+    The lock ends with the process that holds it. If PostgreSQL loses the connection that holds the lock, the process
+    ends too, because another worker may have the lock by then.
     """
-    waiting = _file_lock(folder) if database.is_sqlite else _database_lock(database, stop)
+    attempts = _file_lock(folder) if database.is_sqlite else _database_lock(database, stop)
     try:
-        while not (stop.is_set() or gone()):
-            if next(waiting):
+        while not (stop.is_set() or parent_is_gone()):
+            if next(attempts):
                 yield True
                 return
             stop.wait(_WAIT_SECONDS)
         yield False
     finally:
-        waiting.close()
+        attempts.close()
+
+
+def worker_has_lock(database: Database, folder: Path) -> bool:
+    """Whether a worker holds the lock; raises `DBAPIError` if PostgreSQL does not answer."""
+    if not database.is_sqlite:
+        with database.read() as connection:
+            return workers_lock_is_held(connection)
+    try:
+        with (folder / _FILE).open("rb") as lock:
+            # Shared, so that servers do not see each other's look; a worker that tries meanwhile tries again soon.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def _file_lock(folder: Path) -> Generator[bool]:
-    """Tries at each step; the lock is held until the iterator is closed."""
+    """Tries to lock at each step; holds the lock until the iterator is closed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "worker.lock").open("w") as lock:
+    with (folder / _FILE).open("w") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

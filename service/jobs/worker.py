@@ -1,7 +1,7 @@
-"""The worker: does training runs as durable DBOS workflows, and scores stored articles anew after a promotion.
+"""The worker: performs training runs as durable DBOS workflows, and rescores stored articles after a promotion.
 
-One worker is at work at a time (see service/jobs/lock.py). The workflow of a run is started under the run's id, so
-DBOS resumes it after the last finished step and never starts it twice.
+Only a single worker works at any time (see service/jobs/lock.py). The workflow of a run is started under the run's id,
+so DBOS resumes it after the last finished step and never starts it twice.
 """
 
 import logging
@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 from labels.codebook import read_codebook
 from service.articles.rescoring import Rescoring
 from service.jobs.lock import only_worker
-from service.jobs.training_run import STEPS, RunCancelledError, TrainingRunner, failure
+from service.jobs.run_record import STEPS, RunCancelledError
+from service.jobs.training_run import TrainingRunner, failure
 from service.metrics import product_version
 from service.settings import Settings
 from service.store import annotations, audit, training_runs
@@ -29,10 +30,12 @@ from training.registry.versions import Registry
 
 _log = logging.getLogger("framing")
 
-# Runs outlive upgrades of the program, so its workflows carry one version for ever.
+# Always the same, because DBOS resumes only workflows of its own version and runs outlive upgrades of the program.
 _WORKFLOW_VERSION = "1"
 _IDLE_SECONDS = 0.5
 _NICENESS = 19
+# Times of the cron expression before the worker started are over.
+_STARTED = datetime.now(UTC)
 
 _runner: TrainingRunner | None = None
 
@@ -44,7 +47,7 @@ def _training_run(run: str) -> None:
             DBOS.run_step({"name": step}, _perform, step, run)
     except RunCancelledError:
         DBOS.run_step({"name": "end"}, _end, run, "cancelled", "cancelled", None)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed and must say so
+    except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed and its record must show it
         _log.error("Training run %s failed", run, exc_info=error)
         DBOS.run_step({"name": "end"}, _end, run, "failed", "failed", failure(error))
     else:
@@ -66,7 +69,7 @@ def _require_runner() -> TrainingRunner:
 
 
 def work(settings: Settings, *, parent: int | None = None) -> None:
-    """Works until SIGTERM, or until the process `parent` is gone."""
+    """Works until SIGTERM or SIGINT, or until the process `parent` is gone."""
     global _runner  # noqa: PLW0603 - DBOS workflows are functions of the module
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,8 +80,8 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
     codebook = read_codebook(settings.codebook)
     database, registry = Database(settings.store_url), Registry(settings.models_location)
     database.migrate()
-    with only_worker(database, settings.data_dir, stop, partial(_told_to_stop, stop, parent)) as alone:
-        if not alone:
+    with only_worker(database, settings.data_dir, stop, partial(_must_stop, stop, parent)) as has_lock:
+        if not has_lock:
             return
         registry.storage.sweep()
         _runner = TrainingRunner(settings, database, registry, codebook)
@@ -86,9 +89,9 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
         _launch(database.separate_engine())
         _log.info("The worker is ready.")
         try:
-            while not _told_to_stop(stop, parent):
+            while not _must_stop(stop, parent):
                 _schedule(settings, database)
-                if not _do_next_run(database) and not rescoring.do_some():
+                if not _perform_next_run(database) and not rescoring.do_some():
                     stop.wait(_IDLE_SECONDS)
         finally:
             DBOS.destroy()
@@ -96,10 +99,10 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
 
 
 def _yield_to_others() -> None:
-    """Those who classify come first: training takes what they leave of a core."""
+    """Gives way to requests: training takes only what they leave of a core."""
     os.nice(_NICENESS)
     if hasattr(os, "SCHED_IDLE"):
-        # Linux: whoever wakes up to answer a request takes the core at once.
+        # Linux: a process that wakes up to answer a request gets the core at once.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
@@ -116,8 +119,8 @@ def _launch(engine: Engine) -> None:
     DBOS.launch()
 
 
-def _do_next_run(database: Database) -> bool:
-    """Starts the next run, or takes up the one that DBOS recovered, and waits for its end."""
+def _perform_next_run(database: Database) -> bool:
+    """Starts the next run, or joins the run that DBOS recovered, and waits for its end; False if no run is waiting."""
     with database.read() as connection:
         run = training_runs.next_to_do(connection)
     if run is None:
@@ -138,28 +141,25 @@ def _do_next_run(database: Database) -> bool:
 
 
 def _schedule(settings: Settings, database: Database) -> None:
-    """Queues a run when the cron expression says so, or enough has been coded since the last one."""
+    """Queues a run if the cron expression is due, or if enough annotations were made since the newest run."""
     if not settings.retrain_cron and not settings.retrain_every:
         return
     with database.read() as connection:
         newest = training_runs.newest(connection)
-        coded = annotations.count_since(connection, newest.created_at if newest else None)
+        new_annotations = annotations.count_since(connection, newest.created_at if newest else None)
     if newest is not None and newest.state not in training_runs.ENDED:
         return
-    due = bool(settings.retrain_every) and coded >= settings.retrain_every
-    note = f"scheduled: {coded} new codes"
+    due = bool(settings.retrain_every) and new_annotations >= settings.retrain_every
+    note = f"scheduled: {new_annotations} new annotations"
     if settings.retrain_cron and not due:
         last = croniter(settings.retrain_cron, datetime.now(UTC)).get_prev(datetime)
         due = last > _STARTED and (newest is None or newest.created_at < last)
         note = f"scheduled: {settings.retrain_cron}"
     if due:
         with database.write() as connection:
-            run = training_runs.create(connection, training_runs.default_request(note))
+            run = training_runs.create(connection, training_runs.RunRequest(note=note))
             audit.note(connection, WORKER, "train", run.id, note=note)
 
 
-_STARTED = datetime.now(UTC)
-
-
-def _told_to_stop(stop: threading.Event, parent: int | None) -> bool:
+def _must_stop(stop: threading.Event, parent: int | None) -> bool:
     return stop.is_set() or (parent is not None and os.getppid() != parent)

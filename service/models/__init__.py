@@ -1,1 +1,1 @@
-"""Models as the service uses them: the champion in memory, answers, transfer between installations."""
+"""Models in the service: the champion in memory, answers of the API, transfer between installations."""

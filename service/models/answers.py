@@ -1,4 +1,4 @@
-"""From what is known of models and training runs to what travels over HTTP."""
+"""Models, promotions and training runs as answers of the API."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,9 @@ from service.schemas.training import TrainingRunAnswer
 from service.store.training_runs import TrainingRun
 from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
-from training.registry.card import ModelCard
-from training.registry.versions import Promotion, Registry
+from training.model_card import ModelCard
+from training.registry.promotions import Promotion
+from training.registry.versions import Registry
 
 
 def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
@@ -28,7 +29,7 @@ def promotion_answer(promotion: Promotion) -> PromotionAnswer:
 
 
 def model_cards(registry: Registry) -> tuple[list[ModelCard], list[DamagedModel]]:
-    """The cards of all versions, the newest first; those that cannot be read apart."""
+    """The cards of all versions, newest first, and the versions whose cards cannot be read."""
     cards, damaged = [], []
     for version in reversed(registry.versions()):
         try:
@@ -39,14 +40,14 @@ def model_cards(registry: Registry) -> tuple[list[ModelCard], list[DamagedModel]
 
 
 def model_list(registry: Registry, cards: Sequence[ModelCard], damaged: list[DamagedModel]) -> ModelList:
-    """What `model_cards` found, with the champion marked."""
+    """The list of models, made from the result of `model_cards`, with the champion marked."""
     champion = champion_version(registry)
     models = [_model_answer(card, champion=card.version == champion) for card in cards]
     return ModelList(champion=champion, models=models, damaged=damaged)
 
 
 def champion_version(registry: Registry) -> str | None:
-    """The version of the champion, None before the first promotion."""
+    """The version of the champion; None before the first promotion."""
     try:
         return registry.champion().version
     except NoChampionError:

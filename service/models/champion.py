@@ -1,4 +1,4 @@
-"""The champion in memory: loaded at start, replaced between two requests when another one is promoted."""
+"""The champion in memory: loaded at the start, replaced between two requests when another version is promoted."""
 
 import logging
 import threading
@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from service.metrics import Metrics
 from training.errors import ModelFileError, NoChampionError, StorageError
-from training.registry.versions import Promotion, Registry
+from training.registry.promotions import Promotion
+from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
 _log = logging.getLogger("framing")
 
 
 class Champion:
-    """Holds the model that answers. A request takes it once, so no answer mixes two versions."""
+    """Holds the model that answers in `current`. A request takes it once, so no answer mixes two versions."""
 
     def __init__(
         self, registry: Registry, metrics: Metrics, poll_seconds: float, announce: Callable[[Promotion], None]
@@ -23,23 +24,24 @@ class Champion:
         self._poll_seconds = poll_seconds
         self._announce = announce
         self._announced: Promotion | None = None
-        self._loaded: tuple[FrameModel, Promotion] | None = None
+        self._promotion: Promotion | None = None
+        self.current: FrameModel | None = None
         self._refused: int | None = None
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
     def model(self) -> FrameModel:
-        """The model to answer with; raises `NoChampionError` where none could be loaded yet."""
-        loaded = self._loaded
-        if loaded is None:
+        """The current model; raises `NoChampionError` if no model could be loaded yet."""
+        model = self.current
+        if model is None:
             raise NoChampionError
-        return loaded[0]
+        return model
 
     def version(self) -> str | None:
-        """The version in use; None where there is none."""
-        loaded = self._loaded
-        return None if loaded is None else loaded[0].card.version
+        """The version of the current model; None without a model."""
+        model = self.current
+        return None if model is None else model.card.version
 
     def start(self) -> None:
         self.refresh()
@@ -50,40 +52,40 @@ class Champion:
         self._thread.join()
 
     def refresh(self) -> None:
-        """Loads the champion if it is another one than the loaded. One that cannot be loaded is refused once."""
+        """Loads the champion if another version was promoted. A version that cannot be loaded is refused once."""
         with self._refreshing:
             self._refresh()
-            loaded = self._loaded
-            if loaded is not None and loaded[1] != self._announced:
-                self._announce(loaded[1])
-                self._announced = loaded[1]
+            promotion = self._promotion
+            if promotion is not None and promotion != self._announced:
+                self._announce(promotion)
+                self._announced = promotion
 
     def _refresh(self) -> None:
         try:
             promotion = self._registry.champion()
-            if self._loaded is not None and self._loaded[1].number == promotion.number:
+            if self._promotion is not None and self._promotion.number == promotion.number:
                 return
             if self._refused == promotion.number:
                 return
             self._refused = promotion.number
-            self._loaded = self._registry.load_champion()
+            self.current, self._promotion = self._registry.load_champion()
         except NoChampionError:
             return
         except StorageError as error:
             self._refused = None
-            _log.error("Looking for the champion failed; the model in use stays: %s", error)
+            _log.error("Checking for a new champion failed; the current model stays: %s", error)
             return
         except ModelFileError as error:
             self._metrics.model_refusals.inc()
-            _log.error("The champion was refused and the model in use stays: %s", error)
+            _log.error("The champion was refused; the current model stays: %s", error)
             return
         self._refused = None
         self._metrics.champion.info({"version": promotion.version})
-        _log.info("Champion %s is in use.", promotion.version)
+        _log.info("Champion %s is loaded.", promotion.version)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):
             try:
                 self.refresh()
-            except Exception:  # noqa: BLE001 - a watcher that dies would leave an old model in use for ever
-                _log.exception("Looking for a new champion failed; the model in use stays.")
+            except Exception:  # noqa: BLE001 - a watcher that dies would keep an old model forever
+                _log.exception("Checking for a new champion failed; the current model stays.")

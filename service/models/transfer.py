@@ -1,8 +1,7 @@
-"""Models between installations: signed with a key that both have, and refused without.
+"""Transfer of models between installations: a model is signed with a key that both have, else it is refused.
 
 A model file is a zip of the version's files and of `signature.json`: HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the
-name and the SHA-256 of each. It is read, held against the signature and only then registered; until then nothing is
-unpickled.
+name and the SHA-256 of each file. An import verifies the signature before it registers or unpickles anything.
 """
 
 import hashlib
@@ -16,25 +15,26 @@ from typing import TYPE_CHECKING
 from labels.errors import UNREADABLE_ARCHIVE, FramingError
 from service.settings import Settings
 from training.registry.card import card_from_json
-from training.registry.versions import CARD_FILE, PIPELINE_FILE, SCORER_FILE, Registry
+from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE
+from training.registry.versions import Registry
 
 if TYPE_CHECKING:
-    from training.registry.card import ModelCard
+    from training.model_card import ModelCard
 
 _SIGNATURE = "signature.json"
 _FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE)
-_LARGEST = 2 * 2**30
+_MAX_BYTES = 2 * 2**30
 
 
 class TransferError(FramingError):
-    """A model cannot be given away or taken in."""
+    """A model cannot be exported or imported."""
 
 
 def export_model(settings: Settings, version: str, path: Path) -> None:
-    """Writes a signed model file; raises `TransferError` without a key or where the file is there."""
+    """Writes a signed model file; raises `TransferError` without a key, or if the file exists."""
     key = _key(settings)
     if path.exists():
-        raise TransferError(f"{path} is there already.")
+        raise TransferError(f"{path} already exists.")
     files = Registry(settings.models_location).files(version)
     signature = {"sha256": _digests(files), "hmac_sha256": _sign(key, _digests(files))}
     unfinished = path.with_name(path.name + ".unfinished")
@@ -53,13 +53,13 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
     key = _key(settings)
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(one.file_size for one in archive.infolist()) > _LARGEST:
+            if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
                 raise TransferError(f"{path} is larger than a model can be.")
             files = {name: archive.read(name) for name in _FILES if name in archive.namelist()}
             signature = json.loads(archive.read(_SIGNATURE))
             signed = str(signature["hmac_sha256"])
     except (*UNREADABLE_ARCHIVE, TypeError) as error:
-        raise TransferError(f"{path} is no model file that can be read.") from error
+        raise TransferError(f"{path} cannot be read as a model file.") from error
     if not hmac.compare_digest(signed, _sign(key, _digests(files))):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
     if CARD_FILE not in files or PIPELINE_FILE not in files:
@@ -69,20 +69,20 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
 
 
 def export_skops(settings: Settings, version: str, path: Path) -> None:
-    """Writes the pipeline in the format of skops, which is loaded without unpickling."""
+    """Writes the pipeline in the format of skops, which is loaded without unpickling; raises `TransferError`."""
     try:
         from skops.io import dump  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise TransferError("Install media-framing[skops] to write this format.") from error
     if path.exists():
-        raise TransferError(f"{path} is there already.")
+        raise TransferError(f"{path} already exists.")
     dump(Registry(settings.models_location).pipeline(version), path)
 
 
 def _key(settings: Settings) -> bytes:
     if settings.model_key is None:
         raise TransferError(
-            "Models are given away and taken in only under a key that both installations have: set FRAMING_MODEL_KEY."
+            "Models are exported and imported only with a key that both installations have: set FRAMING_MODEL_KEY."
         )
     return settings.model_key.get_secret_value().encode()
 

@@ -1,1 +1,1 @@
-"""The web pages: one module a page, their templates and their static files."""
+"""The web pages: a module per page, with templates and static files."""

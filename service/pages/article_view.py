@@ -1,11 +1,11 @@
-"""An article with its framing as the pages show it: paragraphs shaded, evidence underlined, pieces set aside."""
+"""An article with its framing, ready for the templates: shaded paragraphs, underlined evidence, skipped pieces."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labels.annotations import Stance
-from labels.boilerplate import Reason
+from labels.boilerplate import SkipReason
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.articles import (
     ArticleFrameAnswer,
@@ -15,16 +15,32 @@ from service.schemas.articles import (
     ParagraphFrame,
     SkippedPiece,
 )
-from training.registry.card import ModelCard
+from training.model_card import ModelCard
 from training.scoring.operating_points import OPERATING_POINTS, Decision
 
-OTHER = -1
-"""Place of a frame that the codebook no longer has."""
+# The place of a frame that the codebook no longer has.
+_NO_PLACE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class FrameNames:
+    """Titles of frames, and their places in the codebook, by which style sheets know their colours; both by key."""
+
+    titles: Mapping[str, str]
+    places: Mapping[str, int]
+
+    def title(self, key: str) -> str:
+        """The title of a frame; its key if the title is not known."""
+        return self.titles.get(key, key)
+
+    def place(self, key: str) -> int:
+        """The place of a frame in the codebook, or -1."""
+        return self.places.get(key, _NO_PLACE)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMark:
-    """One frame of a paragraph or of the article."""
+    """A frame of a paragraph or of the article: its score, the decision and the likeliest stance."""
 
     key: str
     title: str
@@ -36,7 +52,10 @@ class FrameMark:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of text; `place` is the frame that it is evidence for, None for none; `weights` says how much."""
+    """A run of text. `key` and `place` name the frame for which it is the strongest evidence; `place` may be None.
+
+    `weights` lists every frame for which it is evidence, with the weight in log-odds.
+    """
 
     text: str
     place: int | None
@@ -46,86 +65,85 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, or a piece that was set aside and says why."""
+    """A paragraph, or a piece that was skipped for a `reason`."""
 
     index: int | None
     start: int
     pieces: Sequence[Piece]
     marks: Sequence[FrameMark]
-    reason: Reason | None
-    codes: Sequence[AnnotationAnswer] = ()
+    reason: SkipReason | None
+    annotations: Sequence[AnnotationAnswer] = ()
 
 
 def blocks(
-    article: Classified,
-    titles: Mapping[str, str],
-    places: Mapping[str, int],
-    codes: Mapping[int, Sequence[AnnotationAnswer]],
+    article: Classified, names: FrameNames, annotations: Mapping[int, Sequence[AnnotationAnswer]]
 ) -> list[Block]:
-    """Paragraphs and pieces set aside, in the order of the article; `codes` by paragraph."""
-    kept = [
-        _paragraph(paragraph, titles, places, codes.get(paragraph["index"], ())) for paragraph in article.paragraphs
+    """The paragraphs and the skipped pieces, in the order of the article; `annotations` are by paragraph index."""
+    paragraphs = [
+        _paragraph_block(paragraph, names, annotations.get(paragraph["index"], ())) for paragraph in article.paragraphs
     ]
-    return sorted([*kept, *map(_skipped, article.skipped)], key=lambda block: block.start)
+    skipped = [_skipped_block(piece) for piece in article.skipped]
+    return sorted([*paragraphs, *skipped], key=lambda block: block.start)
 
 
-def paragraph_marks(
-    frames: Mapping[str, ParagraphFrame], titles: Mapping[str, str], places: Mapping[str, int]
-) -> list[FrameMark]:
-    """The frames of a paragraph, in the order of the codebook."""
-    found = {key: (frame["score"], frame["decision"], frame.get("stance")) for key, frame in frames.items()}
-    return _marks(found, titles, places)
-
-
-def marks(
-    frames: Mapping[str, ArticleFrameAnswer], titles: Mapping[str, str], places: Mapping[str, int]
-) -> list[FrameMark]:
+def marks(frames: Mapping[str, ArticleFrameAnswer], names: FrameNames) -> list[FrameMark]:
     """The frames of an article, in the order of the codebook."""
-    found = {key: (frame.score, frame.decision, _commonest(frame.stances)) for key, frame in frames.items()}
-    return _marks(found, titles, places)
+    return _in_codebook_order(
+        [
+            FrameMark(
+                key, names.title(key), names.place(key), frame.score, frame.decision, _commonest_stance(frame.stances)
+            )
+            for key, frame in frames.items()
+        ]
+    )
 
 
-def _commonest(stances: Mapping[Stance, float] | None) -> Stance | None:
-    return max(stances.items(), key=lambda found: found[1])[0] if stances else None
+def thresholds_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:
+    """The scores from which a frame is present and below which it is absent, by operating point and frame.
 
-
-def _marks(
-    frames: Mapping[str, tuple[float, Decision, Stance | None]], titles: Mapping[str, str], places: Mapping[str, int]
-) -> list[FrameMark]:
-    named = [FrameMark(key, titles.get(key, key), places.get(key, OTHER), *found) for key, found in frames.items()]
-    return sorted(named, key=lambda mark: mark.place if mark.place != OTHER else len(places))
-
-
-def cuts_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:
-    """(present from, absent below) of each frame at each operating point, for the page's own switch."""
+    With them the page itself decides again when its reader chooses another operating point.
+    """
     return {
         point: {frame: (cut.present_from, cut.absent_below) for frame, cut in card.cuts[point].items()}
         for point in OPERATING_POINTS
     }
 
 
-def _paragraph(
-    paragraph: ParagraphAnswer,
-    titles: Mapping[str, str],
-    places: Mapping[str, int],
-    codes: Sequence[AnnotationAnswer],
-) -> Block:
+def _paragraph_block(paragraph: ParagraphAnswer, names: FrameNames, annotations: Sequence[AnnotationAnswer]) -> Block:
     return Block(
         index=paragraph["index"],
         start=paragraph["start"],
-        pieces=_pieces(paragraph, titles, places),
-        marks=paragraph_marks(paragraph["frames"], titles, places),
+        pieces=_pieces(paragraph, names),
+        marks=_paragraph_marks(paragraph["frames"], names),
         reason=None,
-        codes=codes,
+        annotations=annotations,
     )
 
 
-def _skipped(piece: SkippedPiece) -> Block:
+def _skipped_block(piece: SkippedPiece) -> Block:
     return Block(None, piece["start"], (Piece(piece["text"], None, "", ""),), (), piece["reason"])
 
 
-def _pieces(paragraph: ParagraphAnswer, titles: Mapping[str, str], places: Mapping[str, int]) -> list[Piece]:
-    """The text cut wherever evidence for a frame begins or ends."""
+def _paragraph_marks(frames: Mapping[str, ParagraphFrame], names: FrameNames) -> list[FrameMark]:
+    return _in_codebook_order(
+        [
+            FrameMark(key, names.title(key), names.place(key), frame["score"], frame["decision"], frame.get("stance"))
+            for key, frame in frames.items()
+        ]
+    )
+
+
+def _in_codebook_order(frame_marks: Sequence[FrameMark]) -> list[FrameMark]:
+    """Frames that the codebook no longer has come last."""
+    return sorted(frame_marks, key=lambda mark: (mark.place == _NO_PLACE, mark.place))
+
+
+def _commonest_stance(stances: Mapping[Stance, float] | None) -> Stance | None:
+    return max(stances.items(), key=lambda share: share[1])[0] if stances else None
+
+
+def _pieces(paragraph: ParagraphAnswer, names: FrameNames) -> list[Piece]:
+    """The text, cut wherever evidence for a frame begins or ends."""
     spans = [
         (key, span)
         for key, frame in paragraph["frames"].items()
@@ -133,25 +151,22 @@ def _pieces(paragraph: ParagraphAnswer, titles: Mapping[str, str], places: Mappi
         if span["weight"] > 0 and frame["decision"] != "absent"
     ]
     first = paragraph["start"]
-    ends = {first, paragraph["end"], *(s["start"] for _, s in spans), *(s["end"] for _, s in spans)}
-    places_in_text = sorted(ends)
+    edges = {first, paragraph["end"]}
+    edges |= {edge for _, span in spans for edge in (span["start"], span["end"])}
     return [
         _piece(
             paragraph["text"][start - first : end - first],
             [(key, span) for key, span in spans if span["start"] <= start and end <= span["end"]],
-            titles,
-            places,
+            names,
         )
-        for start, end in itertools.pairwise(places_in_text)
+        for start, end in itertools.pairwise(sorted(edges))
     ]
 
 
-def _piece(
-    text: str, spans: Sequence[tuple[str, EvidenceSpan]], titles: Mapping[str, str], places: Mapping[str, int]
-) -> Piece:
+def _piece(text: str, spans: Sequence[tuple[str, EvidenceSpan]], names: FrameNames) -> Piece:
     if not spans:
         return Piece(text, None, "", "")
-    weightiest = sorted(spans, key=lambda found: -found[1]["weight"])
-    weights = ", ".join(f"{titles.get(key, key)} +{span['weight']:.2f}" for key, span in weightiest)
-    key = weightiest[0][0]
-    return Piece(text, places.get(key, OTHER), key, weights)
+    by_weight = sorted(spans, key=lambda key_and_span: -key_and_span[1]["weight"])
+    weights = ", ".join(f"{names.title(key)} +{span['weight']:.2f}" for key, span in by_weight)
+    strongest = by_weight[0][0]
+    return Piece(text, names.place(strongest), strongest, weights)

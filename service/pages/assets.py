@@ -1,4 +1,4 @@
-"""Files that the pages load: our own, and charts and Vega as `charts` makes them once a codebook and version."""
+"""The charts of the pages and the bundle of Vega that draws them: files, made once per codebook and version."""
 
 import hashlib
 import json
@@ -6,23 +6,27 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from labels.codebook import Codebook, codebook_to_toml
+from service.errors import ChartsError
 from service.metrics import product_version
-from service.pages.names import BUNDLE, CHARTS, ChartsError
+from service.processes import command_line
 
 _log = logging.getLogger("framing")
 
-_LONGEST_SECONDS = 60
+BUNDLE, CHARTS = "vega.js", "charts.json"
+_MAX_SECONDS = 60
 
 
 class ChartFiles:
-    """The Vega bundle and the charts of a codebook, in a folder of the cache; made by another process when missing."""
+    """The Vega bundle and the charts of a codebook, in a folder of the cache.
+
+    Where they are missing, another process makes them, so that no server loads Altair and the engine of Vega.
+    """
 
     def __init__(self, codebook: Codebook, cache: Path) -> None:
         self._codebook = codebook
@@ -32,7 +36,7 @@ class ChartFiles:
         self._making = threading.Lock()
 
     def make_soon(self) -> None:
-        """Has the files made while the page that needs them is read."""
+        """Begins to make the files while the page that needs them is on its way."""
         if not self._folder.exists():
             threading.Thread(target=self._make_and_log, name="charts", daemon=True).start()
 
@@ -43,12 +47,12 @@ class ChartFiles:
             _log.error("%s", error)
 
     def bundle(self) -> Path:
-        """The file of Vega; raises `ChartsError`."""
+        """The path of the Vega bundle; raises `ChartsError`."""
         self._make()
         return self._folder / BUNDLE
 
     def chart(self, name: str) -> Any:
-        """A chart as Vega-Lite, None where there is none of that name; raises `ChartsError`."""
+        """A chart as a Vega-Lite specification; None if none has that name. Raises `ChartsError`."""
         self._make()
         return json.loads((self._folder / CHARTS).read_text(encoding="utf-8")).get(name)
 
@@ -61,12 +65,12 @@ class ChartFiles:
             codebook = building / "codebook.toml"
             codebook.write_text(codebook_to_toml(self._codebook), encoding="utf-8")
             try:
-                command = [sys.executable, "-m", "service.pages.charts", str(codebook), str(building)]
-                done = subprocess.run(  # noqa: S603 - this very program
-                    command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
+                command = command_line("service.pages.charts", str(codebook), str(building))
+                process = subprocess.run(  # noqa: S603 - this very program
+                    command, capture_output=True, text=True, timeout=_MAX_SECONDS, check=False
                 )
-                if done.returncode:
-                    raise ChartsError(f"The charts could not be made: {done.stderr.strip().splitlines()[-1:]}")
+                if process.returncode:
+                    raise ChartsError(f"The charts could not be made: {process.stderr.strip().splitlines()[-1:]}")
                 if not self._folder.exists():
                     building.replace(self._folder)
             except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,8 +1,8 @@
 """The charts of the pages as Vega-Lite specifications, made with Altair.
 
-They name their data (`rows`), which the page fetches from the API, and the page sets what depends on it, such as a
-height. Colours come from the codebook. Run as a program it writes the charts and the Vega bundle of the installed
-vl-convert into a folder, so that a server imports neither.
+A chart refers to its data by the name `rows`. The page fetches the rows from the API, and sets what depends on them,
+such as the height. Colours come from the codebook. Run as a program, the module writes the charts and the Vega bundle
+of the installed vl-convert into a folder, so that a server imports neither.
 """
 
 import json
@@ -15,37 +15,37 @@ import altair as alt
 
 from labels.annotations import SPECIFIED_STANCES
 from labels.codebook import Codebook, read_codebook
-from service.pages.names import BUNDLE, CHARTS
+from service.pages.assets import BUNDLE, CHARTS
 
+# A plain or composed Altair chart; Altair does not type the operators that compose them.
 Chart = Any
-"""An Altair chart of whatever composition; Altair does not type their operators."""
 
 _ROWS = alt.NamedData("rows")
-_VOICE_COLOURS = ("#1f5a7a", "#8fb8cc", "#d98a2b")
+_STANCE_COLOURS = ("#1f5a7a", "#8fb8cc", "#d98a2b")
 _SHARE = alt.Axis(format="%", title=None)
 
 
 def charts(codebook: Codebook) -> Mapping[str, Any]:
-    """All charts by name."""
+    """The Vega-Lite specification of each chart, by name."""
     titles = [frame.title for frame in codebook.frames]
     colours = [frame.colour for frame in codebook.frames]
     colour = alt.Color("title:N", scale=alt.Scale(domain=titles, range=colours), title=None)
     colour = colour.legend(orient="bottom")
-    made = {
+    by_name = {
         "prevalence": _prevalence(colour),
         "outlets": _outlets(colour, titles),
         "pairs": _pairs(titles),
-        "voices": _voices(),
+        "stances": _stances(),
         "reliability": _reliability(colour),
         "versions": _versions(),
     }
-    return {name: _as_dict(chart) for name, chart in made.items()}
+    return {name: _as_dict(chart) for name, chart in by_name.items()}
 
 
 def _as_dict(chart: Chart) -> dict[str, Any]:
-    found: dict[str, Any] = chart.to_dict()
-    found.pop("config", None)  # colours of axes and texts follow the page, light or dark
-    return found
+    specification: dict[str, Any] = chart.to_dict()
+    specification.pop("config", None)  # the page sets the colours of axes and texts, light or dark
+    return specification
 
 
 def _prevalence(colour: Any) -> Chart:
@@ -74,7 +74,7 @@ def _tooltip(where: str) -> list[Any]:
         *(alt.Tooltip(f"{name}:Q", format=".1%", title=name.replace("_", " ")) for name in shares),
         alt.Tooltip("total:Q", title="counted"),
         alt.Tooltip("correction:N"),
-        alt.Tooltip("tier:N"),
+        alt.Tooltip("reliability_tier:N", title="reliability tier"),
     ]
 
 
@@ -101,9 +101,9 @@ def _pairs(titles: Sequence[str]) -> Chart:
     return (heat + text).properties(width="container")
 
 
-def _voices() -> Chart:
+def _stances() -> Chart:
     colour = alt.Color(
-        "stance:N", scale=alt.Scale(domain=list(SPECIFIED_STANCES), range=list(_VOICE_COLOURS)), title=None
+        "stance:N", scale=alt.Scale(domain=list(SPECIFIED_STANCES), range=list(_STANCE_COLOURS)), title=None
     )
     shares = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high")]
     base = alt.Chart(_ROWS).encode(
@@ -145,7 +145,8 @@ def _versions() -> Chart:
 
 
 def main(codebook: Path, folder: Path) -> None:
-    import vl_convert  # noqa: PLC0415 - an engine of 130 MiB, wanted in this process alone
+    """Writes the charts of a codebook and the Vega bundle into a folder."""
+    import vl_convert  # noqa: PLC0415 - takes 130 MiB, and only this function needs it
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHARTS).write_text(json.dumps(charts(read_codebook(codebook))), encoding="utf-8")

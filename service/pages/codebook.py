@@ -1,4 +1,4 @@
-"""/codebook: what each frame means, with examples and how far coders agree on it."""
+"""/codebook: the definition of each frame, with examples and the agreement of the coders."""
 
 from collections import defaultdict
 from functools import lru_cache
@@ -12,9 +12,8 @@ from labels.annotations import read_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
 from labels.gold import settle
-from service.access.needs import needs
-from service.http.dependencies import State
-from service.pages.render import PageRoute, page
+from service.http.dependencies import UseSettings, needs
+from service.pages.render import PageRoute, UseSite
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -23,18 +22,20 @@ _SHORTEST, _LONGEST = 120, 420
 
 
 @router.get("/codebook", dependencies=needs["reader"])
-def codebook(state: State) -> HTMLResponse:
-    """The frames with their definitions, examples of the corpus and the agreement of its coders."""
+def codebook(site: UseSite, settings: UseSettings) -> HTMLResponse:
+    """The frames with their definitions, examples from the corpus and the agreement of its coders."""
     try:
-        examples, agreed = _from_corpus(state.settings.corpus, state.codebook)
-    except FramingError:  # a codebook of one's own may come without a corpus
-        examples, agreed = {}, {}
-    return page(state, "codebook.html", "/codebook", codebook=state.codebook, examples=examples, agreement=agreed)
+        examples, agreement_by_frame = _from_corpus(settings.corpus, site.codebook)
+    except FramingError:  # users who bring their own codebook may have no corpus for it
+        examples, agreement_by_frame = {}, {}
+    return site.page(
+        "codebook.html", "/codebook", codebook=site.codebook, examples=examples, agreement=agreement_by_frame
+    )
 
 
 @lru_cache(maxsize=2)
 def _from_corpus(corpus: Path, codebook: Codebook) -> tuple[dict[str, list[str]], dict[str, FrameAgreement]]:
-    """Short paragraphs that carry one frame alone, each of another source, and the agreement of the coders."""
+    """Short paragraphs that carry a single frame, from different sources, and the agreement of the coders; by frame."""
     paragraphs = read_corpus(corpus, codebook)
     examples: dict[str, list[str]] = defaultdict(list)
     sources: set[tuple[str, str]] = set()
@@ -46,4 +47,4 @@ def _from_corpus(corpus: Path, codebook: Codebook) -> tuple[dict[str, list[str]]
         if len(examples[frame]) < _EXAMPLES and (frame, gold.paragraph.source) not in sources:
             sources.add((frame, gold.paragraph.source))
             examples[frame].append(text)
-    return dict(examples), {found.frame: found for found in agreement(paragraphs, codebook)}
+    return dict(examples), {result.frame: result for result in agreement(paragraphs, codebook)}

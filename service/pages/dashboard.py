@@ -1,4 +1,4 @@
-"""/: prevalence over time and by outlet, frames that go together, latest articles, the model in use."""
+"""/: prevalence over time and by outlet, frames that go together, the latest articles, the current model."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from service.access.needs import needs
-from service.articles.answers import listed_article
-from service.http.dependencies import Services, State
+from service.articles.answers import listed_answer
+from service.http.dependencies import UseDatabase, needs
 from service.pages.article_view import marks
-from service.pages.render import PageRoute, page, places, titles
-from service.schemas.fields import WholeDay, end_of, start_of
-from service.store import article_list, articles, prevalence
+from service.pages.render import PageRoute, Site, UseSite
+from service.schemas.fields import WholeDay
+from service.store import article_list, article_lookup, prevalence
 from training.evaluation import Figure
-from training.prevalence import FEWEST_CODES
+from training.model_card import ModelCard
+from training.prevalence import FEWEST_CODED
 from training.tiers import f1_of, reliability_tier
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -25,7 +25,7 @@ _LATEST = 8
 
 @dataclass(frozen=True, slots=True)
 class _Filters:
-    """What the address bar asks for."""
+    """The filters in the address bar."""
 
     period: Literal["day", "week", "month"]
     since: Any
@@ -36,8 +36,8 @@ class _Filters:
     shares: Literal["corrected", "raw"]
     dedup: bool
 
-    def query(self, *, every_frame: bool = False, **more: str) -> str:
-        """The parameters of the API for a chart; `more` overrules them."""
+    def query(self, *, every_frame: bool = False, **overrides: str) -> str:
+        """The parameters with which a chart asks the API for its data; `overrides` replace some of them."""
         corrected = self.shares == "corrected"
         single: dict[str, Any] = {
             "from": self.since,
@@ -46,9 +46,9 @@ class _Filters:
             "dedup": "true" if self.dedup else None,
             "correct": None if corrected else "false",
             "borrow": "true" if corrected else None,
-            **more,
+            **overrides,
         }
-        # An empty `by` asks for no cells; left out it would ask for weeks.
+        # An empty `by` asks for a single cell; without `by` the API would answer by week.
         pairs = [(name, value) for name, value in single.items() if name == "by" or value not in (None, "")]
         pairs += [("outlet", outlet) for outlet in self.outlet] + [
             ("frame", frame) for frame in self.frame if not every_frame
@@ -58,7 +58,8 @@ class _Filters:
 
 @router.get("/", dependencies=needs["reader"])
 def dashboard(
-    state: State,
+    site: UseSite,
+    database: UseDatabase,
     period: Literal["day", "week", "month"] = "week",
     since: Annotated[WholeDay | Literal[""] | None, Query(alias="from")] = None,
     until: Annotated[WholeDay | Literal[""] | None, Query(alias="to")] = None,
@@ -68,13 +69,13 @@ def dashboard(
     shares: Literal["corrected", "raw"] | None = None,
     dedup: bool = False,
 ) -> HTMLResponse:
-    """The dashboard; every choice stands in its address."""
-    state.charts.make_soon()
-    version = state.champion.version()
-    with state.database.read() as connection:
-        stored = articles.newest_ids(connection, 1)
+    """The dashboard; every choice of the reader is in its address."""
+    site.charts.make_soon()
+    model = site.champion.current
+    with database.read() as connection:
+        stored = article_lookup.newest_ids(connection, 1)
         outlets = prevalence.outlets(connection)
-        codes = prevalence.count_drawn_codes(connection)
+        coded = prevalence.count_drawn_paragraphs(connection)
         frames = [key for key in frame or [] if key]
         filters = _Filters(
             period=period,
@@ -83,49 +84,48 @@ def dashboard(
             outlet=[name for name in outlet or [] if name],
             frame=frames,
             unit=unit,
-            shares=shares or ("corrected" if codes >= FEWEST_CODES and unit == "paragraph" else "raw"),
+            shares=shares or ("corrected" if coded >= FEWEST_CODED and unit == "paragraph" else "raw"),
             dedup=dedup,
         )
-        latest = _latest(state, connection, filters)
-    return page(
-        state,
+        latest = _latest(site, connection, filters)
+    return site.page(
         "dashboard.html",
         "/",
         filters=filters,
         outlets=outlets,
-        codes=codes,
-        enough_codes=FEWEST_CODES,
+        coded=coded,
+        fewest_coded=FEWEST_CODED,
         latest=latest,
         empty=not stored,
-        model=_model(state) if version else None,
-        titles=titles(state),
+        model=_model_figures(model.card) if model else None,
     )
 
 
-def _latest(state: Services, connection: Any, filters: _Filters) -> list[dict[str, Any]]:
-    asked = article_list.Filters(
+def _latest(site: Site, connection: Any, filters: _Filters) -> list[dict[str, Any]]:
+    """The newest articles that pass the filters, with their frames."""
+    list_filters = article_list.filters(
         outlet=filters.outlet[0] if len(filters.outlet) == 1 else None,
-        since=start_of(filters.since) if filters.since else None,
-        until=end_of(filters.until) if filters.until else None,
+        since=filters.since,
+        until=filters.until,
         frame=filters.frame[0] if len(filters.frame) == 1 else None,
     )
-    found, _ = article_list.newest(connection, asked, None, _LATEST, state.champion.version())
-    named, placed = titles(state), places(state)
-    listed = [listed_article(article) for article in found]
+    articles, _ = article_list.newest(connection, list_filters, None, _LATEST, site.champion.version())
+    names = site.frame_names
     return [
-        {
-            "article": article,
-            "marks": [m for m in marks(article.article.frames, named, placed) if m.decision == "present"],
-        }
-        for article in listed
+        {"article": article, "marks": marks(article.article.frames, names)} for article in map(listed_answer, articles)
     ]
 
 
-def _model(state: Services) -> dict[str, Any]:
-    card = state.champion.model().card
-    judged = card.held_out or card.left_out
-    macro: Figure = judged.macro.f1
-    tiers = [
-        (card.frames[f], reliability_tier(card, f), f1_of(card, f), card.agreement.get(f)) for f in card.frame_keys
+def _model_figures(card: ModelCard) -> dict[str, Any]:
+    evaluation = card.held_out or card.left_out
+    macro_f1: Figure = evaluation.macro.f1
+    reliability = [
+        (card.frames[frame], reliability_tier(card, frame), f1_of(card, frame), card.agreement.get(frame))
+        for frame in card.frame_keys
     ]
-    return {"version": card.version, "created_at": card.created_at[:10], "macro_f1": macro, "tiers": tiers}
+    return {
+        "version": card.version,
+        "created_at": card.created_at[:10],
+        "macro_f1": macro_f1,
+        "reliability": reliability,
+    }

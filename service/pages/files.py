@@ -1,4 +1,4 @@
-"""/assets: scripts, styles, charts and Vega. Everything comes from this machine."""
+"""/static and /assets: scripts, styles, charts and Vega. The pages load nothing from other servers."""
 
 from typing import Annotated
 
@@ -6,34 +6,36 @@ from fastapi import APIRouter, FastAPI, Path
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from service.http.dependencies import State
-from service.http.problem_details import NotFoundError
-from service.pages.render import frame_styles
+from service.errors import NotFoundError
+from service.pages.render import UseSite, frame_styles
 
 router = APIRouter(prefix="/assets", include_in_schema=False)
 
-_CHECK_EACH_TIME = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+_REVALIDATE = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 def mount_static(app: FastAPI) -> None:
-    """Serves our own scripts and styles."""
+    """Serves the scripts and styles of this package."""
     app.mount("/static", StaticFiles(packages=[("service.pages", "static")]), name="static")
 
 
 @router.get("/frames.css")
-def frames(state: State) -> Response:
-    styles = frame_styles([frame.colour for frame in state.codebook.frames])
-    return Response(styles, media_type="text/css", headers=_CHECK_EACH_TIME)
+def frames(site: UseSite) -> Response:
+    """The colours of the frames, as a style sheet."""
+    styles = frame_styles([frame.colour for frame in site.codebook.frames])
+    return Response(styles, media_type="text/css", headers=_REVALIDATE)
 
 
 @router.get("/vega.js")
-def vega(state: State) -> Response:
-    return FileResponse(state.charts.bundle(), media_type="text/javascript", headers=_CHECK_EACH_TIME)
+def vega(site: UseSite) -> Response:
+    """Vega, which draws the charts."""
+    return FileResponse(site.charts.bundle(), media_type="text/javascript", headers=_REVALIDATE)
 
 
 @router.get("/charts/{name}.json")
-def chart(name: Annotated[str, Path(pattern="^[a-z]{1,20}$")], state: State) -> Response:
-    found = state.charts.chart(name)
-    if found is None:
+def chart(name: Annotated[str, Path(pattern="^[a-z]{1,20}$")], site: UseSite) -> Response:
+    """A chart as a Vega-Lite specification."""
+    specification = site.charts.chart(name)
+    if specification is None:
         raise NotFoundError(f"There is no chart '{name}'.")
-    return JSONResponse(found, headers=_CHECK_EACH_TIME)
+    return JSONResponse(specification, headers=_REVALIDATE)

@@ -1,16 +1,16 @@
 """/models: versions and their figures, training runs, promote and roll back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from service.access.needs import needs
-from service.http.dependencies import State
+from service.http.dependencies import UseDatabase, UseRegistry, UseSettings, needs
 from service.models.answers import model_cards, model_list, promotion_answer, training_run_answer
-from service.pages.render import PageRoute, page, titles
+from service.pages.render import PageRoute, UseSite
 from service.store import annotations, training_runs
-from training.registry.card import ModelCard
+from training.model_card import ModelCard
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -18,35 +18,33 @@ _RUNS = 10
 
 
 @router.get("/models", dependencies=needs["reader"])
-def models(state: State) -> HTMLResponse:
-    """Model versions, the runs that made them, and who promoted which when and why."""
-    state.charts.make_soon()
-    with state.database.read() as connection:
+def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings: UseSettings) -> HTMLResponse:
+    """Model versions, the runs that trained them, and the history of promotions."""
+    site.charts.make_soon()
+    with database.read() as connection:
         runs, _ = training_runs.listing(connection, None, _RUNS)
         newest = training_runs.newest(connection)
-        new_codes = annotations.count_since(connection, newest.created_at if newest else None)
-    known, damaged = model_cards(state.registry)
-    found = model_list(state.registry, known, damaged)
-    cards = {card.version: card for card in known}
-    named = titles(state)
-    return page(
-        state,
+        new_annotations = annotations.count_since(connection, newest.created_at if newest else None)
+    readable, damaged = model_cards(registry)
+    model_answers = model_list(registry, readable, damaged)
+    cards = {card.version: card for card in readable}
+    return site.page(
         "models.html",
         "/models",
-        found=found,
+        models=model_answers.models,
+        damaged=model_answers.damaged,
         cards=cards,
         runs=[training_run_answer(run) for run in runs],
-        new_codes=new_codes,
-        history=[promotion_answer(promotion) for promotion in reversed(state.registry.history())],
-        titles=named,
-        versions=_figures(cards),
-        reliability=_reliability(cards.get(found.champion or ""), named),
-        policy=state.settings.promotion,
+        new_annotations=new_annotations,
+        history=[promotion_answer(promotion) for promotion in reversed(registry.history())],
+        version_rows=_version_rows(cards),
+        reliability_rows=_reliability_rows(cards.get(model_answers.champion or ""), site.titles),
+        policy=settings.promotion,
     )
 
 
-def _figures(cards: dict[str, ModelCard]) -> list[dict[str, Any]]:
-    """Macro F1 of each version, as the chart reads it."""
+def _version_rows(cards: Mapping[str, ModelCard]) -> list[dict[str, Any]]:
+    """Macro F1 of each version, as rows of its chart."""
     return [
         {"version": version, "how": how, "value": figure.value, "low": figure.low, "high": figure.high}
         for version, card in sorted(cards.items(), key=lambda item: int(item[0][1:]))
@@ -56,18 +54,18 @@ def _figures(cards: dict[str, ModelCard]) -> list[dict[str, Any]]:
     ]
 
 
-def _reliability(card: ModelCard | None, named: Any) -> list[dict[str, Any]]:
-    """The bins of the champion's reliability diagram."""
+def _reliability_rows(card: ModelCard | None, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The bins of the champion's reliability diagram, as rows of its chart."""
     if card is None:
         return []
     return [
         {
-            "title": named.get(figures.frame, figures.frame),
-            "mean_score": row.mean_score,
-            "share": row.share,
-            "paragraphs": row.paragraphs,
+            "title": titles.get(figures.frame, figures.frame),
+            "mean_score": score_bin.mean_score,
+            "share": score_bin.share,
+            "paragraphs": score_bin.paragraphs,
         }
         for figures in card.left_out.frames
-        for row in figures.reliability
-        if row.paragraphs
+        for score_bin in figures.reliability
+        if score_bin.paragraphs
     ]

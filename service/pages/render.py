@@ -1,29 +1,26 @@
-"""Templates to answers: what all pages share, and the headers that keep foreign script out of them."""
+"""What all pages share: templates, navigation, error pages, and headers that allow no script from elsewhere."""
 
-import logging
-import uuid
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from sqlalchemy.exc import OperationalError
-from starlette.exceptions import HTTPException
 
-from labels.errors import FramingError
-from service.access.needs import GuardedRoute, present_caller
+from labels.codebook import Codebook
 from service.errors import UnauthorizedError
-from service.http import problem_details
-from service.http.dependencies import Services
+from service.http.dependencies import GuardedRoute, present_caller
+from service.http.problem_details import problem_of
 from service.metrics import product_version
+from service.models.champion import Champion
+from service.pages.article_view import FrameNames
+from service.pages.assets import ChartFiles
 from service.store.callers import Role
-
-_log = logging.getLogger("framing")
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -35,6 +32,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# Address and name of each page, and the role that a caller needs to see it.
 NAVIGATION: Sequence[tuple[str, str, Role]] = (
     ("/", "Dashboard", "reader"),
     ("/classify", "Try it", "submitter"),
@@ -72,20 +70,60 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters |= {"percent": _percent, "figure": _figure, "day": _day, "moment": _moment}
 
+_FAULTS = "These parameters of the address cannot be used:"
+_PYDANTIC_LEAD = re.compile(r"^(Value error, must|\w+ should)")
 
-def page(state: Services, template: str, here: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """The page of a template; `here` is its address in the navigation."""
-    content = _TEMPLATES.get_template(template).render(
-        here=here,
-        navigation=[(address, name) for address, name, role in NAVIGATION if present_caller.get().may(role)],
-        product_version=product_version(),
-        champion=state.champion.version(),
-        frames=state.codebook.frames,
-        places=places(state),
-        visitor=present_caller.get(),
-        **context,
-    )
-    return HTMLResponse(content, status, SECURITY_HEADERS)
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all pages are made from: the codebook, the champion, and the charts."""
+
+    codebook: Codebook
+    champion: Champion
+    charts: ChartFiles
+
+    def page(self, template: str, here: str, status: int = 200, **context: Any) -> HTMLResponse:
+        """Renders a template for the present caller; `here` is the address of the page in the navigation.
+
+        Every template gets the frames of the codebook, and titles and places of frames by key.
+        """
+        caller = present_caller.get()
+        content = _TEMPLATES.get_template(template).render(
+            here=here,
+            navigation=[(address, name) for address, name, role in NAVIGATION if caller.may(role)],
+            product_version=product_version(),
+            champion=self.champion.version(),
+            frames=self.codebook.frames,
+            titles=self.titles,
+            places=self.places,
+            visitor=caller,
+            **context,
+        )
+        return HTMLResponse(content, status, SECURITY_HEADERS)
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """The place of each frame in the codebook, by which style sheets know its colour."""
+        return {key: place for place, key in enumerate(self.codebook.keys)}
+
+    @property
+    def frame_names(self) -> FrameNames:
+        """Titles and places together, for `service.pages.article_view`."""
+        return FrameNames(self.titles, self.places)
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """The title of each frame of the codebook and of the current model."""
+        titles = {frame.key: frame.title for frame in self.codebook.frames}
+        model = self.champion.current
+        return titles if model is None else {**dict(model.card.frames), **titles}
+
+
+async def _site(request: Request) -> Site:
+    return cast(Site, request.app.state.site)
+
+
+UseSite = Annotated[Site, Depends(_site)]
 
 
 def frame_styles(colours: Sequence[str]) -> str:
@@ -93,21 +131,8 @@ def frame_styles(colours: Sequence[str]) -> str:
     return "".join(f".frame-{place}{{--frame:{colour}}}\n" for place, colour in enumerate(colours))
 
 
-def places(state: Services) -> Mapping[str, int]:
-    """Place of each frame in the codebook, by which style sheets know its colour."""
-    return {key: place for place, key in enumerate(state.codebook.keys)}
-
-
-def titles(state: Services) -> Mapping[str, str]:
-    """Title of each frame, of the codebook and of the model in use."""
-    known = {frame.key: frame.title for frame in state.codebook.frames}
-    if state.champion.version() is None:
-        return known
-    return {**dict(state.champion.model().card.frames), **known}
-
-
 class PageRoute(GuardedRoute):
-    """A route whose errors are pages too: a reader of pages should not be shown JSON."""
+    """A route that answers errors with pages, which have the status and the sentence that the API would answer."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -115,40 +140,38 @@ class PageRoute(GuardedRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
-            except UnauthorizedError as error:
-                return _sign_in_first(request) if request.method == "GET" else _error_page(request, 401, str(error))
-            except Exception as error:  # noqa: BLE001 - the last resort: nothing internal is shown
-                return _error_page(request, *_said_of(request, error))
+            except Exception as error:  # noqa: BLE001 - a reader of pages gets a page, whatever happens
+                if isinstance(error, UnauthorizedError) and request.method == "GET":
+                    return _sign_in_first(request)
+                return _error_page(request, error)
 
         return answer
 
 
 def _sign_in_first(request: Request) -> Response:
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/sign-in?{urlencode({'next': asked})}", 303, SECURITY_HEADERS)
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?{urlencode({'next': address})}", 303, SECURITY_HEADERS)
 
 
-def _said_of(request: Request, error: Exception) -> tuple[int, str]:
-    """Status and sentence of an error."""
+def _error_page(request: Request, error: Exception) -> HTMLResponse:
+    problem = problem_of(request, error)
+    site = cast(Site, request.app.state.site)
+    context = {"title": problem.title, "detail": problem.detail, "faults": []}
     if isinstance(error, RequestValidationError):
-        where = ", ".join(str(fault["loc"][1]) for fault in error.errors())
-        return 422, f"The address is not as it should be: look at {where}."
-    if isinstance(error, HTTPException):
-        return error.status_code, str(error.detail)
-    if isinstance(error, OperationalError):
-        return 503, "The database cannot be used at the moment; nothing was changed."
-    if isinstance(error, FramingError):
-        return status_of(error), str(error)
-    identifier = uuid.uuid4().hex
-    _log.error("Unexpected error %s at %s", identifier, request.url.path, exc_info=error)
-    return 500, f"Something unexpected went wrong. It is logged under the id {identifier}."
+        # It is about the address: the forms of the pages are not validated by the framework.
+        context = {"title": "This address is not valid", "detail": _FAULTS, "faults": _faults_by_parameter(error)}
+    return site.page("error.html", request.url.path, problem.status, **context)
 
 
-def status_of(error: Exception) -> int:
-    """The status by which the API answers an error of the table."""
-    return next((kind.status for known, kind in problem_details.TABLE.items() if isinstance(error, known)), 500)
+def _faults_by_parameter(error: RequestValidationError) -> list[str]:
+    """A sentence for each wrong parameter of an address.
 
-
-def _error_page(request: Request, status: int, detail: str) -> HTMLResponse:
-    title = HTTPStatus(status).phrase
-    return page(request.app.state.services, "error.html", request.url.path, status, title=title, detail=detail)
+    A parameter that may have several types has a fault for each of them, but only the first fault is useful.
+    """
+    faults: dict[str, str] = {}
+    for fault in error.errors():
+        parameter = str(fault["loc"][1])
+        wrong_form = fault["type"] == "string_pattern_mismatch"  # its message is a regular expression
+        requirement = _PYDANTIC_LEAD.sub("must", fault["msg"])
+        faults.setdefault(parameter, "does not have the right form" if wrong_form else requirement)
+    return [f"“{parameter}” {fault}." for parameter, fault in faults.items()]

@@ -1,4 +1,4 @@
-"""/classify: paste or choose an article and see its framing. Nothing is stored."""
+"""/classify: the framing of an article that the reader pastes or uploads. Nothing is stored."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,82 +10,105 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from labels.errors import ArticleError, FramingError
-from service.access.needs import needs
-from service.articles.answers import classified
-from service.articles.reading import read_article
+from service.articles.answers import classified_answer
+from service.articles.reading import classify_article, count_decisions, read_article
 from service.http.body import StrictJsonRequest
-from service.http.dependencies import Services, State
-from service.pages.article_view import blocks, cuts_of, marks
-from service.pages.render import PageRoute, page, places, status_of, titles
+from service.http.dependencies import UseMetrics, UseModel, UseSettings, needs
+from service.http.problem_details import problem_of
+from service.metrics import Metrics
+from service.pages.article_view import blocks, marks, thresholds_of
+from service.pages.render import PageRoute, Site, UseSite
 from service.schemas.articles import ClassifyRequest
+from service.settings import Settings
+from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OPERATING_POINTS
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-Kind = Literal["text", "html"]
+ContentKind = Literal["text", "html"]
 
 
 @router.get("/classify", dependencies=needs["submitter"])
-def form(state: State) -> HTMLResponse:
-    return _page(state, _Submitted())
+def form(site: UseSite) -> HTMLResponse:
+    """The empty form."""
+    return _page(site, _Form())
 
 
 @router.post("/classify", dependencies=needs["submitter"])
-async def classify(request: Request, state: State) -> HTMLResponse:
-    submitted = await _submitted(request, state)
-    return await to_thread.run_sync(_answer, state, submitted)
+async def classify(
+    request: Request, site: UseSite, model: UseModel, settings: UseSettings, metrics: UseMetrics
+) -> HTMLResponse:
+    """The framing of the article in the form."""
+    submitted = await _read_form(request, settings)
+    return await to_thread.run_sync(_answer, request, site, model, settings, metrics, submitted)
 
 
 @dataclass(frozen=True, slots=True)
-class _Submitted:
-    """What the form held."""
+class _Form:
+    """The content of the form."""
 
     content: str = ""
-    kind: Kind = "text"
+    kind: ContentKind = "text"
     operating_point: str = "balanced"
 
 
-async def _submitted(request: Request, state: Services) -> _Submitted:
+async def _read_form(request: Request, settings: Settings) -> _Form:
     bounded = StrictJsonRequest(request.scope, request.receive)
-    await bounded.body()  # refuses what is too large before any of it is kept
-    limit = state.settings.max_body_mib * 2**20
+    await bounded.body()  # rejects a body that is too large before the form is parsed
+    limit = settings.max_body_mib * 2**20
     async with bounded.form(max_files=1, max_fields=20, max_part_size=limit) as form:
-        kind: Kind = "html" if form.get("kind") == "html" else "text"
+        kind: ContentKind = "html" if form.get("kind") == "html" else "text"
         content, file = str(form.get("content") or ""), form.get("file")
         if isinstance(file, UploadFile) and file.filename:
             data = await file.read()
             kind = "html" if file.filename.lower().endswith((".html", ".htm")) else "text"
             content = data.decode("utf-8", errors="replace")
         point = str(form.get("operating_point") or "balanced")
-    content = content.replace("\r\n", "\n")  # forms send them so, and offsets count what was pasted
-    return _Submitted(content, kind, point if point in OPERATING_POINTS else "balanced")
+    content = content.replace("\r\n", "\n")  # forms send CRLF, and offsets refer to the pasted text
+    return _Form(content, kind, point if point in OPERATING_POINTS else "balanced")
 
 
-def _answer(state: Services, submitted: _Submitted) -> HTMLResponse:
-    model = state.champion.model()
+def _answer(
+    page_request: Request, site: Site, model: FrameModel, settings: Settings, metrics: Metrics, submitted: _Form
+) -> HTMLResponse:
     try:
-        fields: dict[str, Any] = {submitted.kind: submitted.content, "operating_point": submitted.operating_point}
-        try:
-            request = ClassifyRequest(**fields)
-        except ValidationError as error:
-            raise ArticleError(f"The text {error.errors()[0]['msg'].removeprefix('Value error, ')}.", "text") from error
-        reading = read_article(request, model, state.settings)
+        request = _classify_request(submitted)
+        article = read_article(request, model, settings)
     except FramingError as error:
-        return _page(state, submitted, problem=str(error), status=status_of(error))
-    answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
-    state.metrics.count(len(answer.paragraphs), reading.classification.article)
-    named, placed = titles(state), places(state)
+        problem = problem_of(page_request, error)
+        return _page(site, submitted, problem=problem.detail, status=problem.status)
+    classification = classify_article(article, request, model)
+    answer = classified_answer(request, article, classification, model, evidence_terms=settings.evidence_terms)
+    count_decisions(metrics, article, classification)
+    names = site.frame_names
     return _page(
-        state,
+        site,
         submitted,
         answer=answer,
-        blocks=blocks(answer, named, placed, {}),
-        summary=marks(answer.article.frames, named, placed),
-        cuts=cuts_of(model.card),
+        blocks=blocks(answer, names, {}),
+        summary=marks(answer.article.frames, names),
+        thresholds=thresholds_of(model.card),
         exported=answer.model_dump(mode="json", exclude_none=True),
     )
 
 
-def _page(state: Services, submitted: _Submitted, status: int = 200, **context: Any) -> HTMLResponse:
-    empty: dict[str, Any] = {"answer": None, "problem": "", "blocks": [], "summary": [], "cuts": {}, "exported": {}}
-    return page(state, "classify.html", "/classify", status, submitted=submitted, **{**empty, **context})
+def _classify_request(submitted: _Form) -> ClassifyRequest:
+    """The request that the form describes; raises `ArticleError` for a text that is not accepted."""
+    fields: dict[str, Any] = {submitted.kind: submitted.content, "operating_point": submitted.operating_point}
+    try:
+        return ClassifyRequest(**fields)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ArticleError(f"The text {reason}.", "text") from error
+
+
+def _page(site: Site, submitted: _Form, status: int = 200, **context: Any) -> HTMLResponse:
+    empty: dict[str, Any] = {
+        "answer": None,
+        "problem": "",
+        "blocks": [],
+        "summary": [],
+        "thresholds": {},
+        "exported": {},
+    }
+    return site.page("classify.html", "/classify", status, submitted=submitted, **{**empty, **context})

@@ -1,1 +1,1 @@
-"""How often frames occur: questions to the estimator and their answers."""
+"""Prevalence of frames: estimates from stored scores and annotations, and the answers of the API."""

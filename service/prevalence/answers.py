@@ -20,25 +20,25 @@ from service.schemas.prevalence import (
     Side,
 )
 from service.store import prevalence as store
+from training.model_card import ModelCard
 from training.prevalence import (
     CONFIDENCE,
     FEWEST_ARTICLES,
-    FEWEST_CODES,
+    FEWEST_CODED,
     Share,
     difference,
 )
-from training.registry.card import ModelCard
 from training.tiers import f1_of, reliability_tier
 
 ESTIMATOR = Estimator(
     name="PPI++ for a mean, two-phase variance clustered by article, Wilson interval at the effective sample size",
     text=(
-        "Scores of all paragraphs, plus the weighted mean difference between codes and scores of the paragraphs that "
-        "the coding queue drew with known probability. Paragraphs that the model was trained on are left out. "
-        "Articles are corrected by articles that were drawn whole and coded to the last paragraph. Cells with fewer "
-        f"than {FEWEST_CODES} codes of {FEWEST_ARTICLES} articles are not corrected by themselves. The articles of a "
-        "cell count as a sample of what their outlets publish. `borrowed` takes for granted that a score means the "
-        "same in all cells."
+        "The mean score of all paragraphs, plus the weighted mean difference between annotation and score of the "
+        "paragraphs that the coding queue drew with known probability. Paragraphs on which the model was trained are "
+        "left out. Shares of articles are corrected by articles that were drawn as a whole and coded to the last "
+        f"paragraph. Cells with fewer than {FEWEST_CODED} annotations, or annotations from fewer than "
+        f"{FEWEST_ARTICLES} articles, have no corrected share. The articles of a cell count as a sample of what their "
+        "outlets publish. `borrowed` assumes that a score means the same in all cells."
     ),
     literature=[
         "Angelopoulos, Duchi and Zrnic 2023, PPI++: Efficient Prediction-Powered Inference, arXiv:2311.01453",
@@ -51,7 +51,7 @@ ESTIMATOR = Estimator(
 
 
 def prevalence(connection: Connection, question: Question, card: ModelCard) -> PrevalenceAnswer:
-    """All cells and frames of a question."""
+    """The prevalence of each frame in each cell of a question."""
     estimates = Estimates(connection, question, card)
     return PrevalenceAnswer(
         model_version=card.version,
@@ -60,39 +60,39 @@ def prevalence(connection: Connection, question: Question, card: ModelCard) -> P
         weight=question.weight,
         confidence=CONFIDENCE,
         width=question.width,
-        dedup=question.selection.first_copies,
-        unscored_articles=store.unscored(connection, question.selection),
-        codes_not_used=estimates.trained_on,
+        dedup=question.population.first_copies,
+        unscored_articles=store.unscored(connection, question.population),
+        annotations_not_used=estimates.trained_on,
         estimator=ESTIMATOR,
         reliability=[
             Reliability(
                 frame=frame,
-                tier=reliability_tier(card, frame),
+                reliability_tier=reliability_tier(card, frame),
                 f1=f1_of(card, frame),
                 alpha=card.agreement.get(frame),
             )
-            for frame in question.selection.frames
+            for frame in question.population.frames
         ],
         rows=estimates.rows(),
     )
 
 
 def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -> ComparisonAnswer:
-    """Side a against side b; the caller sees to it that they have no article in common."""
+    """Compares side a with side b, which must not have an article in common."""
     sides = [Estimates(connection, question, card) for question in (a, b)]
     return ComparisonAnswer(
         model_version=card.version,
         unit=a.unit,
         confidence=CONFIDENCE,
         estimator=ESTIMATOR,
-        frames=[_comparison(frame, card, *(side.whole(frame) for side in sides)) for frame in a.selection.frames],
+        frames=[_comparison(frame, card, *(side.whole(frame) for side in sides)) for frame in a.population.frames],
     )
 
 
 def profile(connection: Connection, question: Question, card: ModelCard) -> ProfileAnswer:
-    """The frames of a selection as a whole, and which of them share paragraphs."""
+    """The prevalence of frames in a whole population, and which of them share paragraphs."""
     estimates = Estimates(connection, question, card)
-    rows = [estimates.whole(frame) for frame in question.selection.frames]
+    rows = [estimates.whole(frame) for frame in question.population.frames]
     paragraphs = max((row.total for row in rows), default=0)
     return ProfileAnswer(
         model_version=card.version,
@@ -100,7 +100,7 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
         paragraphs=paragraphs,
         estimator=ESTIMATOR,
         frames=rows,
-        pairs=_pairs(store.pairs(connection, question.selection), {row.frame: row.count for row in rows}, paragraphs),
+        pairs=_pairs(store.pairs(connection, question.population), {row.frame: row.count for row in rows}, paragraphs),
     )
 
 
@@ -111,7 +111,7 @@ def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow)
         corrected = difference(first, second)
     return FrameComparison(
         frame=frame,
-        tier=reliability_tier(card, frame),
+        reliability_tier=reliability_tier(card, frame),
         a=_side(a),
         b=_side(b),
         difference=Difference(
@@ -131,12 +131,12 @@ def _side(row: PrevalenceRow) -> Side:
 
 
 def _pairs(together: Mapping[tuple[str, str], int], counts: Mapping[str, int], paragraphs: int) -> list[FramePair]:
-    found = []
+    pairs = []
     for place, frame in enumerate(counts):
         for other in list(counts)[place + 1 :]:
             both = together.get((min(frame, other), max(frame, other)), 0)
             expected = counts[frame] * counts[other]
-            found.append(
+            pairs.append(
                 FramePair(
                     frame=frame,
                     other=other,
@@ -145,15 +145,15 @@ def _pairs(together: Mapping[tuple[str, str], int], counts: Mapping[str, int], p
                     lift=both * paragraphs / expected if expected else None,
                 )
             )
-    return found
+    return pairs
 
 
 def without_periods(question: Question, since: date | None, until: date | None, outlet: str | None) -> Question:
-    """The same question of another set of articles, taken as a whole."""
+    """The question about another set of articles as a whole: without cells for outlets or periods."""
     outlets = None if outlet is None else [outlet]
     return replace(
         question,
         by_outlet=False,
         period=None,
-        selection=replace(question.selection, since=since, until=until, outlets=outlets),
+        population=replace(question.population, since=since, until=until, outlets=outlets),
     )

@@ -1,4 +1,4 @@
-"""Estimates of one question: sums and codes from the store, cell by cell, put to the estimator."""
+"""Estimates of prevalence, cell by cell, from the sums of scores and the annotations of the store."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,34 +11,35 @@ from sqlalchemy import Connection
 from labels.annotations import SPECIFIED_STANCES, Stance
 from service.schemas.prevalence import (
     Corrected,
+    Correction,
     PrevalenceRow,
     StanceShare,
     Unit,
     Weight,
 )
 from service.store import prevalence as store
-from service.store.prevalence import Cell, CellSums, CodedParagraph, Period, Selection
+from service.store.prevalence import Cell, CellSums, DrawnParagraph, Period, Population
 from training.dataset import is_held_out
+from training.model_card import ModelCard
 from training.prevalence import (
     WANTED_WIDTH,
-    Codes,
+    CodedUnits,
     Share,
     Sums,
+    annotations_needed,
     borrowed_share,
-    codes_needed,
     corrected_share,
     stance_interval,
 )
-from training.registry.card import ModelCard
 from training.scoring.classification import Stances, stance_shares
 from training.tiers import reliability_tier
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of what prevalence is wanted, and how it is to count."""
+    """A request for prevalence: the population, its cells, and how units count."""
 
-    selection: Selection
+    population: Population
     by_outlet: bool = False
     period: Period | None = None
     unit: Unit = "paragraph"
@@ -50,7 +51,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """One frame in one cell: what is shown, what the estimator takes, and how each outlet's units are scaled."""
+    """A frame in a cell: counts for the answer, sums for the estimator, and the factor of each outlet's units."""
 
     cell: Cell
     frame: str
@@ -65,50 +66,53 @@ class _Counted:
 
 
 class Estimates:
-    """The estimates of one question."""
+    """The estimates that answer a question.
+
+    `trained_on` is the number of coded paragraphs that are left out because the model was trained on them.
+    """
 
     def __init__(self, connection: Connection, question: Question, card: ModelCard) -> None:
         self._question = question
         self._card = card
-        self._tiers = {frame: reliability_tier(card, frame) for frame in question.selection.frames}
+        self._tiers = {frame: reliability_tier(card, frame) for frame in question.population.frames}
         by_outlet = question.by_outlet or question.weight == "outlet"
-        self._sums = store.sums(connection, question.selection, by_outlet=by_outlet, period=question.period)
-        known: list[CodedParagraph] = []
-        if question.correct:
-            known = store.coded(connection, question.selection)
-        self._codes = [coded for coded in known if not _trained_on(card, coded)]
-        self.trained_on = len(known) - len(self._codes)
-        self._codes_by_cell: dict[Cell, list[CodedParagraph]] = defaultdict(list)
-        for coded in self._codes:
-            self._codes_by_cell[self._cell_of(coded)].append(coded)
+        self._sums = store.sums(connection, question.population, by_outlet=by_outlet, period=question.period)
+        coded = store.drawn_paragraphs(connection, question.population) if question.correct else []
+        self._coded = [paragraph for paragraph in coded if not _trained_on(card, paragraph)]
+        self.trained_on = len(coded) - len(self._coded)
+        self._coded_by_cell: dict[Cell, list[DrawnParagraph]] = defaultdict(list)
+        for paragraph in self._coded:
+            self._coded_by_cell[self._cell_of(paragraph)].append(paragraph)
 
     def rows(self) -> list[PrevalenceRow]:
-        """A row a cell and frame, by period, outlet and frame."""
+        """A row per cell and frame, ordered by period, outlet and frame."""
         groups: dict[tuple[Cell, str], list[CellSums]] = defaultdict(list)
-        for found in self._sums:
-            cell = found.cell if self._question.by_outlet else found.cell._replace(outlet=None)
-            groups[cell, found.frame].append(found)
+        for part in self._sums:
+            cell = part.cell if self._question.by_outlet else part.cell._replace(outlet=None)
+            groups[cell, part.frame].append(part)
         wider = self._wider() if self._question.borrow else {}
         return [
             self._row(self._counted(cell, frame, parts), wider.get(frame)) for (cell, frame), parts in groups.items()
         ]
 
     def whole(self, frame: str) -> PrevalenceRow:
-        """The row of the selection as a whole; zeros where it has no articles."""
-        counted = self._counted(Cell(None, None), frame, [found for found in self._sums if found.frame == frame])
-        return self._row(counted, None)
+        """The row of the whole population; zeros if it has no articles."""
+        return self._row(self._counted_whole(frame), None)
 
-    def _wider(self) -> dict[str, tuple[Sums, Share, Codes]]:
-        """The selection as a whole, corrected, for each frame with enough codes in it."""
-        found = {}
-        for frame in self._question.selection.frames:
-            counted = self._counted(Cell(None, None), frame, [sums for sums in self._sums if sums.frame == frame])
-            codes = self._codes_of(self._codes, counted)
-            if codes.enough and counted.sums.size:
-                found[frame] = (counted.sums, corrected_share(counted.sums, codes), codes)
-        return found
+    def _counted_whole(self, frame: str) -> _Counted:
+        return self._counted(Cell(None, None), frame, [part for part in self._sums if part.frame == frame])
 
-    def _row(self, counted: _Counted, wider: tuple[Sums, Share, Codes] | None) -> PrevalenceRow:
+    def _wider(self) -> dict[str, tuple[Sums, Share, CodedUnits]]:
+        """What cells can borrow: for each frame with enough annotations, the correction of the whole population."""
+        corrections = {}
+        for frame in self._question.population.frames:
+            counted = self._counted_whole(frame)
+            units = self._coded_units(self._coded, counted)
+            if units.enough and counted.sums.size:
+                corrections[frame] = (counted.sums, corrected_share(counted.sums, units), units)
+        return corrections
+
+    def _row(self, counted: _Counted, wider: tuple[Sums, Share, CodedUnits] | None) -> PrevalenceRow:
         return PrevalenceRow(
             period=counted.cell.period,
             outlet=counted.cell.outlet or None,
@@ -119,23 +123,23 @@ class Estimates:
             articles=counted.articles,
             raw_share=counted.raw_share,
             stances=_stance_shares(counted.stances),
-            tier=self._tiers[counted.frame],
+            reliability_tier=self._tiers[counted.frame],
             **self._corrected(counted, wider).__dict__,
         )
 
-    def _corrected(self, counted: _Counted, wider: tuple[Sums, Share, Codes] | None) -> Corrected:
+    def _corrected(self, counted: _Counted, wider: tuple[Sums, Share, CodedUnits] | None) -> Corrected:
         if not self._question.correct:
-            return _without(0, None, asked=False)
+            return _without_share("off", 0, None)
         if not counted.sums.size:
-            return _without(0, None, asked=True)
-        of_cell = self._codes if counted.cell == (None, None) else self._codes_by_cell.get(counted.cell, [])
-        codes = self._codes_of(of_cell, counted)
-        needed = codes_needed(counted.sums, codes, self._question.width)
-        if codes.enough:
-            return _with(corrected_share(counted.sums, codes), len(codes), needed, borrowed=False)
+            return _without_share("too_few_annotations", 0, None)
+        coded = self._coded if counted.cell == (None, None) else self._coded_by_cell.get(counted.cell, [])
+        units = self._coded_units(coded, counted)
+        needed = annotations_needed(counted.sums, units, self._question.width)
+        if units.enough:
+            return _with_share("annotations", corrected_share(counted.sums, units), len(units), needed)
         if wider is not None:
-            return _with(borrowed_share(counted.sums, *wider), len(codes), needed, borrowed=True)
-        return _without(len(codes), needed, asked=True)
+            return _with_share("borrowed", borrowed_share(counted.sums, *wider), len(units), needed)
+        return _without_share("too_few_annotations", len(units), needed)
 
     def _counted(self, cell: Cell, frame: str, parts: Sequence[CellSums]) -> _Counted:
         names = ("articles_present", "articles_uncertain", "articles")
@@ -167,56 +171,61 @@ class Estimates:
         )
 
     def _raw(self, part: CellSums) -> float:
-        """What the raw share has above its fraction line."""
+        """The numerator of the raw share."""
         if self._question.unit == "article":
             return part.sums["articles_present"]
         return part.sums["share" if self._question.weight == "article" else "present"]
 
     def _sums_of(self, part: CellSums) -> Sums:
-        found = part.sums
-        articles = int(found["articles"])
+        sums = part.sums
+        articles = int(sums["articles"])
         if self._question.unit == "article":
-            top, squares = found["top_score"], found["top_score_squared"]
+            top, squares = sums["top_score"], sums["top_score_squared"]
             return Sums(articles, articles, top, articles, squares, top)
         if self._question.weight == "article":
-            mean, squares = found["mean_score"], found["mean_score_squared"]
+            mean, squares = sums["mean_score"], sums["mean_score_squared"]
             return Sums(articles, articles, mean, articles, squares, mean)
         return Sums(
             articles,
-            found["paragraphs"],
-            found["score"],
-            found["paragraphs_squared"],
-            found["score_squared"],
-            found["paragraphs_score"],
+            sums["paragraphs"],
+            sums["score"],
+            sums["paragraphs_squared"],
+            sums["score_squared"],
+            sums["paragraphs_score"],
         )
 
-    def _codes_of(self, coded: Sequence[CodedParagraph], counted: _Counted) -> Codes:
-        """The codes of a frame, each scaled as the units of its cell are."""
-        known = [one for one in coded if counted.frame in one.scores]
+    def _coded_units(self, coded: Sequence[DrawnParagraph], counted: _Counted) -> CodedUnits:
+        """The coded units of a frame, scaled like all units of the cell."""
+        frame = counted.frame
+        scored = [paragraph for paragraph in coded if frame in paragraph.scores]
         if self._question.unit == "article":
-            return _codes_of_articles(known, counted)
-        articles = {one.article_id: one for one in known}
+            return _coded_articles(scored, counted)
+        # Any paragraph of an article has the facts about the article.
+        articles = {paragraph.article_id: paragraph for paragraph in scored}
         places = {article: place for place, article in enumerate(articles)}
-        each = self._question.weight == "article"
-        factors = {a: counted.scale.get(o.outlet, 1.0) / (o.paragraphs if each else 1) for a, o in articles.items()}
-        sizes = np.array([one.paragraphs * factors[article] for article, one in articles.items()])
-        means = np.array([one.mean_scores.get(counted.frame, 0.0) for one in articles.values()])
-        return Codes(
-            code=np.array([one.codes.get(counted.frame, 0.0) for one in known], dtype=float),
-            score=np.array([one.scores[counted.frame] for one in known], dtype=float),
-            weight=np.array([one.weight * factors[one.article_id] for one in known], dtype=float),
-            article=np.array([places[one.article_id] for one in known], dtype=np.int64),
+        per_article = self._question.weight == "article"
+        factors = {
+            article: counted.scale.get(facts.outlet, 1.0) / (facts.paragraphs if per_article else 1)
+            for article, facts in articles.items()
+        }
+        sizes = np.array([facts.paragraphs * factors[article] for article, facts in articles.items()])
+        means = np.array([facts.mean_scores.get(frame, 0.0) for facts in articles.values()])
+        return CodedUnits(
+            label=np.array([paragraph.annotated.get(frame, 0.0) for paragraph in scored], dtype=float),
+            score=np.array([paragraph.scores[frame] for paragraph in scored], dtype=float),
+            weight=np.array([paragraph.weight * factors[paragraph.article_id] for paragraph in scored], dtype=float),
+            article=np.array([places[paragraph.article_id] for paragraph in scored], dtype=np.int64),
             article_sizes=sizes,
             article_scores=sizes * means,
         )
 
-    def _cell_of(self, coded: CodedParagraph) -> Cell:
-        period = None if self._question.period is None else _period_start(coded.day, self._question.period)
-        return Cell(coded.outlet if self._question.by_outlet else None, period)
+    def _cell_of(self, paragraph: DrawnParagraph) -> Cell:
+        period = None if self._question.period is None else _period_start(paragraph.day, self._question.period)
+        return Cell(paragraph.outlet if self._question.by_outlet else None, period)
 
 
 def _stance_shares(added: Stances) -> dict[Stance, StanceShare] | None:
-    """Shares of stances of which the paragraphs were added up."""
+    """Shares of the stances, from the sums of their scores over the paragraphs present; None if no paragraph is."""
     shares = stance_shares(added)
     if shares is None:
         return None
@@ -227,17 +236,20 @@ def _stance_shares(added: Stances) -> dict[Stance, StanceShare] | None:
     }
 
 
-def _codes_of_articles(coded: Sequence[CodedParagraph], counted: _Counted) -> Codes:
-    """Codes of articles that were drawn whole and coded to the last paragraph: they carry what any of these does."""
-    by_article: dict[str, list[CodedParagraph]] = defaultdict(list)
-    for one in coded:
-        if one.whole:
-            by_article[one.article_id].append(one)
+def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> CodedUnits:
+    """The articles that were drawn as a whole and are coded to the last paragraph, as units.
+
+    An article carries a frame if any of its paragraphs does.
+    """
+    by_article: dict[str, list[DrawnParagraph]] = defaultdict(list)
+    for paragraph in coded:
+        if paragraph.whole:
+            by_article[paragraph.article_id].append(paragraph)
     complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].paragraphs]
     sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
     scores = np.array([paragraphs[0].top_scores[counted.frame] for paragraphs in complete], dtype=float)
-    return Codes(
-        code=np.array([max(p.codes.get(counted.frame, 0.0) for p in ps) for ps in complete], dtype=float),
+    return CodedUnits(
+        label=np.array([max(p.annotated.get(counted.frame, 0.0) for p in ps) for ps in complete], dtype=float),
         score=scores,
         weight=sizes,
         article=np.arange(len(complete)),
@@ -246,11 +258,11 @@ def _codes_of_articles(coded: Sequence[CodedParagraph], counted: _Counted) -> Co
     )
 
 
-def _trained_on(card: ModelCard, coded: CodedParagraph) -> bool:
-    """Whether the model may have learned the paragraph: its score then says nothing of how it errs elsewhere."""
-    if not card.run or is_held_out(coded.article_id):
+def _trained_on(card: ModelCard, paragraph: DrawnParagraph) -> bool:
+    """Whether the model may have been trained on the paragraph. Its score then does not show how the model errs."""
+    if not card.run or is_held_out(paragraph.article_id):
         return False
-    return coded.first_coded_at <= datetime.fromisoformat(card.created_at)
+    return paragraph.first_coded_at <= datetime.fromisoformat(card.created_at)
 
 
 def _period_start(day: date, period: Period) -> date:
@@ -259,23 +271,23 @@ def _period_start(day: date, period: Period) -> date:
     return day if period == "day" else day.replace(day=1) if period == "month" else day.replace(day=1, month=1)
 
 
-def _with(share: Share, codes: int, needed: int, *, borrowed: bool) -> Corrected:
+def _with_share(correction: Correction, share: Share, annotations: int, needed: int) -> Corrected:
     return Corrected(
         corrected_share=share.value,
         low=share.low,
         high=share.high,
-        correction="borrowed" if borrowed else "codes",
-        codes=codes,
-        codes_needed=needed,
+        correction=correction,
+        annotations=annotations,
+        annotations_needed=needed,
     )
 
 
-def _without(codes: int, needed: int | None, *, asked: bool) -> Corrected:
+def _without_share(correction: Correction, annotations: int, needed: int | None) -> Corrected:
     return Corrected(
         corrected_share=None,
         low=None,
         high=None,
-        correction="too_few_codes" if asked else "off",
-        codes=codes,
-        codes_needed=needed,
+        correction=correction,
+        annotations=annotations,
+        annotations_needed=needed,
     )

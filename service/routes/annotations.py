@@ -1,25 +1,26 @@
-"""/v1/annotations: what coders decided about paragraphs; /v1/agreement: how far they agree."""
+"""/v1/annotations, /v1/coding-queue and /v1/agreement: the work of coders."""
 
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Discriminator, Field, Tag
 
-from labels.exchange import FORMATS
-from service.access.needs import Admin, Coder, needs
-from service.articles.answers import annotation_answer
-from service.coding.agreement import agreement_answer
-from service.coding.annotate import new_annotation, note_code, require_own, whose
-from service.coding.exchange import export_codes, import_codes
+from labels.exchange import FORMATS, FormatName
+from service.coding.agreement import stored_agreement
+from service.coding.annotate import log_annotation, new_annotation, permitted_coder, require_own
+from service.coding.answers import annotation_answer
+from service.coding.exchange import export_annotations, import_annotations
 from service.coding.queue import tasks_for
+from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import State
-from service.http.problem_details import UNION_TAGS, NotFoundError
-from service.routes import guarded
+from service.http.dependencies import Admin, Coder, UseChampion, UseCodebook, UseDatabase, needs
+from service.http.paging import NumberCursor, read_number, write_number
+from service.http.problem_details import UNION_TAGS
+from service.http.responses import guarded
 from service.schemas.annotations import (
     AgreementAnswer,
     AnnotationList,
@@ -36,10 +37,7 @@ router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRou
 
 MAX_AT_ONCE = 5000
 
-FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"]
-
-
-OneOrMany = Annotated[
+AnnotationOrList = Annotated[
     Annotated[AnnotationRequest, Tag(UNION_TAGS[0])]
     | Annotated[list[AnnotationRequest], Field(min_length=1, max_length=MAX_AT_ONCE), Tag(UNION_TAGS[1])],
     Discriminator(lambda body: UNION_TAGS[isinstance(body, list)]),
@@ -48,47 +46,49 @@ OneOrMany = Annotated[
 
 @router.post("/annotations", status_code=201, responses=guarded(400, 404, 413, 422, 503))
 def create(
-    request: OneOrMany,
-    state: State,
+    request: AnnotationOrList,
+    database: UseDatabase,
+    codebook: UseCodebook,
     caller: Coder,
 ) -> AnnotationList:
-    """Stores one code, a list or JSON Lines of them, all or none.
+    """Stores an annotation, or all annotations of a list or of JSON Lines; all of them or none.
 
-    The same coder coding the same paragraph again replaces the code; the old one stays in the history. A key of the
-    role coder codes under its own name; adjudications, and codes of others, are for admins.
+    A coder's new annotation of the same paragraph replaces the previous annotation, which stays in the history. A key
+    of the role coder annotates under its own name; only an admin adjudicates or annotates for other coders.
     """
+    is_list = isinstance(request, list)
     requests = request if isinstance(request, list) else [request]
-    for one in requests:
-        require_own(caller, one.coder, one.role)
-    with state.database.write() as connection:
+    for annotation in requests:
+        require_own(caller, annotation.coder, annotation.role)
+    with database.write() as connection:
         added = [
-            store.add(connection, new_annotation(connection, one, state.codebook, None if one is request else place))
-            for place, one in enumerate(requests)
+            store.add(connection, new_annotation(connection, annotation, codebook, place if is_list else None))
+            for place, annotation in enumerate(requests)
         ]
         for stored in added:
-            note_code(connection, caller, stored)
+            log_annotation(connection, caller, stored)
     return AnnotationList(annotations=[annotation_answer(annotation) for annotation in added])
 
 
 @router.get("/annotations", responses=guarded(422, 503))
 def listing(
-    state: State,
+    database: UseDatabase,
     caller: Coder,
     coder: Annotated[str | None, Query(max_length=128)] = None,
     article_id: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")] = None,
     source: Annotated[str | None, Query(max_length=256)] = None,
     selection: Selection | None = None,
-    history: Annotated[bool, Query(description="Also those that were replaced or deleted.")] = False,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None,
+    history: Annotated[bool, Query(description="Include annotations that were replaced or deleted.")] = False,
+    cursor: NumberCursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AnnotationList:
-    """Annotations, newest first; of a key of the role coder its own."""
-    filters = store.Filters(whose(caller, coder), article_id, source, selection, history)
-    with state.database.read() as connection:
-        page, following = store.listing(connection, filters, int(cursor) if cursor else None, limit)
+    """Annotations, newest first. A key of the role coder lists its own."""
+    filters = store.AnnotationFilters(permitted_coder(caller, coder), article_id, source, selection, history)
+    with database.read() as connection:
+        page, following = store.listing(connection, filters, read_number(cursor), limit)
     return AnnotationList(
         annotations=[annotation_answer(annotation) for annotation in page],
-        next=None if following is None else str(following),
+        next=write_number(following),
     )
 
 
@@ -101,18 +101,19 @@ def listing(
     },
 )
 def export(
-    state: State,
+    database: UseDatabase,
+    codebook: UseCodebook,
     caller: Coder,
-    file_format: Annotated[FormatName, Query(alias="format", description="Which tool's file.")],
+    file_format: Annotated[FormatName, Query(alias="format", description="The file format of a tool.")],
 ) -> Response:
-    """The codes in force as a file for another tool; of a key of the role coder its own.
+    """The annotations in force as a file for another tool. A key of the role coder exports its own.
 
-    Adjudications stay here: those files hold coders' codes.
+    Adjudications are not exported: the formats hold the annotations of coders only.
     """
-    chosen = FORMATS[file_format]
-    content = export_codes(state.database, state.codebook, file_format, coder=whose(caller, None))
-    disposition = f'attachment; filename="codes{chosen.suffix}"'
-    return Response(content, media_type=chosen.media_type, headers={"Content-Disposition": disposition})
+    exchange_format = FORMATS[file_format]
+    content = export_annotations(database, codebook, file_format, coder=permitted_coder(caller, None))
+    disposition = f'attachment; filename="annotations{exchange_format.suffix}"'
+    return Response(content, media_type=exchange_format.media_type, headers={"Content-Disposition": disposition})
 
 
 @router.post(
@@ -128,20 +129,24 @@ def export(
 )
 async def import_file(
     request: Request,
-    state: State,
+    database: UseDatabase,
+    codebook: UseCodebook,
     caller: Admin,
-    file_format: Annotated[FormatName, Query(alias="format", description="Which tool's file.")],
+    file_format: Annotated[FormatName, Query(alias="format", description="The file format of a tool.")],
     coder: Annotated[
-        str | None, Query(min_length=1, max_length=128, description="Whose, where the file does not say.")
+        str | None, Query(min_length=1, max_length=128, description="The coder of annotations that name none.")
     ] = None,
-    dry_run: Annotated[bool, Query(description="Only say what would be stored.")] = False,
+    dry_run: Annotated[bool, Query(description="Report what would be stored, and store nothing.")] = False,
 ) -> ImportAnswer:
-    """Stores the codes of another tool's file, sent as the body: all of them, or none and every bad row named."""
-    done = await to_thread.run_sync(
+    """Stores the annotations of another tool's file, which is the body of the request; all of them or none.
+
+    A file that cannot be imported is answered with every bad row.
+    """
+    imported = await to_thread.run_sync(
         partial(
-            import_codes,
-            state.database,
-            state.codebook,
+            import_annotations,
+            database,
+            codebook,
             file_format,
             await request.body(),
             coder=coder,
@@ -149,7 +154,7 @@ async def import_file(
             caller=caller,
         )
     )
-    return ImportAnswer(**asdict(done))
+    return ImportAnswer(**asdict(imported))
 
 
 @router.delete(
@@ -160,42 +165,40 @@ async def import_file(
 )
 def delete(
     id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
-    state: State,
+    database: UseDatabase,
     caller: Coder,
 ) -> None:
-    """Takes a code out of force; it stays in the history. A key of the role coder does so to its own codes."""
-    with state.database.write() as connection:
-        if not store.remove(connection, id, coder=whose(caller, None)):
+    """Takes an annotation out of force; it stays in the history. A key of the role coder deletes its own."""
+    with database.write() as connection:
+        if not store.remove(connection, id, coder=permitted_coder(caller, None)):
             raise NotFoundError(f"No annotation in force has the id {id}.")
-        audit.note(connection, caller, "remove code", id)
+        audit.note(connection, caller, "remove annotation", id)
 
 
 @router.get("/coding-queue", responses=guarded(422, 503))
 def coding_queue(
-    state: State,
+    champion: UseChampion,
+    database: UseDatabase,
     caller: Coder,
     coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
-    n: Annotated[int, Query(ge=1, le=200, description="How many paragraphs.")] = 20,
+    n: Annotated[int, Query(ge=1, le=200, description="Number of paragraphs.")] = 20,
     whole: Annotated[
-        bool, Query(description="Draw articles and give all their paragraphs, to correct shares of articles.")
+        bool, Query(description="Draw articles with all their paragraphs, to correct shares of articles.")
     ] = False,
 ) -> CodingQueue:
-    """Paragraphs to code: half at random, half where the model is unsure, some that another coder has too.
+    """Paragraphs to code: half at random, half where the model is uncertain; some of them go to a second coder too.
 
-    Near-duplicates are left out. The probability of each draw is kept with the code, so that the same codes can
-    estimate prevalence without bias. Asking again gives the same paragraphs until they are coded.
+    Near-duplicates are left out. The probability of each draw is stored with the annotation, so that the annotations
+    can also estimate prevalence without bias. The answer contains the same paragraphs until they are coded.
     """
     require_own(caller, coder)
-    model = None if state.champion.version() is None else state.champion.model()
-    with state.database.write() as connection:
+    model = None if champion.version() is None else champion.model()
+    with database.write() as connection:
         tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
     return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
 
 
 @router.get("/agreement", dependencies=needs["admin"], responses=guarded(503))
-def agreement(state: State) -> AgreementAnswer:
-    """Krippendorff's alpha per frame, for stance and per pair of coders, and the disagreements to settle."""
-    with state.database.read() as connection:
-        own = store.coded_paragraphs(connection, state.codebook.keys, adjudicated=False)
-        settled = store.settled_by(connection)
-    return agreement_answer(own, settled, state.codebook)
+def agreement(database: UseDatabase, codebook: UseCodebook) -> AgreementAnswer:
+    """Krippendorff's alpha by frame, for frames and stances and for each pair of coders; disagreements to settle."""
+    return stored_agreement(database, codebook)

@@ -1,42 +1,53 @@
-"""Many articles in one request: JSON Lines in, a result line for each out, in their order."""
+"""Many articles in one request: JSON Lines in, a result line for each line, in their order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
 
-from labels.errors import FramingError
-from service.access.needs import Submitter, needs
-from service.articles import ingest
-from service.articles.answers import classified, stored_article
-from service.articles.reading import read_article
+from service.articles.answers import classified_answer, stored_answer
+from service.articles.ingest import Submission, scored_article
+from service.articles.reading import ReadArticle, classify_article, count_decisions, read_article
 from service.http.body import BodyTooLargeError, parse_json
-from service.http.dependencies import Services, State
+from service.http.dependencies import (
+    Submitter,
+    UseArticleWriter,
+    UseChampion,
+    UseDatabase,
+    UseMetrics,
+    UseModel,
+    UseSettings,
+    needs,
+)
 from service.http.json_lines import MEDIA_TYPE, Line, LinesAnswer
-from service.http.problem_details import describe, describe_invalid, describe_unexpected
-from service.routes import Responses, guarded
+from service.http.problem_details import describe, describe_invalid
+from service.http.responses import Responses, guarded
 from service.schemas.articles import ArticleRequest, ClassifyRequest
 from service.schemas.batches import ArticleLine, ClassifiedLine, ClassifyLine
 from service.schemas.problems import Problem
-from service.store.callers import Caller
-from service.store.new_articles import NewArticle, id_of
+from service.settings import Settings
+from service.store.articles import NewArticle, id_of
+from service.store.sql.database import Database
+from service.store.sql.group_commit import Ticket
+from training.scoring.classification import Classification
 
 router = APIRouter(prefix="/v1", tags=["batches"])
 
-Asked = TypeVar("Asked", bound=ClassifyRequest)
-
+Parsed = TypeVar("Parsed", bound=ClassifyRequest)
 
 _CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
-_LINES = {"requestBody": {"description": "JSON Lines: an article a line.", "content": _CONTENT}}
+_LINES = {"requestBody": {"description": "JSON Lines: an article per line.", "content": _CONTENT}}
 _RESULTS: Responses = {
     200: {
-        "description": "A line for each that is not blank, in their order: `line` (its number), `external_id`, "
-        "`status`, and `answer` (as to that article alone) or `problem`",
+        "description": "A line for each line that is not blank, in their order: `line` (its number), `external_id`, "
+        "`status`, and `answer` (as for that article alone) or `problem`",
         "content": _CONTENT,
     }
 }
+_NOT_JSON = {"loc": ("body",), "type": "json_invalid", "ctx": {"error": "it cannot be parsed"}, "msg": ""}
+_NOT_AN_OBJECT = {"loc": ("body",), "type": "dict_type", "msg": "Send a JSON object per line."}
 
 
 @router.post(
@@ -46,29 +57,45 @@ _RESULTS: Responses = {
     responses={**_RESULTS, **guarded(503)},
     openapi_extra=_LINES,
 )
-async def classify_lines(request: Request, state: State) -> Response:
+async def classify_lines(request: Request, model: UseModel, settings: UseSettings, metrics: UseMetrics) -> Response:
     """The framing of many articles; stores nothing. A line is what /v1/classify takes, with an id of your own.
 
-    A line that cannot be classified is answered with its problem, and the others go on. Read while you send.
+    A line that cannot be classified is answered with its problem, and the others continue. Read while you send.
     """
-    model = state.champion.model()
     path = request.url.path
 
-    def one(line: Line) -> str:
-        asked = _asked(line, ClassifyLine, state, path)
-        if isinstance(asked, Problem):
-            return _line(ClassifiedLine(line=line.number, status=asked.status, problem=asked))
-        number, own = line.number, asked.external_id
+    def answer(line: Line) -> ClassifiedLine:
+        parsed = _parse(line, ClassifyLine, settings, path)
+        if isinstance(parsed, Problem):
+            return ClassifiedLine(line=line.number, status=parsed.status, problem=parsed)
         try:
-            reading = read_article(asked, model, state.settings)
-        except Exception as error:  # noqa: BLE001 - a line that nobody foresaw must not take the others with it
-            found = _problem(path, error)
-            return _line(ClassifiedLine(line=number, external_id=own, status=found.status, problem=found))
-        state.metrics.count(len(reading.article.paragraphs), reading.classification.article)
-        answer = classified(asked, reading, model.card, evidence_terms=state.settings.evidence_terms)
-        return _line(ClassifiedLine.model_construct(line=number, external_id=own, status=200, answer=answer))
+            article = read_article(parsed, model, settings)
+            classification = classify_article(article, parsed, model)
+        except Exception as error:  # noqa: BLE001 - an unforeseen error of a line must not end the others
+            problem = describe(path, error)
+            return ClassifiedLine(
+                line=line.number, external_id=parsed.external_id, status=problem.status, problem=problem
+            )
+        count_decisions(metrics, article, classification)
+        evidence = settings.evidence_terms
+        return ClassifiedLine.model_construct(
+            line=line.number,
+            external_id=parsed.external_id,
+            status=200,
+            answer=classified_answer(parsed, article, classification, model, evidence_terms=evidence),
+        )
 
-    return LinesAnswer(request, _limit(state), lambda lines: "".join(map(one, lines)).encode())
+    return _lines_answer(request, settings, lambda lines: list(map(answer, lines)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An article of a line that was handed over to be stored."""
+
+    article: ReadArticle
+    classification: Classification
+    scored: NewArticle
+    ticket: Ticket
 
 
 @router.post(
@@ -77,97 +104,98 @@ async def classify_lines(request: Request, state: State) -> Response:
     responses={**_RESULTS, **guarded(503)},
     openapi_extra=_LINES,
 )
-async def store_lines(request: Request, state: State, caller: Submitter) -> Response:
+async def store_lines(
+    request: Request,
+    champion: UseChampion,
+    settings: UseSettings,
+    database: UseDatabase,
+    writer: UseArticleWriter,
+    metrics: UseMetrics,
+    caller: Submitter,
+) -> Response:
     """Stores many articles with their framing. A line is what POST /v1/articles takes; what is answered is stored.
 
     The same article again (same external_id, url, or text and outlet) answers 200, so after a break send all of it
-    again: what was stored is passed over. A line that cannot be stored is answered with its problem, and the others
-    go on. Read while you send.
+    again: articles that are stored are not stored twice. A line that cannot be stored is answered with its problem, and
+    the others continue. Read while you send.
     """
-    state.champion.model()
+    champion.model()
     path = request.url.path
-    return LinesAnswer(request, _limit(state), lambda lines: _store(lines, state, caller, path).encode())
 
-
-def _store(lines: Sequence[Line], state: Services, caller: Caller, path: str) -> str:
-    """Stores the articles of some lines in one transaction and answers once it is durable."""
-    model = state.champion.model()
-    ready: dict[int, tuple[ArticleRequest, NewArticle | str]] = {}
-    results: dict[int, ArticleLine] = {}
-    for line in lines:
-        asked = _asked(line, ArticleRequest, state, path)
-        if isinstance(asked, Problem):
-            results[line.number] = ArticleLine(line=line.number, status=asked.status, problem=asked)
-            continue
+    def begin(line: Line) -> tuple[ArticleRequest | None, _Pending | Problem | str]:
+        """The request of a line, and the article that is being stored, the id of a stored article, or the problem."""
+        parsed = _parse(line, ArticleRequest, settings, path)
+        if isinstance(parsed, Problem):
+            return None, parsed
         try:
-            ready[line.number] = asked, _known(state, asked) or ingest.prepare(asked, model, state.settings)
-        except Exception as error:  # noqa: BLE001 - as above
-            results[line.number] = _failed(line.number, asked, _problem(path, error))
-    new = [one for _, one in ready.values() if isinstance(one, NewArticle)]
-    try:
-        with state.database.write() as connection:
-            identifiers = iter(ingest.add_all(connection, new, [caller] * len(new)))
-    except Exception as error:  # noqa: BLE001 - none of them was stored
-        found = _problem(path, error)
-        results |= {number: _failed(number, asked, found) for number, (asked, _) in ready.items()}
-    else:
-        for number, (asked, one) in ready.items():
-            identifier = one if isinstance(one, str) else next(identifiers)
-            results[number] = _stored(number, asked, one, identifier, state)
-    return "".join(_line(results[line.number]) for line in lines)
+            identifier = _stored_id(database, parsed)
+            if identifier is not None:
+                return parsed, identifier
+            model = champion.model()
+            article = read_article(parsed, model, settings)
+            classification = classify_article(article, parsed, model)
+            scored = scored_article(parsed, article, classification, model)
+        except Exception as error:  # noqa: BLE001 - an unforeseen error of a line must not end the others
+            return parsed, describe(path, error)
+        return parsed, _Pending(article, classification, scored, writer.put(Submission(scored, caller)))
+
+    def finish(number: int, parsed: ArticleRequest | None, outcome: _Pending | Problem | str) -> ArticleLine:
+        """The result of a line, once its article is stored."""
+        own = parsed.external_id if parsed else None
+        if isinstance(outcome, _Pending):
+            try:
+                receipt = writer.result(outcome.ticket)
+            except Exception as error:  # noqa: BLE001 - as above
+                outcome = describe(path, error)
+            else:
+                if receipt.stored:
+                    count_decisions(metrics, outcome.article, outcome.classification)
+                    answer = stored_answer(outcome.scored.article, evidence_terms=settings.evidence_terms)
+                    return ArticleLine.model_construct(
+                        line=number, external_id=own, status=201, id=receipt.article_id, answer=answer
+                    )
+                outcome = receipt.article_id
+        if isinstance(outcome, Problem):
+            return ArticleLine(line=number, external_id=own, status=outcome.status, problem=outcome)
+        return ArticleLine(line=number, external_id=own, status=200, id=outcome)
+
+    def store(lines: Sequence[Line]) -> list[ArticleLine]:
+        # All are handed over before the first is waited for, so that they share a transaction.
+        outcomes = [(line.number, *begin(line)) for line in lines]
+        return [finish(*outcome) for outcome in outcomes]
+
+    return _lines_answer(request, settings, store)
 
 
-def _known(state: Services, asked: ArticleRequest) -> str | None:
-    """The id of an article that was stored under the same external_id: it need not be scored again."""
-    if asked.external_id is None:
+def _lines_answer(
+    request: Request, settings: Settings, answer: Callable[[Sequence[Line]], Sequence[ClassifiedLine | ArticleLine]]
+) -> Response:
+    def write(lines: Sequence[Line]) -> bytes:
+        return "".join(f"{result.model_dump_json(exclude_none=True)}\n" for result in answer(lines)).encode()
+
+    return LinesAnswer(request, settings.max_body_mib * 2**20, write)
+
+
+def _stored_id(database: Database, parsed: ArticleRequest) -> str | None:
+    """The id of an article that is stored under the same external_id: it need not be scored again."""
+    if parsed.external_id is None:
         return None
-    with state.database.read() as connection:
-        return id_of(connection, asked.external_id)
+    with database.read() as connection:
+        return id_of(connection, parsed.external_id)
 
 
-def _stored(number: int, asked: ArticleRequest, one: NewArticle | str, identifier: str, state: Services) -> ArticleLine:
-    own = asked.external_id
-    if isinstance(one, str) or one.article.id != identifier:
-        return ArticleLine(line=number, external_id=own, status=200, id=identifier)
-    state.metrics.count(len(one.article.split.paragraphs), one.article.scoring.classification.article)
-    answer = stored_article(one.article, evidence_terms=state.settings.evidence_terms)
-    return ArticleLine.model_construct(line=number, external_id=own, status=201, id=identifier, answer=answer)
-
-
-def _failed(number: int, asked: ArticleRequest, found: Problem) -> ArticleLine:
-    return ArticleLine(line=number, external_id=asked.external_id, status=found.status, problem=found)
-
-
-def _asked(line: Line, kind: type[Asked], state: Services, path: str) -> Asked | Problem:
-    """What a line asks for, or what is wrong with it."""
+def _parse(line: Line, kind: type[Parsed], settings: Settings, path: str) -> Parsed | Problem:
+    """The request of a line, or its problem."""
     try:
         if line.content is None:
-            raise BodyTooLargeError(f"The line is longer than {state.settings.max_body_mib} MiB.")
+            raise BodyTooLargeError(f"The line is longer than {settings.max_body_mib} MiB.")
         content = parse_json(line.content)
-        return kind.model_validate(content) if isinstance(content, dict) else _not_an_object(path)
+        if not isinstance(content, dict):
+            return describe_invalid(path, [_NOT_AN_OBJECT])
+        return kind.model_validate(content)
     except ValidationError as error:
         return describe_invalid(path, [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()])
     except ValueError:
-        return describe_invalid(path, [_NO_JSON])
-    except Exception as error:  # noqa: BLE001 - as above
-        return _problem(path, error)
-
-
-_NO_JSON = {"loc": ("body",), "type": "json_invalid", "ctx": {"error": "it cannot be parsed"}, "msg": ""}
-
-
-def _not_an_object(path: str) -> Problem:
-    return describe_invalid(path, [{"loc": ("body",), "type": "dict_type", "msg": "Send a JSON object a line."}])
-
-
-def _problem(path: str, error: Exception) -> Problem:
-    known = isinstance(error, FramingError | OperationalError)
-    return describe(path, error) if known else describe_unexpected(path, error)
-
-
-def _line(result: ClassifiedLine | ArticleLine) -> str:
-    return f"{result.model_dump_json(exclude_none=True)}\n"
-
-
-def _limit(state: Services) -> int:
-    return state.settings.max_body_mib * 2**20
+        return describe_invalid(path, [_NOT_JSON])
+    except Exception as error:  # noqa: BLE001 - an unforeseen error of a line must not end the others
+        return describe(path, error)

@@ -1,13 +1,12 @@
-"""POST /v1/classify: the framing of an article, with nothing stored."""
+"""POST /v1/classify: the framing of an article, without storing anything."""
 
 from fastapi import APIRouter, Response
 
-from service.access.needs import needs
-from service.articles.answers import as_json, classified
-from service.articles.reading import open_article, read
+from service.articles.answers import as_json, classified_answer
+from service.articles.reading import classify_article, count_decisions, read_article
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import State
-from service.routes import guarded
+from service.http.dependencies import UseMetrics, UseModel, UseScoringPool, UseSettings, needs
+from service.http.responses import guarded
 from service.schemas.articles import Classified, ClassifyRequest
 
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)
@@ -16,16 +15,17 @@ router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJson
 @router.post(
     "/classify", dependencies=needs["submitter"], response_model=Classified, responses=guarded(400, 413, 422, 503)
 )
-def classify_article(request: ClassifyRequest, state: State) -> Response:
+def classify(
+    request: ClassifyRequest, model: UseModel, settings: UseSettings, metrics: UseMetrics, pool: UseScoringPool
+) -> Response:
     """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing."""
-    model = state.champion.model()
-    opened = open_article(request, model, state.settings)
-    huge = state.helpers.answer(request, opened, model.card)
-    if huge is not None:
-        content, article = huge.content, huge.article
+    article = read_article(request, model, settings)
+    pooled = pool.answer(request, article, model)
+    if pooled is not None:
+        content, classification = pooled.content, pooled.classification
     else:
-        reading = read(opened, request, model)
-        answer = classified(request, reading, model.card, evidence_terms=state.settings.evidence_terms)
-        content, article = as_json(answer), reading.classification.article
-    state.metrics.count(len(opened.article.paragraphs), article)
+        classification = classify_article(article, request, model)
+        answer = classified_answer(request, article, classification, model, evidence_terms=settings.evidence_terms)
+        content = as_json(answer)
+    count_decisions(metrics, article, classification)
     return Response(content, media_type="application/json")

@@ -1,4 +1,4 @@
-"""/docs: the API's own pages (Swagger UI from the installed package, nothing from elsewhere)."""
+"""/docs: the API as Swagger UI, with files from an installed package and not from another server."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -6,19 +6,20 @@ from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 _ASSETS = "/docs/assets"
-_FILES = "fastapi_offline"
-"""The package whose `static` folder has Swagger UI; nothing else of it is used."""
+# The package that has Swagger UI in its folder `static`; nothing else in it is used.
+_PACKAGE = "fastapi_offline"
 
 router = APIRouter(include_in_schema=False)
 
 
 def mount_assets(app: FastAPI) -> None:
-    """Serves Swagger UI's files."""
-    app.mount(_ASSETS, StaticFiles(packages=[(_FILES, "static")]), name="docs-assets")
+    """Serves the files of Swagger UI."""
+    app.mount(_ASSETS, StaticFiles(packages=[(_PACKAGE, "static")]), name="docs-assets")
 
 
 @router.get("/docs")
 def docs() -> HTMLResponse:
+    """The OpenAPI document as a page."""
     return get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Media framing API",

@@ -1,11 +1,10 @@
-"""Whether the service lives, is ready, and how it fares."""
+"""Probes and metrics: whether the process answers, whether the service is ready, and its figures."""
 
 from fastapi import APIRouter, Response
 
-from service.access.needs import needs
-from service.http.dependencies import State
-from service.routes import guarded, problems
-from service.schemas.problems import Health
+from service.http.dependencies import UseChampion, UseDatabase, UseMetrics, UseWorker, needs
+from service.http.responses import guarded, problems
+from service.schemas.problems import Health, Readiness
 
 router = APIRouter(tags=["health"])
 
@@ -17,11 +16,11 @@ async def livez() -> Health:
 
 
 @router.get("/readyz", responses=problems(503))
-def readyz(state: State) -> Health:
-    """A champion is loaded and the database is reachable and migrated."""
-    state.champion.model()
-    state.database.ping()
-    return Health(status="ok")
+def readyz(champion: UseChampion, database: UseDatabase, worker: UseWorker) -> Readiness:
+    """A champion is loaded and the database is reachable and migrated; the answer also reports the worker."""
+    champion.model()
+    database.ping()
+    return Readiness(status="ok", worker=worker.describe())
 
 
 @router.get(
@@ -30,6 +29,6 @@ def readyz(state: State) -> Health:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}, **guarded(503)},
 )
-def metrics(state: State) -> Response:
+def metrics(metrics: UseMetrics) -> Response:
     """Prometheus metrics."""
-    return Response(state.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

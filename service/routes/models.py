@@ -1,15 +1,14 @@
-"""/v1/models: model versions, their figures and cards."""
+"""/v1/models: model versions, their figures and cards, promotion and rollback."""
 
 import json
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from service.access.needs import Admin, needs
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Services, State
+from service.http.dependencies import Admin, UseChampion, UseDatabase, UseRegistry, needs
+from service.http.responses import Responses, guarded
 from service.models.answers import champion_version, model_cards, model_list, promotion_answer
-from service.routes import Responses, guarded
 from service.schemas.fields import Moment
 from service.schemas.models import (
     CardAnswer,
@@ -23,8 +22,9 @@ from service.schemas.models import (
 from service.store import unscored
 from service.store.audit import note_promotion
 from service.store.callers import Caller
+from service.store.sql.database import Database
 from training.registry.card import card_to_json
-from training.registry.versions import Promotion
+from training.registry.promotions import Promotion
 from training.reports.card import card_to_markdown
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictJsonRoute)
@@ -39,28 +39,28 @@ _CARD: Responses = {
 
 
 @router.get("", dependencies=needs["reader"], responses=guarded(503))
-def listing(state: State) -> ModelList:
-    """All model versions with their figures, the newest first."""
-    return model_list(state.registry, *model_cards(state.registry))
+def listing(registry: UseRegistry) -> ModelList:
+    """All model versions with their figures, newest first."""
+    return model_list(registry, *model_cards(registry))
 
 
 @router.get("/history", dependencies=needs["reader"], responses=guarded(422, 503))
 def history(
-    state: State,
-    at: Annotated[Moment | None, Query(description="Which model was champion at this time?")] = None,
+    registry: UseRegistry,
+    at: Annotated[Moment | None, Query(description="Only the promotion that was in force at this time.")] = None,
 ) -> HistoryAnswer:
-    """Who promoted which model when and why, newest first."""
-    promotions = [promotion_answer(promotion) for promotion in reversed(state.registry.history())]
+    """The promotions and rollbacks, newest first: who, which model, when, and why."""
+    promotions = [promotion_answer(promotion) for promotion in reversed(registry.history())]
     if at is not None:
         promotions = [promotion for promotion in promotions if promotion.at <= at][:1]
     return HistoryAnswer(promotions=promotions)
 
 
 @router.get("/rescoring", dependencies=needs["reader"], responses=guarded(503))
-def rescoring(state: State) -> RescoringAnswer:
-    """How many stored articles are scored by the champion; the worker scores the others after a promotion."""
-    version = champion_version(state.registry)
-    with state.database.read() as connection:
+def rescoring(registry: UseRegistry, database: UseDatabase) -> RescoringAnswer:
+    """Number of stored articles scored by the champion; after a promotion the worker rescores the others."""
+    version = champion_version(registry)
+    with database.read() as connection:
         scored, total = unscored.count_scored(connection, version or "")
     return RescoringAnswer(version=version, scored=scored, articles=total)
 
@@ -69,33 +69,38 @@ def rescoring(state: State) -> RescoringAnswer:
 def promote(
     version: Annotated[str, Path(pattern=r"^v[1-9][0-9]{0,8}$")],
     request: PromoteRequest,
-    state: State,
+    registry: UseRegistry,
+    database: UseDatabase,
+    champion: UseChampion,
     caller: Admin,
 ) -> PromotionAnswer:
-    """Makes a version champion; all processes take it up within seconds. 409 where its verdict is against it."""
-    by = _who(caller, request.by)
-    promotion = state.registry.promote(version, by=by, reason=request.reason, force=request.force)
-    _note(state, caller, promotion)
+    """Makes a version champion; all processes load it within seconds. 409 if its verdict is against it."""
+    by = _promoter(caller, request.by)
+    promotion = registry.promote(version, by=by, reason=request.reason, force=request.force)
+    _log(database, caller, promotion)
+    champion.refresh()
     return promotion_answer(promotion)
 
 
 @router.post("/rollback", responses=guarded(400, 409, 413, 422, 503))
-def rollback(request: RollbackRequest, state: State, caller: Admin) -> PromotionAnswer:
-    """Makes the champion before the present one champion again."""
-    promotion = state.registry.roll_back(by=_who(caller, request.by), reason=request.reason)
-    _note(state, caller, promotion)
+def rollback(
+    request: RollbackRequest, registry: UseRegistry, database: UseDatabase, champion: UseChampion, caller: Admin
+) -> PromotionAnswer:
+    """Returns to the previous champion."""
+    promotion = registry.roll_back(by=_promoter(caller, request.by), reason=request.reason)
+    _log(database, caller, promotion)
+    champion.refresh()
     return promotion_answer(promotion)
 
 
-def _who(caller: Caller, said: str) -> str:
-    """The name of the key; without keys what the request says."""
-    return said if caller.key_id is None else caller.name
+def _promoter(caller: Caller, by: str) -> str:
+    """The name of the caller's key; without a key, the name in the request."""
+    return by if caller.key_id is None else caller.name
 
 
-def _note(state: Services, caller: Caller, promotion: Promotion) -> None:
-    with state.database.write() as connection:
+def _log(database: Database, caller: Caller, promotion: Promotion) -> None:
+    with database.write() as connection:
         note_promotion(connection, caller, promotion)
-    state.champion.refresh()
 
 
 @router.get(
@@ -108,13 +113,12 @@ def get(
     version: Annotated[
         str, Path(pattern=r"^(champion|v[1-9][0-9]{0,8})$", description="A version such as v1, or `champion`.")
     ],
-    state: State,
+    registry: UseRegistry,
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
 ) -> Response:
-    """The card of a model: data, figures, thresholds, limits. `Accept: text/markdown` gives it to read."""
-    wanted = state.registry.champion().version if version == "champion" else version
-    card = state.registry.card(wanted)
+    """The card of a model: data, figures, thresholds, limits; with `Accept: text/markdown` as a document."""
+    card = registry.card(registry.champion().version if version == "champion" else version)
     if "text/markdown" in accept:
         return Response(card_to_markdown(card), media_type="text/markdown")
-    content = {**json.loads(card_to_json(card)), "champion": card.version == champion_version(state.registry)}
+    content = {**json.loads(card_to_json(card)), "champion": card.version == champion_version(registry)}
     return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")

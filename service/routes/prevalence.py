@@ -1,36 +1,37 @@
-"""/v1/prevalence, /v1/compare and /v1/profile: how much of each frame there is, with honest uncertainty."""
+"""/v1/prevalence, /v1/compare and /v1/profile: the prevalence of frames, with intervals."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from labels.annotations import SPECIFIED_STANCES
-from service.access.needs import needs
-from service.http.dependencies import State
-from service.http.problem_details import OverlapError, UnknownFrameError
+from service.errors import OverlapError, UnknownFrameError
+from service.http.dependencies import UseChampion, UseDatabase, needs
+from service.http.responses import Responses, guarded
 from service.metrics import product_version
 from service.prevalence import answers
 from service.prevalence.estimates import Question
-from service.routes import Responses, guarded
 from service.schemas.fields import WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
 from service.store import prevalence as store
-from service.store.prevalence import PERIODS, Selection
+from service.store.prevalence import PERIODS, Population
 from service.tabular import MEDIA_TYPES, Column, Format, stream
+from training.model_card import ModelCard
 from training.prevalence import WANTED_WIDTH
-from training.registry.card import ModelCard
 
 router = APIRouter(prefix="/v1", tags=["prevalence"])
 
 TableFormat = Literal["json", "csv", "parquet", "arrow"]
 _ROWS_AT_ONCE = 1000
 
+# The fields of `PrevalenceRow`, and for each stance its share with both ends of the interval.
 COLUMNS = (
     Column("period", "day"),
     Column("outlet", "text"),
@@ -44,69 +45,71 @@ COLUMNS = (
     Column("low", "number"),
     Column("high", "number"),
     Column("correction", "text"),
-    Column("codes", "whole"),
-    Column("codes_needed", "whole"),
-    Column("tier", "text"),
+    Column("annotations", "whole"),
+    Column("annotations_needed", "whole"),
+    Column("reliability_tier", "text"),
     *(Column(f"{stance}{end}", "number") for stance in SPECIFIED_STANCES for end in ("", "_low", "_high")),
 )
-"""Those of `PrevalenceRow`, and for each stance its share with both ends."""
 
-Since = Annotated[WholeDay | None, Query(alias="from", description="First day (by publication, else by arrival).")]
+Since = Annotated[
+    WholeDay | None, Query(alias="from", description="First day (of publication, or of arrival if that is unknown).")
+]
 Until = Annotated[WholeDay | None, Query(alias="to", description="Last day.")]
 Frames = Annotated[
-    list[str] | None, Query(alias="frame", max_length=50, description="Only these frames; may be given repeatedly.")
+    list[str] | None, Query(alias="frame", max_length=50, description="Only these frames; may be repeated.")
 ]
 Outlets = Annotated[
-    list[str] | None, Query(alias="outlet", max_length=100, description="Only these outlets; may be given repeatedly.")
+    list[str] | None, Query(alias="outlet", max_length=100, description="Only these outlets; may be repeated.")
 ]
-Dedup = Annotated[
-    bool, Query(description="Count a story once, where its first copy was stored: wire copy counts in one outlet only.")
-]
+Dedup = Annotated[bool, Query(description="Count a story only once, in the outlet of its first stored copy.")]
 UnitParameter = Annotated[
-    Unit, Query(description="What is counted; an article carries what any of its paragraphs carries.")
+    Unit, Query(description="What is counted; an article carries the frames of all its paragraphs.")
 ]
 WeightParameter = Annotated[
     Weight,
-    Query(description="`article`: each article counts alike, however long; `outlet`: each outlet, however prolific."),
+    Query(
+        description="`article`: each article counts the same, however long; `outlet`: each outlet, however prolific."
+    ),
 ]
-WidthParameter = Annotated[float, Query(ge=0.01, le=1, description="Width of interval that codes are planned for.")]
+WidthParameter = Annotated[
+    float, Query(ge=0.01, le=1, description="Width of the interval for which `annotations_needed` plans.")
+]
 _PERIOD = f"({'|'.join(PERIODS)})"
 
 
 def _require_frames(frames: Sequence[str] | None, card: ModelCard) -> tuple[str, ...]:
     for frame in frames or ():
         if frame not in card.frames:
-            raise UnknownFrameError(
-                f"The model has no frame '{frame}'; its frames are {', '.join(card.frame_keys)}.", "query/frame"
-            )
+            raise UnknownFrameError(frame, card.frame_keys, "query/frame")
     return tuple(frame for frame in card.frame_keys if not frames or frame in frames)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which articles and frames a request is about, and the card of the model that scored them."""
+class Scope:
+    """The population that a request is about, and the card of the model that scored it."""
 
-    selection: Selection
+    population: Population
     card: ModelCard
 
 
-def asked(
-    state: State,
+def read_scope(
+    champion: UseChampion,
     frame: Frames = None,
     since: Since = None,
     until: Until = None,
     outlet: Outlets = None,
     dedup: Dedup = False,
-) -> Asked:
-    card = state.champion.model().card
-    return Asked(Selection(card.version, _require_frames(frame, card), since, until, outlet, dedup), card)
+) -> Scope:
+    """Reads the parameters that several routes share; raises `UnknownFrameError`."""
+    card = champion.model().card
+    return Scope(Population(card.version, _require_frames(frame, card), since, until, outlet, dedup), card)
 
 
-About = Annotated[Asked, Depends(asked)]
+UseScope = Annotated[Scope, Depends(read_scope)]
 
 _TABLE: Responses = {
     200: {
-        "description": "All rows; there are no pages",
+        "description": "All rows; the answer is not split into pages",
         "model": PrevalenceAnswer,
         "headers": {"ETag": {"schema": {"type": "string"}, "required": True}},
         "content": {MEDIA_TYPES[name].split(";")[0]: {} for name in ("csv", "parquet", "arrow")},
@@ -123,8 +126,8 @@ _TABLE: Responses = {
 )
 def prevalence(
     request: Request,
-    state: State,
-    about: About,
+    database: UseDatabase,
+    scope: UseScope,
     by: Annotated[
         str,
         Query(
@@ -134,22 +137,22 @@ def prevalence(
     ] = "week",
     unit: UnitParameter = "paragraph",
     weight: WeightParameter = "unit",
-    correct: Annotated[bool, Query(description="Whether to correct the classifier's errors by codes.")] = True,
+    correct: Annotated[bool, Query(description="Whether to correct classification errors by annotations.")] = True,
     borrow: Annotated[
-        bool, Query(description="Whether cells with too few codes borrow those of the others (`borrowed`).")
+        bool, Query(description="Whether cells with too few annotations borrow those of all cells (`borrowed`).")
     ] = False,
     width: WidthParameter = WANTED_WIDTH,
     table_format: Annotated[TableFormat, Query(alias="format")] = "json",
     if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Prevalence of frames by outlet and time: counted raw, and corrected for the classifier's errors.
+    """Prevalence of frames by outlet and time: the raw share, and the share corrected for classification errors.
 
-    The corrected share has a 95% interval from paragraphs that the coding queue drew. Where there are too few, the row
-    says how many more are needed.
+    The corrected share has a 95% interval, from annotated paragraphs that the coding queue drew. If these are too few,
+    `annotations_needed` says how many more to annotate.
     """
     parts = by.split(",")
     question = Question(
-        selection=about.selection,
+        population=scope.population,
         by_outlet="outlet" in parts,
         period=next((period for period in PERIODS if period in parts), None),
         unit=unit,
@@ -158,11 +161,11 @@ def prevalence(
         borrow=borrow,
         width=width,
     )
-    with state.database.read() as connection:
-        etag = _etag(request, store.revision(connection, about.card.version), about.card.version)
+    with database.read() as connection:
+        etag = _etag(request, store.revision(connection, scope.card.version), scope.card.version)
         if if_none_match == etag:
             return Response(status_code=304, headers={"ETag": etag})
-        answer = answers.prevalence(connection, question, about.card)
+        answer = answers.prevalence(connection, question, scope.card)
     return _table(answer, table_format, etag)
 
 
@@ -184,13 +187,13 @@ def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Re
 
 def _cells(row: PrevalenceRow) -> tuple[Any, ...]:
     facts = (getattr(row, column.name) for column in COLUMNS[: -3 * len(SPECIFIED_STANCES)])
-    stances = row.stances or {}
-    found = (stances.get(stance) for stance in SPECIFIED_STANCES)
-    return (*facts, *(cell for one in found for cell in ((one.share, one.low, one.high) if one else (None,) * 3)))
+    shares = ((row.stances or {}).get(stance) for stance in SPECIFIED_STANCES)
+    cells = ((share.share, share.low, share.high) if share else (None,) * 3 for share in shares)
+    return (*facts, *chain.from_iterable(cells))
 
 
 def _json(answer: PrevalenceAnswer) -> Iterator[str]:
-    """The answer, written row by row."""
+    """Yields the JSON of the answer in pieces of some rows."""
     head = answer.model_copy(update={"rows": []}).model_dump_json()
     yield head.removesuffix("]}")
     for start in range(0, len(answer.rows), _ROWS_AT_ONCE):
@@ -201,7 +204,8 @@ def _json(answer: PrevalenceAnswer) -> Iterator[str]:
 
 @router.get("/compare", dependencies=needs["reader"], responses=guarded(422, 503))
 def compare(
-    state: State,
+    champion: UseChampion,
+    database: UseDatabase,
     frame: Frames = None,
     a_outlet: Annotated[str | None, Query(max_length=256)] = None,
     a_from: WholeDay | None = None,
@@ -214,18 +218,18 @@ def compare(
     dedup: Dedup = False,
     width: WidthParameter = WANTED_WIDTH,
 ) -> ComparisonAnswer:
-    """Two outlets, two periods or both, frame by frame: the difference a - b with its 95% interval."""
+    """Compares two outlets or two periods, frame by frame: the difference a - b with its 95% interval."""
     if _overlap((a_outlet, a_from, a_to), (b_outlet, b_from, b_to)):
         raise OverlapError(
             "Side a and side b have articles in common: name two outlets (a_outlet, b_outlet) or two periods that do "
-            "not meet (a_from, a_to, b_from, b_to)."
+            "not overlap (a_from, a_to, b_from, b_to)."
         )
-    card = state.champion.model().card
-    selection = Selection(card.version, _require_frames(frame, card), first_copies=dedup)
-    question = Question(selection=selection, unit=unit, weight=weight, width=width)
+    card = champion.model().card
+    population = Population(card.version, _require_frames(frame, card), first_copies=dedup)
+    question = Question(population=population, unit=unit, weight=weight, width=width)
     a = answers.without_periods(question, a_from, a_to, a_outlet)
     b = answers.without_periods(question, b_from, b_to, b_outlet)
-    with state.database.read() as connection:
+    with database.read() as connection:
         return answers.compare(connection, a, b, card)
 
 
@@ -240,13 +244,13 @@ def _overlap(a: _Set, b: _Set) -> bool:
 
 @router.get("/profile", dependencies=needs["reader"], responses=guarded(422, 503))
 def profile(
-    state: State,
-    about: About,
+    database: UseDatabase,
+    scope: UseScope,
     unit: UnitParameter = "paragraph",
     weight: WeightParameter = "unit",
     width: WidthParameter = WANTED_WIDTH,
 ) -> ProfileAnswer:
-    """The framing of a set of articles as a whole, and which frames share paragraphs."""
-    question = Question(selection=about.selection, unit=unit, weight=weight, width=width)
-    with state.database.read() as connection:
-        return answers.profile(connection, question, about.card)
+    """The prevalence of frames in a set of articles as a whole, and which of them share paragraphs."""
+    question = Question(population=scope.population, unit=unit, weight=weight, width=width)
+    with database.read() as connection:
+        return answers.profile(connection, question, scope.card)

@@ -1,4 +1,4 @@
-"""/v1/training-runs: challengers trained, judged and, by policy, promoted."""
+"""/v1/training-runs: training a challenger, judging it and, if the settings allow it, promoting it."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -8,15 +8,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.access.needs import Admin, needs
+from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Services, State
-from service.http.problem_details import NotFoundError
+from service.http.dependencies import Admin, UseDatabase, needs
+from service.http.paging import NumberCursor, read_number, write_number
+from service.http.responses import guarded
 from service.models.answers import training_run_answer
-from service.routes import guarded
 from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
 from service.store import audit
 from service.store import training_runs as store
+from service.store.sql.database import Database
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], route_class=StrictJsonRoute)
 
@@ -35,16 +36,22 @@ _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": 
 )
 def create(
     request: TrainingRunRequest,
-    state: State,
+    database: UseDatabase,
     caller: Admin,
     response: Response,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="One key is one run.")
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A repeated request with the same key returns the same run.",
+        ),
     ] = None,
 ) -> TrainingRunAnswer:
-    """Queues a training run; one runs at a time. Follow it at the address in `Location`."""
-    with state.database.write() as connection:
-        run = store.create(connection, request.model_dump(mode="json"), idempotency_key)
+    """Queues a training run; runs are performed in turn. Follow it at the address in `Location`."""
+    with database.write() as connection:
+        run = store.create(connection, request.run_request(), idempotency_key)
         audit.note(connection, caller, "train", run.id, note=request.note)
     response.headers["Location"] = f"/v1/training-runs/{run.id}"
     return training_run_answer(run)
@@ -52,29 +59,29 @@ def create(
 
 @router.get("", dependencies=needs["reader"], responses=guarded(422, 503))
 def listing(
-    state: State,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None,
+    database: UseDatabase,
+    cursor: NumberCursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> TrainingRunList:
     """Training runs, newest first."""
-    with state.database.read() as connection:
-        runs, following = store.listing(connection, int(cursor) if cursor else None, limit)
+    with database.read() as connection:
+        runs, following = store.listing(connection, read_number(cursor), limit)
     return TrainingRunList(
         training_runs=[training_run_answer(run) for run in runs],
-        next=None if following is None else str(following),
+        next=write_number(following),
     )
 
 
 @router.get("/{id:id}", dependencies=needs["reader"], responses=guarded(404, 422, 503))
-def get(id: RunId, state: State) -> TrainingRunAnswer:
-    """A run: its state, step and progress, its log, and what came of it."""
-    return training_run_answer(_require(state, id))
+def get(id: RunId, database: UseDatabase) -> TrainingRunAnswer:
+    """A run: its state, step and progress, its log and its result."""
+    return training_run_answer(_require(database, id))
 
 
 @router.post("/{id:id}/cancel", responses=guarded(404, 422, 503))
-def cancel(id: RunId, state: State, caller: Admin) -> TrainingRunAnswer:
-    """Cancels a queued run at once and asks a running one to stop; one that has ended stays as it is."""
-    with state.database.write() as connection:
+def cancel(id: RunId, database: UseDatabase, caller: Admin) -> TrainingRunAnswer:
+    """Cancels a queued run at once and makes a running run stop soon; a run that has ended does not change."""
+    with database.write() as connection:
         run = store.cancel(connection, id)
         if run is not None:
             audit.note(connection, caller, "cancel training", id)
@@ -95,28 +102,25 @@ def cancel(id: RunId, state: State, caller: Admin) -> TrainingRunAnswer:
         **guarded(404, 422, 503),
     },
 )
-def events(id: RunId, state: State, request: Request) -> StreamingResponse:
-    """Server-sent events: the run whenever it changes, until it has ended."""
-    _require(state, id)
-    return StreamingResponse(_changes(state, id, request), media_type="text/event-stream")
+def events(id: RunId, database: UseDatabase, request: Request) -> StreamingResponse:
+    """Server-sent events: the run after each change, until it has ended."""
+    _require(database, id)
+    return StreamingResponse(_changes(database, id, request), media_type="text/event-stream")
 
 
-async def _changes(state: Services, identifier: str, request: Request) -> AsyncIterator[str]:
+async def _changes(database: Database, identifier: str, request: Request) -> AsyncIterator[str]:
     sent = ""
     while not await request.is_disconnected():
-        run = await to_thread.run_sync(_require, state, identifier)
-        found = training_run_answer(run).model_dump_json()
-        if found != sent:
-            sent = found
-            yield f"event: run\ndata: {found}\n\n"
+        run = await to_thread.run_sync(_require, database, identifier)
+        answer = training_run_answer(run).model_dump_json()
+        if answer != sent:
+            sent = answer
+            yield f"event: run\ndata: {answer}\n\n"
         if run.state in store.ENDED:
             return
         await anyio.sleep(_POLL_SECONDS)
 
 
-def _require(state: Services, identifier: str) -> store.TrainingRun:
-    with state.database.read() as connection:
-        run = store.get(connection, identifier)
-    if run is None:
-        raise NotFoundError(f"There is no training run {identifier}.")
-    return run
+def _require(database: Database, identifier: str) -> store.TrainingRun:
+    with database.read() as connection:
+        return store.require(connection, identifier)

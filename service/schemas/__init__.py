@@ -1,1 +1,1 @@
-"""What travels over HTTP, one module a subject; pydantic lives here and nowhere below."""
+"""Requests and answers of the API, a module per subject. Layers below this package do not use pydantic."""

@@ -1,4 +1,4 @@
-"""Codes, the coding queue, agreement and the codebook over HTTP."""
+"""Annotations, the coding queue, agreement and the codebook, in requests and answers."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labels.annotations import Stance
 from service.schemas.fields import WHOLE, Name, Strict, Text
-from service.store.annotations import Role, Selection
+from service.store.annotations import CoderRole, Selection
 
 
 class AnnotationRequest(Strict):
-    """One coder's code of one paragraph: of a stored article, or of a `text` from a `source`."""
+    """A coder's annotation of a paragraph: of a stored article, or of a `text` from a `source`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -38,24 +38,28 @@ class AnnotationRequest(Strict):
         }
     )
 
-    coder: Name = Field(max_length=128, description="Who coded.")
-    role: Role = Field("coder", description="`adjudicator` settles a disagreement; the coders' codes stay beside it.")
-    article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(None, description="A stored article.")
-    paragraph: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = Field(
-        None, description="`index` of its paragraph."
+    coder: Name = Field(max_length=128, description="The name of the coder.")
+    role: CoderRole = Field(
+        "coder", description="`adjudicator` settles a disagreement; the annotations of the coders are stored as before."
     )
-    text: Name | None = Field(None, max_length=100_000, description="A paragraph that is not stored.")
-    source: Name | None = Field(None, max_length=256, description="Where that text is from.")
-    frames: dict[str, Stance] = Field(description="Stance of each frame that is present; empty where none is.")
+    article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(
+        None, description="The id of a stored article."
+    )
+    paragraph: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = Field(
+        None, description="The `index` of a paragraph of that article."
+    )
+    text: Name | None = Field(None, max_length=100_000, description="The text of a paragraph that is not stored.")
+    source: Name | None = Field(None, max_length=256, description="The source of that text.")
+    frames: dict[str, Stance] = Field(description="The stance of each frame that is present; empty if no frame is.")
     note: Text = Field("", max_length=10_000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
 
 
 class AnnotationAnswer(BaseModel):
-    """A stored code. `replaced_at` is null while it is in force."""
+    """A stored annotation; `replaced_at` is null while it is in force."""
 
     id: str
     coder: str
-    role: Role
+    role: CoderRole
     article_id: str | None
     paragraph: int | None
     text: str | None
@@ -63,14 +67,18 @@ class AnnotationAnswer(BaseModel):
     frames: dict[str, Stance]
     note: str
     codebook_version: int
-    selection: Selection = Field(description="How the paragraph came to be coded.")
-    inclusion_probability: float | None = Field(description="Of being drawn, where the coding queue drew it.")
+    selection: Selection = Field(
+        description="Why the paragraph was coded: drawn `random`, drawn `uncertain`, or `chosen`."
+    )
+    inclusion_probability: float | None = Field(
+        description="The probability with which the coding queue drew the paragraph; null if it was chosen."
+    )
     created_at: datetime
     replaced_at: datetime | None
 
 
 class AnnotationList(BaseModel):
-    """Annotations; `next` is the cursor of the following page, null on the last."""
+    """Annotations; `next` is the cursor of the following page, null on the last page."""
 
     annotations: list[AnnotationAnswer]
     next: str | None = None
@@ -79,14 +87,16 @@ class AnnotationList(BaseModel):
 class ImportAnswer(BaseModel):
     """What an import stored, or with `dry_run` would store."""
 
-    codes: int
+    annotations: int
     coders: list[str]
-    of_stored_articles: int = Field(description="Codes of paragraphs that are stored; the others keep their own text.")
+    of_stored_articles: int = Field(
+        description="Annotations of stored paragraphs; the others are stored together with their text."
+    )
     dry_run: bool
 
 
 class CodingTask(BaseModel):
-    """A paragraph to code. What the model thinks of it is not told."""
+    """A paragraph to code. It comes without the model's decision, which would influence the coder."""
 
     article_id: str
     paragraph: int
@@ -94,19 +104,21 @@ class CodingTask(BaseModel):
     title: str | None
     outlet: str | None
     selection: Selection
-    inclusion_probability: float = Field(description="Of being drawn from all that nobody had coded then.")
-    overlap: bool = Field(description="Another coder has it too, so that agreement can be measured.")
+    inclusion_probability: float = Field(
+        description="The probability with which it was drawn from all paragraphs that were not coded at that time."
+    )
+    overlap: bool = Field(description="Whether another coder receives it too, so that agreement can be measured.")
 
 
 class CodingQueue(BaseModel):
-    """Paragraphs for one coder; the same until they are coded."""
+    """Paragraphs for a coder; the same until they are coded."""
 
     coder: str
     tasks: list[CodingTask]
 
 
 class AgreementFigures(BaseModel):
-    """How far coders agree on one thing. Alpha is null where it is undefined."""
+    """The agreement of coders on a frame or its stance. Alpha is null where it is undefined."""
 
     frame: str
     alpha: float | None
@@ -117,29 +129,31 @@ class AgreementFigures(BaseModel):
 
 
 class CoderPair(BaseModel):
-    """Agreement of two coders on the paragraphs that both coded."""
+    """Agreement of two coders on the paragraphs that both have coded."""
 
     coders: tuple[str, str]
     frames: list[AgreementFigures]
 
 
 class Disagreement(BaseModel):
-    """A paragraph on whose frames coders differ; `settled_by` names an adjudicator who decided."""
+    """A paragraph in which coders see different frames; `settled_by` names the adjudicator who decided, if any."""
 
     article_id: str | None
     paragraph: int | None
     text: str
-    codes: dict[str, dict[str, Stance]]
+    annotations: dict[str, dict[str, Stance]] = Field(description="Frames and stances by coder.")
     settled_by: str | None
 
 
 class AgreementAnswer(BaseModel):
-    """Agreement of the coders whose annotations are stored."""
+    """Agreement of the coders with stored annotations."""
 
     coders: list[str]
-    paragraphs: int = Field(description="Paragraphs that at least two coders coded.")
+    paragraphs: int = Field(description="Paragraphs that at least two coders have coded.")
     frames: list[AgreementFigures]
-    stance: list[AgreementFigures] = Field(description="Agreement on the stance where both give the frame.")
+    stance: list[AgreementFigures] = Field(
+        description="Agreement on the stance of a frame, where both coders see the frame."
+    )
     pairs: list[CoderPair]
     disagreements: list[Disagreement]
 
@@ -156,7 +170,7 @@ class FrameAnswer(BaseModel):
 
 
 class CodebookAnswer(BaseModel):
-    """The codebook: what each frame means."""
+    """The codebook: the definition of each frame."""
 
     name: str
     version: int

@@ -1,21 +1,21 @@
-"""Articles over HTTP: what is sent, and the framing that is answered."""
+"""Requests and answers about articles and their framing."""
 
 from datetime import datetime
 from typing import (
     Annotated,
     Any,
-    NotRequired,  # pydantic asks for these before Python 3.12
+    NotRequired,
 )
 
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic requires it before Python 3.12
 
 from labels.annotations import Stance
-from labels.boilerplate import Reason
+from labels.boilerplate import SkipReason
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
 from training.scoring.operating_points import Decision, OperatingPoint
 
-_ONE_INPUT: dict[str, Any] = {
+_SINGLE_INPUT: dict[str, Any] = {
     "oneOf": [
         {"required": [name], "properties": {name: {"type": kind}}}
         for name, kind in (("text", "string"), ("html", "string"), ("paragraphs", "array"))
@@ -33,48 +33,50 @@ _EXAMPLE: dict[str, Any] = {
 class ClassifyRequest(Strict):
     """An article to classify: exactly one of `text`, `html` and `paragraphs`."""
 
-    model_config = ConfigDict(json_schema_extra={**_ONE_INPUT, "examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={**_SINGLE_INPUT, "examples": [_EXAMPLE]})
 
-    text: Text | None = Field(None, description="Plain text; paragraphs are cut at blank lines and at newlines.")
-    html: Text | None = Field(None, description="A whole HTML page or a part of one; its article is extracted.")
-    paragraphs: list[Text] | None = Field(None, min_length=1, description="Paragraphs that you have cut already.")
-    title: Name | None = Field(None, max_length=2000, description="Headline; kept with a stored article, never scored.")
-    operating_point: OperatingPoint = Field("balanced", description="Which thresholds of the model decide.")
+    text: Text | None = Field(
+        None, description="Plain text; it is split into paragraphs at blank lines and at newlines."
+    )
+    html: Text | None = Field(None, description="An HTML page or a part of it; the article is extracted from it.")
+    paragraphs: list[Text] | None = Field(None, min_length=1, description="The paragraphs, already split.")
+    title: Name | None = Field(None, max_length=2000, description="Headline; stored with the article, never scored.")
+    operating_point: OperatingPoint = Field("balanced", description="The set of the model's thresholds that decides.")
     thresholds: dict[str, Threshold] = Field(
         default_factory=dict,
-        description="Thresholds of your own, by frame. Such a frame is present from there up and never uncertain.",
+        description="Your thresholds, by frame. From its threshold on, a frame is present; it is never uncertain.",
     )
-    explain: bool = Field(True, description="Whether to answer with the words that carried each score.")
+    explain: bool = Field(True, description="Whether the answer has the evidence for each score.")
     force_language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = Field(
-        None, description="ISO 639 code of the language; skips detection and the check that the model knows it."
+        None, description="ISO 639 code of the language; skips its detection and the check that the model supports it."
     )
 
 
 class ArticleRequest(ClassifyRequest):
-    """An article to classify and keep."""
+    """An article to classify and store."""
 
-    # Only web addresses: pages show it as a link.
+    # Only web addresses, because pages show it as a link.
     url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2048)] | None = Field(
         None, description="Where the article was published (http or https)."
     )
-    outlet: Name | None = Field(None, max_length=256, description="Who published it; charts group by this.")
+    outlet: Name | None = Field(None, max_length=256, description="Publisher of the article, by which charts group.")
     author: Name | None = Field(None, max_length=256)
-    published_at: Moment | None = Field(None, description="ISO 8601; without a zone it is taken as UTC.")
-    external_id: Name | None = Field(None, max_length=512, description="Your own id of the article.")
+    published_at: Moment | None = Field(None, description="ISO 8601; a time without a zone is in UTC.")
+    external_id: Name | None = Field(None, max_length=512, description="Your id of the article.")
 
 
 class ModelUsed(BaseModel):
-    """Which model answered."""
+    """The model that classified the article."""
 
     version: str
     codebook_version: int
 
 
-# Hundreds of these are in one answer: dictionaries with a type, as models of their own would cost more than the scores.
+# Typed dictionaries: an answer has hundreds of these objects, and as models they would take longer than the scoring.
 
 
 class EvidenceSpan(TypedDict):
-    """Words that moved a score. Weights are log-odds: positive for the frame, negative against it."""
+    """Words that moved a score. The weight is in log-odds: positive for the frame, negative against it."""
 
     start: Annotated[int, Field(description="Code point offset into the article's text.")]
     end: int
@@ -83,34 +85,40 @@ class EvidenceSpan(TypedDict):
 
 
 class ParagraphFrame(TypedDict):
-    """One frame of one paragraph."""
+    """A frame of a paragraph."""
 
     score: Annotated[
-        float, Field(ge=0, le=1, description="Calibrated: of paragraphs scored 0.8, four in five carry the frame.")
+        float,
+        Field(
+            ge=0, le=1, description="Calibrated: of the paragraphs with a score of 0.8, four in five carry the frame."
+        ),
     ]
     decision: Decision
     stance: NotRequired[
         Annotated[
             Stance,
-            Field(description="Whose voice it is, where the frame is not absent: the likeliest of `stances`."),
+            Field(description="The most probable of `stances`; missing if the frame is absent."),
         ]
     ]
     stances: NotRequired[
         Annotated[
             dict[Stance, float],
             Field(
-                description="Calibrated scores, together 1: `advanced` by the text itself, `reported` of a source, "
-                "`contested`. Absent where the frame is, and with a model that was trained without stances."
+                description="Calibrated scores that sum to 1: `advanced` by the text itself, `reported` from a source, "
+                "`contested`. Missing if the frame is absent or the model was trained without stances."
             ),
         ]
     ]
     evidence: NotRequired[
-        Annotated[list[EvidenceSpan], Field(description="The weightiest words first; absent without `explain`.")]
+        Annotated[
+            list[EvidenceSpan],
+            Field(description="The words with the largest weights first; missing without `explain`."),
+        ]
     ]
 
 
 class ParagraphAnswer(TypedDict):
-    """A paragraph and its frames. `index` is its number, or its place in the list of paragraphs that you sent."""
+    """A paragraph and its frames. `index` is its number, or its position in the list `paragraphs` of the request."""
 
     index: int
     start: Annotated[int, Field(description="Code point offset into the article's text.")]
@@ -120,28 +128,28 @@ class ParagraphAnswer(TypedDict):
 
 
 class SkippedPiece(TypedDict):
-    """A piece of the article that was set aside and not scored."""
+    """A piece of the article that is not a paragraph and was not scored."""
 
     start: int
     end: int
     text: str
-    reason: Reason
+    reason: SkipReason
 
 
 class ArticleFrameAnswer(BaseModel):
-    """One frame of the whole article."""
+    """A frame of the whole article."""
 
     decision: Decision
     score: float = Field(ge=0, le=1, description="The highest score of its paragraphs.")
-    share: float = Field(ge=0, le=1, description="Share of the paragraphs that are present.")
-    paragraphs: int = Field(ge=0, description="How many paragraphs are present.")
+    share: float = Field(ge=0, le=1, description="Share of the paragraphs in which the frame is present.")
+    paragraphs: int = Field(ge=0, description="Number of paragraphs in which the frame is present.")
     stances: dict[Stance, float] | None = Field(
-        None, description="Of the paragraphs that are present, the share expected of each stance."
+        None, description="Expected share of each stance among the paragraphs in which the frame is present."
     )
 
 
 class RollUp(BaseModel):
-    """The rule by which paragraphs become an article."""
+    """The rule by which the frames of an article follow from those of its paragraphs."""
 
     rule: str
     version: int
@@ -155,21 +163,21 @@ class ArticleSummary(BaseModel):
 
 
 class Classified(BaseModel):
-    """The framing of an article. Offsets count code points of `text` where it is given, else of what you sent."""
+    """The framing of an article. Offsets count code points of `text` if the answer has it, else of the request."""
 
     model: ModelUsed
-    language: str = Field(description="ISO 639 code; `und` where the text is too short to tell.")
+    language: str = Field(description="ISO 639 code; `und` if the text is too short to detect the language.")
     operating_point: OperatingPoint
     article: ArticleSummary
     paragraphs: list[ParagraphAnswer]
     skipped: list[SkippedPiece]
     text: str | None = Field(
-        None, description="For HTML the extracted text; for paragraphs these joined by blank lines."
+        None, description="For `html` the extracted text; for `paragraphs` these, joined by blank lines."
     )
 
 
 class ArticleFacts(BaseModel):
-    """What is known of a stored article."""
+    """Facts about a stored article."""
 
     id: str
     created_at: datetime
@@ -182,11 +190,11 @@ class ArticleFacts(BaseModel):
 
 
 class StoredArticleAnswer(Classified, ArticleFacts):
-    """A stored article with its framing; `text` is always given."""
+    """A stored article with its framing; `text` is never null."""
 
 
 class ListedArticle(ArticleFacts):
-    """A stored article in a list, with the frames of the whole."""
+    """A stored article in a list, with the frames of the whole article."""
 
     language: str
     model: ModelUsed
@@ -194,7 +202,7 @@ class ListedArticle(ArticleFacts):
 
 
 class ArticleList(BaseModel):
-    """One page of articles; `next` is the cursor of the following page, absent on the last."""
+    """A page of articles; `next` is the cursor of the following page, missing on the last."""
 
     articles: list[ListedArticle]
     next: str | None = None

@@ -1,4 +1,4 @@
-"""The log of actions over HTTP."""
+"""Answers about the log of actions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field
 
 
 class AuditLine(BaseModel):
-    """An action."""
+    """A line of the log: an action. `action` is any text, because older versions have logged other names."""
 
     number: int
     at: datetime
-    who: str = Field(description="Name of the key; `local` where there are no keys.")
+    who: str = Field(description="Name of the key; `local` if no key exists.")
     key_id: str | None
     action: str
-    subject: str = Field(description="What it was done to: an id, a version.")
+    subject: str = Field(description="Id or version of the object of the action.")
     detail: Mapping[str, Any]
-    sha256: str = Field(description="Over this line and the hash of the line before.")
+    sha256: str = Field(description="Hash over this line and the hash of the line before.")
 
 
 class AuditAnswer(BaseModel):
-    """Actions, newest first; `next` is the cursor of the following page."""
+    """A page of actions, newest first; `next` is the cursor of the following page, null on the last."""
 
     lines: list[AuditLine]
     next: str | None = None

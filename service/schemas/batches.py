@@ -1,4 +1,4 @@
-"""JSON Lines over HTTP: what a line asks for, and what a line answers."""
+"""Lines of the JSON Lines routes: requests and answers."""
 
 from pydantic import BaseModel, Field
 
@@ -8,13 +8,13 @@ from service.schemas.problems import Problem
 
 
 class ClassifyLine(ClassifyRequest):
-    """An article to classify, with an id of your own that comes back with the answer."""
+    """An article to classify, with your id, which the answer repeats."""
 
     external_id: Name | None = Field(None, max_length=512)
 
 
 class ClassifiedLine(BaseModel):
-    """The framing of the article of a line (counted from 1), or what is wrong with it."""
+    """The framing of the article in a line (counted from 1), or the problem with that line."""
 
     line: int
     external_id: str | None = None
@@ -24,7 +24,7 @@ class ClassifiedLine(BaseModel):
 
 
 class ArticleLine(BaseModel):
-    """The stored article of a line, its id alone where it was stored before (status 200), or what is wrong with it."""
+    """The stored article of a line, only its id if it was stored before (status 200), or the problem with that line."""
 
     line: int
     external_id: str | None = None

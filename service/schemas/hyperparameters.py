@@ -1,43 +1,47 @@
-"""What may be tuned of a model, in a request and in the settings."""
+"""Hyperparameters in a request and in the settings, derived from `training.hyperparameters`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import Field as DataclassField
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from service.schemas.fields import WHOLE, Strict
+from training.hyperparameters import Hyperparameters
+
+# Checks of JSON numbers in addition to the bounds: 3.0 is the whole number 3, and NaN is rejected.
+_CHECKS: dict[type, Any] = {int: WHOLE, float: Field(allow_inf_nan=False)}
+
+
+def _optional(field: "DataclassField[Any]", hint: Any, kind: type) -> tuple[Any, Any]:
+    """A hyperparameter as a field of a request: its type, and its default (None) with its description."""
+    checked = Annotated[hint, _CHECKS[kind]] if kind in _CHECKS else hint
+    return checked | None, Field(None, description=field.metadata["description"])
+
+
+def _request_fields() -> dict[str, Any]:
+    kinds, hints = get_type_hints(Hyperparameters), get_type_hints(Hyperparameters, include_extras=True)
+    return {field.name: _optional(field, hints[field.name], kinds[field.name]) for field in fields(Hyperparameters)}
+
 
 if TYPE_CHECKING:
-    from training.pipeline import Hyperparameters
 
-_Share = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+    class HyperparametersRequest(Strict):
+        """Only for type checkers; the fields are those of `Hyperparameters`, all optional."""
 
-
-class HyperparametersRequest(Strict):
-    """What may be tuned; left out, that of the settings holds, and without one the default."""
-
-    regularisation: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
-        None, description="A larger one fits the annotations closer."
+else:
+    HyperparametersRequest = create_model(
+        "HyperparametersRequest",
+        __base__=Strict,
+        __module__=__name__,
+        __doc__="Hyperparameters. Those that are left out are taken from the settings, else from the defaults.",
+        **_request_fields(),
     )
-    min_df: Annotated[int, Field(ge=1, le=100), WHOLE] | None = Field(
-        None, description="Fewest paragraphs that a word must occur in."
-    )
-    ngrams: Annotated[int, Field(ge=1, le=3), WHOLE] | None = Field(
-        None, description="Longest run of words that counts as one term."
-    )
-    characters: Annotated[int, Field(ge=0, le=8), WHOLE] | None = Field(
-        None, description="Longest run of characters that counts; 0 or 1: none. With such a model has no evidence."
-    )
-    forms: _Share | None = Field(None, description="How much words share with the other forms of the same word.")
-    concepts: _Share | None = Field(None, description="How much words share with those of their concept.")
-    contrast: _Share | None = Field(None, description="How much it counts that a word occurs unevenly.")
-    names: bool | None = Field(None, description="Whether proper names are learned too.")
 
 
-def chosen(*requests: HyperparametersRequest) -> "Hyperparameters":
-    """What is given by the requests, where a later one counts more, and the defaults for the rest."""
-    from training.pipeline import Hyperparameters  # noqa: PLC0415 - it brings scikit-learn, which serving needs not
-
-    given: dict[str, Any] = {}
+def chosen(*requests: HyperparametersRequest) -> Hyperparameters:
+    """Merges requests, of which later values override earlier values; the rest are defaults."""
+    values: dict[str, Any] = {}
     for request in requests:
-        given |= request.model_dump(exclude_none=True)
-    return Hyperparameters(**given)
+        values |= request.model_dump(exclude_none=True)
+    return Hyperparameters(**values)

@@ -1,4 +1,4 @@
-"""Model versions, promotions and figures over HTTP."""
+"""Requests and answers about model versions, promotions and figures."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,22 +10,22 @@ from service.schemas.fields import Name, Strict
 
 
 class PromoteRequest(Strict):
-    """Why a version should be champion, and who says so."""
+    """The reason for a promotion, and who promotes."""
 
     reason: Name = Field(max_length=2000)
     by: Name = Field("api", max_length=128)
-    force: bool = Field(False, description="Overrule a verdict against it; this is kept in the history.")
+    force: bool = Field(False, description="Promote against a negative verdict; the history records it.")
 
 
 class RollbackRequest(Strict):
-    """Why the champion should go, and who says so."""
+    """The reason for a rollback, and who rolls back."""
 
     reason: Name = Field(max_length=2000)
     by: Name = Field("api", max_length=128)
 
 
 class PromotionAnswer(BaseModel):
-    """From `at` on, `version` was champion."""
+    """A change of the champion: from `at` on, `version` was champion."""
 
     number: int
     at: datetime
@@ -38,13 +38,13 @@ class PromotionAnswer(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """Promotions and rollbacks, newest first; with `at`, the one in force then comes alone."""
+    """Promotions and rollbacks, newest first; with `at`, only the change that was in force then."""
 
     promotions: list[PromotionAnswer]
 
 
 class RescoringAnswer(BaseModel):
-    """How far stored articles are scored by the champion."""
+    """Progress of rescoring: the number of stored articles that the champion has scored, and of all."""
 
     version: str | None
     scored: int
@@ -60,7 +60,7 @@ class FigureAnswer(BaseModel):
 
 
 class FrameFiguresAnswer(BaseModel):
-    """How well one frame is found."""
+    """How well a model recognises a frame."""
 
     frame: str
     support: int
@@ -72,7 +72,7 @@ class FrameFiguresAnswer(BaseModel):
 
 
 class ModelFigures(BaseModel):
-    """Figures of a model on paragraphs that it was not trained on."""
+    """Figures of a model on paragraphs on which it was not trained."""
 
     how: str
     paragraphs: int
@@ -93,7 +93,7 @@ class ModelAnswer(BaseModel):
     frames: list[str]
     paragraphs: int
     note: str
-    warnings: list[str] = Field(description="Frames that were learned from too few paragraphs to be trusted.")
+    warnings: list[str] = Field(description="Frames that were learned from too few paragraphs to be relied on.")
     left_out: ModelFigures
     held_out: ModelFigures | None
 
@@ -106,7 +106,7 @@ class DamagedModel(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All model versions, the newest first."""
+    """All model versions, newest first."""
 
     champion: str | None
     models: list[ModelAnswer]
@@ -114,7 +114,7 @@ class ModelList(BaseModel):
 
 
 class CardAnswer(BaseModel):
-    """The whole card of a model version, as in its `card.json`."""
+    """The card of a model version, with all fields of its `card.json`."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -1,4 +1,4 @@
-"""Prevalence, comparisons and profiles over HTTP."""
+"""Answers about prevalence, comparisons and profiles."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -6,58 +6,61 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from labels.annotations import Stance
-from training.tiers import Tier
+from training.tiers import ReliabilityTier
 
 Unit = Literal["paragraph", "article"]
 Weight = Literal["unit", "article", "outlet"]
-Correction = Literal["codes", "borrowed", "too_few_codes", "off"]
+Correction = Literal["annotations", "borrowed", "too_few_annotations", "off"]
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 
 
 class Corrected(BaseModel):
-    """A share with the classifier's error corrected by coded paragraphs; null where there are too few."""
+    """A share whose classification errors are corrected by annotations; null if these are too few."""
 
-    corrected_share: Share | None
-    low: Share | None = Field(description="Lower end of the 95% interval.")
-    high: Share | None
+    corrected_share: Proportion | None
+    low: Proportion | None = Field(description="Lower end of the 95% interval.")
+    high: Proportion | None
     correction: Correction = Field(
-        description="`codes`: by codes of this very cell; `borrowed`: by codes of all cells; `too_few_codes`: there "
-        "are not enough, see `codes_needed`; `off`: not asked for."
+        description="`annotations`: by the annotations of this cell; `borrowed`: by those of all cells; "
+        "`too_few_annotations`: not corrected, see `annotations_needed`; `off`: not requested."
     )
-    codes: int = Field(
-        description="Units of the cell that the queue drew (articles: whole), somebody coded and the model never saw."
+    annotations: int = Field(
+        description="Units in the cell that the coding queue drew (articles: as a whole), that are coded, and "
+        "on which the model was not trained."
     )
-    codes_needed: int | None = Field(
-        description="How many more, drawn at random, give an interval of the `width` asked for."
+    annotations_needed: int | None = Field(
+        description="Number of further units to draw at random and code for an interval of the requested `width`."
     )
 
 
 class StanceShare(BaseModel):
-    """One stance of the paragraphs that carry a frame."""
+    """Share of a stance among the paragraphs that carry a frame."""
 
-    share: Share
-    low: Share = Field(description="Lower end of the 95% interval (Wilson) of a share of so many paragraphs.")
-    high: Share
+    share: Proportion
+    low: Proportion = Field(description="Lower end of the 95% interval (Wilson).")
+    high: Proportion
 
 
 class PrevalenceRow(Corrected):
-    """One frame in one cell. Each share counts as `unit` and `weight` of the question say."""
+    """A frame in a cell. `unit` and `weight` of the request determine what the shares count."""
 
-    period: date | None = Field(description="First day of the day, week (from Monday), month or year; null without.")
-    outlet: str | None = Field(description="Null without `by=outlet`, and for articles that name none.")
-    frame: str
-    count: int = Field(description="Units that the model calls present.")
-    uncertain: int = Field(description="Units that it leaves open.")
-    total: int = Field(description="Units in the cell.")
-    articles: int
-    raw_share: Share = Field(description="Classify and count: biased by the classifier's errors.")
-    stances: dict[Stance, StanceShare] | None = Field(
-        description="Whose voice the frame is in, expected by calibrated scores: shares of the paragraphs that the "
-        "model calls present. Null where there are none, or their model knew no stances."
+    period: date | None = Field(
+        description="First day of the day, week (from Monday), month or year; null if `by` has no period."
     )
-    tier: Tier = Field(
-        description="Reliability of the frame: A, B, or C from the model's F1 and the coders' agreement."
+    outlet: str | None = Field(description="Null without `by=outlet`, and for articles without an outlet.")
+    frame: str
+    count: int = Field(description="Number of units that the model calls present.")
+    uncertain: int = Field(description="Number of units about which the model is uncertain.")
+    total: int = Field(description="Number of units in the cell.")
+    articles: int
+    raw_share: Proportion = Field(description="Share of the units that the model calls present, biased by its errors.")
+    stances: dict[Stance, StanceShare] | None = Field(
+        description="Expected share of each stance among the paragraphs that the model calls present. Null if it calls "
+        "no paragraph present, or was trained without stances."
+    )
+    reliability_tier: ReliabilityTier = Field(
+        description="A, B or C, from the model's F1 and the coders' agreement on the frame."
     )
 
 
@@ -70,42 +73,48 @@ class Estimator(BaseModel):
 
 
 class Reliability(BaseModel):
-    """Why a frame has its tier."""
+    """The figures behind the reliability tier of a frame."""
 
     frame: str
-    tier: Tier
-    f1: float | None = Field(description="Of the model, on held-out articles where there are any.")
+    reliability_tier: ReliabilityTier
+    f1: float | None = Field(
+        description="F1 of the model, on held-out articles if it has these, else on sources left out."
+    )
     alpha: float | None = Field(description="Krippendorff's alpha of the coders.")
 
 
 class PrevalenceAnswer(BaseModel):
-    """Prevalence by cell and frame, all of it: there are no pages."""
+    """Prevalence by cell and frame, with all rows: the answer is not split into pages."""
 
     model_version: str
     codebook_version: int
     unit: Unit
     weight: Weight
     confidence: float
-    width: float = Field(description="Width of interval that `codes_needed` is planned for.")
+    width: float = Field(description="Width of the interval for which `annotations_needed` plans.")
     dedup: bool
-    unscored_articles: int = Field(description="Stored, but not scored by this model yet; they count nowhere.")
-    codes_not_used: int = Field(description="Coded paragraphs left out because the model was trained on them.")
+    unscored_articles: int = Field(
+        description="Number of stored articles that this model has not scored yet; they are not counted."
+    )
+    annotations_not_used: int = Field(
+        description="Number of coded paragraphs that are left out because the model was trained on them."
+    )
     estimator: Estimator
     reliability: list[Reliability]
     rows: list[PrevalenceRow]
 
 
 class Side(Corrected):
-    """One side of a comparison."""
+    """A side of a comparison."""
 
     count: int
     total: int
     articles: int
-    raw_share: Share
+    raw_share: Proportion
 
 
 class Difference(BaseModel):
-    """Side a minus side b."""
+    """The share of side a minus that of side b."""
 
     raw: float
     corrected: float | None
@@ -114,17 +123,17 @@ class Difference(BaseModel):
 
 
 class FrameComparison(BaseModel):
-    """One frame on both sides."""
+    """A frame on both sides."""
 
     frame: str
-    tier: Tier
+    reliability_tier: ReliabilityTier
     a: Side
     b: Side
     difference: Difference
 
 
 class ComparisonAnswer(BaseModel):
-    """Two sets of articles that have none in common, frame by frame."""
+    """A comparison, frame by frame, of two sets of articles without common articles."""
 
     model_version: str
     unit: Unit
@@ -134,17 +143,20 @@ class ComparisonAnswer(BaseModel):
 
 
 class FramePair(BaseModel):
-    """Two frames in the same paragraphs."""
+    """Two frames that share paragraphs."""
 
     frame: str
     other: str
-    paragraphs: int = Field(description="Paragraphs that carry both.")
-    share: Share = Field(description="Of all paragraphs.")
-    lift: float | None = Field(description="How much more often than if the two were independent; null where one is 0.")
+    paragraphs: int = Field(description="Number of paragraphs that carry both frames.")
+    share: Proportion = Field(description="Share of all paragraphs that carry both frames.")
+    lift: float | None = Field(
+        description="Paragraphs that carry both, divided by the number expected if the frames were independent; null "
+        "if either frame never occurs."
+    )
 
 
 class ProfileAnswer(BaseModel):
-    """The framing of a set of articles: how much of each frame, and which go together."""
+    """The framing of a set of articles: the prevalence of each frame, and the frames that share paragraphs."""
 
     model_version: str
     articles: int

@@ -1,8 +1,8 @@
-"""Problem details (RFC 9457) and health over HTTP."""
+"""Answers about problems (RFC 9457) and health."""
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
@@ -11,8 +11,18 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
+class Readiness(Health):
+    """The service is ready. Its worker may be dead all the same: the service then classifies, stores and answers."""
+
+    worker: str = Field(
+        pattern=r"^(off|running|not running since .+)$",
+        description="The worker, which trains and rescores: `running` on this or another host, `not running since` the "
+        "time at which this server process noticed, or `off` if this server starts none.",
+    )
+
+
 class FieldError(BaseModel):
-    """What is wrong with one field. The pointer is a JSON pointer into the body, or `query/…`, `path/…`, `header/…`."""
+    """The fault of a field. The pointer is a JSON pointer into the body, or `query/…`, `path/…`, `header/…`."""
 
     pointer: str
     detail: str

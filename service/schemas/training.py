@@ -1,4 +1,4 @@
-"""Training runs over HTTP."""
+"""Requests and answers about training runs."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,36 +7,45 @@ from pydantic import BaseModel, Field
 
 from service.schemas.fields import WHOLE, Name, Strict, Text
 from service.schemas.hyperparameters import HyperparametersRequest
+from service.store.training_runs import RunRequest
 from service.store.training_runs import State as RunState
 
 
 class TrainingRunRequest(Strict):
-    """What to train on and how; everything may be left out."""
+    """What to train on and how; every field is optional."""
 
     note: Text = Field("", max_length=2000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
     seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = Field(
-        None, description="Same data and seed, same scores."
+        None, description="The same data and seed give the same scores."
     )
     hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
-    include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings too.")
-    coders: list[Name] | None = Field(None, min_length=1, max_length=1000, description="Only these coders' codes.")
+    include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings as well.")
+    coders: list[Name] | None = Field(
+        None, min_length=1, max_length=1000, description="Only the annotations of these coders."
+    )
+
+    def run_request(self) -> RunRequest:
+        """The request as it is stored with the run."""
+        return RunRequest(**self.model_dump())
 
 
 class TrainingRunAnswer(BaseModel):
-    """A training run. `verdict` and `label_diff` are there once their steps are done."""
+    """A training run. `verdict` and `label_diff` are null until their steps are done."""
 
     id: str
     state: RunState
     step: str
     progress: float = Field(ge=0, le=1)
-    request: dict[str, Any]
+    request: RunRequest
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    annotations: int | None = Field(description="Paragraphs in the snapshot that it trains on.")
+    annotations: int | None = Field(description="Number of paragraphs in the snapshot on which the run trains.")
     annotations_digest: str | None
     version: str | None
-    verdict: dict[str, Any] | None = Field(description="Whether to promote, the reason, and figures of both models.")
+    verdict: dict[str, Any] | None = Field(
+        description="Whether to promote, the reason, and the figures of both models."
+    )
     label_diff: dict[str, Any] | None = Field(description="Stored paragraphs whose decisions would change, by frame.")
     promoted: bool | None
     error: str | None
@@ -44,7 +53,7 @@ class TrainingRunAnswer(BaseModel):
 
 
 class TrainingRunList(BaseModel):
-    """One page of runs; `next` is the cursor of the following page, null on the last."""
+    """A page of runs; `next` is the cursor of the following page, null on the last."""
 
     training_runs: list[TrainingRunAnswer]
     next: str | None = None

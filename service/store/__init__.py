@@ -1,1 +1,1 @@
-"""What the service remembers: tables, queries and their migrations, for SQLite and PostgreSQL alike."""
+"""The database of the service: tables, queries and migrations, for SQLite and for PostgreSQL."""

@@ -1,7 +1,6 @@
-"""Coders' annotations: kept as a history, of which one code a coder and unit is in force."""
+"""Coders' annotations, with their history: per coder, role and unit, only the newest annotation is in force."""
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, sel
 from labels.annotations import Annotation, CodedParagraph, Stance
 from service.store.tables import annotations, articles, paragraphs
 
-Role = Literal["coder", "adjudicator"]
+CoderRole = Literal["coder", "adjudicator"]
 Selection = Literal["random", "uncertain", "chosen"]
-
-_ARTICLE_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """What is coded: a paragraph of a stored article, or a text of the coder's own."""
+class CodingUnit:
+    """What is coded: a paragraph of a stored article, or a text that the coder brings along."""
 
     key: str
     source: str
@@ -33,11 +30,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class NewAnnotation:
-    """One coder's decision on a unit, and how the unit came to be coded."""
+    """A coder's decision on a unit, and why the unit was coded."""
 
     coder: str
-    role: Role
-    unit: Unit
+    role: CoderRole
+    unit: CodingUnit
     frames: Mapping[str, Stance]
     note: str
     codebook_version: int
@@ -47,7 +44,7 @@ class NewAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnnotation:
-    """An annotation as it was stored; `replaced_at` is None while it is in force."""
+    """A stored annotation; `replaced_at` is None while it is in force."""
 
     id: str
     annotation: NewAnnotation
@@ -56,8 +53,8 @@ class StoredAnnotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which annotations to list; `history` includes those that were replaced."""
+class AnnotationFilters:
+    """Which annotations to list; `history` includes those that have been replaced or removed."""
 
     coder: str | None = None
     article_id: str | None = None
@@ -66,8 +63,8 @@ class Filters:
     history: bool = False
 
 
-def article_unit(connection: Connection, article_id: str, paragraph: int) -> Unit | None:
-    """The unit of a stored paragraph; None where there is no such article or paragraph."""
+def article_unit(connection: Connection, article_id: str, paragraph: int) -> CodingUnit | None:
+    """The unit of a stored paragraph; None if the article or the paragraph is not stored."""
     row = connection.execute(
         select(articles.c.number, articles.c.outlet)
         .select_from(articles)
@@ -76,17 +73,17 @@ def article_unit(connection: Connection, article_id: str, paragraph: int) -> Uni
     ).first()
     if row is None:
         return None
-    return Unit(f"{article_id}:{paragraph}", row.outlet or "stored", row.number, article_id, paragraph)
+    return CodingUnit(f"{article_id}:{paragraph}", row.outlet or "stored", row.number, article_id, paragraph)
 
 
-def text_unit(source: str, text: str) -> Unit:
-    """The unit of a text of the coder's own."""
+def text_unit(source: str, text: str) -> CodingUnit:
+    """The unit of a text that the coder brings along."""
     digest = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()
-    return Unit(f"text:{digest[:48]}", source, text=text)
+    return CodingUnit(f"text:{digest[:48]}", source, text=text)
 
 
 def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
-    """Stores a code; the one that the same coder gave the unit before stays as history."""
+    """Stores an annotation; the coder's previous annotation of the unit stays in the history."""
     now = datetime.now(UTC)
     connection.execute(
         update(annotations)
@@ -122,20 +119,23 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
 
 
 def remove(connection: Connection, identifier: str, *, coder: str | None = None) -> bool:
-    """Takes an annotation, of that coder if named, out of force; False where there is none. Its history stays."""
-    own = () if coder is None else (annotations.c.coder == coder,)
-    done = connection.execute(
+    """Takes an annotation out of force, but not out of the history; False if none is in force under the id.
+
+    With `coder`, only an annotation by that coder is removed.
+    """
+    by_coder = () if coder is None else (annotations.c.coder == coder,)
+    removed = connection.execute(
         update(annotations)
-        .where(annotations.c.id == identifier, annotations.c.replaced_at.is_(None), *own)
+        .where(annotations.c.id == identifier, annotations.c.replaced_at.is_(None), *by_coder)
         .values(replaced_at=datetime.now(UTC))
     )
-    return done.rowcount > 0
+    return removed.rowcount > 0
 
 
 def listing(
-    connection: Connection, filters: Filters, after: int | None, limit: int
+    connection: Connection, filters: AnnotationFilters, after: int | None, limit: int
 ) -> tuple[list[StoredAnnotation], int | None]:
-    """Up to `limit` annotations, newest first, and the number to go on after, or None."""
+    """Up to `limit` annotations, newest first, and the number after which the next page starts, or None."""
     query = _query().where(*_conditions(filters)).order_by(annotations.c.number.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(annotations.c.number < after)
@@ -145,7 +145,7 @@ def listing(
 
 
 def count_since(connection: Connection, moment: datetime | None) -> int:
-    """How many codes in force were given after a moment, or ever."""
+    """Number of annotations in force that were made after a moment; of all if it is None."""
     query = select(func.count()).select_from(annotations).where(annotations.c.replaced_at.is_(None))
     if moment is not None:
         query = query.where(annotations.c.created_at > moment)
@@ -153,38 +153,33 @@ def count_since(connection: Connection, moment: datetime | None) -> int:
 
 
 def count_by(connection: Connection, coder: str) -> int:
-    """How many codes of a coder are in force."""
+    """Number of annotations by a coder that are in force."""
     query = select(func.count()).where(annotations.c.coder == coder, annotations.c.replaced_at.is_(None))
     return connection.scalar(query) or 0
 
 
 def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicated: bool) -> tuple[CodedParagraph, ...]:
-    """All units in force as coded paragraphs, ready for training or agreement.
+    """Every coded unit with its annotations in force, for training or for agreement.
 
-    `adjudicated` lets an adjudicator's code stand for the unit; without it only the coders' own codes are given.
-    Frames that the codebook no longer has are left out.
+    With `adjudicated`, an adjudicator's annotation replaces those of the coders; without it, only those of the coders
+    are returned. Frames that the codebook no longer has are left out.
     """
     query = _in_force_with_text().order_by(annotations.c.unit, annotations.c.number)
     units: dict[str, list[Row[Any]]] = {}
     for row in connection.execute(query):
         units.setdefault(row.unit, []).append(row)
-    found = (_coded(rows, frozenset(frames), adjudicated=adjudicated) for rows in units.values())
-    return tuple(paragraph for paragraph in found if paragraph is not None)
-
-
-def is_of_stored_article(paragraph: CodedParagraph) -> bool:
-    """Whether a coded paragraph is one of an article that is, or was, stored; not a text of its coder, nor a corpus."""
-    return _ARTICLE_ID.fullmatch(paragraph.article) is not None
+    coded = (_coded(rows, frozenset(frames), adjudicated=adjudicated) for rows in units.values())
+    return tuple(paragraph for paragraph in coded if paragraph is not None)
 
 
 def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
-    """Every annotation in force with the text of its paragraph, the oldest first."""
+    """Every annotation in force with the text of its paragraph, oldest first."""
     query = _in_force_with_text().order_by(annotations.c.number)
     return [(_stored(row), _unit_text(row)) for row in connection.execute(query)]
 
 
 def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> str | None:
-    """The text of a stored paragraph; None where there is none."""
+    """The text of a stored paragraph; None if it is not stored."""
     row = connection.execute(
         select(articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)
         .select_from(articles)
@@ -195,7 +190,7 @@ def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> s
 
 
 def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
-    """The adjudicator of each settled unit, by article and paragraph as `coded_paragraphs` names them."""
+    """The adjudicator of each settled unit, by article and index as in `coded_paragraphs`."""
     query = _query().where(annotations.c.replaced_at.is_(None), annotations.c.role == "adjudicator")
     return {
         (row.unit, 0) if row.article_id is None else (row.article_id, row.paragraph): row.coder
@@ -209,10 +204,10 @@ def _coded(rows: Sequence[Row[Any]], frames: frozenset[str], *, adjudicated: boo
     if not counted:
         return None
     first = rows[0]
-    own = first.text is not None
+    stored = first.text is None
     return CodedParagraph(
-        article=first.unit if own else first.article_id,
-        index=0 if own else first.paragraph,
+        article=first.article_id if stored else first.unit,
+        index=first.paragraph if stored else 0,
         source=first.source,
         text=_unit_text(first),
         annotations=tuple(
@@ -222,7 +217,7 @@ def _coded(rows: Sequence[Row[Any]], frames: frozenset[str], *, adjudicated: boo
 
 
 def _in_force_with_text() -> Select[Any]:
-    """Annotations in force, with what `_unit_text` needs to find the text that was coded."""
+    """Annotations in force, with the columns from which `_unit_text` takes the text."""
     return (
         _query(articles.c.text.label("article_text"), paragraphs.c.start_offset, paragraphs.c.end_offset)
         .outerjoin(
@@ -235,7 +230,7 @@ def _in_force_with_text() -> Select[Any]:
 
 
 def _unit_text(row: Row[Any]) -> str:
-    """The coder's own text, or that of the stored paragraph."""
+    """The text that the coder brought along, or that of the stored paragraph."""
     return str(row.text if row.text is not None else row.article_text[row.start_offset : row.end_offset])
 
 
@@ -247,19 +242,19 @@ def _query(*columns: Any) -> Select[Any]:
     )
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    wanted = {
+def _conditions(filters: AnnotationFilters) -> list[ColumnElement[bool]]:
+    values = {
         annotations.c.coder: filters.coder,
         annotations.c.source: filters.source,
         annotations.c.selection: filters.selection,
         articles.c.id: filters.article_id,
     }
-    conditions = [column == value for column, value in wanted.items() if value is not None]
+    conditions = [column == value for column, value in values.items() if value is not None]
     return conditions if filters.history else [*conditions, annotations.c.replaced_at.is_(None)]
 
 
 def _stored(row: Row[Any]) -> StoredAnnotation:
-    unit = Unit(row.unit, row.source, row.article_number, row.article_id, row.paragraph, row.text)
+    unit = CodingUnit(row.unit, row.source, row.article_number, row.article_id, row.paragraph, row.text)
     annotation = NewAnnotation(
         coder=row.coder,
         role=row.role,

@@ -1,13 +1,15 @@
-"""Lists of stored articles: newest first, filtered, a page at a time."""
+"""Lists of stored articles, filtered and in pages, newest first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
-from service.store.articles import Metadata, metadata_of
+from service.store.article_lookup import metadata_of
+from service.store.articles import Metadata
+from service.store.daily import end_of, start_of
 from service.store.scorings import SCORING_FACTS, article_frames, shown_scoring
 from service.store.tables import article_scores, articles, scorings
 from training.scoring.classification import ArticleFrame
@@ -16,7 +18,7 @@ from training.scoring.operating_points import Decision
 
 @dataclass(frozen=True, slots=True)
 class ArticleInList:
-    """An article in a list: its facts and the frames of the whole."""
+    """An article in a list, with the frames of the whole article."""
 
     id: str
     created_at: datetime
@@ -36,8 +38,8 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which articles to list; `until` is exclusive, `frame` means articles with `decision` on it."""
+class ArticleFilters:
+    """Which articles to list: before `until` (exclusive), and with `decision` on `frame` (on any if it is None)."""
 
     outlet: str | None = None
     since: datetime | None = None
@@ -47,10 +49,32 @@ class Filters:
     words: str | None = None
 
 
+def filters(
+    outlet: str | None = None,
+    since: date | datetime | None = None,
+    until: date | datetime | None = None,
+    frame: str | None = None,
+    decision: Decision | None = None,
+    words: str | None = None,
+) -> ArticleFilters:
+    """Makes filters from the fields of a query or form: empty texts do not filter, and `until` includes its day."""
+    return ArticleFilters(
+        outlet=outlet or None,
+        since=start_of(since) if since else None,
+        until=end_of(until) if until else None,
+        frame=frame or None,
+        decision=decision,
+        words=words or None,
+    )
+
+
 def newest(
-    connection: Connection, filters: Filters, after: Cursor | None, limit: int, model_version: str | None = None
+    connection: Connection, filters: ArticleFilters, after: Cursor | None, limit: int, model_version: str | None = None
 ) -> tuple[list[ArticleInList], Cursor | None]:
-    """Up to `limit` articles, newest first, and the cursor of the next page or None."""
+    """Up to `limit` articles, newest first, and the cursor of the next page, or None.
+
+    Each has its scoring by `model_version`, else its newest scoring.
+    """
     query = (
         select(articles, scorings.c.number.label("scoring_number"), *SCORING_FACTS)
         .select_from(articles)
@@ -88,7 +112,7 @@ def _after(query: Select[Any], after: Cursor | None) -> Select[Any]:
     )
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(filters: ArticleFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.outlet is not None:
         conditions.append(articles.c.outlet == filters.outlet)
@@ -106,7 +130,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _decided(frame: str | None, decision: Decision) -> ColumnElement[bool]:
-    """Articles whose newest scoring has the decision on the frame, or on any frame."""
+    """Selects articles by the decision of their scoring on the frame; on any frame if it is None."""
     query = select(article_scores.c.frame).where(
         article_scores.c.scoring_number == scorings.c.number, article_scores.c.decision == decision
     )

@@ -1,7 +1,7 @@
-"""The log of actions: who did what and when. Lines are only added, and each vouches for the one before it.
+"""The log of actions: who did what and when. Lines are only added, and each confirms the line before it.
 
-A line's hash covers its content and the hash of the line before (a hash chain, as in Haber and Stornetta 1991), so a
-line that is changed, removed or put elsewhere shows; the head says where the log ends.
+A line's hash covers its content and the hash of the line before (a hash chain, as in Haber and Stornetta 1991). A line
+that was changed, removed or moved is therefore detected; the head records where the log ends.
 """
 
 import hashlib
@@ -9,28 +9,44 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
 
-from labels.errors import FramingError
+from service.errors import AuditError
 from service.store.callers import Caller
 from service.store.sql.database import Database
 from service.store.sql.insertion import insert_all
 from service.store.tables import audit, audit_head
-from training.registry.versions import Promotion
+from training.registry.promotions import Promotion
 
-_FIRST = "0" * 64
+ActionName = Literal[
+    "submit",
+    "delete article",
+    "purge article",
+    "annotate",
+    "adjudicate",
+    "remove annotation",
+    "import annotations",
+    "train",
+    "cancel training",
+    "promote",
+    "roll back",
+    "import model",
+    "create key",
+    "revoke key",
+]
+# What the first line takes for the hash of the line before it.
+_NO_HASH = "0" * 64
 _AT_ONCE = 5000
-
-
-class AuditError(FramingError):
-    """The log of actions was tampered with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An action: `subject` is what it was done to, `detail` what else is known."""
+    """A line of the log: `subject` names the object of the action, `detail` has further facts.
+
+    `action` is any text, because an older version may have written names that are not in `ActionName`.
+    """
 
     number: int
     at: datetime
@@ -44,16 +60,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What somebody did, and to what."""
+    """An action to log: who did what to which object, with further facts."""
 
     caller: Caller
-    name: str
+    name: ActionName
     subject: str
     detail: Mapping[str, Any]
 
 
-def note(connection: Connection, caller: Caller, action: str, subject: str, **detail: Any) -> None:
-    """Adds a line, in the transaction of what it tells of."""
+def note(connection: Connection, caller: Caller, action: ActionName, subject: str, **detail: Any) -> None:
+    """Adds a line, in the transaction of the action itself."""
     note_all(connection, [Action(caller, action, subject, detail)])
 
 
@@ -61,11 +77,11 @@ _HEAD = select(audit_head.c.lines, audit_head.c.sha256)
 
 
 def note_all(connection: Connection, actions: Sequence[Action]) -> None:
-    """Adds a line for each, in the transaction of what they tell of."""
+    """Adds a line for each action, in the transaction of the actions themselves."""
     if not actions:
         return
     head = connection.execute(_HEAD).first()
-    number, digest = head or (0, _FIRST)
+    number, digest = head or (0, _NO_HASH)
     now, rows = datetime.now(UTC), []
     for action in actions:
         number += 1
@@ -82,9 +98,9 @@ def note_all(connection: Connection, actions: Sequence[Action]) -> None:
 
 
 def note_promotion(connection: Connection, caller: Caller, promotion: Promotion) -> None:
-    """Notes which model became champion. The registry has the history that counts."""
+    """Adds a line for a change of the champion. The authoritative history is the registry's."""
     facts = {"number": promotion.number, "previous": promotion.previous, "reason": promotion.reason}
-    action = "promote" if promotion.action == "promote" else "roll back"
+    action: ActionName = "promote" if promotion.action == "promote" else "roll back"
     note(connection, caller, action, promotion.version, forced=promotion.forced, by=promotion.by, **facts)
 
 
@@ -97,7 +113,7 @@ def _digest(line: Line, before: str) -> str:
 def listing(
     connection: Connection, after: int | None, limit: int, action: str | None = None
 ) -> tuple[list[Line], int | None]:
-    """Up to `limit` lines, newest first, and the number to go on after, or None."""
+    """Up to `limit` lines, newest first, and the number after which the next page starts, or None."""
     query = select(audit).order_by(audit.c.number.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(audit.c.number < after)
@@ -109,7 +125,7 @@ def listing(
 
 
 def all_lines(connection: Connection) -> Iterator[Line]:
-    """Every line, the oldest first."""
+    """Every line, oldest first."""
     last = 0
     while lines := _lines_after(connection, last):
         yield from lines
@@ -117,7 +133,7 @@ def all_lines(connection: Connection) -> Iterator[Line]:
 
 
 def batches(database: Database) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows of all lines, the oldest first, in batches that are each read for themselves."""
+    """Yields the rows of all lines, oldest first; each batch is read in a separate transaction."""
     last = 0
     while True:
         with database.read() as connection:
@@ -134,14 +150,14 @@ def _lines_after(connection: Connection, number: int) -> list[Line]:
 
 
 def verify(connection: Connection) -> int:
-    """How many lines there are; raises `AuditError` naming the first that is not as it was written."""
-    before, number = _FIRST, 0
+    """Returns the number of lines; raises `AuditError` naming the first that was changed, removed or moved."""
+    before, number = _NO_HASH, 0
     for line in all_lines(connection):
         number += 1
         if line.number != number:
             raise AuditError(f"Line {number} of the log of actions is missing.")
         if _digest(line, before) != line.sha256:
-            raise AuditError(f"Line {number} of the log of actions is not as it was written, or not in its place.")
+            raise AuditError(f"Line {number} of the log of actions was changed or moved.")
         before = line.sha256
     head = connection.execute(select(audit_head.c.lines, audit_head.c.sha256)).first()
     if (head.lines, head.sha256) != (number, before) if head else number:

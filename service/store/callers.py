@@ -1,30 +1,34 @@
-"""Roles, each of which may do all that those before it may, and the caller who has one."""
+"""Callers and their roles. Each role may do everything that the roles before it may do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+# reader: reads dashboards, articles and scores. submitter: also classifies and stores articles. coder: also annotates,
+# under its own name. admin: everything.
 Role = Literal["reader", "submitter", "coder", "admin"]
-"""Reads dashboards, articles and scores; also classifies and stores; also codes, under its own name; also all else."""
-
 ROLES: tuple[Role, ...] = get_args(Role)
+
+# The roles that include each role.
+INCLUDING: Mapping[Role, tuple[Role, ...]] = {role: ROLES[ROLES.index(role) :] for role in ROLES}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the name and the role of a key. Without any key at all, everybody on this machine is `local`."""
+    """Who makes a request: name and role of a key. Without any key, everybody on this machine is `local`."""
 
     name: str
     role: Role
     key_id: str | None = None
 
     def may(self, role: Role) -> bool:
-        """Whether this role is at least that one."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        """Whether the caller's role includes the role."""
+        return self.role in INCLUDING[role]
 
 
+# Whoever may run the commands in the data folder.
 COMMAND_LINE = Caller("command line", "admin")
-"""Whoever may run the commands in the data folder."""
 SETTINGS_ADMIN = Caller("admin key of the settings", "admin")
 WORKER = Caller("worker", "admin")
+# Whoever reaches a server without keys, which listens on loopback only.
 LOCAL = Caller("local", "admin")
-"""Whoever reaches a server that has no keys, which listens on loopback only."""

@@ -1,4 +1,4 @@
-"""The database's note of the champion, by which its views know whose scores to show. The registry decides."""
+"""The database's copy of the champion's version, for the SQL views. The registry decides which model it is."""
 
 from sqlalchemy import Connection, delete, insert
 
@@ -6,6 +6,6 @@ from service.store.tables import champion
 
 
 def note(connection: Connection, promotion: int, version: str) -> None:
-    """Notes which model is in use."""
+    """Sets the version whose scores the views show."""
     connection.execute(delete(champion))
     connection.execute(insert(champion), {"number": 1, "promotion": promotion, "version": version})

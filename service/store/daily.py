@@ -1,12 +1,13 @@
-"""The rolled-up tables: sums over the articles of a day, outlet and frame, so that charts need not read every score.
+"""Daily sums: scores added up over the articles of a day, outlet and frame, so that charts need not read every score.
 
-A scoring adds what it contributes and takes the same away when it goes; `rebuild` computes all from the scores.
+A new scoring adds its contribution; when it is deleted, the same contribution is subtracted. `rebuild` computes all
+sums from the scores.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 from operator import itemgetter
 from typing import Any
@@ -24,9 +25,21 @@ KEY = ("model_version", "day", "outlet", "first_copy", "frame")
 SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
 
 
+def start_of(day: date | datetime) -> datetime:
+    """The first moment of a day; a point in time is returned unchanged."""
+    return day if isinstance(day, datetime) else datetime.combine(day, time(), UTC)
+
+
+def end_of(day: date | datetime) -> datetime:
+    """The first moment after a day; a point in time is returned unchanged."""
+    if isinstance(day, datetime):
+        return day
+    return datetime.max.replace(tzinfo=UTC) if day == date.max else start_of(day + timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a scoring counts."""
+    """The cell of the sums to which a scoring contributes."""
 
     model_version: str
     day: date
@@ -34,6 +47,7 @@ class Place:
     first_copy: bool
 
     def row(self, **values: Any) -> dict[str, Any]:
+        """The key columns of the cell, with further values."""
         return {
             "model_version": self.model_version,
             "day": self.day,
@@ -44,7 +58,7 @@ class Place:
 
 
 def count(connection: Connection, article_number: int, *, sign: int = 1) -> None:
-    """Adds the stored scorings of an article to the sums; `sign` -1 takes them away."""
+    """Adds the stored scorings of an article to the sums; with `sign` -1 subtracts them."""
     query = (
         select(scorings, articles.c.dated_at, articles.c.outlet, articles.c.story)
         .join(articles, articles.c.number == scorings.c.article_number)
@@ -64,14 +78,14 @@ def count(connection: Connection, article_number: int, *, sign: int = 1) -> None
         )
         rolled = {row.frame: article_frame(row) for row in rows}
         together = _present_together(connection, scoring.number)
-        count_scorings(connection, [Counted(place, scoring.paragraphs, rolled, together)], sign=sign)
+        count_scorings(connection, [Contribution(place, scoring.paragraphs, rolled, together)], sign=sign)
         if sign < 0:
             _sweep(connection, place)
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A scoring as it counts: its rolled-up frames, and the frames that are present in each paragraph."""
+class Contribution:
+    """What a scoring contributes to the sums: its frames per article, and for each paragraph the frames present."""
 
     place: Place
     paragraphs: int
@@ -79,28 +93,29 @@ class Counted:
     together: Iterable[Sequence[str]]
 
 
-def count_scorings(connection: Connection, counted: Iterable[Counted], *, sign: int = 1) -> None:
-    """Adds scorings to the sums; `sign` -1 takes them away."""
+def count_scorings(connection: Connection, contributions: Iterable[Contribution], *, sign: int = 1) -> None:
+    """Adds scorings to the sums; with `sign` -1 subtracts them."""
     frames: dict[tuple[Place, str], dict[str, float]] = {}
     pairs: Counter[tuple[Place, str, str]] = Counter()
-    for one in counted:
-        for frame, rolled in one.rolled.items():
-            sums = frames.setdefault((one.place, frame), dict.fromkeys(SUMS, 0))
-            for name, value in _contribution(one.paragraphs, rolled):
+    for contribution in contributions:
+        place = contribution.place
+        for frame, rolled in contribution.rolled.items():
+            sums = frames.setdefault((place, frame), dict.fromkeys(SUMS, 0))
+            for name, value in _summands(contribution.paragraphs, rolled):
                 sums[name] += sign * value
-        for together in one.together:
-            pairs.update((one.place, *pair) for pair in combinations(sorted(together), 2))
+        for together in contribution.together:
+            pairs.update((place, *pair) for pair in combinations(sorted(together), 2))
     # In the order of their keys, so that writers cannot deadlock.
     frame_rows = [place.row(frame=frame, **sums) for (place, frame), sums in sorted(frames.items(), key=itemgetter(0))]
     pair_rows = [
         place.row(frame=frame, other=other, paragraphs=sign * number)
         for (place, frame, other), number in sorted(pairs.items())
     ]
-    rows = {daily_frames: frame_rows, daily_pairs: pair_rows}
-    add_to_sums(connection, {table: [in_order(table, row) for row in found] for table, found in rows.items()})
+    changed = {daily_frames: frame_rows, daily_pairs: pair_rows}
+    add_to_sums(connection, {table: [in_order(table, row) for row in rows] for table, rows in changed.items()})
 
 
-def _contribution(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:
+def _summands(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:
     total = rolled.mean_score * paragraphs
     yield "articles", 1
     yield "paragraphs", paragraphs
@@ -131,21 +146,21 @@ def _present_together(connection: Connection, scoring_number: int) -> Iterable[S
 
 
 def _sweep(connection: Connection, place: Place) -> None:
-    """Removes rows that count nothing any more, with what rounding left in them."""
+    """Deletes the rows of a cell that no longer has articles: only rounding errors are left in them."""
     for table, left in ((daily_frames, daily_frames.c.articles), (daily_pairs, daily_pairs.c.paragraphs)):
         here = [table.c[name] == value for name, value in place.row().items()]
         connection.execute(delete(table).where(*here, left <= 0))
 
 
 def rebuild(connection: Connection) -> None:
-    """Computes all sums anew from the scores."""
+    """Computes all sums from the scores."""
     for table, query in ((daily_frames, plain_frames()), (daily_pairs, plain_pairs())):
         connection.execute(delete(table))
         connection.execute(insert(table).from_select([column.name for column in table.columns], query))
 
 
 def plain_frames() -> Any:
-    """The query that `daily_frames` answers faster."""
+    """The query over all scores that gives the rows of `daily_frames`."""
     f, m = article_scores.c, scorings.c.paragraphs
     total = f.mean_score * m
     return (
@@ -177,21 +192,21 @@ def plain_frames() -> Any:
 
 
 def plain_pairs() -> Any:
-    """The query that `daily_pairs` answers faster."""
-    one, two = paragraph_scores.alias("one"), paragraph_scores.alias("two")
+    """The query over all scores that gives the rows of `daily_pairs`."""
+    scores, others = paragraph_scores.alias("scores"), paragraph_scores.alias("others")
     return (
-        select(*_place(), one.c.frame, two.c.frame, func.count())
-        .select_from(one)
+        select(*_place(), scores.c.frame, others.c.frame, func.count())
+        .select_from(scores)
         .join(
-            two,
-            (two.c.scoring_number == one.c.scoring_number)
-            & (two.c.paragraph == one.c.paragraph)
-            & (one.c.frame < two.c.frame),
+            others,
+            (others.c.scoring_number == scores.c.scoring_number)
+            & (others.c.paragraph == scores.c.paragraph)
+            & (scores.c.frame < others.c.frame),
         )
-        .join(scorings, scorings.c.number == one.c.scoring_number)
+        .join(scorings, scorings.c.number == scores.c.scoring_number)
         .join(articles, articles.c.number == scorings.c.article_number)
-        .where(one.c.decision == "present", two.c.decision == "present")
-        .group_by(*_place(), one.c.frame, two.c.frame)
+        .where(scores.c.decision == "present", others.c.decision == "present")
+        .group_by(*_place(), scores.c.frame, others.c.frame)
     )
 
 

@@ -1,4 +1,4 @@
-"""The coding queue's memory: who was given which paragraph, and with what probability."""
+"""Draws of the coding queue: which coder received which paragraph, and with what probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.store.tables import annotations, articles, draws, paragraph_scores,
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A paragraph that may be coded, with the model's score of each frame that it has one for."""
+    """A paragraph that may be drawn."""
 
     article_number: int
     article_id: str
@@ -22,12 +22,13 @@ class Candidate:
 
     @property
     def unit(self) -> str:
+        """Key of the paragraph as a unit of coding."""
         return f"{self.article_id}:{self.paragraph}"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A paragraph that a coder was given."""
+class AssignedParagraph:
+    """A paragraph that a coder received and has not coded yet."""
 
     article_id: str
     paragraph: int
@@ -41,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class NewDraw:
-    """A draw to be remembered."""
+    """A draw to store; `pool` is the number of units that it was made from, `whole` a draw of a whole article."""
 
     candidate: Candidate
     selection: Selection
@@ -51,8 +52,8 @@ class NewDraw:
     whole: bool = False
 
 
-def open_tasks(connection: Connection, coder: str, limit: int) -> list[Task]:
-    """Paragraphs that the coder was given and has not coded, the oldest first."""
+def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedParagraph]:
+    """Paragraphs that the coder received and has not coded, oldest first."""
     query = (
         select(draws, articles.c.id.label("article_id"), articles.c.title, articles.c.outlet, *_TEXT)
         .select_from(draws)
@@ -62,12 +63,12 @@ def open_tasks(connection: Connection, coder: str, limit: int) -> list[Task]:
         .order_by(draws.c.number)
         .limit(limit)
     )
-    return [_task(row) for row in connection.execute(query)]
+    return [_assigned(row) for row in connection.execute(query)]
 
 
 def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
-    """Up to `limit` paragraphs, at random, that nobody was given or coded, and how many there are in all."""
-    taken = select(draws.c.number).where(
+    """Up to `limit` random paragraphs that were neither drawn nor coded, and the number of all such paragraphs."""
+    drawn = select(draws.c.number).where(
         draws.c.article_number == paragraphs.c.article_number, draws.c.paragraph == paragraphs.c.paragraph
     )
     coded = select(annotations.c.number).where(
@@ -75,31 +76,32 @@ def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
         annotations.c.paragraph == paragraphs.c.paragraph,
         annotations.c.replaced_at.is_(None),
     )
-    query = _candidates().where(~taken.exists(), ~coded.exists())
+    query = _candidates().where(~drawn.exists(), ~coded.exists())
     total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
     return [_candidate(row) for row in connection.execute(query.order_by(func.random()).limit(limit))], total
 
 
 def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Candidate]], int]:
-    """The paragraphs of up to `limit` articles, at random, none of which was given or coded, and how many there are.
+    """The paragraphs of up to `limit` random articles that are untouched, and the number of all untouched articles.
 
-    Copies of a story are left out: its first copy stands for it.
+    An article is untouched if none of its paragraphs was drawn or coded. Of a story, only the first copy counts.
     """
-    given = select(draws.c.number).where(draws.c.article_number == articles.c.number)
+    drawn = select(draws.c.number).where(draws.c.article_number == articles.c.number)
     coded = select(annotations.c.number).where(annotations.c.article_number == articles.c.number)
-    free = select(articles.c.number).where(articles.c.story == articles.c.number, ~given.exists(), ~coded.exists())
-    total = connection.scalar(select(func.count()).select_from(free.subquery())) or 0
-    chosen = list(connection.scalars(free.order_by(func.random()).limit(limit)))
+    first_copies = articles.c.story == articles.c.number
+    untouched = select(articles.c.number).where(first_copies, ~drawn.exists(), ~coded.exists())
+    total = connection.scalar(select(func.count()).select_from(untouched.subquery())) or 0
+    chosen = list(connection.scalars(untouched.order_by(func.random()).limit(limit)))
     query = _candidates().where(articles.c.number.in_(chosen)).order_by(articles.c.number, paragraphs.c.paragraph)
-    found: dict[int, list[Candidate]] = {}
+    by_article: dict[int, list[Candidate]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.number, []).append(_candidate(row))
-    return list(found.values()), total
+        by_article.setdefault(row.number, []).append(_candidate(row))
+    return list(by_article.values()), total
 
 
 def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]:
-    """Paragraphs that exactly one other coder was given, at random, with the probability of that draw."""
-    given_once = (
+    """Random paragraphs that a single other coder received, with the probability of that draw."""
+    drawn_once = (
         select(func.min(draws.c.number))
         .group_by(draws.c.unit)
         .having(func.count() == 1, func.min(draws.c.coder) != coder)
@@ -107,7 +109,7 @@ def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]
     query = (
         _candidates(draws.c.selection, draws.c.inclusion_probability, draws.c.pool)
         .join(draws, _same_paragraph(draws.c.article_number, draws.c.paragraph))
-        .where(draws.c.number.in_(given_once), ~_coded(draws.c.unit, coder))
+        .where(draws.c.number.in_(drawn_once), ~_coded(draws.c.unit, coder))
         .order_by(func.random())
         .limit(limit)
     )
@@ -120,47 +122,47 @@ def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]
 def scores_of(
     connection: Connection, candidates: Sequence[Candidate], frames: Sequence[str], model_version: str
 ) -> dict[tuple[int, int], dict[str, float]]:
-    """Scores by the model, by article number and paragraph; paragraphs that it has not scored are left out."""
-    wanted = {candidate.article_number for candidate in candidates}
+    """Scores per frame, by article number and paragraph; paragraphs that the model has not scored are left out."""
+    numbers = {candidate.article_number for candidate in candidates}
     query = (
         select(
             scorings.c.article_number, paragraph_scores.c.paragraph, paragraph_scores.c.frame, paragraph_scores.c.score
         )
         .select_from(paragraph_scores)
         .join(scorings, scorings.c.number == paragraph_scores.c.scoring_number)
-        .where(scorings.c.model_version == model_version, scorings.c.article_number.in_(wanted))
+        .where(scorings.c.model_version == model_version, scorings.c.article_number.in_(numbers))
         .where(paragraph_scores.c.frame.in_(frames))
     )
-    found: dict[tuple[int, int], dict[str, float]] = {}
+    scores: dict[tuple[int, int], dict[str, float]] = {}
     for row in connection.execute(query):
-        found.setdefault((row.article_number, row.paragraph), {})[row.frame] = row.score
-    return found
+        scores.setdefault((row.article_number, row.paragraph), {})[row.frame] = row.score
+    return scores
 
 
 def add(connection: Connection, coder: str, new: Sequence[NewDraw]) -> None:
-    """Remembers draws for a coder."""
+    """Stores draws for a coder."""
     now = datetime.now(UTC)
     rows = [
         {
             "coder": coder,
-            "unit": one.candidate.unit,
-            "article_number": one.candidate.article_number,
-            "paragraph": one.candidate.paragraph,
-            "selection": one.selection,
-            "inclusion_probability": one.inclusion_probability,
-            "overlap": one.overlap,
-            "whole": one.whole,
-            "pool": one.pool,
+            "unit": draw.candidate.unit,
+            "article_number": draw.candidate.article_number,
+            "paragraph": draw.candidate.paragraph,
+            "selection": draw.selection,
+            "inclusion_probability": draw.inclusion_probability,
+            "overlap": draw.overlap,
+            "whole": draw.whole,
+            "pool": draw.pool,
             "drawn_at": now,
         }
-        for one in new
+        for draw in new
     ]
     if rows:
         connection.execute(insert(draws), rows)
 
 
 def how_drawn(connection: Connection, coder: str, unit: str) -> tuple[Selection, float | None]:
-    """How a coder came to a unit: its draw, or `chosen` where there was none."""
+    """Why a coder codes a unit, and the probability of its draw; `chosen` and None if it was not drawn."""
     row = connection.execute(select(draws).where(draws.c.coder == coder, draws.c.unit == unit)).first()
     return ("chosen", None) if row is None else (row.selection, row.inclusion_probability)
 
@@ -181,10 +183,10 @@ def _same_paragraph(article_number: ColumnElement[int], paragraph: ColumnElement
 
 
 def _coded(unit: ColumnElement[str], coder: str) -> ColumnElement[bool]:
-    codes = annotations.alias("codes")
+    coded = annotations.alias("coded")
     return (
-        select(codes.c.number)
-        .where(codes.c.unit == unit, codes.c.coder == coder, codes.c.replaced_at.is_(None))
+        select(coded.c.number)
+        .where(coded.c.unit == unit, coded.c.coder == coder, coded.c.replaced_at.is_(None))
         .correlate(draws)
         .exists()
     )
@@ -194,8 +196,8 @@ def _candidate(row: Row[Any]) -> Candidate:
     return Candidate(row.number, row.id, row.paragraph, row.text[row.start_offset : row.end_offset])
 
 
-def _task(row: Row[Any]) -> Task:
-    return Task(
+def _assigned(row: Row[Any]) -> AssignedParagraph:
+    return AssignedParagraph(
         article_id=row.article_id,
         paragraph=row.paragraph,
         text=row.text[row.start_offset : row.end_offset],

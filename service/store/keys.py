@@ -1,24 +1,21 @@
-"""API keys and the sessions opened with them."""
+"""API keys, the sessions that they opened, and the number of requests that each key made."""
 
+import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from labels.errors import FramingError
-from service.access.secrets import NewKey, new_key, same
+from service.errors import NoSuchKeyError
 from service.store.callers import SETTINGS_ADMIN, Caller, Role
-from service.store.tables import api_keys, sessions
-
-
-class NoSuchKeyError(FramingError):
-    """There is no key of that id."""
+from service.store.sql.insertion import add_to_sums
+from service.store.tables import api_keys, request_counts, sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is kept: without its secret."""
+    """A stored key, without its secret."""
 
     id: str
     name: str
@@ -28,62 +25,63 @@ class Key:
     revoked_at: datetime | None
     last_used_at: datetime | None
 
-    def works(self, now: datetime) -> bool:
-        """Whether it was neither revoked nor has expired."""
+    def is_valid(self, now: datetime) -> bool:
+        """Whether the key has neither been revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 _COLUMNS = [column for column in api_keys.columns if column.name != "secret_sha256"]
 
 
-def create(connection: Connection, name: str, role: Role, days: int | None) -> NewKey:
-    """Makes a key that works for so many days, or until it is revoked."""
-    made, now = new_key(), datetime.now(UTC)
+def create(
+    connection: Connection, identifier: str, secret_sha256: str, name: str, role: Role, days: int | None = None
+) -> None:
+    """Stores a key that is valid for some days, or until it is revoked."""
+    now = datetime.now(UTC)
     connection.execute(
         insert(api_keys),
         {
-            "id": made.id,
+            "id": identifier,
             "name": name,
             "role": role,
-            "secret_sha256": made.secret_sha256,
+            "secret_sha256": secret_sha256,
             "created_at": now,
             "expires_at": None if days is None else now + timedelta(days=days),
         },
     )
-    return made
 
 
 def listing(connection: Connection) -> list[Key]:
-    """All keys, the oldest first."""
+    """All keys, oldest first."""
     return [Key(**row._mapping) for row in connection.execute(select(*_COLUMNS).order_by(api_keys.c.created_at))]
 
 
-def any_kept(connection: Connection) -> bool:
-    """Whether there is a key that was not revoked. One that has expired still closes the gate to those without."""
+def any_unrevoked(connection: Connection) -> bool:
+    """Whether some key has not been revoked. As long as it exists, even expired, requests without a key are refused."""
     return bool(connection.scalar(select(func.count()).where(api_keys.c.revoked_at.is_(None))))
 
 
 def revoke(connection: Connection, identifier: str) -> None:
-    """Ends a key and its sessions; raises `NoSuchKeyError`. Revoking twice changes nothing."""
+    """Revokes a key and closes its sessions; revoking it again changes nothing. Raises `NoSuchKeyError`."""
     now = datetime.now(UTC)
-    done = connection.execute(
+    revoked = connection.execute(
         update(api_keys).where(api_keys.c.id == identifier).values(revoked_at=func.coalesce(api_keys.c.revoked_at, now))
     )
-    if not done.rowcount:
-        raise NoSuchKeyError(f"There is no key '{identifier}'.")
+    if not revoked.rowcount:
+        raise NoSuchKeyError(f"No API key has the id '{identifier}'.")
     connection.execute(delete(sessions).where(sessions.c.key_id == identifier))
 
 
 def caller_by_secret(connection: Connection, identifier: str, secret_sha256: str) -> Caller | None:
-    """Who has the key, if it works."""
+    """The owner of the key; None if the key is unknown or not valid."""
     row = connection.execute(select(api_keys).where(api_keys.c.id == identifier)).first()
-    if row is None or not same(row.secret_sha256, secret_sha256):
+    if row is None or not hmac.compare_digest(row.secret_sha256.encode(), secret_sha256.encode()):
         return None
     return _caller(row)
 
 
 def open_session(connection: Connection, key_id: str | None, token_sha256: str, hours: int) -> None:
-    """Opens a session, and forgets those that are over."""
+    """Opens a session, and deletes those that have expired."""
     now = datetime.now(UTC)
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
     connection.execute(
@@ -93,11 +91,12 @@ def open_session(connection: Connection, key_id: str | None, token_sha256: str, 
 
 
 def close_session(connection: Connection, token_sha256: str) -> None:
+    """Deletes a session; does nothing if it does not exist."""
     connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
 
 
 def caller_by_session(connection: Connection, token_sha256: str) -> Caller | None:
-    """Who opened the session, if it is not over and the key works."""
+    """The owner of the key that opened the session; None if the session has expired or the key is not valid."""
     row = connection.execute(
         select(sessions.c.key_id, *_COLUMNS)
         .outerjoin_from(sessions, api_keys, sessions.c.key_id == api_keys.c.id)
@@ -108,11 +107,19 @@ def caller_by_session(connection: Connection, token_sha256: str) -> Caller | Non
     return SETTINGS_ADMIN if row.key_id is None else _caller(row)
 
 
-def note_use(connection: Connection, identifiers: list[str]) -> None:
-    """Remembers that keys were used just now."""
+def record_use(connection: Connection, identifiers: list[str]) -> None:
+    """Records that keys were used just now."""
     connection.execute(update(api_keys).where(api_keys.c.id.in_(identifiers)).values(last_used_at=datetime.now(UTC)))
 
 
 def _caller(row: Row[Any]) -> Caller | None:
     key = Key(**{column.name: getattr(row, column.name) for column in _COLUMNS})
-    return Caller(key.name, key.role, key.id) if key.works(datetime.now(UTC)) else None
+    return Caller(key.name, key.role, key.id) if key.is_valid(datetime.now(UTC)) else None
+
+
+def count_requests(connection: Connection, key_id: str, minute: int, count: int) -> int:
+    """Adds requests of a key in a minute and returns their number over all processes; deletes past minutes."""
+    add_to_sums(connection, {request_counts: [(key_id, minute, count)]})
+    connection.execute(delete(request_counts).where(request_counts.c.minute < minute - 1))
+    query = select(request_counts.c.count).where(request_counts.c.key_id == key_id, request_counts.c.minute == minute)
+    return connection.scalar(query) or 0

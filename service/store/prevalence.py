@@ -1,4 +1,4 @@
-"""What prevalence is computed from: sums of scores by cell, and the coded paragraphs that correct them."""
+"""The data from which prevalence is estimated: sums of scores per cell, and coded paragraphs that correct them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, and_, cast, func, select, type_coerce
 
-from service.schemas.fields import end_of, start_of
-from service.store.daily import SUMS
+from service.store.daily import SUMS, end_of, start_of
 from service.store.tables import (
     annotations,
     article_scores,
@@ -26,8 +25,12 @@ PERIODS: tuple[Period, ...] = get_args(Period)
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which articles count: those of these outlets (None: all), dated `since` to `until`, both included."""
+class Population:
+    """The articles that a figure is about, and the model and frames whose scores count.
+
+    They are from `outlets` (None: all), dated `since` to `until`, both included; with `first_copies` a story counts
+    only once.
+    """
 
     model_version: str
     frames: Sequence[str]
@@ -38,7 +41,7 @@ class Selection:
 
 
 class Cell(NamedTuple):
-    """A part of a selection: an outlet, a period, both or neither (None)."""
+    """A part of a population: an outlet, a period, both or neither (None)."""
 
     outlet: str | None
     period: date | None
@@ -46,7 +49,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CellSums:
-    """The sums of one frame in one cell, named as the columns of `daily_frames`."""
+    """The sums of a frame in a cell, named like the columns of `daily_frames`."""
 
     cell: Cell
     frame: str
@@ -54,13 +57,12 @@ class CellSums:
 
 
 @dataclass(frozen=True, slots=True)
-class CodedParagraph:
-    """A paragraph coded with a known probability, and its scores.
+class DrawnParagraph:
+    """A coded paragraph that the coding queue drew with a known probability, and its scores.
 
-    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw; `whole` says that
-    the article was drawn, with all its paragraphs. `codes` has the share of coders who gave each
-    frame that anybody gave.
-    `mean_scores` and `top_scores` are of the whole article, of `paragraphs` paragraphs.
+    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw; `whole` means that the
+    article was drawn, with all its paragraphs. `annotated` is the share of the coders who saw a frame, for each frame
+    that any coder saw. `mean_scores` and `top_scores` are of the whole article, which has `paragraphs` paragraphs.
     """
 
     article_id: str
@@ -69,15 +71,15 @@ class CodedParagraph:
     first_coded_at: datetime
     weight: float
     whole: bool
-    codes: Mapping[str, float]
+    annotated: Mapping[str, float]
     scores: Mapping[str, float]
     paragraphs: int
     mean_scores: Mapping[str, float]
     top_scores: Mapping[str, float]
 
 
-def sums(connection: Connection, selection: Selection, *, by_outlet: bool, period: Period | None) -> list[CellSums]:
-    """Sums of each cell and frame that has articles, by period, outlet and frame."""
+def sums(connection: Connection, population: Population, *, by_outlet: bool, period: Period | None) -> list[CellSums]:
+    """The sums of each cell and frame with articles, ordered by period, outlet and frame."""
     start = None if period is None else period_start(connection, daily_frames.c.day, period)
     keys: list[ColumnElement[Any]] = [daily_frames.c.frame]
     if by_outlet:
@@ -86,10 +88,10 @@ def sums(connection: Connection, selection: Selection, *, by_outlet: bool, perio
         keys.append(start.label("period"))
     query = (
         select(*keys, *(func.sum(daily_frames.c[name]).label(name) for name in SUMS))
-        .where(*_conditions(daily_frames, selection))
+        .where(*_conditions(daily_frames, population))
         .group_by(*keys)
     )
-    found = [
+    cells = [
         CellSums(
             Cell(row.outlet if by_outlet else None, row.period if start is not None else None),
             row.frame,
@@ -97,28 +99,28 @@ def sums(connection: Connection, selection: Selection, *, by_outlet: bool, perio
         )
         for row in connection.execute(query)
     ]
-    place = {frame: number for number, frame in enumerate(selection.frames)}
-    return sorted(found, key=lambda c: (c.cell.period or date.min, c.cell.outlet or "", place[c.frame]))
+    place = {frame: number for number, frame in enumerate(population.frames)}
+    return sorted(cells, key=lambda c: (c.cell.period or date.min, c.cell.outlet or "", place[c.frame]))
 
 
-def pairs(connection: Connection, selection: Selection) -> dict[tuple[str, str], int]:
-    """How many paragraphs carry both frames of a pair (in alphabetical order), where any does."""
+def pairs(connection: Connection, population: Population) -> dict[tuple[str, str], int]:
+    """Number of paragraphs that carry both frames of a pair (in alphabetical order); other pairs are left out."""
     query = (
         select(daily_pairs.c.frame, daily_pairs.c.other, func.sum(daily_pairs.c.paragraphs).label("paragraphs"))
-        .where(*_conditions(daily_pairs, selection), daily_pairs.c.other.in_(selection.frames))
+        .where(*_conditions(daily_pairs, population), daily_pairs.c.other.in_(population.frames))
         .group_by(daily_pairs.c.frame, daily_pairs.c.other)
     )
     return {(row.frame, row.other): row.paragraphs for row in connection.execute(query)}
 
 
 def outlets(connection: Connection) -> list[str]:
-    """The outlets of the articles stored, by name."""
+    """The outlets of the stored articles, sorted by name."""
     query = select(daily_frames.c.outlet).where(daily_frames.c.outlet != "").distinct()
     return sorted(connection.scalars(query))
 
 
-def count_drawn_codes(connection: Connection) -> int:
-    """How many paragraphs the coding queue drew and somebody coded."""
+def count_drawn_paragraphs(connection: Connection) -> int:
+    """Number of paragraphs that the coding queue drew and that have been coded."""
     query = select(func.count(annotations.c.unit.distinct())).where(
         annotations.c.replaced_at.is_(None), annotations.c.unit.in_(select(draws.c.unit))
     )
@@ -126,68 +128,67 @@ def count_drawn_codes(connection: Connection) -> int:
 
 
 def revision(connection: Connection, model_version: str) -> str:
-    """A text that changes whenever scores by the model or codes change."""
+    """A text that changes whenever annotations, or scores by the model, change."""
     last = connection.execute(
         select(scorings.c.number, scorings.c.scored_at).order_by(scorings.c.number.desc()).limit(1)
     ).first()
     counted = connection.scalar(
         select(func.sum(daily_frames.c.articles)).where(daily_frames.c.model_version == model_version)
     )
-    codes = connection.execute(select(func.max(annotations.c.number), func.max(annotations.c.replaced_at))).one()
-    return "|".join(map(str, (*(last or ()), counted, *codes)))
+    coded = connection.execute(select(func.max(annotations.c.number), func.max(annotations.c.replaced_at))).one()
+    return "|".join(map(str, (*(last or ()), counted, *coded)))
 
 
-def unscored(connection: Connection, selection: Selection) -> int:
-    """How many articles stored the model has not scored: rescoring after a promotion takes its time."""
+def unscored(connection: Connection, population: Population) -> int:
+    """Number of stored articles that the model has not scored yet: rescoring after a promotion takes time."""
     stored = connection.scalar(select(func.count()).select_from(articles)) or 0
     scored = connection.scalar(
         select(func.sum(daily_frames.c.articles)).where(
-            daily_frames.c.model_version == selection.model_version, daily_frames.c.frame == selection.frames[0]
+            daily_frames.c.model_version == population.model_version, daily_frames.c.frame == population.frames[0]
         )
     )
     return stored - (scored or 0)
 
 
-def coded(connection: Connection, selection: Selection) -> list[CodedParagraph]:
-    """The paragraphs of a selection that the coding queue drew and somebody coded."""
+def drawn_paragraphs(connection: Connection, population: Population) -> list[DrawnParagraph]:
+    """The paragraphs of a population that the coding queue drew and that have been coded."""
     drawn = _draws(connection)
-    given: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(_codes(selection)):
-        given[row.unit].append(row)
-    units = [unit for unit in given if unit in drawn]
-    scores, of_articles = _scores(connection, selection)
+    by_unit: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(_annotations(population)):
+        if row.unit in drawn:
+            by_unit[row.unit].append(row)
+    scores, of_articles = _scores(connection, population)
     return [
-        _coded_paragraph(
-            given[unit],
+        _drawn_paragraph(
+            rows,
             *drawn[unit],
-            scores[given[unit][0].scoring_number, given[unit][0].paragraph],
-            of_articles[given[unit][0].scoring_number],
+            scores[rows[0].scoring_number, rows[0].paragraph],
+            of_articles[rows[0].scoring_number],
         )
-        for unit in units
+        for unit, rows in by_unit.items()
     ]
 
 
-def _coded_paragraph(
+def _drawn_paragraph(
     rows: Sequence[Row[Any]],
     weight: float,
     whole: bool,
     scores: Mapping[str, float],
     of_article: Mapping[str, tuple[float, float]],
-) -> CodedParagraph:
+) -> DrawnParagraph:
     in_force = [row for row in rows if row.replaced_at is None]
     settled = [row for row in in_force if row.role == "adjudicator"]
     counted = settled[-1:] or in_force
+    seen = {frame for row in counted for frame in row.frames}
     first = rows[0]
-    return CodedParagraph(
+    return DrawnParagraph(
         article_id=first.article_id,
         outlet=first.outlet or "",
         day=first.dated_at.date(),
         first_coded_at=min(row.created_at for row in rows),
         weight=weight,
         whole=whole,
-        codes={
-            f: sum(f in row.frames for row in counted) / len(counted) for f in {f for r in counted for f in r.frames}
-        },
+        annotated={frame: sum(frame in row.frames for row in counted) / len(counted) for frame in seen},
         scores=scores,
         paragraphs=first.paragraphs,
         mean_scores={frame: mean for frame, (mean, _) in of_article.items()},
@@ -195,8 +196,8 @@ def _coded_paragraph(
     )
 
 
-def _codes(selection: Selection) -> Any:
-    """Every code, in force or not, of a paragraph that has one in force and was scored by the model."""
+def _annotations(population: Population) -> Any:
+    """Selects all annotations, with their history, of scored paragraphs that have an annotation in force."""
     in_force = annotations.alias("in_force")
     return (
         select(
@@ -210,24 +211,25 @@ def _codes(selection: Selection) -> Any:
         .join(articles, articles.c.number == annotations.c.article_number)
         .join(
             scorings,
-            and_(scorings.c.article_number == articles.c.number, scorings.c.model_version == selection.model_version),
+            and_(scorings.c.article_number == articles.c.number, scorings.c.model_version == population.model_version),
         )
         .where(
             select(in_force.c.number)
             .where(in_force.c.unit == annotations.c.unit, in_force.c.replaced_at.is_(None))
             .correlate(annotations)
             .exists(),
-            *selected(selection),
+            *article_conditions(population),
         )
         .order_by(annotations.c.number)
     )
 
 
 def _draws(connection: Connection) -> dict[str, tuple[float, bool]]:
-    """Weight and kind of each unit by the draw that first gave it to anybody.
+    """Weight of each unit by its first draw, and whether that drew a whole article.
 
-    The weight is 1 / inclusion probability, scaled by the size of the draw over that of its pool: draws of different
-    sizes, made as the store grew, then count by how many units they gave. Articles drawn whole are alike likely.
+    The weight is 1 / inclusion probability, scaled by the size of the draw over that of its pool. Draws of different
+    sizes, made while the store grew, then count in proportion to the number of units that they drew. Articles drawn
+    whole all have the same probability.
     """
     first = select(func.min(draws.c.number)).group_by(draws.c.unit)
     rows = connection.execute(select(draws).where(draws.c.number.in_(first))).all()
@@ -244,9 +246,9 @@ def _draws(connection: Connection) -> dict[str, tuple[float, bool]]:
 
 
 def _scores(
-    connection: Connection, selection: Selection
+    connection: Connection, population: Population
 ) -> tuple[dict[tuple[int, int], dict[str, float]], dict[int, dict[str, tuple[float, float]]]]:
-    """Scores of coded paragraphs by scoring and paragraph; mean and highest score of their articles by scoring."""
+    """Scores per frame: of coded paragraphs, by scoring and paragraph, and mean and highest of articles, by scoring."""
     units = (
         select(annotations.c.article_number, annotations.c.paragraph)
         .where(annotations.c.replaced_at.is_(None), annotations.c.article_number.is_not(None))
@@ -254,7 +256,7 @@ def _scores(
         .subquery()
     )
     of_model = and_(
-        scorings.c.article_number == units.c.article_number, scorings.c.model_version == selection.model_version
+        scorings.c.article_number == units.c.article_number, scorings.c.model_version == population.model_version
     )
     score = paragraph_scores.c
     of_paragraphs = (
@@ -262,11 +264,11 @@ def _scores(
         .select_from(units)
         .join(scorings, of_model)
         .join(paragraph_scores, and_(score.scoring_number == scorings.c.number, score.paragraph == units.c.paragraph))
-        .where(score.frame.in_(selection.frames))
+        .where(score.frame.in_(population.frames))
     )
-    found: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    paragraph_values: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
     for number, paragraph, frame, value in connection.execute(of_paragraphs):
-        found[number, paragraph][frame] = value
+        paragraph_values[number, paragraph][frame] = value
     coded_articles = select(units.c.article_number).distinct().subquery()
     of_articles = (
         select(
@@ -277,46 +279,46 @@ def _scores(
             scorings,
             and_(
                 scorings.c.article_number == coded_articles.c.article_number,
-                scorings.c.model_version == selection.model_version,
+                scorings.c.model_version == population.model_version,
             ),
         )
         .join(article_scores, article_scores.c.scoring_number == scorings.c.number)
     )
-    rolled: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
+    article_values: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
     for number, frame, mean, top in connection.execute(of_articles):
-        rolled[number][frame] = (mean, top)
-    return found, rolled
+        article_values[number][frame] = (mean, top)
+    return paragraph_values, article_values
 
 
-def selected(selection: Selection) -> list[ColumnElement[bool]]:
-    """The conditions by which a query of articles keeps those of a selection."""
+def article_conditions(population: Population) -> list[ColumnElement[bool]]:
+    """The conditions that limit a query over articles to those of a population."""
     conditions: list[ColumnElement[bool]] = []
-    if selection.since is not None:
-        conditions.append(articles.c.dated_at >= start_of(selection.since))
-    if selection.until is not None:
-        conditions.append(articles.c.dated_at < end_of(selection.until))
-    if selection.outlets is not None:
-        conditions.append(func.coalesce(articles.c.outlet, "").in_(selection.outlets))
-    if selection.first_copies:
+    if population.since is not None:
+        conditions.append(articles.c.dated_at >= start_of(population.since))
+    if population.until is not None:
+        conditions.append(articles.c.dated_at < end_of(population.until))
+    if population.outlets is not None:
+        conditions.append(func.coalesce(articles.c.outlet, "").in_(population.outlets))
+    if population.first_copies:
         conditions.append(articles.c.story == articles.c.number)
     return conditions
 
 
-def _conditions(table: Any, selection: Selection) -> list[ColumnElement[bool]]:
-    conditions = [table.c.model_version == selection.model_version, table.c.frame.in_(selection.frames)]
-    if selection.since is not None:
-        conditions.append(table.c.day >= selection.since)
-    if selection.until is not None:
-        conditions.append(table.c.day <= selection.until)
-    if selection.outlets is not None:
-        conditions.append(table.c.outlet.in_(selection.outlets))
-    if selection.first_copies:
+def _conditions(table: Any, population: Population) -> list[ColumnElement[bool]]:
+    conditions = [table.c.model_version == population.model_version, table.c.frame.in_(population.frames)]
+    if population.since is not None:
+        conditions.append(table.c.day >= population.since)
+    if population.until is not None:
+        conditions.append(table.c.day <= population.until)
+    if population.outlets is not None:
+        conditions.append(table.c.outlet.in_(population.outlets))
+    if population.first_copies:
         conditions.append(table.c.first_copy)
     return conditions
 
 
 def period_start(connection: Connection, day: ColumnElement[Any], period: Period) -> ColumnElement[Any]:
-    """The first day of the period that a day lies in; weeks begin on Monday (ISO 8601)."""
+    """The first day of the period in which a day lies; weeks begin on Monday (ISO 8601)."""
     if period == "day":
         return day
     if connection.dialect.name == "postgresql":

@@ -1,4 +1,4 @@
-"""Every score of a range of articles, a batch of articles at a time."""
+"""Every score of a population, read in batches of articles."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, tuple_
 
 from labels.annotations import SPECIFIED_STANCES
-from service.store.prevalence import Selection, selected
+from service.store.prevalence import Population, article_conditions
 from service.store.sql.database import Database
 from service.store.tables import articles, paragraph_scores, scorings
 from service.tabular import Column
@@ -32,35 +32,35 @@ COLUMNS = (
 _ARTICLES_AT_ONCE = 100
 
 
-def batches(database: Database, selection: Selection) -> Iterator[Sequence[Sequence[Any]]]:
+def batches(database: Database, population: Population) -> Iterator[Sequence[Sequence[Any]]]:
     """Rows of `COLUMNS` in the order of articles, paragraphs and frames.
 
-    Each batch is read in a transaction of its own, so that a long export holds nobody up; an article that is deleted
-    meanwhile is left out.
+    Each batch is read in a separate transaction, so that a long export does not block writers. Articles that are
+    deleted during the export are left out.
     """
     after = None
     while True:
-        query = _articles(selection).limit(_ARTICLES_AT_ONCE)
+        query = _articles(population).limit(_ARTICLES_AT_ONCE)
         if after is not None:
             query = query.where(tuple_(articles.c.dated_at, articles.c.number) > after)
         with database.read() as connection:
-            found = connection.execute(query).all()
-            if not found:
+            batch = connection.execute(query).all()
+            if not batch:
                 return
-            by_scoring = {row.scoring_number: row for row in found}
-            scores = connection.execute(_scores(list(by_scoring), selection)).all()
+            by_scoring = {row.scoring_number: row for row in batch}
+            scores = connection.execute(_scores(list(by_scoring), population)).all()
         of_scoring: dict[int, list[tuple[Any, ...]]] = {number: [] for number in by_scoring}
         for number, *score, advanced, reported, contested in scores:
             stances = (advanced, reported, contested)
             of_scoring[number].append(
-                (*score, selection.model_version, None if advanced is None else likeliest(stances), *stances)
+                (*score, population.model_version, None if advanced is None else likeliest(stances), *stances)
             )
         facts = {number: _facts(article) for number, article in by_scoring.items()}
         yield [(*facts[number], *score) for number in by_scoring for score in of_scoring[number]]
-        after = (found[-1].dated_at, found[-1].number)
+        after = (batch[-1].dated_at, batch[-1].number)
 
 
-def _articles(selection: Selection) -> Any:
+def _articles(population: Population) -> Any:
     return (
         select(
             articles.c.number,
@@ -75,12 +75,12 @@ def _articles(selection: Selection) -> Any:
             scorings.c.number.label("scoring_number"),
         )
         .join(scorings, scorings.c.article_number == articles.c.number)
-        .where(scorings.c.model_version == selection.model_version, *selected(selection))
+        .where(scorings.c.model_version == population.model_version, *article_conditions(population))
         .order_by(articles.c.dated_at, articles.c.number)
     )
 
 
-def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:
+def _scores(scoring_numbers: Sequence[int], population: Population) -> Any:
     scores = paragraph_scores.c
     return (
         select(
@@ -91,13 +91,13 @@ def _scores(scoring_numbers: Sequence[int], selection: Selection) -> Any:
             scores.decision,
             *(scores[stance] for stance in SPECIFIED_STANCES),
         )
-        .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(selection.frames))
+        .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(population.frames))
         .order_by(scores.scoring_number, scores.paragraph, scores.frame)
     )
 
 
 def _facts(article: Any) -> tuple[Any, ...]:
-    """The columns of an article, the same in all of its rows."""
+    """The columns about an article, which are the same in all of its rows."""
     return (
         article.id,
         article.external_id,

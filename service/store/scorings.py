@@ -1,4 +1,4 @@
-"""What models said of stored articles: one scoring an article and model, the newest shown unless a model is named."""
+"""Scorings: the decisions of a model on a stored article. An article has at most a single scoring per model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from labels.annotations import SPECIFIED_STANCES
 from labels.paragraphs import SplitArticle
 from service.store import daily
-from service.store.decisions import article_frame, frame_decision, stance_values
+from service.store.decisions import article_frame, frame_decision
 from service.store.sql.insertion import Rows, in_order, insert_all
 from service.store.tables import article_scores, articles, paragraph_scores, scorings
 from training.scoring.classification import ArticleFrame, Classification, FrameDecision
 from training.scoring.operating_points import OperatingPoint
 
+_NO_STANCES = (None,) * len(SPECIFIED_STANCES)
+
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """One model's reading of an article."""
+    """The classification of an article by a model."""
 
     model_version: str
     codebook_version: int
@@ -28,7 +31,7 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class NewScoring:
-    """A scoring of a stored article, made at `scored_at`, and where it counts."""
+    """A scoring to add to an article, made at `scored_at`; `place` is its cell in the daily sums."""
 
     article_number: int
     split: SplitArticle
@@ -44,60 +47,62 @@ def add_scorings(
     *,
     beside: Mapping[Table, Rows] | None = None,
 ) -> None:
-    """Adds scorings, of different articles, under new numbers, and counts each for its day and outlet.
+    """Adds scorings of different articles under new numbers, and adds them to the daily sums.
 
-    Rows `beside` them, in tables that they may refer to, are inserted before them, in the same statement.
+    The rows of `beside` are inserted first, in the same statement; the scorings may refer to them.
     """
     numbered = list(zip(numbers, new, strict=True))
-    scored = [(number, one.split.paragraphs, one.scoring.classification) for number, one in numbered]
+    scored = [(number, scoring.split.paragraphs, scoring.scoring.classification) for number, scoring in numbered]
     rows = {
-        scorings: [_row(number, one) for number, one in numbered],
+        scorings: [_row(number, scoring) for number, scoring in numbered],
         paragraph_scores: [
-            (number, paragraph.index, frame, found.score, found.decision, *stance_values(found.stances))
+            (number, paragraph.index, key, frame.score, frame.decision, *(frame.stances or _NO_STANCES))
             for number, paragraphs, classification in scored
             for paragraph, frames in zip(paragraphs, classification.paragraphs, strict=True)
-            for frame, found in frames.items()
+            for key, frame in frames.items()
         ],
         article_scores: [
             (
-                *(number, frame, found.score, found.decision, found.share),
-                *(found.paragraphs, found.uncertain, found.mean_score, *stance_values(found.stances)),
+                *(number, key, frame.score, frame.decision, frame.share),
+                *(frame.paragraphs, frame.uncertain, frame.mean_score, *(frame.stances or _NO_STANCES)),
             )
             for number, _, classification in scored
-            for frame, found in classification.article.items()
+            for key, frame in classification.article.items()
         ],
     }
     insert_all(connection, {**(beside or {}), **rows})
-    daily.count_scorings(connection, map(_counted, new))
+    daily.count_scorings(connection, map(_contribution, new))
 
 
-def _row(number: int, one: NewScoring) -> tuple[Any, ...]:
+def _row(number: int, new: NewScoring) -> tuple[Any, ...]:
     return in_order(
         scorings,
         {
             "number": number,
-            "article_number": one.article_number,
-            "model_version": one.scoring.model_version,
-            "codebook_version": one.scoring.codebook_version,
-            "operating_point": one.scoring.operating_point,
-            "scored_at": one.scored_at,
-            "paragraphs": len(one.split.paragraphs),
+            "article_number": new.article_number,
+            "model_version": new.scoring.model_version,
+            "codebook_version": new.scoring.codebook_version,
+            "operating_point": new.scoring.operating_point,
+            "scored_at": new.scored_at,
+            "paragraphs": len(new.split.paragraphs),
         },
     )
 
 
-def _counted(one: NewScoring) -> daily.Counted:
-    found = one.scoring.classification
-    together = [[f for f, one in frames.items() if one.decision == "present"] for frames in found.paragraphs]
-    return daily.Counted(one.place, len(one.split.paragraphs), found.article, together)
+def _contribution(new: NewScoring) -> daily.Contribution:
+    classification = new.scoring.classification
+    together = [
+        [key for key, frame in frames.items() if frame.decision == "present"] for frames in classification.paragraphs
+    ]
+    return daily.Contribution(new.place, len(new.split.paragraphs), classification.article, together)
 
 
+# The model of a scoring, its codebook, and the operating point of its decisions.
 SCORING_FACTS = (scorings.c.model_version, scorings.c.codebook_version, scorings.c.operating_point)
-"""Columns that say which model scored, and how it decided."""
 
 
 def shown_scoring(model_version: str | None) -> ColumnElement[int]:
-    """The scoring by `model_version` where there is one, else the newest."""
+    """The number of the article's scoring by `model_version` if it exists, else of its newest scoring."""
     candidates = scorings.alias("candidates")
     return (
         select(candidates.c.number)
@@ -112,16 +117,16 @@ def shown_scoring(model_version: str | None) -> ColumnElement[int]:
 def paragraph_frames(
     connection: Connection, scoring_number: int, split: SplitArticle
 ) -> tuple[Mapping[str, FrameDecision], ...]:
-    """The decisions of a scoring on each paragraph, in order."""
-    found: dict[int, dict[str, FrameDecision]] = {paragraph.index: {} for paragraph in split.paragraphs}
+    """The decisions of a scoring, by frame, on each paragraph in order."""
+    decisions: dict[int, dict[str, FrameDecision]] = {paragraph.index: {} for paragraph in split.paragraphs}
     for row in connection.execute(select(paragraph_scores).where(paragraph_scores.c.scoring_number == scoring_number)):
-        found[row.paragraph][row.frame] = frame_decision(row)
-    return tuple(found.values())
+        decisions[row.paragraph][row.frame] = frame_decision(row)
+    return tuple(decisions.values())
 
 
 def article_frames(connection: Connection, scoring_numbers: Sequence[int]) -> dict[int, dict[str, ArticleFrame]]:
-    """The decisions of scorings on whole articles, by number."""
-    found: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
+    """The decisions of scorings on whole articles, by scoring number and frame."""
+    decisions: dict[int, dict[str, ArticleFrame]] = {number: {} for number in scoring_numbers}
     for row in connection.execute(select(article_scores).where(article_scores.c.scoring_number.in_(scoring_numbers))):
-        found[row.scoring_number][row.frame] = article_frame(row)
-    return found
+        decisions[row.scoring_number][row.frame] = article_frame(row)
+    return decisions

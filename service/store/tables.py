@@ -1,6 +1,5 @@
 """The tables. Change them only together with a migration."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -9,8 +8,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -20,24 +17,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
 from labels.annotations import SPECIFIED_STANCES
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Points in time, stored as UTC without a zone so that they sort alike everywhere, given back with it."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
+from service.store.sql.insertion import UtcDateTime
 
 
 def _stances(**settings: Any) -> list[Column[Any]]:
@@ -53,7 +37,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only for plain INTEGER keys.
+# SQLite numbers rows automatically only if the key is a plain INTEGER.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -74,11 +58,11 @@ articles = Table(
     Column("author", String(256)),
     Column("published_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
-    # published_at where known, else created_at: what lists and charts order by.
+    # published_at if known, else created_at: the order of lists and charts.
     Column("dated_at", UtcDateTime, nullable=False),
     Column("language", String(8), nullable=False),
     Column("text", Text, nullable=False),
-    # Number of the first stored copy of the same story (near-duplicates, wire copy); its own where it is the first.
+    # Number of the story's first stored copy (near-duplicates, wire copy); the article's own if it is the first.
     Column("story", _Number, nullable=False, index=True),
     Index(None, "dated_at", "number"),
     Index(None, "outlet", "dated_at"),
@@ -123,7 +107,7 @@ paragraph_scores = Table(
     Column("frame", String(64), primary_key=True),
     Column("score", Float, nullable=False),
     Column("decision", String(16), nullable=False),
-    # Scores of the stances; none where the frame is absent or the model knows none.
+    # Scores of the stances; null where the frame is absent or the model was trained without stances.
     *_stances(),
 )
 
@@ -135,26 +119,26 @@ article_scores = Table(
     Column("score", Float, nullable=False),
     Column("decision", String(16), nullable=False),
     Column("share", Float, nullable=False),
-    # Paragraphs present, paragraphs uncertain, and the mean score of all paragraphs.
+    # Number of paragraphs present and uncertain, and the mean score of all paragraphs.
     Column("paragraphs", Integer, nullable=False),
     Column("uncertain", Integer, nullable=False),
     Column("mean_score", Float, nullable=False),
-    # Stances of the present paragraphs added up.
+    # Sums of the stance scores of the paragraphs present.
     *_stances(),
     Index(None, "frame", "decision"),
 )
 
-# Which model the views show; noted by the service whenever it takes up another champion.
+# The model whose scores the views show; the service updates it when it loads another champion.
 champion = Table(
     "champion",
     metadata,
-    # Always 1: there is one row.
+    # Always 1: the table has a single row.
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("promotion", Integer, nullable=False),
     Column("version", String(16), nullable=False),
 )
 
-# MinHash of each article, and for first copies its bands, by which later copies are found.
+# MinHash of each article, and the bands of first copies, by which later copies are recognised.
 sketches = Table("sketches", metadata, _article_key(), Column("sketch", LargeBinary, nullable=False))
 
 sketch_bands = Table(
@@ -170,7 +154,7 @@ def _daily_key() -> list[Column[Any]]:
     return [
         Column("model_version", String(16), primary_key=True),
         Column("day", Date, primary_key=True),
-        # Empty where the article names no outlet.
+        # Empty if the article has no outlet.
         Column("outlet", String(256), primary_key=True),
         # Whether the articles are first copies of their story; `dedup` counts only those.
         Column("first_copy", Boolean, primary_key=True),
@@ -178,7 +162,7 @@ def _daily_key() -> list[Column[Any]]:
     ]
 
 
-# Sums over the articles of a day: what charts read, kept right with every change (see service/store/daily.py).
+# Sums over the articles of a day, which charts read; every change updates them (see service/store/daily.py).
 daily_frames = Table(
     "daily_frames",
     metadata,
@@ -201,7 +185,7 @@ daily_frames = Table(
     *_stances(nullable=False, server_default="0"),
 )
 
-# How many paragraphs carry two frames at once.
+# Number of paragraphs that carry both frames.
 daily_pairs = Table(
     "daily_pairs",
     metadata,
@@ -226,9 +210,9 @@ annotations = Table(
     Column("number", _Number, primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("coder", String(128), nullable=False),
-    # `coder`, or `adjudicator` who settled a disagreement; both stay side by side.
+    # `coder`, or `adjudicator` for the decision that settles a disagreement; it does not replace the coders'.
     Column("role", String(16), nullable=False),
-    # Identifies what was coded: a paragraph of a stored article, or a text of the coder's own.
+    # Identifies what was coded: a paragraph of a stored article, or a text that the coder brought along.
     Column("unit", String(64), nullable=False, index=True),
     Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), index=True),
     Column("paragraph", Integer),
@@ -240,7 +224,7 @@ annotations = Table(
     Column("selection", String(16), nullable=False),
     Column("inclusion_probability", Float),
     Column("created_at", UtcDateTime, nullable=False),
-    # When the same coder coded the unit again, or deleted the code; None for the code that counts.
+    # When the coder coded the unit again or removed the annotation; null while the annotation is in force.
     Column("replaced_at", UtcDateTime),
 )
 Index(
@@ -263,9 +247,9 @@ draws = Table(
     Column("paragraph", Integer, nullable=False),
     Column("selection", String(16), nullable=False),
     Column("inclusion_probability", Float, nullable=False),
-    # A second coder gets it so that agreement can be measured; its probability is that of the first draw.
+    # Drawn for a second coder, so that agreement can be measured; the probability is that of the first draw.
     Column("overlap", Boolean, nullable=False),
-    # The article was drawn, not the paragraph: all of its paragraphs were given with it.
+    # The whole article was drawn, with all its paragraphs.
     Column("whole", Boolean, nullable=False),
     Column("pool", Integer, nullable=False),
     Column("drawn_at", UtcDateTime, nullable=False),
@@ -300,7 +284,7 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", String(12), primary_key=True),
-    # Whose it is: codes and the log of actions carry this name.
+    # Name of the owner, which annotations and the log of actions record.
     Column("name", String(128), nullable=False),
     Column("role", String(16), nullable=False),
     Column("secret_sha256", String(64), nullable=False),
@@ -314,12 +298,12 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_sha256", String(64), primary_key=True),
-    # None: opened with the admin key of the settings.
+    # Null if it was opened with the admin key of the settings.
     Column("key_id", String(12), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-# How many requests each key made in a minute, of all processes together.
+# Number of requests that each key made in a minute, over all processes.
 request_counts = Table(
     "request_counts",
     metadata,
@@ -328,7 +312,7 @@ request_counts = Table(
     Column("count", Integer, nullable=False),
 )
 
-# Who did what. Lines are only ever added; each carries a hash over itself and the hash of the line before.
+# Who did what. Lines are only added; the hash of a line covers its content and the hash of the line before.
 audit = Table(
     "audit",
     metadata,
@@ -342,11 +326,11 @@ audit = Table(
     Column("sha256", String(64), nullable=False),
 )
 
-# The last line of the log, by which the loss of its end shows.
+# The last line of the log, by which the loss of lines at the end is detected.
 audit_head = Table(
     "audit_head",
     metadata,
-    # Always 1: there is one row.
+    # Always 1: the table has a single row.
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("lines", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),

@@ -1,14 +1,14 @@
-"""Training runs: what was asked for, how far it is, what came of it."""
+"""Training runs: the request, the progress and the result of each."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from service.store.idempotency import IdempotencyKeyReusedError
+from service.errors import IdempotencyKeyReusedError, NotFoundError
 from service.store.tables import training_runs
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -17,15 +17,26 @@ _LOG_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to train on and how; `coders` None means the annotations of all coders, `seed` None the default seed."""
+
+    note: str = ""
+    seed: int | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    include_corpus: bool = True
+    coders: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """One run as it stands."""
+    """A training run and its current state."""
 
     number: int
     id: str
     state: State
     step: str
     progress: float
-    request: Mapping[str, Any]
+    request: RunRequest
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -40,22 +51,17 @@ class TrainingRun:
     log: list[str]
 
 
-def default_request(note: str = "") -> dict[str, Any]:
-    """What a run is asked for where nobody says otherwise."""
-    return {"note": note, "seed": None, "hyperparameters": {}, "include_corpus": True, "coders": None}
+def create(connection: Connection, request: RunRequest, idempotency_key: str | None = None) -> TrainingRun:
+    """Queues a run; if a run was queued under the same key, returns that run instead.
 
-
-def create(connection: Connection, request: Mapping[str, Any], idempotency_key: str | None = None) -> TrainingRun:
-    """Queues a run, or gives the one that was queued under the same key.
-
-    Raises `IdempotencyKeyReusedError` where the key stands for another request.
+    Raises `IdempotencyKeyReusedError` if the key was sent before with another request.
     """
     if idempotency_key is not None:
         row = connection.execute(
             select(training_runs).where(training_runs.c.idempotency_key == idempotency_key)
         ).first()
         if row is not None:
-            if row.request != dict(request):
+            if _run(row).request != request:
                 raise IdempotencyKeyReusedError
             return _run(row)
     identifier = uuid.uuid4().hex
@@ -66,7 +72,7 @@ def create(connection: Connection, request: Mapping[str, Any], idempotency_key: 
             "state": "queued",
             "step": "queued",
             "progress": 0.0,
-            "request": dict(request),
+            "request": asdict(request),
             "created_at": datetime.now(UTC),
             "cancel_requested": False,
             "idempotency_key": idempotency_key,
@@ -77,17 +83,21 @@ def create(connection: Connection, request: Mapping[str, Any], idempotency_key: 
 
 
 def get(connection: Connection, identifier: str) -> TrainingRun | None:
+    """The run; None if it does not exist."""
     row = connection.execute(select(training_runs).where(training_runs.c.id == identifier)).first()
     return None if row is None else _run(row)
 
 
 def require(connection: Connection, identifier: str) -> TrainingRun:
-    """The run of that id, which is known to exist."""
-    return _run(connection.execute(select(training_runs).where(training_runs.c.id == identifier)).one())
+    """The run; raises `NotFoundError` if it does not exist."""
+    run = get(connection, identifier)
+    if run is None:
+        raise NotFoundError(f"No training run has the id {identifier}.")
+    return run
 
 
 def listing(connection: Connection, after: int | None, limit: int) -> tuple[list[TrainingRun], int | None]:
-    """Up to `limit` runs, newest first, and the number to go on after, or None."""
+    """Up to `limit` runs, newest first, and the number after which the next page starts, or None."""
     query = select(training_runs).order_by(training_runs.c.number.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(training_runs.c.number < after)
@@ -96,13 +106,14 @@ def listing(connection: Connection, after: int | None, limit: int) -> tuple[list
 
 
 def next_to_do(connection: Connection) -> TrainingRun | None:
-    """The run that is under way, else the oldest that is queued."""
+    """The running run, else the oldest queued run, else None."""
     query = select(training_runs).where(training_runs.c.state.in_(("running", "queued")))
     row = connection.execute(query.order_by(training_runs.c.state.desc(), training_runs.c.number).limit(1)).first()
     return None if row is None else _run(row)
 
 
 def newest(connection: Connection) -> TrainingRun | None:
+    """The run that was queued last; None if no run is stored."""
     row = connection.execute(select(training_runs).order_by(training_runs.c.number.desc()).limit(1)).first()
     return None if row is None else _run(row)
 
@@ -124,17 +135,17 @@ def finish(connection: Connection, identifier: str, state: State, *, line: str, 
 
 
 def cancel(connection: Connection, identifier: str) -> TrainingRun | None:
-    """Cancels a queued run at once and asks a running one to stop; None where there is no such run."""
+    """Cancels a queued run at once, and requests a running run to stop; None if the run does not exist."""
     run = get(connection, identifier)
     if run is None:
         return None
     if run.state == "queued":
         finish(connection, identifier, "cancelled", line="cancelled before it started")
     elif run.state == "running":
-        change(connection, identifier, line="asked to stop", cancel_requested=True)
+        change(connection, identifier, line="stop requested", cancel_requested=True)
     return require(connection, identifier)
 
 
 def _run(row: Row[Any]) -> TrainingRun:
     fields = {name: getattr(row, name) for name in TrainingRun.__dataclass_fields__}
-    return TrainingRun(**fields)
+    return TrainingRun(**{**fields, "request": RunRequest(**row.request)})

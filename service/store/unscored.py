@@ -1,4 +1,4 @@
-"""Stored articles that a model has not scored yet, and their scorings once it has."""
+"""Rescoring: stored articles that a model has not scored yet, and adding the scores that it makes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from labels.paragraphs import SplitArticle
 from service.store import daily
-from service.store.articles import split_of
+from service.store.article_lookup import split_of
 from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scoring
 from service.store.sql.insertion import new_numbers
 from service.store.tables import articles, scorings
@@ -25,12 +25,12 @@ class PendingArticle:
 
 
 def newest_number(connection: Connection) -> int:
-    """The number of the newest article; 0 where there is none."""
+    """The number of the newest article; 0 if none is stored."""
     return connection.scalar(select(func.max(articles.c.number))) or 0
 
 
 def not_scored_by(connection: Connection, model_version: str, numbers: range, limit: int) -> list[PendingArticle]:
-    """Up to `limit` articles without a scoring by the model, of those with one of the numbers; the newest first."""
+    """Up to `limit` articles in a range of numbers without a scoring by the model, newest first."""
     by_model = scorings.alias("by_model")
     scored = (
         select(by_model.c.number)
@@ -50,24 +50,24 @@ def not_scored_by(connection: Connection, model_version: str, numbers: range, li
 
 
 def count_scored(connection: Connection, model_version: str) -> tuple[int, int]:
-    """How many articles the model has scored, and how many there are."""
+    """Number of articles that the model has scored, and of all stored articles."""
     done = select(func.count()).select_from(scorings).where(scorings.c.model_version == model_version)
     return connection.scalar(done) or 0, connection.scalar(select(func.count()).select_from(articles)) or 0
 
 
 def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scoring]]) -> None:
-    """Adds a model's scorings to articles, but for those deleted or scored by that model meanwhile."""
-    found = {pending.number: (pending, scoring) for pending, scoring in scored}
-    versions = {scoring.model_version for _, scoring in found.values()}
-    by_it = select(scorings.c.article_number).where(
-        scorings.c.article_number.in_(found), scorings.c.model_version.in_(versions)
+    """Adds scorings, except to articles that have since been deleted or scored by the same model."""
+    by_number = {pending.number: (pending, scoring) for pending, scoring in scored}
+    versions = {scoring.model_version for _, scoring in by_number.values()}
+    done = select(scorings.c.article_number).where(
+        scorings.c.article_number.in_(by_number), scorings.c.model_version.in_(versions)
     )
-    there = select(articles.c.number, articles.c.dated_at, articles.c.outlet, articles.c.story).where(
-        articles.c.number.in_(found), articles.c.number.not_in(by_it)
+    waiting = select(articles.c.number, articles.c.dated_at, articles.c.outlet, articles.c.story).where(
+        articles.c.number.in_(by_number), articles.c.number.not_in(done)
     )
     now, new = datetime.now(UTC), []
-    for row in connection.execute(there).all():
-        pending, scoring = found[row.number]
+    for row in connection.execute(waiting).all():
+        pending, scoring = by_number[row.number]
         place = daily.Place(
             scoring.model_version, row.dated_at.date(), row.outlet or "", first_copy=row.story == row.number
         )

@@ -1,1 +1,1 @@
-"""Versions of the model: storage, cards, promotions."""
+"""Where models are stored: versions, cards, and the history of promotions."""

@@ -1,7 +1,7 @@
 """A place for files that several processes and hosts share: a folder, or any URL that fsspec knows (s3://, gs://, ...).
 
-A file appears whole or not at all, and of two that create the same one, one is told that it lost. The registry needs no
-more than that.
+A file appears whole or not at all, and of two processes that create the same file, the later is informed that it lost.
+That is all the registry needs.
 """
 
 import os
@@ -17,48 +17,49 @@ from training.errors import StorageError
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600
-_LOST = ("PreconditionFailed", "ConditionalRequestConflict")
+# Codes with which S3 servers reject a create because the object exists.
+_EXISTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
 _Result = TypeVar("_Result")
 
 
 class Storage(Protocol):
-    """Files by their path below one place. All raise `StorageError` where the place does not answer."""
+    """Files by their path below a place. All methods raise `StorageError` where the place does not answer."""
 
     def names(self, folder: str) -> list[str]:
-        """What is directly in a folder; empty where there is none."""
+        """Returns the names directly in a folder; empty where the folder does not exist."""
 
     def files(self, folder: str) -> set[str]:
-        """Paths of all files below a folder."""
+        """Returns the paths of all files below a folder."""
 
     def read(self, path: str) -> bytes:
-        """The content of a file; raises `FileNotFoundError`."""
+        """Returns the content of a file; raises `FileNotFoundError`."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Puts a file in place, over one that may be there."""
+        """Writes a file and replaces an existing file of that path."""
 
     def create(self, path: str, content: bytes) -> bool:
-        """Puts a new file in place; False where there is one already."""
+        """Writes a new file; returns False, and writes nothing, where the file exists."""
 
     def delete(self, folder: str) -> None:
-        """Deletes a folder and all below it; quiet where there is none."""
+        """Deletes a folder with everything below it; does nothing where it does not exist."""
 
     def unfinished(self) -> list[str]:
-        """What killed processes left behind; safe to delete when no other process writes."""
+        """Returns what killed processes left behind; safe to delete while no other process writes."""
 
     def sweep(self) -> None:
-        """Deletes what killed processes left behind an hour ago or longer."""
+        """Deletes what killed processes left behind at least an hour ago."""
 
 
 def storage_at(location: Path | str) -> Storage:
-    """The storage of a folder or URL; nothing is opened or made yet."""
+    """Returns the storage of a folder or URL; opens and creates nothing yet."""
     if isinstance(location, str) and "://" in location and not location.startswith("file://"):
         return RemoteStorage(location)
     return LocalStorage(Path(str(location).removeprefix("file://")))
 
 
 class LocalStorage:
-    """A folder, which is made when first written to. What was answered for is on the disk."""
+    """A folder, which the first write creates. When a write returns, the file is on the disk."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -83,16 +84,16 @@ class LocalStorage:
             raise self._failure(error) from error
 
     def write(self, path: str, content: bytes) -> None:
-        with self._finished(content) as finished:
+        with self._complete_file(content) as file:
             place = self._place(path)
-            finished.replace(place)
+            file.replace(place)
             _sync(place.parent)
 
     def create(self, path: str, content: bytes) -> bool:
-        with self._finished(content) as finished:
+        with self._complete_file(content) as file:
             place = self._place(path)
             try:
-                os.link(finished, place)
+                os.link(file, place)
             except FileExistsError:
                 return False
             _sync(place.parent)
@@ -119,21 +120,21 @@ class LocalStorage:
         return place
 
     @contextmanager
-    def _finished(self, content: bytes) -> Iterator[Path]:
-        """A whole file, on the disk, under another name."""
+    def _complete_file(self, content: bytes) -> Iterator[Path]:
+        """Writes the complete file to the disk under a temporary name, to be moved or linked to its place."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self.folder)
-            finished = Path(name)
+            path = Path(name)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                finished.chmod(0o644)
-                yield finished
+                path.chmod(0o644)
+                yield path
             finally:
-                finished.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -142,7 +143,7 @@ class LocalStorage:
 
 
 class RemoteStorage:
-    """A place behind a URL. Object stores put an object whole or not at all, and know a put that must be the first."""
+    """A place behind a URL: an object store writes an object whole or not at all, and can refuse to overwrite it."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -151,31 +152,32 @@ class RemoteStorage:
     def names(self, folder: str) -> list[str]:
         root = self._path(folder)
         try:
-            found = self._asked(lambda fs: fs.ls(root, detail=False))
+            paths = self._request(lambda filesystem: filesystem.ls(root, detail=False))
         except FileNotFoundError:
             return []
-        return [name for path in found if (name := path.rstrip("/").rsplit("/", 1)[-1]) and path.rstrip("/") != root]
+        return [name for path in paths if (name := path.rstrip("/").rsplit("/", 1)[-1]) and path.rstrip("/") != root]
 
     def files(self, folder: str) -> set[str]:
         root = self._path("")
-        return {path.removeprefix(root).lstrip("/") for path in self._asked(lambda fs: fs.find(self._path(folder)))}
+        paths = self._request(lambda filesystem: filesystem.find(self._path(folder)))
+        return {path.removeprefix(root).lstrip("/") for path in paths}
 
     def read(self, path: str) -> bytes:
-        return bytes(self._asked(lambda fs: fs.cat_file(self._path(path))))
+        return bytes(self._request(lambda filesystem: filesystem.cat_file(self._path(path))))
 
     def write(self, path: str, content: bytes) -> None:
-        self._asked(lambda fs: fs.pipe_file(self._path(path), content))
+        self._request(lambda filesystem: filesystem.pipe_file(self._path(path), content))
 
     def create(self, path: str, content: bytes) -> bool:
         try:
-            self._asked(lambda fs: fs.pipe_file(self._path(path), content, mode="create"))
+            self._request(lambda filesystem: filesystem.pipe_file(self._path(path), content, mode="create"))
         except FileExistsError:
             return False
         return True
 
     def delete(self, folder: str) -> None:
         with suppress(FileNotFoundError):
-            self._asked(lambda fs: fs.rm(self._path(folder), recursive=True))
+            self._request(lambda filesystem: filesystem.rm(self._path(folder), recursive=True))
 
     def unfinished(self) -> list[str]:
         return []
@@ -188,33 +190,33 @@ class RemoteStorage:
 
     def _open(self) -> tuple[Any, str]:
         if self._opened is None:
-            import fsspec  # noqa: PLC0415 - only those who keep files elsewhere need it
+            import fsspec  # noqa: PLC0415 - only needed for models at a URL
 
             try:
-                # A listing that is remembered would hide what others write.
+                # A cached listing would hide what other processes write.
                 filesystem, root = fsspec.url_to_fs(self.url, use_listings_cache=False, skip_instance_cache=True)
             except (ImportError, ValueError) as error:
                 raise StorageError(f"{self.url} cannot be used: {error}.") from error
             self._opened = filesystem, root.rstrip("/")
         return self._opened
 
-    def _asked(self, ask: Callable[[Any], _Result]) -> _Result:
+    def _request(self, request: Callable[[Any], _Result]) -> _Result:
         filesystem, _ = self._open()
         filesystem.invalidate_cache()
         try:
-            return ask(filesystem)
+            return request(filesystem)
         except (FileNotFoundError, FileExistsError):
             raise
         except Exception as error:
-            if _code(error) in _LOST:
+            if _code(error) in _EXISTS:
                 raise FileExistsError from error
             raise StorageError(f"{self.url} cannot be used at the moment: {error}") from error
 
 
 def _code(error: Exception) -> str:
-    """The code with which an S3 server refused."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code", ""))
+    """Returns the code with which an S3 server rejected a request."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _sync(folder: Path) -> None:

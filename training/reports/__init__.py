@@ -1,1 +1,1 @@
-"""Figures as documents: HTML, Markdown, LaTeX, model cards."""
+"""What a model is worth, to read: evaluation, appendix of a paper, model card."""

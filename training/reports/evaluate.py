@@ -1,4 +1,4 @@
-"""A whole evaluation: how the pipeline does on sources left out and on held-out articles, beside the baselines."""
+"""`framing evaluate`: the pipeline judged on sources left out and on held-out articles, beside the baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from training.challenger import DEFAULT_SEED, Challenger, evaluate_held_out, fit
 from training.cross_validation import LeftOut, Progress, calibrated_left_out, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
 from training.evaluation import Evaluation, Figure, StanceFigures, evaluate
-from training.pipeline import Hyperparameters
-from training.registry.card import ModelCard
+from training.hyperparameters import Hyperparameters
+from training.model_card import ModelCard
 from training.scoring.frame_model import FrameModel
 
 _CURVE_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -24,7 +24,7 @@ _FEWEST_CARRYING = 3
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Held-out macro F1 of models trained on about so many paragraphs: mean and range of the repeats."""
+    """Held-out macro F1 of models trained on about `paragraphs` paragraphs: mean and range of the repeats."""
 
     paragraphs: int
     macro_f1: float
@@ -34,7 +34,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class SourceFigure:
-    """Macro F1 on one source by models that never saw it."""
+    """Macro F1 on a source, by models that never saw it."""
 
     source: str
     paragraphs: int
@@ -66,7 +66,10 @@ def evaluate_pipeline(
     progress: Progress = no_progress,
     jobs: int | None = None,
 ) -> EvaluationReport:
-    """Trains and judges as `train_challenger` does, and adds sources, baselines and the learning curve."""
+    """Trains and evaluates as `train_challenger` does, and adds sources, baselines and the learning curve.
+
+    Raises `TrainingDataError` where a frame has too few annotations.
+    """
     challenger = train_challenger(
         paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, progress=progress, jobs=jobs
     )
@@ -81,7 +84,7 @@ def report_of(
     progress: Progress = no_progress,
     jobs: int | None = None,
 ) -> EvaluationReport:
-    """What `framing evaluate` shows of a challenger and the paragraphs that it was trained and judged on."""
+    """Returns the evaluation of a challenger on the paragraphs that it was trained and judged on."""
     card, dataset = challenger.card, build_dataset(paragraphs, codebook)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
@@ -118,7 +121,7 @@ def _learning_curve(
     progress: Progress,
     jobs: int | None,
 ) -> tuple[CurvePoint, ...]:
-    """Trains as the card says on growing random sets of articles, each judged on the same held-out articles."""
+    """Trains as the card says on growing random sets of articles; judges all on the same held-out articles."""
     generator = np.random.default_rng(card.seed)
     articles = np.array(sorted(set(training.articles)), dtype=object)
     sets = [
@@ -129,16 +132,16 @@ def _learning_curve(
     parts = (training.take(np.isin(training.articles, chosen)) for _, chosen in sets)
     tasks = (delayed(_curve_model)(part, judged, card) for part in parts)
     results = Parallel(n_jobs=jobs or -1, return_as="generator")(tasks)
-    found: dict[float, list[tuple[int, float]]] = {share: [] for share in _CURVE_SHARES}
-    for done, ((share, _), one) in enumerate(zip(sets, results, strict=True), 1):
-        if one is not None:
-            found[share].append(one)
+    models_by_share: dict[float, list[tuple[int, float]]] = {share: [] for share in _CURVE_SHARES}
+    for done, ((share, _), result) in enumerate(zip(sets, results, strict=True), 1):
+        if result is not None:
+            models_by_share[share].append(result)
         progress("learning curve", done / len(sets))
-    return tuple(_curve_point(models) for models in found.values() if models)
+    return tuple(_curve_point(models) for models in models_by_share.values() if models)
 
 
 def _curve_model(part: Dataset, judged: Dataset, card: ModelCard) -> tuple[int, float] | None:
-    """Paragraphs and macro F1 of a model of these; None where they are too few or it cannot be told."""
+    """Returns size and macro F1 of a model trained on a part; None for too small a part or an undefined figure."""
     if part.targets.sum(axis=0).min() < _FEWEST_CARRYING:
         return None
     hyperparameters = Hyperparameters(**card.hyperparameters)
@@ -149,5 +152,6 @@ def _curve_model(part: Dataset, judged: Dataset, card: ModelCard) -> tuple[int, 
 
 
 def _curve_point(models: Sequence[tuple[int, float]]) -> CurvePoint:
+    """Summarises models of about the same size, each with its size and macro F1."""
     sizes, figures = zip(*models, strict=True)
     return CurvePoint(round(np.mean(sizes)), float(np.mean(figures)), min(figures), max(figures))

@@ -1,20 +1,11 @@
-"""The evaluation as one HTML file with plots, readable offline and without scripts."""
+"""The evaluation as a single HTML file with charts, readable offline and without scripts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import altair as alt
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from labels.codebook import UNKNOWN_COLOUR
-from training.evaluation import Evaluation
-from training.reports.card import figure_text
+from training.reports.charts import curve_chart, f1_chart, reliability_chart, sources_chart, svg
 from training.reports.evaluate import EvaluationReport
-
-Chart = Any
-"""An Altair chart of whatever composition; Altair does not type their operators."""
+from training.reports.tables import figure_text
 
 _PAGE = Environment(
     loader=PackageLoader("training.reports"),
@@ -25,108 +16,17 @@ _PAGE = Environment(
 
 
 def report_to_html(report: EvaluationReport) -> str:
-    """The page, complete in itself."""
+    """Returns the page, complete in itself."""
+    evaluations = [evaluation for evaluation in (report.left_out, report.held_out) if evaluation is not None]
     charts = {
-        "f1": f1_chart(_evaluations(report), report.frames, report.colours),
+        "f1": f1_chart(evaluations, report.frames, report.colours),
         "reliability": reliability_chart(report.left_out, report.frames, report.colours),
-        "sources": _sources_chart(report),
-        "curve": _curve_chart(report) if report.learning_curve else None,
+        "sources": sources_chart(report.by_source),
+        "curve": curve_chart(report.learning_curve) if report.learning_curve else None,
     }
     return _PAGE.get_template("report.html").render(
         report=report,
         charts={name: Markup(svg(chart)) for name, chart in charts.items() if chart is not None},  # noqa: S704
         figure=figure_text,
-        evaluations=[e for e in (report.left_out, report.held_out) if e is not None],
+        evaluations=evaluations,
     )
-
-
-def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=rows))
-
-
-def svg(chart: Chart) -> str:
-    """The chart as an image."""
-    return vl_convert.vegalite_to_svg(chart.to_dict())
-
-
-def _colour(titles: Mapping[str, str], colours: Mapping[str, str]) -> alt.Color:
-    shades = [colours.get(frame, UNKNOWN_COLOUR) for frame in titles]
-    return alt.Color("frame:N", title=None, scale=alt.Scale(domain=list(titles.values()), range=shades))
-
-
-def _evaluations(report: EvaluationReport) -> list[Evaluation]:
-    return [report.left_out, *([report.held_out] if report.held_out else [])]
-
-
-def f1_chart(evaluations: Sequence[Evaluation], titles: Mapping[str, str], colours: Mapping[str, str]) -> Chart:
-    """F1 of each frame with its interval, an evaluation a line; `titles` and `colours` by frame."""
-    rows = [
-        {
-            "frame": titles[figures.frame],
-            "judged": evaluation.how,
-            "f1": figures.f1.value,
-            "low": figures.f1.low,
-            "high": figures.f1.high,
-        }
-        for evaluation in evaluations
-        for figures in evaluation.frames
-        if figures.f1.value is not None
-    ]
-    base = _chart(rows).encode(y=alt.Y("judged:N", title=None), color=_colour(titles, colours).legend(None))
-    points = base.mark_point(filled=True, size=60).encode(x=_axis("f1:Q", "F1 with 95% interval"))
-    bars = base.mark_rule().encode(x="low:Q", x2="high:Q")
-    return (
-        (bars + points)
-        .properties(width=420)
-        .facet(row=alt.Row("frame:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left")))
-    )
-
-
-def reliability_chart(evaluation: Evaluation, titles: Mapping[str, str], colours: Mapping[str, str]) -> Chart:
-    """The share of paragraphs that carry each frame by score; `titles` and `colours` by frame."""
-    rows = [
-        {"frame": titles[figures.frame], "score": row.mean_score, "share": row.share, "n": row.paragraphs}
-        for figures in evaluation.frames
-        for row in figures.reliability
-    ]
-    ideal = [{"score": 0, "share": 0}, {"score": 1, "share": 1}]
-    diagonal = _chart(ideal).mark_line(strokeDash=[4, 4], color="#888").encode(x="score:Q", y="share:Q")
-    lines = (
-        _chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=_axis("score:Q", "Mean score"),
-            y=_vertical("share:Q", "Share that carries it"),
-            color=_colour(titles, colours),
-        )
-    )
-    return (diagonal + lines).properties(width=420, height=320)
-
-
-def _sources_chart(report: EvaluationReport) -> Chart:
-    rows = [
-        {"source": s.source, "f1": s.macro_f1.value, "low": s.macro_f1.low, "high": s.macro_f1.high}
-        for s in report.by_source
-        if s.macro_f1.value is not None
-    ]
-    base = _chart(rows).encode(y=alt.Y("source:N", title=None, sort="-x"))
-    points = base.mark_point(filled=True, size=60, color="#333").encode(x=_axis("f1:Q", "Macro F1, source left out"))
-    return (base.mark_rule(color="#333").encode(x="low:Q", x2="high:Q") + points).properties(width=420)
-
-
-def _curve_chart(report: EvaluationReport) -> Chart:
-    rows = [
-        {"paragraphs": p.paragraphs, "f1": p.macro_f1, "low": p.lowest, "high": p.highest}
-        for p in report.learning_curve
-    ]
-    base = _chart(rows).encode(x=alt.X("paragraphs:Q", title="Paragraphs trained on", scale=alt.Scale(type="log")))
-    band = base.mark_area(opacity=0.2, color="#333").encode(y=_vertical("low:Q", "Held-out macro F1"), y2="high:Q")
-    return (band + base.mark_line(point=True, color="#333").encode(y="f1:Q")).properties(width=420, height=260)
-
-
-def _axis(field: str, title: str) -> alt.X:
-    return alt.X(field, title=title, scale=alt.Scale(domain=[0, 1]))
-
-
-def _vertical(field: str, title: str) -> alt.Y:
-    return alt.Y(field, title=title, scale=alt.Scale(domain=[0, 1]))

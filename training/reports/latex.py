@@ -13,12 +13,12 @@ _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def escaped(text: str) -> str:
-    """A text that LaTeX prints as it stands."""
+    """Escapes a text so that LaTeX prints it literally."""
     return _PATTERN.sub(lambda match: _SPECIAL[match.group()], text)
 
 
 def latex_table(caption: str, label: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A `table` with booktabs rules, to \\input; the first column is text, the others are figures."""
+    """Returns a `table` with booktabs rules, to \\input; the first column is text, the others are figures."""
     lines = [" & ".join(map(escaped, row)) + r" \\" for row in rows]
     return "\n".join(
         [
@@ -26,7 +26,7 @@ def latex_table(caption: str, label: str, head: Sequence[str], rows: Sequence[Se
             r"\centering",
             rf"\caption{{{escaped(caption)}}}",
             rf"\label{{tab:{label}}}",
-            # Narrower where it would not fit the page; graphicx does it.
+            # graphicx shrinks a table that is too wide for the page.
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
             r"\toprule",
@@ -42,6 +42,7 @@ def latex_table(caption: str, label: str, head: Sequence[str], rows: Sequence[Se
 
 
 def csv_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns the table as CSV with a header line."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([head, *rows])
     return out.getvalue()

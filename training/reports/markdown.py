@@ -1,11 +1,11 @@
 """The evaluation as Markdown, for documents that state figures."""
 
-from training.reports.card import figure_text, figures_table, reliability_table, stances_table, table
 from training.reports.evaluate import EvaluationReport
+from training.reports.tables import figure_text, figures_table, reliability_table, stances_table, table
 
 
 def report_to_markdown(report: EvaluationReport) -> str:
-    """Tables of the whole evaluation."""
+    """Returns the tables of the whole evaluation."""
     sections = [
         "# Evaluation",
         f"Made by `make figures` from {report.paragraphs:,} annotated paragraphs of {report.articles} articles. "

@@ -1,1 +1,1 @@
-"""From a text to scores, evidence and decisions."""
+"""How a model scores: terms of a text, log-odds and evidence, decisions, and the roll-up to the article."""

@@ -1,4 +1,4 @@
-"""From scores to an answer: decisions a paragraph, evidence, and the roll-up to the article.
+"""From scores to an answer: decisions per paragraph, evidence, and the roll-up to the article.
 
 Roll-up rule `any_paragraph`, version 1: an article's score is its highest paragraph score; it is present where any
 paragraph is, else uncertain where any paragraph is, else absent; `share` is the share of its paragraphs that are
@@ -13,32 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.annotations import SPECIFIED_STANCES, Stance
-from training.scoring.compiled import FrameExplanation
+from training.scoring.explanation import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import Cut, Decision, OperatingPoint, decide, fixed_cut
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
+# A score for each stance that the model knows, in its order; they add up to 1.
 Stances = tuple[float, ...]
-"""A score for each stance that the model knows, in its order; they add up to 1."""
 
 
 def likeliest(stances: Stances) -> Stance:
-    """The stance with the highest score."""
+    """Returns the stance with the highest score."""
     return SPECIFIED_STANCES[stances.index(max(stances))]
 
 
-def stance_shares(added: Stances | None) -> dict[Stance, float] | None:
-    """Stances of paragraphs added up, as shares of them; None where there are none."""
-    total = sum(added) if added else 0.0
-    if not added or not total > 0:
+def stance_shares(sums: Stances | None) -> dict[Stance, float] | None:
+    """Turns sums of stance scores over paragraphs into shares; None where the sums are missing or 0."""
+    total = sum(sums) if sums else 0.0
+    if not sums or not total > 0:
         return None
-    # Sums that were added to and taken from may be a rounding below 0.
-    return {stance: max(0.0, value / total) for stance, value in zip(SPECIFIED_STANCES, added, strict=True)}
+    # The store adds to these sums and subtracts from them, so rounding may leave a sum slightly below 0.
+    return {stance: max(0.0, value / total) for stance, value in zip(SPECIFIED_STANCES, sums, strict=True)}
 
 
 class FrameDecision(NamedTuple):
-    """One frame of one paragraph; `stances` where it is not absent and the model tells them apart."""
+    """The decision on a frame in a paragraph. It has `stances` unless the frame is absent or the model knows none."""
 
     score: float
     decision: Decision
@@ -48,9 +48,11 @@ class FrameDecision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ArticleFrame:
-    """One frame of a whole article: `paragraphs` are present, `share` of all; `score` is the highest of them.
+    """The decision on a frame in an article.
 
-    `stances` are those of the present paragraphs added up; None where there is none, or the model knows no stances.
+    `paragraphs` and `uncertain` count the paragraphs in which the frame is present or uncertain; `share` is the share
+    in which it is present. `stances` adds up those of the present paragraphs; None without such paragraphs, or for a
+    model without stances.
     """
 
     score: float
@@ -64,14 +66,14 @@ class ArticleFrame:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Frames of each paragraph, in order, and of the article."""
+    """Decisions on the frames of each paragraph, in order, and of the article."""
 
     paragraphs: tuple[Mapping[str, FrameDecision], ...]
     article: Mapping[str, ArticleFrame]
 
 
 def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]) -> dict[str, Cut]:
-    """The cut of each frame: the caller's own threshold where one is given, else the operating point's."""
+    """Returns the cut of each frame: the caller's own threshold if `thresholds` has it, else the operating point's."""
     cuts = model.card.cuts[operating_point]
     return {
         frame: fixed_cut(thresholds[frame]) if frame in thresholds else cuts[frame] for frame in model.card.frame_keys
@@ -79,7 +81,7 @@ def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapp
 
 
 def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool) -> Classification:
-    """Scores and decides each paragraph and rolls them up."""
+    """Scores n paragraphs, decides on their frames and rolls the decisions up to the article."""
     explanations: Sequence[Sequence[FrameExplanation | None]]
     frames = model.card.frame_keys
     if explain:
@@ -87,70 +89,72 @@ def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *
     else:
         scored, explanations = model.score_with_stances(texts), [(None,) * len(frames)] * len(texts)
     decisions = [decide(scored.frames[:, k], cuts[frame]) for k, frame in enumerate(frames)]
-    voices = _voices(scored, decisions)
+    stances = _stances(scored, decisions)
     paragraphs = tuple(
         dict(zip(frames, map(FrameDecision, *columns), strict=True))
-        for columns in zip(scored.frames.tolist(), zip(*decisions, strict=True), explanations, voices, strict=True)
+        for columns in zip(scored.frames.tolist(), zip(*decisions, strict=True), explanations, stances, strict=True)
     )
     return Classification(paragraphs, _roll_up(frames, scored, decisions))
 
 
-def _voices(scored: Scored, of_frames: Sequence[Sequence[Decision]]) -> list[list[Stances | None]]:
-    """The stances of each paragraph and frame that is not absent."""
+def _stances(scored: Scored, decisions: Sequence[Sequence[Decision]]) -> list[list[Stances | None]]:
+    """Returns the stances of each paragraph and frame that is not absent; `decisions` has a sequence per frame."""
     if not scored.stances.shape[2]:
-        return [[None] * len(of_frames)] * len(scored.frames)
+        return [[None] * len(decisions)] * len(scored.frames)
     return [
         [None if decision == "absent" else tuple(stances) for stances, decision in zip(row, decided, strict=True)]
-        for row, decided in zip(scored.stances.tolist(), zip(*of_frames, strict=True), strict=True)
+        for row, decided in zip(scored.stances.tolist(), zip(*decisions, strict=True), strict=True)
     ]
 
 
-def _roll_up(frames: Sequence[str], scored: Scored, of_frames: Sequence[Sequence[Decision]]) -> dict[str, ArticleFrame]:
+def _roll_up(
+    frames: Sequence[str], scored: Scored, decisions_by_frame: Sequence[Sequence[Decision]]
+) -> dict[str, ArticleFrame]:
     scores = scored.frames
     highest, mean = scores.max(axis=0), scores.mean(axis=0)
     rolled = {}
     for k, frame in enumerate(frames):
-        decisions = of_frames[k]
+        decisions = decisions_by_frame[k]
         present, uncertain = decisions.count("present"), decisions.count("uncertain")
         rolled[frame] = ArticleFrame(
             score=float(highest[k]),
-            decision=_of_the_whole(present, uncertain),
+            decision=_article_decision(present, uncertain),
             share=present / len(decisions),
             paragraphs=present,
             uncertain=uncertain,
             mean_score=float(mean[k]),
-            stances=_added(scored.stances[:, k], decisions) if present else None,
+            stances=_sum_of_stances(scored.stances[:, k], decisions) if present else None,
         )
     return rolled
 
 
-def _of_the_whole(present: int, uncertain: int) -> Decision:
-    """The decision on an article, given how many of its paragraphs are present and how many uncertain."""
+def _article_decision(present: int, uncertain: int) -> Decision:
+    """Decides on an article by its numbers of present and of uncertain paragraphs."""
     return "present" if present else "uncertain" if uncertain else "absent"
 
 
-def rolled_together(parts: Sequence[tuple[int, Mapping[str, ArticleFrame]]]) -> dict[str, ArticleFrame]:
-    """The roll-up of an article, given the number of paragraphs and the roll-up of each of its parts."""
+def merge_roll_ups(parts: Sequence[tuple[int, Mapping[str, ArticleFrame]]]) -> dict[str, ArticleFrame]:
+    """Merges the roll-ups of the parts of an article; each part comes with its number of paragraphs."""
     total = sum(size for size, _ in parts)
-    return {frame: _together([(size, part[frame]) for size, part in parts], total) for frame in parts[0][1]}
+    return {frame: _merge_frame([(size, part[frame]) for size, part in parts], total) for frame in parts[0][1]}
 
 
-def _together(parts: Sequence[tuple[int, ArticleFrame]], total: int) -> ArticleFrame:
-    present, uncertain = sum(found.paragraphs for _, found in parts), sum(found.uncertain for _, found in parts)
-    voices = [found.stances for _, found in parts if found.stances is not None]
+def _merge_frame(parts: Sequence[tuple[int, ArticleFrame]], total: int) -> ArticleFrame:
+    present, uncertain = sum(frame.paragraphs for _, frame in parts), sum(frame.uncertain for _, frame in parts)
+    stances = [frame.stances for _, frame in parts if frame.stances is not None]
     return ArticleFrame(
-        score=max(found.score for _, found in parts),
-        decision=_of_the_whole(present, uncertain),
+        score=max(frame.score for _, frame in parts),
+        decision=_article_decision(present, uncertain),
         share=present / total,
         paragraphs=present,
         uncertain=uncertain,
-        mean_score=sum(size * found.mean_score for size, found in parts) / total,
-        stances=tuple(map(sum, zip(*voices, strict=True))) if voices else None,
+        mean_score=sum(size * frame.mean_score for size, frame in parts) / total,
+        stances=tuple(map(sum, zip(*stances, strict=True))) if stances else None,
     )
 
 
-def _added(stances: NDArray[np.float64], decisions: Sequence[Decision]) -> Stances | None:
-    """The stances (n, s) of the present paragraphs of a frame, added up."""
+def _sum_of_stances(stances: NDArray[np.float64], decisions: Sequence[Decision]) -> Stances | None:
+    """Adds up the stances (n, s) of the paragraphs in which a frame is present."""
     if not stances.shape[1]:
         return None
     present = [row for row, decision in enumerate(decisions) if decision == "present"]

@@ -1,4 +1,4 @@
-"""`FrameModel`: a scorer with its card; scores paragraphs and says which words carried a score."""
+"""`FrameModel`: a scorer with its model card. It scores paragraphs and explains the scores by their words."""
 
 import threading
 from collections import OrderedDict
@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.registry.card import ModelCard
-from training.scoring.compiled import FrameExplanation, Scorer, scorer_of, sigmoid
+from training.model_card import ModelCard
+from training.scoring.compilation import Scorer, scorer_of
+from training.scoring.explanation import FrameExplanation
+from training.scoring.log_odds import sigmoid, softmax
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-_REMEMBERED = 20_000
+_CACHED_PARAGRAPHS = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """Calibrated scores of n paragraphs: of k frames, (n, k), and of their stances where they are present, (n, k, s).
+    """Calibrated scores of n paragraphs for k frames, (n, k), and for the s stances of each frame, (n, k, s).
 
-    The stances of a frame add up to 1; s is 0 for a model that knows none.
+    A stance's score is conditional on the frame being present, so the stances of a frame add up to 1. For a model
+    without stances, s is 0.
     """
 
     frames: NDArray[np.float64]
@@ -31,49 +34,50 @@ class Scored:
 
 
 class FrameModel:
-    """Scores paragraphs with a calibrated model; repeated paragraphs (wire copy) from a bounded memory."""
+    """Scores paragraphs with a calibrated model; repeated paragraphs (wire copy) come from a bounded cache."""
 
     def __init__(self, scorer: Scorer, card: ModelCard) -> None:
         self.card = card
+        self.frames = card.frame_keys
         self._scorer = scorer
-        self._known = _Memory(_REMEMBERED)
+        self._cache = _Cache(_CACHED_PARAGRAPHS)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent to another process without what it remembers."""
+        """Leaves the cache behind when the model is sent to another process."""
         return FrameModel, (self._scorer, self.card)
 
     @classmethod
     def of(cls, pipeline: "Pipeline", card: ModelCard) -> "FrameModel":
-        """The model of a fitted pipeline."""
+        """Returns the model of a fitted pipeline."""
         return cls(scorer_of(pipeline, len(card.frames)), card)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Calibrated scores of the frames, (n, k), of paragraphs as they were submitted."""
+        """Returns calibrated scores of the frames, (n, k), for n paragraphs as submitted."""
         return self.score_with_stances(texts).frames
 
     def score_with_stances(self, texts: Sequence[str]) -> Scored:
-        """Calibrated scores of the frames and of their stances."""
+        """Returns calibrated scores of the frames and of their stances for n paragraphs as submitted."""
         keys = [_key(text) for text in texts]
         logits = np.empty((len(texts), self._columns))
         missing = []
-        for row, found in enumerate(self._known.find(keys)):
-            if found is None:
+        for row, cached in enumerate(self._cache.find(keys)):
+            if cached is None:
                 missing.append(row)
             else:
-                logits[row] = found
+                logits[row] = cached
         if missing:
             computed = self._scorer.logits([texts[row] for row in missing])
             logits[missing] = computed
-            self._known.keep([keys[row] for row in missing], computed)
+            self._cache.store([keys[row] for row in missing], computed)
         return self._scored(logits)
 
     def score_and_explain(self, texts: Sequence[str]) -> tuple[Scored, list[tuple[FrameExplanation, ...]]]:
-        """Scores and, for each paragraph, the explanation of each frame."""
+        """Returns scores and, for each paragraph, the explanation of each frame."""
         logits, explanations = self._scorer.explain(texts)
         return self._scored(logits), explanations
 
     def known_share(self, text: str) -> float:
-        """Which share of the words of a text occurred in training; 0 where that cannot be told."""
+        """Returns the share of the words of a text that occurred in training; 0 where that is unknown."""
         return self._scorer.known_share(text)
 
     @property
@@ -82,27 +86,19 @@ class FrameModel:
 
     def _scored(self, logits: NDArray[np.float64]) -> Scored:
         frames = len(self.card.frames)
-        voices = logits[:, frames:].reshape(len(logits), frames, len(self.card.stances))
-        return Scored(sigmoid(logits[:, :frames]), _softmax(voices))
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the last axis, which may be empty."""
-    if not logits.shape[-1]:
-        return logits
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+        stances = logits[:, frames:].reshape(len(logits), frames, len(self.card.stances))
+        return Scored(sigmoid(logits[:, :frames]), softmax(stances))
 
 
 def _key(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-class _Memory:
-    """The log-odds of the paragraphs scored last, by a digest of their text."""
+class _Cache:
+    """The log-odds of the most recently scored paragraphs, by a digest of their text."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._logits: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -110,9 +106,9 @@ class _Memory:
         with self._lock:
             return [self._logits.get(key) for key in keys]
 
-    def keep(self, keys: Sequence[bytes], logits: NDArray[np.float64]) -> None:
+    def store(self, keys: Sequence[bytes], logits: NDArray[np.float64]) -> None:
         with self._lock:
             for key, row in zip(keys, logits, strict=True):
                 self._logits[key] = row.copy()
-            while len(self._logits) > self._most:
+            while len(self._logits) > self._capacity:
                 self._logits.popitem(last=False)

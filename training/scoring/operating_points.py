@@ -1,7 +1,8 @@
 """Operating points: where a score becomes a decision, and where the service says "uncertain" instead.
 
-Each point has a threshold a frame, and bounds on two errors that hold by split conformal prediction conditional on the
-true label (Vovk 2012, "Conditional validity of inductive conformal predictors"; the binary case of Mondrian sets):
+Each point has a threshold per frame, and bounds on two errors. The bounds hold by split conformal prediction
+conditional on the true label (Vovk 2012, "Conditional validity of inductive conformal predictors"; the binary case of
+Mondrian sets):
 
 * missed: of the paragraphs that carry the frame, at most `max_missed` are called absent;
 * false alarm: of the paragraphs that do not carry it, at most `max_false_alarm` are called present.
@@ -21,8 +22,8 @@ OperatingPoint = Literal["balanced", "high_precision", "high_recall"]
 OPERATING_POINTS: tuple[OperatingPoint, ...] = get_args(OperatingPoint)
 Decision = Literal["present", "absent", "uncertain"]
 
+# The precision that `high_precision` aims at and the recall that `high_recall` aims at.
 TARGET = 0.9
-"""Precision that `high_precision` asks for, recall that `high_recall` asks for."""
 
 _FEWEST_CALLED = 10
 
@@ -32,9 +33,9 @@ MAX_FALSE_ALARM: dict[OperatingPoint, float] = {"balanced": 0.1, "high_precision
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How scores of one frame become decisions at one operating point.
+    """How the scores of a frame become decisions at an operating point.
 
-    present from `present_from` up, absent below `absent_below`, uncertain between. `threshold` is None where no
+    Present from `present_from` up, absent below `absent_below`, uncertain between. `threshold` is None where no
     threshold reaches the point's target: then nothing is called present (`present_from` is None) at high_precision.
     """
 
@@ -47,33 +48,34 @@ class Cut:
     recall: float | None
 
     def decide(self, score: float) -> Decision:
+        """Returns the decision on a score."""
         if self.present_from is not None and score >= self.present_from:
             return "present"
         return "absent" if score < self.absent_below else "uncertain"
 
 
 def decide(scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
-    """The decision on each of n scores (n,)."""
-    words = np.where(scores < cut.absent_below, "absent", "uncertain")
+    """Returns the decision on each of n scores (n,)."""
+    decisions = np.where(scores < cut.absent_below, "absent", "uncertain")
     if cut.present_from is not None:
-        words[scores >= cut.present_from] = "present"
-    return words.tolist()  # type: ignore[no-any-return]
+        decisions[scores >= cut.present_from] = "present"
+    return decisions.tolist()  # type: ignore[no-any-return]
 
 
 def fixed_cut(threshold: float) -> Cut:
-    """A caller's own threshold: nothing is uncertain, and no bound is claimed."""
+    """Returns the cut at a caller's own threshold: nothing is uncertain, and no bound is claimed."""
     return Cut(threshold, threshold, threshold, 1.0, 1.0, None, None)
 
 
 def above_threshold(scores: NDArray[np.float64], cuts: Sequence[Cut]) -> NDArray[np.bool_]:
-    """Whether scores (n, k) reach the thresholds of k cuts: decisions in two, as figures like F1 need them."""
+    """Whether scores (n, k) reach the thresholds of k cuts: decisions without "uncertain", as F1 needs them."""
     return scores >= np.array([np.inf if cut.threshold is None else cut.threshold for cut in cuts])
 
 
 def fit_cuts(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> dict[OperatingPoint, Cut]:
-    """The cuts of one frame from scores (n,) of sources left out and their gold labels (n,).
+    """Fits the cuts of a frame to scores (n,) of sources left out and their gold labels (n,).
 
-    Thresholds never cross: precise is at least balanced, which is at least high recall.
+    Thresholds never cross: high_precision >= balanced >= high_recall.
     """
     balanced = best_f1_threshold(scores, target)
     precise, recalling = _precise_threshold(scores, target), _recalling_threshold(scores, target)
@@ -106,38 +108,38 @@ def _cut(point: OperatingPoint, threshold: float | None, scores: NDArray[np.floa
 
 
 def _highest_absent(carrying: NDArray[np.float64], error: float) -> float:
-    """Score below which at most `error` of carrying paragraphs fall; 0 where too few are known to promise it."""
+    """Score below which at most `error` of the carrying paragraphs fall; 0 where there are too few to promise it."""
     rank = int(np.floor(error * (len(carrying) + 1)))
     return float(np.sort(carrying)[rank - 1]) if rank >= 1 else 0.0
 
 
 def _lowest_present(lacking: NDArray[np.float64], error: float) -> float:
-    """Score from which at most `error` of lacking paragraphs lie; above 1 where too few are known to promise it."""
+    """Score from which at most `error` of the lacking paragraphs lie; above 1 where there are too few to promise it."""
     rank = int(np.floor(error * (len(lacking) + 1)))
     return float(np.nextafter(np.sort(lacking)[-rank], 2.0)) if rank >= 1 else 2.0
 
 
 def best_f1_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float:
-    """The threshold of the highest F1 for calibrated scores (n,): half of that F1.
+    """Returns the threshold of the highest F1 for calibrated scores (n,): half of that F1.
 
-    Lipton, Elkan and Naryanaswamy (2014), "Optimal thresholding of classifiers to maximize F1 measure". As good on
-    sources left out as the threshold with the highest F1 of the sample, and far steadier from one frame to the next.
+    Lipton, Elkan and Naryanaswamy (2014), "Optimal thresholding of classifiers to maximize F1 measure". On sources left
+    out it is as good as the threshold with the highest F1 in the sample, and far steadier from frame to frame.
     """
     _, hits, chosen = _ranked(scores, target)
     return float((2 * hits / (chosen + target.sum())).max() / 2)
 
 
 def _recalling_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float:
-    """The highest threshold whose recall reaches the target."""
+    """Returns the highest threshold at which recall reaches the target."""
     ranked, hits, _ = _ranked(scores, target)
     reached = np.flatnonzero(hits >= TARGET * target.sum())
     return _between(ranked, int(reached[0]))
 
 
 def _precise_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float | None:
-    """The lowest threshold whose precision reaches the target; None where none does.
+    """Returns the lowest threshold at which precision reaches the target; None where no threshold does.
 
-    A handful of lucky paragraphs is no evidence of precision: at least ten must be called.
+    A handful of lucky paragraphs is not evidence of precision: at least ten must be called.
     """
     ranked, hits, chosen = _ranked(scores, target)
     reached = np.flatnonzero((hits >= TARGET * chosen) & (chosen >= _FEWEST_CALLED))
@@ -147,12 +149,12 @@ def _precise_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -
 def _ranked(
     scores: NDArray[np.float64], target: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct scores from high to low, and of the paragraphs down to each: the carrying ones, and all."""
+    """Returns distinct scores from high to low and, down to each, the number of carrying and of all paragraphs."""
     ranked, first = np.unique(-scores, return_inverse=True)
     return -ranked, np.cumsum(np.bincount(first, target)).astype(np.int64), np.cumsum(np.bincount(first))
 
 
 def _between(ranked: NDArray[np.float64], place: int) -> float:
-    """Half way between a score and the next lower one, so that rounding cannot move the paragraph across."""
+    """Half way between a score and the next lower score, so that rounding cannot move the paragraph across."""
     below = ranked[place + 1] if place + 1 < len(ranked) else 0.0
     return float((ranked[place] + below) / 2)

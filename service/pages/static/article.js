@@ -1,18 +1,18 @@
-// The article view: moving the operating point decides anew from the scores, in the page.
-import { save, written } from "./data.js";
+// An article with its framing: another operating point decides again from the scores, without the server.
+import { download, embedded } from "./data.js";
 
-const cuts = written("cuts");
+const thresholds = embedded("thresholds");
 const decisions = ["present", "uncertain", "absent"];
 
 function decide(frame, score, point) {
-  const cut = cuts?.[point]?.[frame];
-  if (!cut) return null;
-  const [presentFrom, absentBelow] = cut;
+  const pair = thresholds?.[point]?.[frame];
+  if (!pair) return null;
+  const [presentFrom, absentBelow] = pair;
   if (presentFrom !== null && score >= presentFrom) return "present";
   return score < absentBelow ? "absent" : "uncertain";
 }
 
-function set(chip, decision) {
+function setDecision(chip, decision) {
   chip.classList.remove(...decisions);
   chip.classList.add(decision);
   chip.querySelector(".decision").textContent = decision;
@@ -24,40 +24,45 @@ function shade(section) {
   const strongest = present.sort((a, b) => b.dataset.score - a.dataset.score)[0];
   section.className = "paragraph";
   if (strongest) section.classList.add("shaded", [...strongest.classList].find((name) => name.startsWith("frame-")));
-  const told = new Set(chips.filter((chip) => !chip.classList.contains("absent")).map((chip) => chip.dataset.frame));
-  for (const mark of section.querySelectorAll(".evidence")) mark.classList.toggle("quiet", !told.has(mark.dataset.frame));
+  const notAbsent = chips.filter((chip) => !chip.classList.contains("absent")).map((chip) => chip.dataset.frame);
+  for (const mark of section.querySelectorAll(".evidence")) {
+    mark.classList.toggle("quiet", !notAbsent.includes(mark.dataset.frame));
+  }
 }
 
-function apply(point) {
+function moveTo(point) {
   const sections = [...document.querySelectorAll(".paragraph")];
-  const found = {};
+  const decisionsByFrame = {};
   for (const section of sections) {
     for (const chip of section.querySelectorAll(".chip")) {
       const decision = decide(chip.dataset.frame, Number(chip.dataset.score), point);
-      if (decision) set(chip, decision);
-      (found[chip.dataset.frame] ??= new Set()).add(decision);
+      if (decision) setDecision(chip, decision);
+      (decisionsByFrame[chip.dataset.frame] ??= new Set()).add(decision);
     }
     shade(section);
   }
-  // The roll-up rule of the service: present where any paragraph is, else uncertain where any is.
+  // The roll-up rule of the service: present if any paragraph is, else uncertain if any paragraph is.
   for (const chip of document.querySelectorAll("[data-summary] .chip")) {
-    const all = found[chip.dataset.frame];
-    if (all && !all.has(null)) set(chip, decisions.find((decision) => all.has(decision)));
+    const decided = decisionsByFrame[chip.dataset.frame];
+    if (decided && !decided.has(null)) setDecision(chip, decisions.find((decision) => decided.has(decision)));
   }
 }
 
 for (const section of document.querySelectorAll(".paragraph")) shade(section);
-document.querySelector("[data-points]")?.addEventListener("change", (event) => apply(event.target.value));
+document.querySelector("[data-points]")?.addEventListener("change", (event) => moveTo(event.target.value));
 
 document.querySelector("[data-export]")?.addEventListener("click", () => {
-  const answer = written("answer");
-  save(`${answer.id || "framing"}.json`, JSON.stringify(answer, null, 1), "application/json");
+  const answer = embedded("answer");
+  download(`${answer.id || "framing"}.json`, JSON.stringify(answer, null, 1), "application/json");
 });
-// With a large codebook the frames that are there would drown among those that are not.
-const absent = document.querySelector("[data-show-absent]");
-if (absent) {
-  const follow = () => document.body.classList.toggle("few-chips", !absent.checked);
-  absent.addEventListener("change", follow);
-  follow();
+
+// With a large codebook, absent frames are hidden: there are many of them.
+const showAbsent = document.querySelector("[data-show-absent]");
+if (showAbsent) {
+  const apply = () => document.body.classList.toggle("few-chips", !showAbsent.checked);
+  showAbsent.addEventListener("change", apply);
+  apply();
 }
+
+// After a form was sent, keyboard and screen reader continue at the result.
 document.getElementById("result")?.focus();

@@ -1,8 +1,8 @@
-// Draws each chart of the page: its Vega-Lite specification from the server, its rows from the API.
-import { ask, save, written } from "./data.js";
+// Draws each chart of the page from its Vega-Lite specification and the rows that the API returns for it.
+import { download, embedded, request } from "./data.js";
 
-const MOST_FRAMES = 8;
-const titles = written("frames") || {};
+const MAX_FRAMES = 8;
+const titles = embedded("titles") || {};
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 const percent = (share) => (share === null || share === undefined ? "" : `${(100 * share).toFixed(1)}%`);
@@ -26,58 +26,58 @@ function pairRows(answer) {
   });
 }
 
-// Whose voice: the frames beside each other, or with one frame chosen its outlets.
-function voiceRows(answer) {
-  const one = distinct(answer.rows, "frame") === 1;
+// Stances by frame; if a single frame is chosen, by outlet.
+function stanceRows(answer) {
+  const singleFrame = distinct(answer.rows, "frame") === 1;
   return answer.rows.filter((row) => row.stances).flatMap((row) => {
     const title = titles[row.frame] || row.frame;
-    const who = one ? row.outlet || "no outlet" : title;
+    const who = singleFrame ? row.outlet || "no outlet" : title;
     const facts = { title, who, count: row.count };
-    return Object.entries(row.stances).map(([stance, found], place) => ({ ...facts, stance, place, ...found }));
+    return Object.entries(row.stances).map(([stance, figures], place) => ({ ...facts, stance, place, ...figures }));
   });
 }
 
-// With a large codebook, the frames that are there most.
+// With a large codebook, only the most frequent frames are drawn.
 function mostFrequent(rows) {
   const totals = new Map();
   for (const row of rows) totals.set(row.title, (totals.get(row.title) || 0) + (row.count ?? row.paragraphs ?? 0));
-  if (totals.size <= MOST_FRAMES) return [rows, ""];
-  const kept = new Set([...totals].sort((a, b) => b[1] - a[1]).slice(0, MOST_FRAMES).map(([title]) => title));
-  const shown = rows.filter((row) => kept.has(row.title) && (!row.other_title || kept.has(row.other_title)));
-  return [shown, `The ${MOST_FRAMES} most frequent of ${totals.size} frames; choose a frame above for another. `];
+  if (totals.size <= MAX_FRAMES) return [rows, ""];
+  const frequent = new Set([...totals].sort((a, b) => b[1] - a[1]).slice(0, MAX_FRAMES).map(([title]) => title));
+  const shown = rows.filter((row) => frequent.has(row.title) && (!row.other_title || frequent.has(row.other_title)));
+  return [shown, `The ${MAX_FRAMES} most frequent of ${totals.size} frames; choose a frame above for another. `];
 }
 
-function note(answer, rows, shares, first) {
-  if (!rows.length) return "There is nothing in this selection.";
-  const notes = [first];
-  if (answer.unscored_articles) notes.push(`${answer.unscored_articles} articles are not scored by this model yet.`);
+function note(answer, rows, shares, limits) {
+  if (!rows.length) return "No article passes these filters.";
+  const notes = [limits];
+  if (answer.unscored_articles) notes.push(`${answer.unscored_articles} articles have not been scored by the current model yet.`);
   if (shares === "corrected") {
     const missing = answer.rows.filter((row) => row.corrected_share === null);
     const borrowed = answer.rows.filter((row) => row.correction === "borrowed").length;
-    const needed = Math.max(0, ...missing.map((row) => row.codes_needed || 0));
+    const needed = Math.max(0, ...missing.map((row) => row.annotations_needed || 0));
     if (missing.length) {
-      notes.push(`${missing.length} of ${answer.rows.length} points have too few codes and are not drawn; up to ` +
-        `${needed} more coded ${answer.unit}s each would give them an interval of ${100 * answer.width} points.`);
+      notes.push(`${missing.length} of ${answer.rows.length} points have too few annotations and are not drawn. With up ` +
+        `to ${needed} more coded ${answer.unit}s, each would have an interval of ${100 * answer.width} percentage points.`);
     }
     if (borrowed) {
-      notes.push(`${borrowed} of ${answer.rows.length} points have too few codes of their own and borrow those of the ` +
-        "whole selection, as if a score meant the same everywhere.");
+      notes.push(`${borrowed} of ${answer.rows.length} points have too few annotations and borrow those of all points, ` +
+        "which assumes that a score means the same everywhere.");
     }
   } else if (shares === "raw") {
-    notes.push("Raw shares: the classifier's errors are in them, and no interval tells how large they are.");
+    notes.push("Raw shares contain the errors of the model, and have no interval that shows their size.");
   }
-  const weak = [...new Set(answer.rows?.filter((row) => row.tier === "C").map((row) => titles[row.frame] || row.frame))];
-  if (weak.length) notes.push(`Tier C, a hint at most: ${weak.join(", ")}.`);
+  const weak = [...new Set(answer.rows?.filter((row) => row.reliability_tier === "C").map((row) => titles[row.frame] || row.frame))];
+  if (weak.length) notes.push(`Reliability tier C, a hint only: ${weak.join(", ")}.`);
   return notes.join(" ").trim();
 }
 
 const COLUMNS = {
-  prevalence: [["period", "Period"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["codes", "Codes"], ["tier", "Tier"]],
-  outlets: [["outlet", "Outlet"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["codes", "Codes"], ["tier", "Tier"]],
+  prevalence: [["period", "Period"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["annotations", "Annotations"], ["reliability_tier", "Reliability tier"]],
+  outlets: [["outlet", "Outlet"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["annotations", "Annotations"], ["reliability_tier", "Reliability tier"]],
   pairs: [["title", "Frame"], ["other_title", "With"], ["paragraphs", "Paragraphs"], ["share", "Share"]],
   reliability: [["title", "Frame"], ["mean_score", "Mean score"], ["share", "Share"], ["paragraphs", "Paragraphs"]],
-  voices: [["who", "Who"], ["stance", "Stance"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["count", "Paragraphs"]],
-  versions: [["version", "Version"], ["how", "Judged on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"]],
+  stances: [["who", "Who"], ["stance", "Stance"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["count", "Paragraphs"]],
+  versions: [["version", "Version"], ["how", "Evaluated on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"]],
 };
 const SHARES = new Set(["share", "low", "high"]);
 
@@ -111,9 +111,9 @@ function colours() {
     probe.style.color = style.getPropertyValue(name);
     return getComputedStyle(probe).color;
   };
-  const found = { ink: colour("--ink"), faint: colour("--faint"), line: colour("--line") };
+  const theme = { ink: colour("--ink"), faint: colour("--faint"), line: colour("--line") };
   probe.remove();
-  return found;
+  return theme;
 }
 
 function config(width) {
@@ -129,18 +129,18 @@ function config(width) {
   };
 }
 
-const READERS = { pairs: pairRows, voices: voiceRows };
+const READERS = { pairs: pairRows, stances: stanceRows };
 
 async function rowsOf(figure) {
   const { chart, source, shares } = figure.dataset;
-  if (source.startsWith("#")) return [written(source.slice(1)), ""];
-  const answer = await ask(source);
+  if (source.startsWith("#")) return [embedded(source.slice(1)), ""];
+  const answer = await request(source);
   const all = READERS[chart] ? READERS[chart](answer) : shareRows(answer, shares);
-  const [rows, first] = mostFrequent(all);
-  return [rows, note(answer, rows, READERS[chart] ? "" : shares, first)];
+  const [rows, limits] = mostFrequent(all);
+  return [rows, note(answer, rows, READERS[chart] ? "" : shares, limits)];
 }
 
-// The legend names the frames that are drawn, not the whole codebook.
+// Limits the legend to the frames that are drawn.
 function trim(encoded, shown) {
   if (Array.isArray(encoded)) return encoded.forEach((part) => trim(part, shown));
   if (!encoded || typeof encoded !== "object") return undefined;
@@ -152,7 +152,7 @@ function trim(encoded, shown) {
   return Object.values(encoded).forEach((part) => trim(part, shown));
 }
 
-// Charts whose rows are no table of the API give the table that is shown.
+// For charts that the API has no CSV for: the table below the chart.
 function tableAsCsv(figure) {
   const lines = [...figure.querySelectorAll(".chart-table tr")].map((line) =>
     [...line.cells].map((cell) => `"${cell.textContent.replaceAll('"', '""').replace(/^([=+\-@])/, "'$1")}"`).join(","),
@@ -164,13 +164,13 @@ const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
 const HEIGHTS = {
   outlets: (rows) => 20 + distinct(rows, "outlet") * (14 + 8 * distinct(rows, "title")),
   pairs: (rows) => 36 * distinct(rows, "title"),
-  voices: (rows) => 20 + 34 * distinct(rows, "who"),
+  stances: (rows) => 20 + 34 * distinct(rows, "who"),
 };
 
 async function draw(figure, rows) {
   const plot = figure.querySelector(".plot");
   const name = figure.dataset.chart;
-  const spec = await ask(`/assets/charts/${name}.json`);
+  const spec = await request(`/assets/charts/${name}.json`);
   trim(spec.layer, new Set(rows.map((row) => row.title)));
   spec.datasets = { rows: rows.filter((row) => !("share" in row) || row.share !== null) };
   if (HEIGHTS[name]) spec.height = HEIGHTS[name](rows);
@@ -179,7 +179,7 @@ async function draw(figure, rows) {
   spec.description = figure.querySelector("h2").textContent;
   if (name === "pairs") delete spec.layer?.[1]?.mark?.color;
   const result = await window.vegaEmbed(plot, spec, {
-    ast: true, // the interpreter: the page's policy forbids code made at run time
+    ast: true, // Vega's interpreter: the content security policy forbids code that is generated at run time
     actions: false,
     renderer: "canvas",
     defaultStyle: false,
@@ -189,19 +189,19 @@ async function draw(figure, rows) {
   for (const button of figure.querySelectorAll("[data-save]")) {
     button.onclick = async () => {
       const { view } = result;
-      if (button.dataset.save === "csv") save(`${name}.csv`, tableAsCsv(figure), "text/csv");
-      else if (button.dataset.save === "png") save(`${name}.png`, await view.toImageURL("png", 2));
-      else save(`${name}.svg`, await view.toSVG(), "image/svg+xml");
+      if (button.dataset.save === "csv") download(`${name}.csv`, tableAsCsv(figure), "text/csv");
+      else if (button.dataset.save === "png") download(`${name}.png`, await view.toImageURL("png", 2));
+      else download(`${name}.svg`, await view.toSVG(), "image/svg+xml");
     };
   }
   figure.dataset.drawn = "true";
 }
 
 async function show(figure) {
-  const told = figure.querySelector(".chart-note");
+  const status = figure.querySelector(".chart-note");
   try {
     const [rows, text] = await rowsOf(figure);
-    told.textContent = text;
+    status.textContent = text;
     fillTable(figure.querySelector(".chart-table .scroll"), figure.dataset.chart, rows);
     if (!rows.some((row) => !("share" in row) || row.share !== null)) {
       figure.dataset.drawn = "empty";
@@ -210,8 +210,8 @@ async function show(figure) {
     await draw(figure, rows);
     dark.addEventListener("change", () => draw(figure, rows));
   } catch (error) {
-    told.textContent = `This chart cannot be shown: ${error.message}`;
-    told.classList.add("problem");
+    status.textContent = `This chart cannot be shown: ${error.message}`;
+    status.classList.add("problem");
     figure.dataset.drawn = "failed";
   }
 }

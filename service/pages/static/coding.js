@@ -1,58 +1,58 @@
-// Coding: the queue, one paragraph at a time. Codes go to an outbox first, so a lost network loses none.
-import { ask, post, written } from "./data.js";
+// The coding queue, a paragraph at a time. Annotations go to an outbox first, so none is lost with the network.
+import { embedded, post, request } from "./data.js";
 
-const stances = written("stances");
+const stances = embedded("stances");
 const root = document.querySelector("[data-coding]");
 const coder = document.querySelector("[data-coder]").dataset.coder;
 const find = (name, where = document) => where.querySelector(`[data-${name}]`);
 const buttons = [...root.querySelectorAll(".frame-button")];
 const OUTBOX = `framing-outbox-${coder}`;
 const RETRY_MS = 3000;
-const FOR_NOW = [401, 403, 408, 429]; // the same code may be taken later: signed in again, or not so fast
+const TEMPORARY = [401, 403, 408, 429]; // accepted later, once the coder has signed in again or waited
 
 let queue = [];
 let chosen = {};
-let history = []; // what was coded here, the last at the end
-const ids = new Map(); // of the codes that the server has, by key; one may be undone before its answer is here
+const history = []; // the paragraphs coded in this page, the latest at the end
+const ids = new Map(); // of the annotations that the server has stored, by key
 let sending = null;
-let again = null;
+let retry = null;
 
 const outbox = {
   all: () => JSON.parse(localStorage.getItem(OUTBOX) || "[]"),
-  keep: (codes) => localStorage.setItem(OUTBOX, JSON.stringify(codes)),
-  add: (code) => outbox.keep([...outbox.all(), code]),
-  take: (key) => outbox.keep(outbox.all().filter((code) => code.key !== key)),
+  replace: (annotations) => localStorage.setItem(OUTBOX, JSON.stringify(annotations)),
+  add: (annotation) => outbox.replace([...outbox.all(), annotation]),
+  remove: (key) => outbox.replace(outbox.all().filter((annotation) => annotation.key !== key)),
 };
 
 const keyOf = (task) => `${task.article_id}:${task.paragraph}`;
 
 function showWaiting(error) {
   const waiting = outbox.all().length;
-  const codes = waiting === 1 ? "1 code waits" : `${waiting} codes wait`;
-  const why = error?.status < 500 ? error.message : "The server cannot be reached.";
-  find("network").textContent = error && waiting ? `${why} ${codes} here and will be sent again.` : "";
+  const annotations = waiting === 1 ? "1 annotation waits" : `${waiting} annotations wait`;
+  const reason = error?.status < 500 ? error.message : "The server cannot be reached.";
+  find("network").textContent = error && waiting ? `${reason} ${annotations} here and will be sent again.` : "";
 }
 
-// One at a time until the outbox is empty: also what was coded while another was under way.
+// Sends the outbox in order until it is empty; annotations that are added during that time are sent too.
 async function send() {
   if (sending) return sending;
   sending = (async () => {
-    for (let [code] = outbox.all(); code; [code] = outbox.all()) {
-      const { key, ...body } = code;
+    for (let [annotation] = outbox.all(); annotation; [annotation] = outbox.all()) {
+      const { key, ...body } = annotation;
       try {
         const { annotations } = await post("/v1/annotations", body);
         ids.set(key, annotations[0].id);
-        outbox.take(key);
+        outbox.remove(key);
         showWaiting(null);
       } catch (error) {
-        if (error.status && error.status < 500 && !FOR_NOW.includes(error.status)) {
-          outbox.take(key); // refused for good, such as a paragraph deleted meanwhile
-          find("network").textContent = `A code was refused: ${error.message}`;
+        if (error.status && error.status < 500 && !TEMPORARY.includes(error.status)) {
+          outbox.remove(key); // rejected for good, for example because the paragraph has been deleted
+          find("network").textContent = `An annotation was rejected: ${error.message}`;
           continue;
         }
         showWaiting(error);
-        clearTimeout(again);
-        again = setTimeout(send, RETRY_MS);
+        clearTimeout(retry);
+        retry = setTimeout(send, RETRY_MS);
         return;
       }
     }
@@ -65,14 +65,14 @@ async function send() {
   return undefined;
 }
 
-// Asks for more; where nothing was left to show, shows what came.
+// Requests more paragraphs, and shows the first of them if no other was left.
 async function fill() {
-  const waiting = new Set(outbox.all().map((code) => code.key));
+  const waiting = new Set(outbox.all().map((annotation) => annotation.key));
   try {
-    const { tasks } = await ask(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&coder=${encodeURIComponent(coder)}`);
+    const { tasks } = await request(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&coder=${encodeURIComponent(coder)}`);
     const wasEmpty = !queue.length;
-    const here = new Set(queue.map(keyOf));
-    queue.push(...tasks.filter((task) => !here.has(keyOf(task)) && !waiting.has(keyOf(task))));
+    const queued = new Set(queue.map(keyOf));
+    queue.push(...tasks.filter((task) => !queued.has(keyOf(task)) && !waiting.has(keyOf(task))));
     if (wasEmpty) show();
   } catch (error) {
     if (!queue.length) find("text").textContent = `The queue cannot be reached: ${error.message}`;
@@ -88,7 +88,7 @@ async function show() {
   find("before").textContent = find("after").textContent = "";
   if (!task) {
     find("where").textContent = "";
-    find("text").textContent = "Nothing is left to code. Store more articles, or come back later.";
+    find("text").textContent = "No paragraph is left to code. Store more articles, or come back later.";
     return;
   }
   find("where").textContent = [task.title, task.outlet].filter(Boolean).join(" · ");
@@ -98,14 +98,14 @@ async function show() {
   const place = article.paragraphs.findIndex((paragraph) => paragraph.index === task.paragraph);
   find("before").textContent = article.paragraphs[place - 1]?.text || "";
   find("after").textContent = article.paragraphs[place + 1]?.text || "";
-  if (root.dataset.guess === "before") showGuess(article.paragraphs[place], "The model says");
+  if (root.dataset.guess === "before") showGuess(article.paragraphs[place], "The model's decisions");
 }
 
-const articleOf = (task) => ask(`/v1/articles/${task.article_id}?explain=false`);
+const articleOf = (task) => request(`/v1/articles/${task.article_id}?explain=false`);
 
 function showGuess(paragraph, lead) {
-  const found = Object.entries(paragraph?.frames || {}).filter(([, frame]) => frame.decision !== "absent");
-  const names = found.map(([key, frame]) => `${nameOf(key)} (${frame.decision}, ${frame.score.toFixed(2)})`);
+  const notAbsent = Object.entries(paragraph?.frames || {}).filter(([, frame]) => frame.decision !== "absent");
+  const names = notAbsent.map(([key, frame]) => `${nameOf(key)} (${frame.decision}, ${frame.score.toFixed(2)})`);
   find("guess-shown").textContent = `${lead}: ${names.join(", ") || "no frame"}.`;
 }
 
@@ -119,14 +119,14 @@ function drawChoices() {
   }
 }
 
-function turn(frame) {
+function nextStance(frame) {
   const next = stances[stances.indexOf(chosen[frame]) + 1];
   if (next) chosen[frame] = next;
   else delete chosen[frame];
   drawChoices();
 }
 
-function code(frames) {
+function annotate(frames) {
   const task = queue.shift();
   if (!task) return;
   const key = keyOf(task);
@@ -142,7 +142,7 @@ function code(frames) {
 
 async function guessOf(task) {
   const article = await articleOf(task).catch(() => null);
-  if (article) showGuess(article.paragraphs.find((paragraph) => paragraph.index === task.paragraph), "The one before, by the model");
+  if (article) showGuess(article.paragraphs.find((paragraph) => paragraph.index === task.paragraph), "The model's decisions on the previous paragraph");
 }
 
 function count(change) {
@@ -153,10 +153,10 @@ function count(change) {
 async function undo() {
   const last = history.pop();
   if (!last) return;
-  await sending;
-  outbox.take(last.key); // where it could not be sent yet
+  await sending; // an annotation that is under way has an id afterwards, by which it can be deleted
+  outbox.remove(last.key); // if it has not been sent yet
   const id = ids.get(last.key);
-  if (id) await ask(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});
+  if (id) await request(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});
   ids.delete(last.key);
   count(-1);
   queue.unshift(last.task);
@@ -169,9 +169,9 @@ function skip() {
   show();
 }
 
-for (const button of buttons) button.addEventListener("click", () => turn(button.dataset.frame));
-find("save", root).addEventListener("click", () => code({ ...chosen }));
-find("none").addEventListener("click", () => code({}));
+for (const button of buttons) button.addEventListener("click", () => nextStance(button.dataset.frame));
+find("save", root).addEventListener("click", () => annotate({ ...chosen }));
+find("none").addEventListener("click", () => annotate({}));
 find("skip").addEventListener("click", skip);
 find("undo").addEventListener("click", undo);
 find("help").addEventListener("click", () => find("dialog").showModal());
@@ -181,14 +181,14 @@ document.addEventListener("keydown", (event) => {
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
   const onControl = /^(BUTTON|SUMMARY|A)$/.test(event.target.tagName);
   const actions = {
-    Enter: () => !onControl && code({ ...chosen }),
-    n: () => code({}),
+    Enter: () => !onControl && annotate({ ...chosen }),
+    n: () => annotate({}),
     s: skip,
     u: undo,
     "?": () => find("dialog").showModal(),
   };
   if (/^[1-9]$/.test(event.key)) {
-    if (buttons[event.key - 1]) turn(buttons[event.key - 1].dataset.frame);
+    if (buttons[event.key - 1]) nextStance(buttons[event.key - 1].dataset.frame);
   } else if (actions[event.key]) {
     if (event.key === "Enter" && onControl) return;
     event.preventDefault();

@@ -1,13 +1,13 @@
-// "Correct this": a code for a paragraph of the article, given in place.
-import { post, rememberName, written } from "./data.js";
+// Forms below the paragraphs of an article, in which coders annotate them.
+import { embedded, post, rememberName } from "./data.js";
 
-const article = written("answer").id;
-const titles = written("frames");
+const article = embedded("answer").id;
+const titles = embedded("titles");
 
-function line(code) {
+function listItem(annotation) {
   const item = document.createElement("li");
-  item.append(`${code.coder}: `);
-  const frames = Object.entries(code.frames);
+  item.append(`${annotation.coder}: `);
+  const frames = Object.entries(annotation.frames);
   for (const [frame, stance] of frames) {
     const tag = document.createElement("span");
     tag.className = "tag";
@@ -26,7 +26,7 @@ for (const form of document.querySelectorAll("[data-correct]")) {
     const status = form.querySelector(".form-status");
     const frames = {};
     for (const select of form.querySelectorAll("select")) if (select.value) frames[select.name] = select.value;
-    const code = {
+    const annotation = {
       coder: form.elements.coder.value.trim(),
       article_id: article,
       paragraph: Number(section.dataset.paragraph),
@@ -34,10 +34,10 @@ for (const form of document.querySelectorAll("[data-correct]")) {
       note: form.elements.note.value,
     };
     try {
-      const { annotations } = await post("/v1/annotations", code);
-      const list = section.querySelector(".codes");
-      for (const old of [...list.children]) if (old.textContent.trim().startsWith(`${code.coder}:`)) old.remove();
-      list.append(line(annotations[0]));
+      const { annotations } = await post("/v1/annotations", annotation);
+      const list = section.querySelector(".annotations");
+      for (const previous of [...list.children]) if (previous.textContent.trim().startsWith(`${annotation.coder}:`)) previous.remove();
+      list.append(listItem(annotations[0]));
       status.textContent = "Saved.";
     } catch (error) {
       status.textContent = `Not saved: ${error.message}`;

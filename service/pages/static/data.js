@@ -1,11 +1,11 @@
-// What the server wrote into the page, and requests to its API.
+// Data that the server embedded in the page, requests to its API, and downloads.
 
-export function written(id) {
+export function embedded(id) {
   const element = document.getElementById(id);
   return element ? JSON.parse(element.textContent) : null;
 }
 
-export async function ask(address, options = {}) {
+export async function request(address, options = {}) {
   const answer = await fetch(address, {
     ...options,
     headers: options.body ? { "Content-Type": "application/json" } : {},
@@ -19,9 +19,9 @@ export async function ask(address, options = {}) {
   return answer.status === 204 ? null : answer.json();
 }
 
-export const post = (address, body) => ask(address, { method: "POST", body: JSON.stringify(body) });
+export const post = (address, body) => request(address, { method: "POST", body: JSON.stringify(body) });
 
-export function save(name, content, type) {
+export function download(name, content, type) {
   const link = document.createElement("a");
   link.href = content.startsWith("data:") ? content : URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
@@ -29,11 +29,11 @@ export function save(name, content, type) {
   if (link.href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// The name that somebody gave once is offered again.
+// Fills in the name that was entered the last time.
 export function rememberName(inputs) {
-  const known = localStorage.getItem("framing-name") || "";
+  const name = localStorage.getItem("framing-name") || "";
   for (const input of inputs) {
-    if (!input.value) input.value = known;
+    if (!input.value) input.value = name;
     input.addEventListener("change", () => localStorage.setItem("framing-name", input.value.trim()));
   }
 }

@@ -1,8 +1,8 @@
-// Training runs with live progress; promoting and rolling back with a reason.
-import { ask, post, rememberName } from "./data.js";
+// Training runs with live progress; promotions and rollbacks with a reason.
+import { post, rememberName, request } from "./data.js";
 
 const panel = document.querySelector("[data-run]");
-const steps = { snapshot: "Collecting codes", check: "Checking", train: "Training", label_diff: "Comparing decisions", promote: "Deciding" };
+const steps = { snapshot: "Collecting annotations", check: "Checking the annotations", train: "Training", label_diff: "Comparing decisions", promote: "Deciding" };
 
 function follow(identifier) {
   panel.hidden = false;
@@ -52,5 +52,5 @@ for (const form of document.querySelectorAll("[data-rollback]")) {
 }
 rememberName(document.querySelectorAll('input[name="by"]'));
 
-const { training_runs: runs } = await ask("/v1/training-runs?limit=1");
+const { training_runs: runs } = await request("/v1/training-runs?limit=1");
 if (runs[0] && ["queued", "running"].includes(runs[0].state)) follow(runs[0].id);

@@ -1,4 +1,4 @@
-"""Runs the migrations inside the transaction that `Database.migrate` began."""
+"""Runs the migrations in the transaction that `Database.migrate` has begun."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""How SQLite and PostgreSQL are opened, written and shared."""
+"""Opening SQLite and PostgreSQL, transactions, and writing many rows at once."""

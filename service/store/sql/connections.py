@@ -1,41 +1,37 @@
-"""How connections to SQLite and to PostgreSQL are made, and how each lets one writer at a time do its work.
+"""Connections to SQLite and PostgreSQL. Both allow a single write transaction at a time.
 
-SQLite runs in WAL mode with `synchronous=FULL`, so that what was acknowledged survives a power cut, and through
-pysqlite3, because SQLite before 3.51.3 can corrupt a WAL file that two connections write (the WAL-reset bug).
+SQLite runs in WAL mode with `synchronous=FULL`, so that committed data survives a power cut. The driver is pysqlite3,
+because SQLite before 3.51.3 can corrupt a WAL file that two connections write (the WAL-reset bug).
 
-PostgreSQL is spoken to by psycopg 3. A transaction that writes takes an advisory lock first: the sums of a day are rows
-that every writer changes, so writers would wait for each other there, or deadlock, in any case. Speed comes from many
-articles in one transaction (see service/articles/ingest.py).
+The driver for PostgreSQL is psycopg 3. A transaction that writes first takes an advisory lock: all writers change the
+rows of the daily sums, so without the lock they would wait for each other there, or deadlock. Throughput comes from
+storing many articles per transaction (see service/articles/ingest.py).
 """
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
-from labels.errors import FramingError
+from service.errors import DatabaseError
 
+# Execution option of a connection whose transaction will write.
 WRITES = "framing_write"
-"""Execution option of a connection whose transaction will write."""
 
 _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _BUSY_SECONDS = 15
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "mmap_size=0")
-# Any number does, as long as nobody else in the database uses it.
+# Arbitrary numbers that no other program in the same database should use.
 _WRITERS_LOCK = 0x6672616D
 _WORKERS_LOCK = _WRITERS_LOCK + 1
 
 
-class DatabaseError(FramingError):
-    """The database cannot be used."""
-
-
 def sqlite_engine(url: URL) -> Engine:
-    """SQLite with transactions that begin when we say so."""
+    """An engine for SQLite that begins transactions explicitly, so that writers can take the lock at once."""
     engine = _bare_sqlite_engine(url)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver would begin transactions late and read-only
+        connection.isolation_level = None  # else the driver begins transactions late and read-only
         _set_pragmas(connection)
 
     @event.listens_for(engine, "begin")
@@ -48,7 +44,7 @@ def sqlite_engine(url: URL) -> Engine:
 
 
 def plain_sqlite_engine(url: URL) -> Engine:
-    """SQLite for a library that begins its transactions itself."""
+    """An engine for SQLite, for a library that begins transactions itself."""
     engine = _bare_sqlite_engine(url)
 
     @event.listens_for(engine, "connect")
@@ -76,7 +72,7 @@ def _bare_sqlite_engine(url: URL) -> Engine:
 
 
 def plain_postgresql_engine(url: URL) -> Engine:
-    """PostgreSQL, for anybody."""
+    """An engine for PostgreSQL without the lock for writers, for a library that begins transactions itself."""
     return create_engine(
         url,
         pool_pre_ping=True,
@@ -85,7 +81,7 @@ def plain_postgresql_engine(url: URL) -> Engine:
 
 
 def postgresql_engine(url: URL) -> Engine:
-    """PostgreSQL with one writer at a time."""
+    """An engine for PostgreSQL that allows a single write transaction at a time."""
     engine = plain_postgresql_engine(url)
 
     @event.listens_for(engine, "begin")
@@ -97,5 +93,14 @@ def postgresql_engine(url: URL) -> Engine:
 
 
 def try_workers_lock(connection: Connection) -> bool:
-    """Takes the lock of the one worker for as long as the connection to PostgreSQL lives; False where it is taken."""
+    """Takes the worker's lock until the connection to PostgreSQL is closed; False if another process has it."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_WORKERS_LOCK})").scalar_one())
+
+
+def workers_lock_is_held(connection: Connection) -> bool:
+    """Whether a worker, of any host, holds the lock in this database of PostgreSQL."""
+    query = text(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = 0"
+        " AND objid = :key AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
+    return bool(connection.execute(query, {"key": _WORKERS_LOCK}).scalar_one())

@@ -1,76 +1,86 @@
-"""One database, SQLite or PostgreSQL: transactions and migrations."""
+"""The database, SQLite or PostgreSQL: transactions and migrations."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from service.errors import DatabaseError
 from service.store.sql import connections
-from service.store.sql.connections import DatabaseError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["NEWEST_REVISION", "Database", "DatabaseError", "alembic_config", "database_url"]
-
+# The migration that this version needs; a test compares it with the newest in the folder.
 NEWEST_REVISION = "0006"
-"""The migration that this program needs; a test holds it to the newest in the folder."""
 
 _WITH_TEXT = ("articles", "annotations", "idempotency_keys")
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def database_url(url: str) -> URL:
-    """The URL with the driver that this program uses; raises `DatabaseError` for another kind of database."""
+    """Parses a URL and sets the driver that this program uses; raises `DatabaseError` for other kinds of databases."""
     try:
-        found = make_url(url)
+        parsed = make_url(url)
     except ArgumentError as error:
         raise DatabaseError("The database URL cannot be read; write postgresql://user:password@host/name.") from error
-    backend = found.get_backend_name()
+    backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
-        return found.set(drivername="postgresql+psycopg")
+        return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise DatabaseError(f"The database must be SQLite or PostgreSQL, not {backend}.")
-    return found
+    return parsed
 
 
 class Database:
-    """Opens connections; `read` and `write` are the only ways to a transaction."""
+    """Opens transactions, either with `read` or with `write`.
+
+    `write` opens a write transaction, which is committed at the end and rolled back on any error. Only a single write
+    transaction is open at a time; others wait for it.
+    """
+
+    write: Callable[[], AbstractContextManager[Connection]]
 
     def __init__(self, url: str) -> None:
         self.url = database_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = (connections.sqlite_engine if self.is_sqlite else connections.postgresql_engine)(self.url)
-        # SQLite gives one state to a transaction by itself.
+        self.write = self.engine.execution_options(**{connections.WRITES: True}).begin
+        # A transaction in SQLite always sees a single state of the database.
         self._read_options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection in a read transaction: one state of the database throughout."""
+        """A connection in a read transaction, which sees a single state of the database."""
         with self.engine.connect().execution_options(**self._read_options) as connection, connection.begin():
             yield connection
 
+    @classmethod
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction, committed at the end and rolled back on any error; one at a time."""
-        with self.engine.connect().execution_options(**{connections.WRITES: True}) as connection, connection.begin():
-            yield connection
+    def opened(cls, url: str) -> Iterator["Database"]:
+        """A migrated database for the duration of a command."""
+        database = cls(url)
+        database.migrate()
+        try:
+            yield database
+        finally:
+            database.close()
 
     def ping(self) -> None:
         """Raises `DatabaseError` unless the database answers and has the tables that this version needs."""
         try:
             with self.read() as connection:
-                found = _revision(connection)
+                revision = _revision(connection)
         except DBAPIError as error:
             raise DatabaseError("The database cannot be reached.") from error
-        if found != NEWEST_REVISION:
+        if revision != NEWEST_REVISION:
             raise DatabaseError("The database was not migrated: start the service once.")
 
     def migrate(self) -> None:
-        """Brings the tables up to date; a database that is newer than this program is refused untouched."""
+        """Brings the tables up to date; raises `DatabaseError` for a newer database and leaves it unchanged."""
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -81,22 +91,23 @@ class Database:
             raise DatabaseError(f"The database cannot be opened: {str(error.orig).strip()}.") from error
 
     def copy_to(self, path: Path, progress: Callable[[float], None]) -> None:
-        """A copy of SQLite's file as of one moment, while others read and write (SQLite's own backup)."""
+        """Copies SQLite's file in a consistent state, while others read and write (SQLite's backup API)."""
         from pysqlite3 import dbapi2  # noqa: PLC0415 - PostgreSQL does not need it
 
         copy = dbapi2.connect(str(path))
         try:
             with self.engine.connect() as connection:
                 source: Any = connection.connection.driver_connection
-                # All pages at once: in steps it would begin anew with every write.
+                # All pages at once: in steps, the backup would restart after every write.
                 source.backup(copy, progress=lambda _status, left, total: progress(1 - left / max(total, 1)))
         finally:
             copy.close()
 
-    def scrub(self, *, thoroughly: bool = False) -> None:
-        """Overwrites what was deleted: SQLite zeroes it, once its log is emptied; PostgreSQL writes the tables anew.
+    def overwrite_deleted(self, *, thoroughly: bool = False) -> None:
+        """Overwrites deleted rows in the files of the database.
 
-        The latter locks them meanwhile, so it is done only where asked for `thoroughly`.
+        SQLite zeroes deleted rows; emptying its log removes the last copies. PostgreSQL has to rewrite the tables,
+        which locks them for as long, so it does that only with `thoroughly`.
         """
         if self.is_sqlite:
             with self.engine.connect() as connection:
@@ -107,10 +118,11 @@ class Database:
                     connection.exec_driver_sql(f"VACUUM (FULL) {table}")
 
     def separate_engine(self) -> Engine:
-        """An engine for a library that begins its transactions itself, on the same database."""
+        """A second engine on the same database, for a library that begins transactions itself."""
         return (connections.plain_sqlite_engine if self.is_sqlite else connections.plain_postgresql_engine)(self.url)
 
     def close(self) -> None:
+        """Closes all connections."""
         self.engine.dispose()
 
 
@@ -122,17 +134,19 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - eleven MiB that only a migration needs
+    from alembic import command  # noqa: PLC0415 - 11 MiB that only a migration needs
     from alembic.util import CommandError  # noqa: PLC0415
 
     try:
         command.upgrade(alembic_config(connection), "head")
     except CommandError as error:
-        raise DatabaseError("The database belongs to another version of this program, probably a newer one.") from error
+        raise DatabaseError(
+            "The database belongs to another version of this program, which is probably newer."
+        ) from error
 
 
 def alembic_config(connection: Connection) -> "Config":
-    """How Alembic finds the migrations, to be run on an open connection."""
+    """The configuration with which Alembic runs the migrations on an open connection."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()

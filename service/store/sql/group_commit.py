@@ -1,8 +1,9 @@
-"""Group commit: what several threads want to write at the same moment becomes one transaction, synced once.
+"""Group commit: items that several threads write at the same time share a transaction, which is synced once.
 
-The first thread that waits writes for all that have put something by then; of those that put something meanwhile, the
-first that waits writes next (as databases do it themselves for commits of several connections, where writers need not
-take turns). A thread may do something else between putting and waiting, while others write for it.
+The first thread that waits for its result becomes the leader and writes all items that are waiting. Of the threads
+whose items arrived during that transaction, the first that waits leads the next. (Databases do the same for the commits
+of several connections, but here write transactions have to take turns.) A thread may do other work between `put` and
+`result`, while others write its item.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,10 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """What one thread has put, and what became of it."""
+    """An item that a thread has put, and its result or error.
+
+    `turn` is set when the item is done, or when the thread, which is waiting, has to lead.
+    """
 
     item: Any
     result: Any = None
@@ -28,11 +32,10 @@ class Ticket:
     done: bool = False
     awaited: bool = False
     turn: Event = field(default_factory=Event)
-    """Set once it is done, or its thread, which waits for it, is to write for all."""
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Writes items of many threads in as few transactions as it can; `do` writes some of them and answers in order."""
+    """Writes the items of many threads in few transactions; `do` writes a group and returns the results in order."""
 
     def __init__(
         self,
@@ -41,66 +44,66 @@ class GroupCommit(Generic[Item, Result]):
     ) -> None:
         self._write, self._do = write, do
         self._waiting: list[Ticket] = []
-        self._led = False
+        self._has_leader = False
         self._lock = Lock()
 
     def run(self, item: Item) -> Result:
-        """What `do` answers for the item, once it is durable; raises what kept it from being written."""
+        """Writes the item and returns its result once it is durable; raises the error if it cannot be written."""
         return self.result(self.put(item))
 
     def put(self, item: Item) -> Ticket:
-        """Lets others write the item; whoever puts one has to ask for its result."""
+        """Adds an item, which other threads may write; the caller must then call `result`."""
         ticket = Ticket(item)
         with self._lock:
             self._waiting.append(ticket)
         return ticket
 
-    def result(self, mine: Ticket) -> Result:
-        """As `run`, of what was put before."""
+    def result(self, ticket: Ticket) -> Result:
+        """Waits for an item that was put, like `run`."""
         with self._lock:
-            mine.awaited = True
-            leads = not mine.done and not self._led
-            self._led = self._led or leads
+            ticket.awaited = True
+            leads = not ticket.done and not self._has_leader
+            self._has_leader = self._has_leader or leads
         if not leads:
-            # Not for a lock: what is done would wait for it behind the next group.
-            mine.turn.wait()
-        if not mine.done:
+            # An event, not a lock: threads whose items are done would wait for the lock behind the next group.
+            ticket.turn.wait()
+        if not ticket.done:
             self._lead()
-        if mine.error is not None:
-            raise mine.error
-        return mine.result  # type: ignore[no-any-return]
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result  # type: ignore[no-any-return]
 
     def _lead(self) -> None:
-        """Writes all that was put, and lets the first that waits for what came meanwhile lead."""
+        """Writes all waiting items, and makes the first thread that waits for a newer item the next leader."""
         with self._lock:
             group, self._waiting = self._waiting, []
         self._write_all(group)
         with self._lock:
-            following = [one for one in self._waiting if one.awaited][:1]
-            self._led = bool(following)
-        for one in following + group:
-            one.turn.set()
+            following = [ticket for ticket in self._waiting if ticket.awaited][:1]
+            self._has_leader = bool(following)
+        for ticket in following + group:
+            ticket.turn.set()
 
     def _write_all(self, group: list[Ticket]) -> None:
         try:
             with self._write() as connection:
-                results = self._do(connection, [one.item for one in group])
-            for one, result in zip(group, results, strict=True):
-                one.result = result
+                results = self._do(connection, [ticket.item for ticket in group])
+            for ticket, result in zip(group, results, strict=True):
+                ticket.result = result
         except BaseException as error:  # noqa: BLE001 - each thread raises it
-            if len(group) > 1 and _of_one(error):
-                for one in group:
-                    self._write_all([one])
+            if len(group) > 1 and _is_fault_of_an_item(error):
+                for ticket in group:
+                    self._write_all([ticket])
                 return
-            for one in group:
-                one.error = error
+            for ticket in group:
+                ticket.error = error
         finally:
-            for one in group:
-                one.done = True
+            for ticket in group:
+                ticket.done = True
 
 
-def _of_one(error: BaseException) -> bool:
-    """Whether one item is at fault, and not the database, which would fail for each again."""
+def _is_fault_of_an_item(error: BaseException) -> bool:
+    """Whether an item caused the error; if the database did, writing the items separately would fail again."""
     if isinstance(error, SQLAlchemyError):
         return isinstance(error, DataError | IntegrityError)
     return isinstance(error, Exception)

@@ -1,7 +1,7 @@
-"""Many rows at once, handed to the driver as they are: SQLAlchemy would look at each.
+"""Inserts many rows at once. They go straight to the driver, because SQLAlchemy would process each row.
 
-PostgreSQL gets all rows of all tables in one statement, as JSON: each round trip is a wait, and gives the lock of the
-interpreter to others meanwhile. The statement is the same for any number of rows, so it is prepared once.
+PostgreSQL receives all rows of all tables in a single statement, as JSON: a round trip costs a wait, during which other
+threads take the interpreter's lock. The statement does not depend on the number of rows, so it is prepared once.
 """
 
 import json
@@ -16,9 +16,11 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    DateTime,
     Dialect,
     String,
     Table,
+    TypeDecorator,
     any_,
     bindparam,
     func,
@@ -30,17 +32,30 @@ from sqlalchemy.dialects import postgresql, sqlite
 _SQLITE: Dialect = sqlite.dialect()
 _POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
+# Rows with a value for every column of their table, in its order.
 Rows: TypeAlias = Iterable[Sequence[Any]]
-"""Rows with a value for every column of their table, in its order."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Points in time, stored as UTC without a zone, so that every database sorts them alike, and read as UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def insert_all(connection: Connection, rows: Mapping[Table, Rows]) -> None:
-    """Inserts rows into several tables, in the order given; into PostgreSQL by one statement, in one round trip."""
+    """Inserts rows into several tables, in the order of the mapping; in PostgreSQL in a single round trip."""
     _send(connection, rows, sums=False)
 
 
 def add_to_sums(connection: Connection, rows: Mapping[Table, Rows]) -> None:
-    """As `insert_all`, but adds a row to that of the same key where there is one; all columns outside it are sums."""
+    """Like `insert_all`, but adds to the stored row of the same key if it exists; other columns must be numbers."""
     _send(connection, rows, sums=True)
 
 
@@ -65,7 +80,7 @@ def _getter(table: Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 
 
 def new_numbers(connection: Connection, count: int, *tables: Table) -> list[Sequence[int]]:
-    """Numbers for so many rows of each of the tables, which number their rows, in a transaction that writes."""
+    """Reserves `count` row numbers in each of the tables; needs a transaction that writes."""
     if connection.dialect.name == "postgresql":
         drawn = connection.execute(_next(tables), {"count": count}).all()
         return [[row[place] for row in drawn] for place in range(len(tables))]
@@ -84,10 +99,11 @@ def _newest(tables: tuple[Table, ...]) -> Any:
     return select(*(select(func.max(table.c.number)).scalar_subquery() for table in tables))
 
 
-def one_of(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[bool]:
-    """Whether a column has one of the values of a list, which is given as a parameter.
+def in_list(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[bool]:
+    """The condition that a column has a value of the list that is passed as `parameter`.
 
-    To PostgreSQL as an array, so that the statement is the same for any number; SQLite would read all rows for one.
+    PostgreSQL takes the list as an array, so that the statement is the same for any length. SQLite would not use the
+    index for an array.
     """
     if dialect == "postgresql":
         return column == any_(bindparam(parameter, type_=ARRAY(column.type)))
@@ -95,24 +111,24 @@ def one_of(column: Column[Any], parameter: str, dialect: str) -> ColumnElement[b
 
 
 def _as_stored(rows: list[Sequence[Any]], table: Table) -> list[Sequence[Any]]:
-    """The rows as SQLite's driver takes them, for columns of a kind that it does not know."""
-    made = _makers(table)
-    if not made:
+    """Converts values of types that SQLite's driver does not know."""
+    converters = _converters(table)
+    if not converters:
         return rows
-    found: list[Sequence[Any]] = []
+    converted: list[Sequence[Any]] = []
     for row in rows:
         values = list(row)
-        for place, make in made:
-            values[place] = make(values[place])
-        found.append(tuple(values))
-    return found
+        for place, convert in converters:
+            values[place] = convert(values[place])
+        converted.append(tuple(values))
+    return converted
 
 
 @cache
-def _makers(table: Table) -> list[tuple[int, Callable[[Any], Any]]]:
-    """Places of columns whose values SQLAlchemy makes others of, and how; plain texts and numbers it leaves alone."""
-    kinds = [column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE) for column in table.columns]
-    return [(place, make) for place, make in enumerate(kinds) if make is not None]
+def _converters(table: Table) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Places of the columns whose values SQLAlchemy converts, with the conversion; texts and numbers need none."""
+    processors = [column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE) for column in table.columns]
+    return [(place, convert) for place, convert in enumerate(processors) if convert is not None]
 
 
 @cache
@@ -122,7 +138,7 @@ def _statement(table: Table, sums: bool) -> str:
 
 @cache
 def _statement_for_all(tables: tuple[Table, ...], sums: bool) -> str:
-    """Each table's rows are a JSON array; foreign keys are looked at when all are there."""
+    """A statement that takes the rows of each table as a JSON array; foreign keys are checked after all inserts."""
     parts = [f"into_{table.name} AS ({_insertion(table, _selection(table), sums=sums)})" for table in tables]
     return f"WITH {', '.join(parts)} SELECT"
 
@@ -148,12 +164,12 @@ def _from_json(place: int, column: Column[Any]) -> str:
         return f"decode(r->>{place}, 'hex')"
     if kind == "JSON":
         return f"(r->{place})::json"
-    # A cast to VARCHAR(n) would cut what is too long without a word.
+    # A cast to VARCHAR(n) would silently cut texts that are too long.
     return f"r->>{place}" if isinstance(column.type, String) else f"(r->>{place})::{kind}"
 
 
 def _as_text(value: Any) -> str:
-    """Values that JSON does not know."""
+    """Encodes values that JSON cannot represent."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat()
     return value.isoformat() if isinstance(value, date) else bytes(value).hex()

@@ -1,0 +1,1 @@
+"""How good the scores are: what writes docs/quality.md and docs/retraining-curve.md."""

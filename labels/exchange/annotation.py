@@ -1,0 +1,55 @@
+"""The annotation that all formats exchange: a coder's decision on a paragraph, with its text and metadata."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labels.annotations import Stance
+
+# The coder of an annotation in a file that does not name its coders; whoever imports the file has to name them.
+UNKNOWN_CODER = ""
+
+METADATA = (
+    "source",
+    "article_id",
+    "paragraph",
+    "note",
+    "selection",
+    "inclusion_probability",
+    "codebook_version",
+    "created_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangedAnnotation:
+    """The frames that a coder marked in a paragraph, with the text and the origin of both.
+
+    `selection` is random, uncertain or chosen; `inclusion_probability` is above 0 and at most 1.
+    """
+
+    coder: str
+    text: str
+    source: str
+    frames: Mapping[str, Stance]
+    article_id: str | None = None
+    paragraph: int | None = None
+    note: str = ""
+    selection: str = "chosen"
+    inclusion_probability: float | None = None
+    codebook_version: int | None = None
+    created_at: str | None = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The fields that most formats carry as metadata."""
+        return {name: getattr(self, name) for name in METADATA}
+
+
+def by_paragraph(annotations: Sequence[ExchangedAnnotation]) -> list[list[ExchangedAnnotation]]:
+    """Groups the annotations by paragraph, in order of appearance."""
+    paragraphs: dict[tuple[str | None, int | None, str, str], list[ExchangedAnnotation]] = {}
+    for annotation in annotations:
+        key = annotation.article_id, annotation.paragraph, annotation.source, annotation.text
+        paragraphs.setdefault(key, []).append(annotation)
+    return list(paragraphs.values())

@@ -1,0 +1,79 @@
+"""The codebook and the agreement of coders in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.console import add_columns, optional, out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labels.agreement import FrameAgreement
+    from labels.codebook import Codebook
+    from service.schemas.annotations import AgreementAnswer, AgreementFigures
+
+_AGREEMENT_HEAD = ("Frame", "Alpha", "95% interval", "Reading", "Percent agreement", "Paragraphs")
+
+
+def show_codebook(codebook: Codebook) -> None:
+    """Shows the frames with their definitions."""
+    out.print(f"[bold]{codebook.name}[/bold], version {codebook.version}\n")
+    for frame in codebook.frames:
+        out.print(Text(f"{frame.title} ({frame.key})", f"bold {frame.colour}"))
+        out.print(frame.definition, markup=False)
+        for entry in frame.include:
+            out.print(f"  + {entry}", markup=False)
+        for entry in frame.exclude:
+            out.print(f"  - {entry}", markup=False)
+        out.print()
+
+
+def show_agreement(results: Sequence[FrameAgreement]) -> None:
+    """Shows the agreement on each frame of the corpus."""
+    table = Table(title="Agreement between coders (without adjudicators)")
+    head = ("Frame", "Krippendorff's alpha", "95% interval", "Reading", "Percent agreement", "Coders", "Paragraphs")
+    add_columns(table, head)
+    for result in results:
+        table.add_row(
+            result.frame,
+            optional(result.alpha),
+            f"{result.interval[0]:.3f}–{result.interval[1]:.3f}" if result.interval else "–",
+            result.reading,
+            _percent(result.percent),
+            str(result.coders),
+            str(result.paragraphs),
+        )
+    out.print(table)
+
+
+def show_stored_agreement(answer: AgreementAnswer) -> None:
+    """Shows the agreement of all coders and of each pair, and the disagreements."""
+    _show_figures("All coders", answer.frames)
+    _show_figures("Stance, all coders", answer.stance)
+    for pair in answer.pairs:
+        _show_figures(" and ".join(pair.coders), pair.frames)
+    for disagreement in answer.disagreements:
+        decisions = "; ".join(
+            f"{coder}: {', '.join(frames) or 'none'}" for coder, frames in disagreement.annotations.items()
+        )
+        state = f"settled by {disagreement.settled_by}" if disagreement.settled_by else "open"
+        out.print(Text(f"{state} · {decisions}", "bold"))
+        out.print(Text(f"  {disagreement.text}"))
+
+
+def _show_figures(title: str, figures: Sequence[AgreementFigures]) -> None:
+    table = Table(title=f"{title} · Krippendorff's alpha")
+    add_columns(table, _AGREEMENT_HEAD)
+    for row in figures:
+        interval = f"{row.interval[0]:.2f}–{row.interval[1]:.2f}" if row.interval else "–"
+        percent = _percent(row.percent)
+        table.add_row(row.frame, optional(row.alpha), interval, row.reading, percent, str(row.paragraphs))
+    out.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"

@@ -1,0 +1,76 @@
+"""Scored articles in the terminal: frames, paragraphs with their evidence, and the summary of a bulk job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.console import add_columns, out
+
+if TYPE_CHECKING:
+    from service.bulk.job import Summary
+    from service.schemas.articles import Classified, ParagraphAnswer
+
+_STYLE = {"present": "bold green", "uncertain": "yellow", "absent": "dim"}
+_SHOWN_EVIDENCE = 5
+
+
+def show_classified(name: str, answer: Classified, titles: dict[str, str]) -> None:
+    """Shows an article: its frames, then each paragraph with its evidence underlined.
+
+    `titles` has the title of each frame by its key.
+    """
+    table = Table(title=f"{name} · model {answer.model.version} · {answer.language} · {answer.operating_point}")
+    add_columns(table, ("Frame", "Article", "Score", "Share", "Paragraphs"))
+    for key, frame in answer.article.frames.items():
+        table.add_row(
+            titles.get(key, key),
+            Text(frame.decision, _STYLE[frame.decision]),
+            f"{frame.score:.2f}",
+            f"{frame.share:.0%}",
+            str(frame.paragraphs),
+        )
+    out.print(table)
+    for paragraph in answer.paragraphs:
+        out.print(_paragraph(paragraph, titles))
+    for piece in answer.skipped:
+        out.print(Text(f"   skipped ({piece['reason']}): {piece['text']}", "dim"))
+    out.print()
+
+
+def _paragraph(paragraph: ParagraphAnswer, titles: dict[str, str]) -> Text:
+    text = Text(f"{paragraph['index']:>3} ")
+    text.append_text(_underlined(paragraph))
+    for key, frame in paragraph["frames"].items():
+        if frame["decision"] != "absent":
+            text.append(f"\n     {titles.get(key, key)}: ", "bold")
+            text.append(f"{frame['decision']} {frame['score']:.2f}", _STYLE[frame["decision"]])
+            if "stance" in frame:
+                text.append(f", {frame['stance']}")
+            words = [f"{span['text']} {span['weight']:+.2f}" for span in frame.get("evidence", [])[:_SHOWN_EVIDENCE]]
+            text.append(f"  {', '.join(words)}", "dim")
+    return text
+
+
+def _underlined(paragraph: ParagraphAnswer) -> Text:
+    """The text of a paragraph, with the words underlined that speak for a frame that is present."""
+    text = Text(paragraph["text"])
+    for frame in paragraph["frames"].values():
+        if frame["decision"] == "present":
+            for span in frame.get("evidence", [])[:_SHOWN_EVIDENCE]:
+                if span["weight"] > 0:
+                    start, end = span["start"] - paragraph["start"], span["end"] - paragraph["start"]
+                    text.stylize("underline bold", start, end)
+    return text
+
+
+def show_bulk(summary: Summary) -> None:
+    reused = f" {summary.files_reused:,} files were there from an earlier run." if summary.files_reused else ""
+    out.print(
+        f"Scored {summary.paragraphs:,} paragraphs of {summary.articles:,} articles into {summary.output}; "
+        f"{summary.problems:,} articles could not be scored (see the column problem).{reused}",
+        markup=False,
+        soft_wrap=True,
+    )

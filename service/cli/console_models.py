@@ -1,0 +1,105 @@
+"""Models and their evaluation in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.console import add_columns, optional, out, show_table
+from training.reports.tables import (
+    BASELINES_HEAD,
+    FIGURES_HEAD,
+    STANCES_HEAD,
+    baselines_rows,
+    figure_text,
+    figures_rows,
+    stances_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.schemas.models import ModelList
+    from training.evaluation import Evaluation
+    from training.registry.promotions import Promotion
+    from training.reports.evaluate import EvaluationReport
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Shows the figures of each frame, then macro and micro."""
+    table = Table(title=f"{evaluation.how}: {evaluation.paragraphs:,} paragraphs of {evaluation.articles:,} articles")
+    add_columns(table, FIGURES_HEAD)
+    for number, row in enumerate(figures_rows(evaluation), 1):
+        table.add_row(*row, end_section=number == len(evaluation.frames))
+    out.print(table)
+
+
+def show_report(report: EvaluationReport) -> None:
+    """Shows a whole evaluation of the pipeline."""
+    show_evaluation(report.left_out)
+    if report.held_out:
+        show_evaluation(report.held_out)
+    if report.stances:
+        title = f"Stances of frames that are present, {report.stances.overall.how}"
+        show_table(title, STANCES_HEAD, stances_rows(report.stances))
+    show_table(
+        f"Baselines on the same paragraphs as '{report.left_out.how}'",
+        BASELINES_HEAD,
+        baselines_rows(report.baselines_left_out, report.left_out),
+    )
+    _show_reliability(report.left_out)
+    show_table(
+        "Macro F1 on each source, by models that never saw it",
+        ("Source", "Paragraphs", "Macro F1"),
+        [(source.source, str(source.paragraphs), figure_text(source.macro_f1)) for source in report.by_source],
+    )
+    show_table(
+        "Learning curve: macro F1 on the held-out articles",
+        ("Paragraphs trained on", "Mean", "Range"),
+        [(f"{p.paragraphs:,}", f"{p.macro_f1:.2f}", f"{p.lowest:.2f}–{p.highest:.2f}") for p in report.learning_curve],
+    )
+
+
+def _show_reliability(evaluation: Evaluation) -> None:
+    table = Table(title="Reliability: paragraphs by score, and the share of them that carries the frame")
+    add_columns(table, ("Frame", "Score", "Paragraphs", "Mean score", "Share"))
+    for figures in evaluation.frames:
+        for row in figures.reliability:
+            table.add_row(
+                figures.frame,
+                f"{row.low:.1f}–{row.high:.1f}",
+                str(row.paragraphs),
+                f"{row.mean_score:.2f}",
+                f"{row.share:.2f}",
+            )
+        table.add_section()
+    out.print(table)
+
+
+def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
+    """Shows the versions with their figures, and the history of promotions."""
+    table = Table(title="Models")
+    head = ("Version", "", "Trained", "Paragraphs", "Macro F1, sources left out", "Macro F1, held out", "Note")
+    add_columns(table, head)
+    for model in models.models:
+        held_out = model.held_out.macro_f1 if model.held_out else None
+        table.add_row(
+            model.version,
+            Text("champion", "bold green") if model.champion else "",
+            f"{model.created_at:%Y-%m-%d %H:%M}",
+            str(model.paragraphs),
+            optional(model.left_out.macro_f1.value),
+            optional(held_out.value if held_out else None),
+            model.note,
+        )
+    for damaged in models.damaged:
+        table.add_row(damaged.version, Text("damaged", "bold red"), "", "", "", "", damaged.fault)
+    out.print(table)
+    for promotion in history:
+        out.print(
+            f"{promotion.number:>4}  {promotion.at[:19]}  {promotion.action} {promotion.version} "
+            f"by {promotion.by}: {promotion.reason}",
+            markup=False,
+        )

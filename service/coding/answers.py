@@ -1,0 +1,45 @@
+"""Annotations and the codebook as answers of the API."""
+
+from labels.codebook import Codebook
+from service.schemas.annotations import AnnotationAnswer, CodebookAnswer, FrameAnswer
+from service.store.annotations import StoredAnnotation
+
+
+def annotation_answer(stored: StoredAnnotation) -> AnnotationAnswer:
+    """A stored annotation as the API returns it."""
+    annotation = stored.annotation
+    return AnnotationAnswer(
+        id=stored.id,
+        coder=annotation.coder,
+        role=annotation.role,
+        article_id=annotation.unit.article_id,
+        paragraph=annotation.unit.paragraph,
+        text=annotation.unit.text,
+        source=annotation.unit.source,
+        frames=dict(annotation.frames),
+        note=annotation.note,
+        codebook_version=annotation.codebook_version,
+        selection=annotation.selection,
+        inclusion_probability=annotation.inclusion_probability,
+        created_at=stored.created_at,
+        replaced_at=stored.replaced_at,
+    )
+
+
+def codebook_answer(codebook: Codebook) -> CodebookAnswer:
+    """The codebook as the API returns it."""
+    return CodebookAnswer(
+        name=codebook.name,
+        version=codebook.version,
+        frames=[
+            FrameAnswer(
+                key=frame.key,
+                title=frame.title,
+                definition=frame.definition,
+                include=list(frame.include),
+                exclude=list(frame.exclude),
+                colour=frame.colour,
+            )
+            for frame in codebook.frames
+        ],
+    )

@@ -1,0 +1,102 @@
+"""The record of a training run: its row in the database and its snapshot beside the models."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from labels.annotations import CodedParagraph, read_corpus, write_corpus
+from labels.codebook import Codebook
+from labels.errors import FramingError
+from service.store import training_runs
+from service.store.sql.database import Database
+from training.registry.storage import Storage
+
+STEPS = ("snapshot", "check", "train", "label_diff", "promote")
+_REPORT_SECONDS = 0.25
+_PARTS_OF_TRAINING = ("leave", "fit", "evaluate")
+_SNAPSHOT = "snapshot.jsonl"
+_STORED_ARTICLES = "stored-articles.json"
+
+
+class RunCancelledError(FramingError):
+    """Somebody cancelled the run."""
+
+    # With a default, because DBOS stores the error of a step and makes it again from its arguments.
+    def __init__(self, detail: str = "The run was cancelled.") -> None:
+        super().__init__(detail)
+
+
+class RunRecord:
+    """Reads and changes the record of a run.
+
+    The snapshot lies in the storage of the models, where the workers of all hosts can read it.
+    """
+
+    def __init__(self, run: str, database: Database, storage: Storage) -> None:
+        self.run = run
+        self._database = database
+        self._storage = storage
+        self._folder = f"runs/{run}"
+
+    def read(self) -> training_runs.TrainingRun:
+        with self._database.read() as connection:
+            return training_runs.require(connection, self.run)
+
+    def change(self, line: str, **values: Any) -> None:
+        """Sets columns of the run and adds a line to its log."""
+        with self._database.write() as connection:
+            training_runs.change(connection, self.run, line=line, **values)
+
+    def report(self, step: str, share: float, line: str | None = None) -> None:
+        """Records that `share` of a step is done, from 0 to 1."""
+        progress = (STEPS.index(step) + share) / len(STEPS)
+        with self._database.write() as connection:
+            training_runs.change(connection, self.run, line=line, step=step, progress=progress)
+
+    def training_progress(self) -> Callable[[str, float], None]:
+        """A callback of a training: reports a few times per second, and raises `RunCancelledError` to stop it."""
+        reported = 0.0
+
+        def report(part: str, share: float) -> None:
+            nonlocal reported
+            if time.monotonic() - reported > _REPORT_SECONDS:
+                reported = time.monotonic()
+                place = next((n for n, name in enumerate(_PARTS_OF_TRAINING) if part.startswith(name)), 0)
+                self.report("train", (place + share) / len(_PARTS_OF_TRAINING))
+                self.stop_if_cancelled()
+
+        return report
+
+    def stop_if_cancelled(self) -> None:
+        """Raises `RunCancelledError` if somebody cancelled the run."""
+        if self.read().cancel_requested:
+            raise RunCancelledError
+
+    def end(self, state: training_runs.State, line: str, error: str | None = None) -> None:
+        """Ends the run and deletes its snapshot, because that holds text."""
+        with self._database.write() as connection:
+            training_runs.finish(connection, self.run, state, line=line, error=error)
+        self._storage.delete(self._folder)
+
+    def write_snapshot(self, paragraphs: tuple[CodedParagraph, ...], stored_articles: list[str]) -> None:
+        """Writes the paragraphs, and the ids of those of their articles that are stored.
+
+        The ids are written now, because an article may be purged before the model is registered.
+        """
+        self._storage.write(f"{self._folder}/{_STORED_ARTICLES}", json.dumps(stored_articles).encode())
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / _SNAPSHOT
+            write_corpus(paragraphs, file)
+            self._storage.write(f"{self._folder}/{_SNAPSHOT}", file.read_bytes())
+
+    def read_snapshot(self, codebook: Codebook) -> tuple[CodedParagraph, ...]:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / _SNAPSHOT
+            file.write_bytes(self._storage.read(f"{self._folder}/{_SNAPSHOT}"))
+            return read_corpus(file, codebook)
+
+    def read_stored_articles(self) -> tuple[str, ...]:
+        return tuple(json.loads(self._storage.read(f"{self._folder}/{_STORED_ARTICLES}")))

@@ -1,0 +1,1 @@
+"""What several tests, and the benchmarks, share: a subject per module."""

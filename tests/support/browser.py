@@ -1,0 +1,40 @@
+"""Chromium for the tests of the pages and for `make screenshots`."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("FRAMING_TESTS_REQUIRE_BROWSER"),
+    reason="Chromium is not installed (apt-get install chromium)",
+)
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> "Iterator[Browser]":
+    """Runs the system's browser without a window; it can reach this machine only."""
+    from playwright.sync_api import sync_playwright  # takes 0.25 s, which most test processes do not need
+
+    with sync_playwright() as playwright:
+        rules = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_FLAGS, f"--host-resolver-rules={rules}"])
+        yield browser
+        browser.close()

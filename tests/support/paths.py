@@ -1,0 +1,7 @@
+"""Where things are."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Third-party data that the repository does not contain. Tests that need it are skipped where it is missing.
+SHARED = ROOT.parent / "shared"

@@ -1,0 +1,41 @@
+"""The structure of the code stays within bounds: what a newcomer reads is small, named and in plain English."""
+
+import pytest
+
+from tests.support import house
+
+
+def test_a_post_runs_through_at_most_24_modules(models_folder):
+    modules = house.modules_of_a_post(models_folder.parent)
+    assert "service.routes.articles" in modules
+    assert len(modules) <= 24, modules
+
+
+def test_no_package_has_more_than_18_modules_and_the_service_itself_at_most_8():
+    packages = house.modules_by_package()
+    assert packages["service"] <= 8
+    assert max(packages.values()) <= 18, packages
+
+
+def test_benchmarks_stay_under_3000_lines():
+    assert house.lines_of("benchmarks") <= 3000
+
+
+def test_no_variable_or_function_is_named_by_a_word_that_says_nothing():
+    assert list(house.names_with_such_words()) == []
+
+
+@pytest.mark.parametrize("word", house.WORDS)
+def test_words_of_the_old_dialect_are_rare(word):
+    assert house.words_per_thousand_lines()[word] <= 3
+
+
+def test_all_words_of_the_old_dialect_together_are_rare():
+    assert sum(house.words_per_thousand_lines().values()) <= 3
+
+
+@pytest.mark.parametrize("module", ["service.articles.answers", "service.bulk.job", "service.coding.annotate"])
+def test_what_the_service_does_loads_no_web_framework(module):
+    own, _ = house.loaded_by(module)
+    assert module in own
+    assert not house.loads(module, "fastapi")

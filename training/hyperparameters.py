@@ -1,0 +1,49 @@
+"""The hyperparameters of the pipeline: their defaults, bounds and descriptions. Requests and settings derive from them.
+
+Servers read this module, so it imports nothing of scikit-learn.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Gt, Le
+
+_Weight: TypeAlias = Annotated[float, Ge(0), Le(10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """What may be tuned. Requests and settings are checked against these bounds; the dataclass itself checks nothing.
+
+    `regularisation` is scikit-learn's C. `contrast` is the power of the log-ratio that scales columns (see
+    `training.pipeline`). For `forms`, `concepts` and `contrast`, 0 turns the effect off. A model of `characters` above
+    1 cannot be compiled.
+    """
+
+    regularisation: Annotated[float, Gt(0), Le(1000)] = field(
+        default=5.0, metadata={"description": "A larger one fits the annotations closer."}
+    )
+    min_df: Annotated[int, Ge(1), Le(100)] = field(
+        default=1, metadata={"description": "Fewest paragraphs that a word must occur in."}
+    )
+    ngrams: Annotated[int, Ge(1), Le(3)] = field(
+        default=1, metadata={"description": "Longest run of words that counts as one term."}
+    )
+    characters: Annotated[int, Ge(0), Le(8)] = field(
+        default=0,
+        metadata={
+            "description": "Longest run of characters that counts; 0 or 1: none. With such a model has no evidence."
+        },
+    )
+    forms: _Weight = field(
+        default=0.7, metadata={"description": "How much words share with the other forms of the same word."}
+    )
+    concepts: _Weight = field(
+        default=0.4, metadata={"description": "How much words share with those of their concept."}
+    )
+    contrast: _Weight = field(default=0.2, metadata={"description": "How much it counts that a word occurs unevenly."})
+    names: bool = field(default=False, metadata={"description": "Whether proper names are learned too."})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The hyperparameters by name, as the model card stores them."""
+        return asdict(self)

@@ -1,0 +1,95 @@
+"""The model card: everything known about a model version besides its coefficients.
+
+Training writes it, scoring reads frames and thresholds off it, the registry stores it and reports print it.
+"""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version as library_version
+from typing import Any
+
+from labels.annotations import Stance
+from training.evaluation import Evaluation, StanceFigures
+from training.promotion import Verdict
+from training.scoring.operating_points import Cut, OperatingPoint
+
+# A frame with fewer training paragraphs that carry it gets a warning.
+FEW_CARRYING = 30
+
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
+
+
+def current_libraries() -> dict[str, str]:
+    """Returns the installed versions of Python and of the libraries that a stored pipeline depends on."""
+    return {"python": platform.python_version(), **{name: library_version(name) for name in _LIBRARIES}}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What the model was trained on. `carrying` counts the training paragraphs that carry each frame."""
+
+    digest: str
+    paragraphs: int
+    articles: int
+    sources: tuple[str, ...]
+    held_out_articles: int
+    unsettled: int
+    carrying: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Facts about a model version. The registry fills in `version` and the digests of the files."""
+
+    created_at: str
+    codebook_name: str
+    codebook_version: int
+    # Key and title of each frame, in the order of the pipeline's columns.
+    frames: Mapping[str, str]
+    languages: tuple[str, ...]
+    data: DataFacts
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    # Slope and offset per frame, already folded into the pipeline: calibrated = slope · uncalibrated + offset.
+    calibration: Mapping[str, tuple[float, float]]
+    cuts: Mapping[OperatingPoint, Mapping[str, Cut]]
+    left_out: Evaluation
+    held_out: Evaluation | None
+    baselines: tuple[Evaluation, ...]
+    # Krippendorff's alpha per frame, None where it is undefined.
+    agreement: Mapping[str, float | None]
+    # The stances that the model distinguishes, in the order of their columns; empty for a model without stances.
+    stances: tuple[Stance, ...] = ()
+    stances_left_out: StanceFigures | None = None
+    # The comparison with the champion of the time; None for a model that was trained outside a training run.
+    verdict: Verdict | None = None
+    # The training run that made the model, so that a resumed run recognises its own model.
+    run: str = ""
+    # Ids of the stored articles whose annotations were used, so that a purged article can be traced.
+    stored_articles: tuple[str, ...] = ()
+    note: str = ""
+    libraries: Mapping[str, str] = field(default_factory=current_libraries)
+    version: str = ""
+    pipeline_sha256: str = ""
+    # Digest of the compiled form, which services score with; empty where they unpickle the pipeline.
+    scorer_sha256: str = ""
+
+    @property
+    def frame_keys(self) -> tuple[str, ...]:
+        """Keys of the frames, in the order of the pipeline's columns."""
+        return tuple(self.frames)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each frame that was learned from too few paragraphs to be trusted."""
+        return tuple(
+            f"'{frame}' was learned from {count} paragraphs that carry it; below {FEW_CARRYING} its scores and its "
+            "figures are little better than guesses. Code more of them before you rely on it."
+            for frame, count in self.data.carrying.items()
+            if count < FEW_CARRYING
+        )
+
+    def registered(self, version: str, pipeline_sha256: str, scorer_sha256: str) -> "ModelCard":
+        """Returns the card of the model once it is stored as a version, with the digests of its files."""
+        return replace(self, version=version, pipeline_sha256=pipeline_sha256, scorer_sha256=scorer_sha256)

@@ -1,0 +1,64 @@
+"""The files of a model version: their names, the compiled form, and unpickling a pipeline."""
+
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from training.errors import ModelFileError, RegistryError
+from training.model_card import ModelCard, current_libraries
+from training.scoring.compilation import TOLERANCE, agrees, compile_pipeline
+from training.scoring.compiled import CompiledScorer
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.json"
+
+_MUST_MATCH = ("scikit-learn", "numpy")
+
+
+def compiled_form(pipeline: "Pipeline", frames: int) -> bytes:
+    """Returns the file of the compiled form of a pipeline with `frames` frames; empty where it cannot be compiled.
+
+    Raises `RegistryError` where the compiled form scores differently from the pipeline.
+    """
+    scorer = compile_pipeline(pipeline, frames)
+    if scorer is None:
+        return b""
+    content = scorer.to_bytes()
+    if not agrees(CompiledScorer.from_bytes(content), pipeline):
+        raise RegistryError(
+            f"The compiled form of this model scores otherwise than its pipeline by more than {TOLERANCE:g}, so it was "
+            "not registered."
+        )
+    return content
+
+
+def unpickle_pipeline(content: bytes, card: ModelCard) -> "Pipeline":
+    """Unpickles a pipeline; the caller has checked its digest. Raises `ModelFileError`."""
+    import joblib  # noqa: PLC0415 - only models without a compiled form need it
+    from sklearn.exceptions import InconsistentVersionWarning  # noqa: PLC0415
+
+    _require_libraries(card)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            pipeline = joblib.load(BytesIO(content))
+            _ = pipeline.predict_proba
+            return pipeline
+    except InconsistentVersionWarning as error:
+        raise ModelFileError(f"Model '{card.version}' was stored by another version of scikit-learn.") from error
+    except Exception as error:  # unpickling a file of another kind may raise anything
+        raise ModelFileError(f"The file of model '{card.version}' holds no pipeline that can be read.") from error
+
+
+def _require_libraries(card: ModelCard) -> None:
+    """Raises `ModelFileError` where a library has another minor version, which may change what a pipeline computes."""
+    here = current_libraries()
+    for name in _MUST_MATCH:
+        stored, installed = card.libraries.get(name, "unknown"), here[name]
+        if stored.split(".")[:2] != installed.split(".")[:2]:
+            raise ModelFileError(
+                f"Model '{card.version}' was trained with {name} {stored} and {installed} is installed: "
+                "train it again or install that version."
+            )
