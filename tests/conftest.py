@@ -48,7 +48,7 @@ def corpus(codebook: Codebook) -> tuple[CodedParagraph, ...]:
 
 @pytest.fixture(scope="session")
 def part_of_the_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty of the articles."""
+    """Seventy of the articles."""
     return write_part_of_the_corpus(tmp_path_factory.mktemp("corpus"))
 
 

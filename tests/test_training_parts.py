@@ -8,12 +8,11 @@ from sklearn.metrics import average_precision_score, f1_score, precision_recall_
 
 from labels.annotations import Annotation, CodedParagraph
 from labels.codebook import Codebook, Frame
-from training.baselines import keyword_decisions, majority_decisions
 from training.calibration import expected_calibration_error, fit_platt, reliability
 from training.cross_validation import assign_folds, leave_out
 from training.dataset import build_dataset, data_digest, is_held_out, require_trainable
 from training.errors import TrainingDataError
-from training.evaluation import evaluate
+from training.evaluation import evaluate, keyword_decisions, majority_decisions
 from training.hyperparameters import Hyperparameters
 from training.pipeline import fit
 from training.scoring.operating_points import MAX_FALSE_ALARM, MAX_MISSED, OPERATING_POINTS, best_f1_threshold, fit_cuts

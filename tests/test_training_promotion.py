@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from training.label_diff import LabelDiff
 from training.promotion import FRAME_MARGIN, compare, first_model_verdict
+from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
 
 FRAMES = ("x", "y")

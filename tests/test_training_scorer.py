@@ -19,8 +19,7 @@ from tests.support.paths import ROOT
 from training.challenger import Challenger
 from training.errors import ModelFileError, RegistryError
 from training.scoring.compilation import agrees, compile_pipeline
-from training.scoring.compiled import CompiledScorer
-from training.scoring.log_odds import sigmoid
+from training.scoring.compiled import CompiledScorer, sigmoid
 
 WORDS = [
     "army",

@@ -159,7 +159,7 @@ def _directions(model: FrameModel, pairs: Sequence[Mapping[str, str]]) -> list[C
 def _moves(model: FrameModel, frame: str, expect: str, pair: Mapping[str, str]) -> bool:
     """Whether the score of the frame, or of the expected stance, moves as expected from `before` to `after`."""
     scored = model.score_with_stances([pair["before"], pair["after"]])
-    column = model.card.frame_keys.index(frame)
+    column = model.frames.index(frame)
     values: Any = scored.frames[:, column]
     if expect in model.card.stances:
         values = scored.stances[:, column, model.card.stances.index(expect)]

@@ -14,7 +14,6 @@ from labels.agreement import agreement
 from labels.annotations import SPECIFIED_STANCES, CodedParagraph, Stance
 from labels.codebook import Codebook
 from labels.language import detect_language
-from training.baselines import evaluate_baselines
 from training.calibration import fit_platt
 from training.cross_validation import (
     LeftOut,
@@ -25,7 +24,7 @@ from training.cross_validation import (
     no_progress,
 )
 from training.dataset import Dataset, build_dataset, data_digest, require_trainable
-from training.evaluation import Evaluation, evaluate
+from training.evaluation import Evaluation, evaluate, evaluate_baselines
 from training.hyperparameters import Hyperparameters
 from training.model_card import DataFacts, ModelCard
 from training.pipeline import fit, fold_in
@@ -158,7 +157,7 @@ def judge(challenger: Challenger, champion: FrameModel | None, judged: Dataset) 
 
 
 def _decisions(model: FrameModel, texts: list[str], frames: Sequence[str]) -> NDArray[np.bool_]:
-    columns = [model.card.frame_keys.index(frame) for frame in frames]
+    columns = [model.frames.index(frame) for frame in frames]
     return above_threshold(model.score(texts)[:, columns], [model.card.cuts["balanced"][frame] for frame in frames])
 
 

@@ -1,15 +1,21 @@
 """A model's decisions against gold labels: precision, recall, F1, average precision, calibration.
 
+Baselines that a model has to beat are evaluated in the same way: the commoner label of each frame, and the codebook's
+keywords.
+
 Intervals are 95% percentile bootstrap intervals over whole articles, because paragraphs of the same article are alike.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labels.codebook import Codebook
 from training.calibration import ReliabilityBin, expected_calibration_error, reliability
+from training.dataset import Dataset
 
 RESAMPLES = 1000
 
@@ -191,3 +197,32 @@ def figure_of(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float6
         return Figure(None, None, None)
     low, high = np.quantile(defined, [0.025, 0.975])
     return Figure(float(value), float(low), float(high))
+
+
+# -- baselines --------------------------------------------------------------------------------------------------------
+
+
+def majority_decisions(training: Dataset, paragraphs: int) -> NDArray[np.bool_]:
+    """Returns the commoner label of each frame for every paragraph: (paragraphs, k)."""
+    return np.tile(training.targets.mean(axis=0) > 0.5, (paragraphs, 1))
+
+
+def keyword_decisions(codebook: Codebook, texts: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Calls a frame wherever any of its keywords occurs as a word: (n, k)."""
+    columns = []
+    for frame in codebook.frames:
+        words = "|".join(re.escape(keyword) for keyword in frame.keywords) or r"(?!)"
+        pattern = re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+        columns.append([bool(pattern.search(text)) for text in texts])
+    return np.array(columns, dtype=bool).T
+
+
+def evaluate_baselines(training: Dataset, judged: Dataset, codebook: Codebook) -> tuple[Evaluation, ...]:
+    """Returns the figures of the baselines on the judged paragraphs; keywords only where the codebook lists some."""
+    candidates = {"majority": majority_decisions(training, len(judged))}
+    if any(frame.keywords for frame in codebook.frames):
+        candidates["keywords"] = keyword_decisions(codebook, judged.texts)
+    return tuple(
+        evaluate(name, judged.frames, decisions.astype(float), decisions, judged.targets, judged.articles)
+        for name, decisions in candidates.items()
+    )

@@ -11,7 +11,7 @@ from labels.codebook import Codebook
 from labels.gold import GoldParagraph, settle
 from training.errors import ValidationDataError
 from training.evaluation import Evaluation, evaluate
-from training.scoring.explanation import FrameExplanation
+from training.scoring.compiled import FrameExplanation
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint, above_threshold
 from training.stances import stance_figures
@@ -54,9 +54,9 @@ def validate(
 
     Raises `ValidationDataError` where model and codebook have different frames, or no paragraph is settled.
     """
-    if model.card.frame_keys != codebook.keys:
+    if model.frames != codebook.keys:
         raise ValidationDataError(
-            f"The model has the frames {', '.join(model.card.frame_keys)}; the codebook has {', '.join(codebook.keys)}."
+            f"The model has the frames {', '.join(model.frames)}; the codebook has {', '.join(codebook.keys)}."
         )
     gold = [settled for settled in settle(paragraphs, codebook) if not settled.unsettled]
     if not gold:

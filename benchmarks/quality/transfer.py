@@ -31,7 +31,7 @@ from training.evaluation import Evaluation, evaluate
 from training.hyperparameters import Hyperparameters
 from training.pipeline import fit, logits
 from training.reports.tables import figure_text
-from training.scoring.log_odds import sigmoid
+from training.scoring.compiled import sigmoid
 from training.scoring.operating_points import above_threshold
 
 SEED = 20260101

@@ -1,4 +1,4 @@
-"""An article of 1,900 paragraphs, with and without helper processes, and small articles beside it.
+"""An article of 1,900 paragraphs, with and without a pool of scoring processes, and small articles beside it.
 
 The server has both cores. A small article has three paragraphs; huge articles are sent without a pause beside it.
 """
@@ -22,7 +22,7 @@ from tests.support.servers import Running, product, running, train
 from training.reports.tables import table
 
 _SIZE, _SMALL, _ARTICLES = 1900, 3, 12
-_HELPERS = {"none": "0", "per core": "2"}
+_PROCESSES = {"none": "0", "per core": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +56,25 @@ def _classify(client: httpx2.Client, body: bytes) -> float:
 
 
 def measure(seconds: float) -> dict[tuple[str, bool], Times]:
-    """Times by helpers and whether evidence was requested."""
+    """Times by scoring processes and whether evidence was requested."""
     texts = list(paragraphs(_SIZE * _ARTICLES))
     times = {}
     with tempfile.TemporaryDirectory() as folder:
         train(Path(folder))
-        for name, helpers in _HELPERS.items():
+        for name, processes in _PROCESSES.items():
             for explain in (False, True):
                 starts = range(0, len(texts), _SIZE)
                 bodies = [_body(texts[start : start + _SIZE], explain=explain) for start in starts]
                 with running(product(Path(folder), scoring_processes=helpers)) as server:
                     small = _body(texts[:_SMALL], explain=explain)
                     times[name, explain] = _times(server, bodies, small, seconds)
-                print(f"huge articles, helpers: {name}, evidence: {explain}", file=sys.stderr)
+                print(f"huge articles, scoring processes: {name}, evidence: {explain}", file=sys.stderr)
     return times
 
 
 def _times(server: Running, bodies: list[bytes], small: bytes, seconds: float) -> Times:
     with httpx2.Client(base_url=server.address, timeout=60) as client:
-        for body in bodies:  # the helpers start during these
+        for body in bodies:  # the pool starts during these
             _classify(client, body)
         huge = statistics.median(_classify(client, body) for body in bodies)
         times = []
@@ -93,7 +93,7 @@ def report(times: dict[tuple[str, bool], Times]) -> str:
     """The ratios, then the times."""
     ratios = [
         [
-            f"a huge article {'with' if explain else 'without'} evidence, with a helper per core",
+            f"a huge article {'with' if explain else 'without'} evidence, with a scoring process per core",
             f"{times['none', explain].huge / times['per core', explain].huge:.2f}× as fast",
         ]
         for explain in (False, True)
@@ -102,5 +102,5 @@ def report(times: dict[tuple[str, bool], Times]) -> str:
         [name, "yes" if explain else "no", f"{of.huge:.0f}", f"{of.p50:.1f}", f"{of.p99:.1f}", f"{of.memory:.0f}"]
         for (name, explain), of in times.items()
     ]
-    head = ["helpers", "evidence", "huge ms", "small beside, p50 ms", "small beside, p99 ms", "memory MiB"]
+    head = ["scoring processes", "evidence", "huge ms", "small beside, p50 ms", "small beside, p99 ms", "memory MiB"]
     return f"{table(['measure', 'result'], ratios)}\n\n{table(head, rows)}"

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from prometheus_client import Counter
 
 from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
@@ -68,7 +71,13 @@ def count_decisions(metrics: Metrics, article: ReadArticle, classification: Clas
         absent = paragraphs - frame.paragraphs - frame.uncertain
         for decision, count in (("present", frame.paragraphs), ("uncertain", frame.uncertain), ("absent", absent)):
             if count:
-                metrics.decisions.labels(key, decision).inc(count)
+                _decision_counter(metrics, key, decision).inc(count)
+
+
+@lru_cache(maxsize=1024)
+def _decision_counter(metrics: Metrics, frame: str, decision: str) -> Counter:
+    """The counter of a frame and decision; to look it up in the metrics takes longer than to count."""
+    return metrics.decisions.labels(frame, decision)
 
 
 def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:

@@ -105,7 +105,7 @@ def run(job: Job, inputs: Sequence[str], executor: Executor, progress: Callable[
 def score_task(job: Job, task: Task) -> Iterator[Progress]:
     """Makes the missing files of a part, and yields the progress of each as soon as it is written."""
     storage, part = storage_at(job.output), task.part
-    columns = columns_of(job.model.card.frame_keys, job.model.card.stances, job.options)
+    columns = columns_of(job.model.frames, job.model.card.stances, job.options)
     for piece in pieces(part, job.columns):
         if piece.number in task.finished:
             deque(piece.records, maxlen=0)  # reads past them

@@ -15,8 +15,9 @@ from service.bulk.records import FACTS, TEXTS, Record
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from service.tabular import Column
+from training.scoring.classification import decide
 from training.scoring.frame_model import FrameModel
-from training.scoring.operating_points import OperatingPoint, decide
+from training.scoring.operating_points import OperatingPoint
 
 _ARTICLES_AT_ONCE = 64
 _SCORED = (*TEXTS, "force_language")
@@ -146,7 +147,7 @@ def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterabl
         return ()
     scored = model.score_with_stances(texts)
     cells: list[Sequence[Any]] = [texts] if options.with_text else []
-    for k, frame in enumerate(model.card.frame_keys):
+    for k, frame in enumerate(model.frames):
         decisions = decide(scored.frames[:, k], model.card.cuts[options.operating_point][frame])
         cells += [scored.frames[:, k].tolist(), decisions]
         absent = np.array(decisions) == "absent"

@@ -79,7 +79,7 @@ def _scores(
     """
     if model is None:
         return np.full((len(candidates), 1), 0.5)
-    frames = model.card.frame_keys
+    frames = model.frames
     stored = draws.scores_of(connection, candidates, frames, model.card.version)
     scores = np.full((len(candidates), len(frames)), np.nan)
     for row, candidate in enumerate(candidates):

@@ -23,8 +23,8 @@ from service.store.sql.database import Database
 from training.challenger import DEFAULT_SEED, Challenger, judge, train_challenger
 from training.dataset import build_dataset, data_digest, require_trainable
 from training.errors import ChampionChangedError, NoChampionError, TrainingDataError
-from training.label_diff import LabelDiff
 from training.registry.versions import Registry
+from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
 
 _PROMOTER = "training run"

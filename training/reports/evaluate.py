@@ -8,11 +8,10 @@ from joblib import Parallel, delayed
 
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
-from training.baselines import evaluate_baselines
 from training.challenger import DEFAULT_SEED, Challenger, evaluate_held_out, fit_calibrated, train_challenger
 from training.cross_validation import LeftOut, Progress, calibrated_left_out, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
-from training.evaluation import Evaluation, Figure, StanceFigures, evaluate
+from training.evaluation import Evaluation, Figure, StanceFigures, evaluate, evaluate_baselines
 from training.hyperparameters import Hyperparameters
 from training.model_card import ModelCard
 from training.scoring.frame_model import FrameModel

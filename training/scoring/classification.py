@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.annotations import SPECIFIED_STANCES, Stance
-from training.scoring.explanation import FrameExplanation
+from training.scoring.compiled import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
-from training.scoring.operating_points import Cut, Decision, OperatingPoint, decide, fixed_cut
+from training.scoring.operating_points import Cut, Decision, OperatingPoint, fixed_cut
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
@@ -75,15 +75,21 @@ class Classification:
 def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]) -> dict[str, Cut]:
     """Returns the cut of each frame: the caller's own threshold if `thresholds` has it, else the operating point's."""
     cuts = model.card.cuts[operating_point]
-    return {
-        frame: fixed_cut(thresholds[frame]) if frame in thresholds else cuts[frame] for frame in model.card.frame_keys
-    }
+    return {frame: fixed_cut(thresholds[frame]) if frame in thresholds else cuts[frame] for frame in model.frames}
+
+
+def decide(scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
+    """Returns the decision on each of n scores (n,)."""
+    decisions = np.where(scores < cut.absent_below, "absent", "uncertain")
+    if cut.present_from is not None:
+        decisions[scores >= cut.present_from] = "present"
+    return decisions.tolist()  # type: ignore[no-any-return]
 
 
 def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool) -> Classification:
     """Scores n paragraphs, decides on their frames and rolls the decisions up to the article."""
     explanations: Sequence[Sequence[FrameExplanation | None]]
-    frames = model.card.frame_keys
+    frames = model.frames
     if explain:
         scored, explanations = model.score_and_explain(texts)
     else:

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise
-from training.scoring.compiled import CompiledScorer
-from training.scoring.explanation import FrameExplanation, Terms
-from training.scoring.log_odds import sigmoid
+from training.scoring.compiled import CompiledScorer, FrameExplanation, Terms, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""The compiled scorer: a fitted linear pipeline as plain arrays, which score and explain with numpy alone.
+"""The compiled scorer: a fitted linear pipeline as plain arrays, which score and explain texts with numpy alone.
 
 Services score with it because it unpickles nothing and needs no scikit-learn, which would take most of a server's
 memory and start-up, and most of the time per paragraph. The pipeline stays the record: the registry rejects a compiled
@@ -10,18 +10,69 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise, normalise_with_offsets
 from training.errors import ModelFileError
-from training.scoring.explanation import FrameExplanation, Terms
 from training.scoring.terms import Finder, TermMatches, finder_of
 
 _FORMAT = 1
 _BATCH = 64
+
+
+class Evidence(NamedTuple):
+    """Words at `text[start:end]` of the scored paragraph and the log-odds that they add to a frame."""
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The m known terms of a paragraph: starts and ends, (m,), and the log-odds they add to k frames, (m, k)."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def of_frame(self, frame: int) -> tuple[Evidence, ...]:
+        """Returns all terms with their weights for a frame, in the order of the text."""
+        return tuple(map(Evidence, self.starts.tolist(), self.ends.tolist(), self.weights[:, frame].tolist()))
+
+    def strongest(self, count: int) -> list[list[tuple[int, int, float]]]:
+        """Returns, for each frame, start, end and weight of its `count` weightiest terms, the weightiest first.
+
+        Terms of equal weight come in the order of the text.
+        """
+        size = len(self.starts)
+        # The bits of positive floats sort as the floats do; the lowest bits make room for the place of each term.
+        place_bits = (1 << size.bit_length()) - 1
+        keys = np.abs(np.ascontiguousarray(self.weights.T)).view(np.int64) | place_bits
+        keys -= np.arange(size)
+        keys.sort(axis=1)
+        places = place_bits - (keys[:, : -count - 1 : -1] & place_bits)
+        weights = self.weights[places, np.arange(len(places))[:, None]]
+        rows = zip(self.starts[places].tolist(), self.ends[places].tolist(), weights.tolist(), strict=True)
+        return [list(zip(starts, ends, row, strict=True)) for starts, ends, row in rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameExplanation:
+    """Why a paragraph scored as it did for frame number `frame`: intercept + all evidence weights = logit."""
+
+    logit: float
+    intercept: float
+    terms: Terms
+    frame: int
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All known words, for and against the frame, in the order of the text."""
+        return self.terms.of_frame(self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,3 +247,16 @@ def _sums_of(values: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yields a few texts at a time, so that other threads get their turn; an empty batch where there are no texts."""
     return (texts[start : start + _BATCH] for start in range(0, max(1, len(texts)), _BATCH))
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns scores of the shape of the log-odds, without overflow at either end."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -logits)))
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the softmax over the last axis, which may be empty."""
+    if not logits.shape[-1]:
+        return logits
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

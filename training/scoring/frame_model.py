@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from training.model_card import ModelCard
 from training.scoring.compilation import Scorer, scorer_of
-from training.scoring.explanation import FrameExplanation
-from training.scoring.log_odds import sigmoid, softmax
+from training.scoring.compiled import FrameExplanation, sigmoid, softmax
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

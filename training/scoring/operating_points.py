@@ -54,14 +54,6 @@ class Cut:
         return "absent" if score < self.absent_below else "uncertain"
 
 
-def decide(scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
-    """Returns the decision on each of n scores (n,)."""
-    decisions = np.where(scores < cut.absent_below, "absent", "uncertain")
-    if cut.present_from is not None:
-        decisions[scores >= cut.present_from] = "present"
-    return decisions.tolist()  # type: ignore[no-any-return]
-
-
 def fixed_cut(threshold: float) -> Cut:
     """Returns the cut at a caller's own threshold: nothing is uncertain, and no bound is claimed."""
     return Cut(threshold, threshold, threshold, 1.0, 1.0, None, None)
