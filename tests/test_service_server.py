@@ -185,7 +185,8 @@ def console_script(tmp_path):
     """The command `framing` as pip installs it."""
     script = tmp_path / "bin" / "framing"
     script.parent.mkdir()
-    script.write_text("import sys\nfrom service.cli.__main__ import app\nsys.exit(app())\n", encoding="utf-8")
+    content = "import sys\nfrom service.cli.__main__ import app\nif __name__ == '__main__':\n    sys.exit(app())\n"
+    script.write_text(content, encoding="utf-8")
     return [sys.executable, str(script)]
 
 
