@@ -169,6 +169,10 @@ def test_the_curl_of_the_readme_stores_an_article_with_all_four_frames(data_dir)
         assert client.get(f"/v1/articles/{answer['id']}").json() == answer
 
 
+# Memory of a scoring process that has loaded a model; one that cannot import has a third of it.
+_LOADED_MIB = 40
+
+
 @pytest.fixture
 def hostile_folder(tmp_path):
     """A folder with files of a user that have the names of our packages; importing any of them raises."""
@@ -190,16 +194,15 @@ def console_script(tmp_path):
     return [sys.executable, str(script)]
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_server_its_worker_and_its_children_import_nothing_from_the_current_folder(
-    data_dir, hostile_folder, console_script, part_of_the_corpus, processes
+    data_dir, hostile_folder, console_script, part_of_the_corpus
 ):
     shutil.rmtree(data_dir / "cache")  # so that the charts are made
     variables = environment(
         data_dir=data_dir,
         port=PORT,
         corpus=part_of_the_corpus,
-        server_processes=processes,
+        server_processes="2",
         scoring_processes="1",
         log_level="warning",
     )
@@ -209,7 +212,7 @@ def test_a_server_its_worker_and_its_children_import_nothing_from_the_current_fo
         run = start(client)
         wait_until(lambda: state_of(client, run)["step"] not in ("queued", "snapshot"), "the worker")
         assert client.get("/readyz").json() == {"status": "ok", "worker": "running"}
-        assert client.get("/vega.js").status_code == 200
+        assert client.get("/assets/vega.js").status_code == 200
         wait_until(lambda: _answers_from_the_pool(client, server.process.pid, huge), "the scoring pool")
 
 
@@ -217,7 +220,7 @@ def _answers_from_the_pool(client, server, article):
     """Whether a scoring process is ready after it was sent an article; in a hostile folder it would die at once."""
     assert client.post("/v1/classify", json=article).status_code == 200
     pool = [pid for child in (server, *children(server)) for pid in children(child) if _is_of_the_pool(pid)]
-    return any(own_memory(pid) > 100 for pid in pool)
+    return any(own_memory(pid) > _LOADED_MIB for pid in pool)
 
 
 def _is_of_the_pool(pid):

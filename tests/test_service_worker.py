@@ -136,11 +136,11 @@ def test_every_server_process_knows_that_the_worker_is_dead_and_that_it_is_back(
     codebook = tmp_path / "codebook.toml"
     codebook.write_bytes(DEFAULT_CODEBOOK.read_bytes())
     with running_server(data_dir, worker="true", server_processes="2", codebook=str(codebook)) as (client, process):
-        address = str(client.base_url)
+        address = str(client.base_url).rstrip("/")
 
         def readiness():
             # Without keeping the connection, so that each of the processes answers some of the requests.
-            answers = [httpx2.get(f"{address}readyz") for _ in range(8)]
+            answers = [httpx2.get(f"{address}/readyz", timeout=30) for _ in range(8)]
             assert {answer.status_code for answer in answers} == {200}
             return {answer.json()["worker"].partition(" since ")[0] for answer in answers}
 

@@ -65,7 +65,7 @@ def measure(seconds: float) -> dict[tuple[str, bool], Times]:
             for explain in (False, True):
                 starts = range(0, len(texts), _SIZE)
                 bodies = [_body(texts[start : start + _SIZE], explain=explain) for start in starts]
-                with running(product(Path(folder), scoring_processes=helpers)) as server:
+                with running(product(Path(folder), scoring_processes=processes)) as server:
                     small = _body(texts[:_SMALL], explain=explain)
                     times[name, explain] = _times(server, bodies, small, seconds)
                 print(f"huge articles, scoring processes: {name}, evidence: {explain}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Processes that score huge articles in pieces, so that all cores work on them.
 
-Small requests meanwhile have the server's own process to themselves. The processes start with the first huge article
+Small requests have the server's own process to themselves. The processes start with the first huge article
 and stop a minute after the last (joblib's loky does both, and replaces processes that were killed). Each loads the
 model by its version from the registry, which checks it there as it does here.
 """

@@ -60,7 +60,8 @@ def import_(
     else:
         verb = "would be" if dry_run else "were"
         coders = ", ".join(imported.coders) or "nobody"
-        typer.echo(f"{imported.annotations} annotations of {coders} {verb} stored.")
+        plural = "" if imported.annotations == 1 else "s"
+        typer.echo(f"{imported.annotations} annotation{plural} of {coders} {verb} stored.")
 
 
 def bytes_of(file: Path) -> bytes:

@@ -114,24 +114,13 @@ class GuardedRoute(APIRoute):
 # -- parts of the service ---------------------------------------------------------------------------------------------
 
 
-async def _settings(request: Request) -> Settings:
-    return services_of(request).settings
+def _part(name: str) -> Any:
+    """A dependency on a part of the service, by its name in `Services`."""
 
+    async def part(request: Request) -> Any:
+        return getattr(request.app.state.services, name)
 
-async def _codebook(request: Request) -> Codebook:
-    return services_of(request).codebook
-
-
-async def _database(request: Request) -> Database:
-    return services_of(request).database
-
-
-async def _registry(request: Request) -> Registry:
-    return services_of(request).registry
-
-
-async def _champion(request: Request) -> Champion:
-    return services_of(request).champion
+    return Depends(part)
 
 
 async def _model(request: Request) -> FrameModel:
@@ -141,35 +130,15 @@ async def _model(request: Request) -> FrameModel:
     return model
 
 
-async def _metrics(request: Request) -> Metrics:
-    return services_of(request).metrics
-
-
-async def _worker(request: Request) -> WorkerStatus:
-    return services_of(request).worker
-
-
-async def _gate(request: Request) -> Gate:
-    return services_of(request).gate
-
-
-async def _scoring_pool(request: Request) -> ScoringPool:
-    return services_of(request).scoring_pool
-
-
-async def _article_writer(request: Request) -> GroupCommit[Submission, Receipt]:
-    return services_of(request).article_writer
-
-
-UseSettings = Annotated[Settings, Depends(_settings)]
-UseCodebook = Annotated[Codebook, Depends(_codebook)]
-UseDatabase = Annotated[Database, Depends(_database)]
-UseRegistry = Annotated[Registry, Depends(_registry)]
-UseChampion = Annotated[Champion, Depends(_champion)]
+UseSettings = Annotated[Settings, _part("settings")]
+UseCodebook = Annotated[Codebook, _part("codebook")]
+UseDatabase = Annotated[Database, _part("database")]
+UseRegistry = Annotated[Registry, _part("registry")]
+UseChampion = Annotated[Champion, _part("champion")]
 # The champion's model, which a request takes once, so that no answer mixes two versions.
 UseModel = Annotated[FrameModel, Depends(_model)]
-UseMetrics = Annotated[Metrics, Depends(_metrics)]
-UseWorker = Annotated[WorkerStatus, Depends(_worker)]
-UseGate = Annotated[Gate, Depends(_gate)]
-UseScoringPool = Annotated[ScoringPool, Depends(_scoring_pool)]
-UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], Depends(_article_writer)]
+UseMetrics = Annotated[Metrics, _part("metrics")]
+UseWorker = Annotated[WorkerStatus, _part("worker")]
+UseGate = Annotated[Gate, _part("gate")]
+UseScoringPool = Annotated[ScoringPool, _part("scoring_pool")]
+UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], _part("article_writer")]
