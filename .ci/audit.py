@@ -1,6 +1,6 @@
-"""`make audit`: the locked packages against known faults; where these cannot be looked up, a list to review.
+"""`make audit`: looks up known vulnerabilities of the locked packages, or lists the packages for review when offline.
 
-Licences are looked at in any case: what this project must not depend on makes it fail.
+It always checks licences, and fails if a package has a licence that this project must not depend on.
 """
 
 import json
@@ -15,7 +15,7 @@ ALLOWED = ("LGPL", "Lesser General")
 
 
 def main() -> int:
-    """Prints what was found; 1 where something has to be done."""
+    """Prints the results; returns 1 if something has to be done."""
     names = [line.split("==")[0] for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith(" ")]
     done = subprocess.run(
         [Path(sys.executable).with_name("pip-audit"), "-r", LOCK, "--require-hashes", "--disable-pip", "-f", "json"],
@@ -23,24 +23,24 @@ def main() -> int:
         text=True,
         check=False,
     )
-    found = json.loads(done.stdout)["dependencies"] if done.stdout.startswith("{") else []
-    looked_up = [one for one in found if "vulns" in one]
-    faulty = [one for one in looked_up if one["vulns"]]
-    for one in faulty:
-        print(f"{one['name']} {one['version']}: {', '.join(fault['id'] for fault in one['vulns'])}")
-    print(f"{len(looked_up)} of {len(names)} packages were looked up among known faults; {len(faulty)} have some.")
+    packages = json.loads(done.stdout)["dependencies"] if done.stdout.startswith("{") else []
+    checked = [package for package in packages if "vulns" in package]
+    vulnerable = [package for package in checked if package["vulns"]]
+    for package in vulnerable:
+        print(f"{package['name']} {package['version']}: {', '.join(each['id'] for each in package['vulns'])}")
+    print(f"{len(checked)} of {len(names)} packages were checked; {len(vulnerable)} have known vulnerabilities.")
     licences = {name: _licence(name) for name in names}
     refused = [
         f"{name}: {licence}"
         for name, licence in licences.items()
         if any(word in licence for word in REFUSED) and not any(word in licence for word in ALLOWED)
     ]
-    if not looked_up:
-        print("They could not be looked up from here; review these by hand:")
+    if not checked:
+        print("The database of vulnerabilities cannot be reached; review these packages by hand:")
         for name, licence in sorted(licences.items()):
             print(f"  {name}: {licence}")
-    print("\n".join(refused) or "No licence is one that this project must not depend on.")
-    return int(bool(faulty or refused))
+    print("\n".join(refused) or "Every licence is acceptable.")
+    return int(bool(vulnerable or refused))
 
 
 def _licence(name: str) -> str:

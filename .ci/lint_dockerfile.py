@@ -1,11 +1,11 @@
-"""Holds the Dockerfile to what this project asks of it; there is no engine here to build it with."""
+"""Checks the Dockerfile against the rules of this project, as no engine is available to build it."""
 
 import sys
 from pathlib import Path
 
 
 def faults(dockerfile: str) -> list[str]:
-    """Sentences on what is wrong, none if nothing is."""
+    """Returns the rules that are broken."""
     lines = [line.strip() for line in dockerfile.replace("\\\n", " ").splitlines()]
     steps = [line for line in lines if line and not line.startswith("#")]
     stages = [step for step in steps if step.startswith("FROM ")]
@@ -29,6 +29,6 @@ def faults(dockerfile: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    found = faults(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    print("\n".join(found) or "the Dockerfile holds")
-    sys.exit(bool(found))
+    sentences = faults(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    print("\n".join(sentences) or "The Dockerfile meets all requirements.")
+    sys.exit(bool(sentences))

@@ -133,7 +133,7 @@ class Store(RuleBasedStateMachine):
             assert rows(connection, select(daily_pairs)) == rows(connection, daily.plain_pairs())
 
     @invariant()
-    def each_story_has_one_first_copy(self):
+    def each_story_has_a_single_first_copy(self):
         from service.store.tables import articles as table
 
         with self.database.read() as connection:

@@ -83,11 +83,11 @@ def test_after_another_promotion_all_are_gone_through_again(rescoring, database,
 def test_an_article_deleted_while_it_was_scored_is_passed_over(rescoring, database, monkeypatch):
     add_all = unscored.add_all
 
-    def losing_one(connection, scored):
+    def losing_an_article(connection, scored):
         connection.execute(delete(articles).where(articles.c.number == scored[0][0].number))
         add_all(connection, scored)
 
-    monkeypatch.setattr(unscored, "add_all", losing_one)
+    monkeypatch.setattr(unscored, "add_all", losing_an_article)
     assert rescoring.do_some()
     done, there = scored_by(database, "v2")
     assert there == STORED - 1

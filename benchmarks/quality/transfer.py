@@ -38,7 +38,7 @@ SEED = 20260101
 
 CHOSEN = Hyperparameters()
 _PLAIN = replace(CHOSEN, forms=0.0, concepts=0.0, contrast=0.0, names=True)
-# Pipelines that lead to the shipped one, a part at a time; the last element: whether they know the codebook's classes.
+# Pipelines that lead to the shipped pipeline, part by part, and whether they know the codebook's classes.
 PARTS: tuple[tuple[str, Hyperparameters, bool], ...] = (
     ("plain words", _PLAIN, False),
     ("+ forms of a word share weights", replace(_PLAIN, forms=CHOSEN.forms), False),

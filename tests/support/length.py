@@ -6,5 +6,5 @@ FULL = bool(os.environ.get("FRAMING_TESTS_FULL"))
 
 
 def full(amount: int, *, short: int) -> int:
-    """The amount of rows, examples or seconds in the full form, or the short one."""
+    """The amount of rows, examples or seconds in the full or in the short form."""
     return amount if FULL else short

@@ -27,7 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 LONG = "A long paragraph about the harbour, its cranes and its weather. " * 60
 TEXT = (
     f"{TWO_PARAGRAPHS}\n\n"
-    "Troops launched a clearance operation in the valley and killed eleven militants, an army statement said.\n\n"
+    "Troops launched a clearance operation in the valley and killed eleven militants, the army announced.\n\n"
     "MORE ON THIS STORY\n\nThe market reopened on Monday and the road to the coast was cleared of snow by noon."
 )
 

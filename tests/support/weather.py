@@ -27,7 +27,7 @@ _SENTENCES = {
 
 
 def weather(articles: int = 60) -> list[CodedParagraph]:
-    """Articles of four paragraphs, one per frame and a last without any, by two coders who agree."""
+    """Articles of four paragraphs, each frame in a paragraph and the last without any, by two coders who agree."""
     paragraphs = []
     for number in range(articles):
         for index, (frame, sentences) in enumerate(_SENTENCES.items()):
