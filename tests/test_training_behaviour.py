@@ -66,6 +66,7 @@ def test_a_model_that_leans_on_names_and_ignores_negation_fails(challenger, code
 
     class Leaning:
         card = challenger.card
+        frames = challenger.card.frame_keys
 
         def score_with_stances(self, texts):
             frames = np.array([[0.9 if "Iran" in text or "Nigeria" in text else 0.1] * 4 for text in texts])

@@ -126,8 +126,8 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "give either a file of coded paragraphs or --stored"),
-        (("own.jsonl", "--stored"), "give either a file of coded paragraphs or --stored"),
+        ((), "name either a file of coded paragraphs or --stored"),
+        (("own.jsonl", "--stored"), "name either a file of coded paragraphs or --stored"),
         (("nowhere.jsonl",), "there is no .jsonl file"),
     ],
 )
