@@ -20,6 +20,9 @@ from service.store.scorings import NewScoring, Scoring, add_scorings
 from service.store.sql.insertion import Rows, in_list, in_order, insert_all, new_numbers
 from service.store.tables import articles, paragraphs, scorings, sketch_bands, sketches, skipped
 
+# SQLite accepts 32,766 parameters in a statement.
+_IDS_PER_QUERY = 10_000
+
 # The keys of each article's sketch, by the article's number.
 Bands: TypeAlias = Mapping[int, Sequence[int]]
 
@@ -107,7 +110,12 @@ def id_of(connection: Connection, external_id: str) -> str | None:
 
 def stored_ids(connection: Connection, identifiers: Collection[str]) -> set[str]:
     """Those of the ids under which an article is stored."""
-    return set(connection.scalars(select(articles.c.id).where(articles.c.id.in_(set(identifiers)))))
+    stored: set[str] = set()
+    ordered = sorted(set(identifiers))
+    for start in range(0, len(ordered), _IDS_PER_QUERY):
+        some = ordered[start : start + _IDS_PER_QUERY]
+        stored.update(connection.scalars(select(articles.c.id).where(articles.c.id.in_(some))))
+    return stored
 
 
 @cache
