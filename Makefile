@@ -72,7 +72,7 @@ bench: .venv/test  ## Write docs/performance.md: speed and size, beside other se
 soak: .venv/test  ## Write docs/reliability.md: survive faults at full length, about 40 minutes
 	$(BIN)/python -m benchmarks.speed.reliability --write
 
-fuzz: .venv/test  ## Fuzz everything that reads input from strangers, guided by coverage, a minute each
+fuzz: .venv/test  ## Fuzz every parser of untrusted input, guided by coverage, a minute each
 	$(BIN)/python -m tests.support.fuzzing
 
 audit: .venv/test  ## Look up known vulnerabilities of the locked packages, or list the packages for review when offline

@@ -17,6 +17,10 @@ UNSPECIFIED: Stance = "present"
 # The stances that a model learns to distinguish.
 SPECIFIED_STANCES: tuple[Stance, ...] = tuple(stance for stance in STANCES if stance != UNSPECIFIED)
 
+# Why a paragraph was coded: drawn at random, drawn because the model was uncertain, or chosen by the coder.
+Selection = Literal["random", "uncertain", "chosen"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
 DEFAULT_CORPUS = Path(__file__).with_name("corpus")
 
 

@@ -24,7 +24,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame: a way of understanding the violence that a paragraph may suggest to its reader.
+    """A frame: a way of presenting the violence, which a paragraph may carry.
 
     `include` and `exclude` are rules for coders; only the keyword baseline of the evaluation reads `keywords`.
     """
@@ -49,22 +49,11 @@ class Codebook:
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     # Words that a model must not distinguish (names of states, for example), by the name of their class.
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    _by_key: dict[str, Frame] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_key", {frame.key: frame for frame in self.frames})
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of the frames in the order of the file."""
-        return tuple(self._by_key)
-
-    def require(self, key: str) -> Frame:
-        """Returns the frame with this key; raises `CodebookError`, with the keys that exist, if it is missing."""
-        try:
-            return self._by_key[key]
-        except KeyError:
-            raise CodebookError(f"The codebook has no frame '{key}'; its frames are {', '.join(self.keys)}.") from None
+        return tuple(frame.key for frame in self.frames)
 
 
 def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:

@@ -50,7 +50,7 @@ class ExchangeError(FramingError):
 
 
 class ArticleError(FramingError):
-    """A submitted article has nothing to score; `field` names the input at fault."""
+    """A submitted article cannot be scored; `field` names the input at fault."""
 
     def __init__(self, detail: str, field: str) -> None:
         super().__init__(detail)

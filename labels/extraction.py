@@ -47,7 +47,7 @@ def _without_space(text: str) -> str:
 
 
 def _article_text(page: str) -> str | None:
-    """Returns what trafilatura takes for the article, without white space.
+    """Returns the article as trafilatura extracts it, without white space.
 
     None where trafilatura finds no article; the whole page then counts as the article.
     """

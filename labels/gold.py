@@ -47,7 +47,10 @@ def _settle(paragraph: CodedParagraph, codebook: Codebook) -> GoldParagraph:
 
 
 def _majority_stance(annotations: Sequence[Annotation], frame: str) -> Stance | None:
-    """Returns the stance chosen by more than half of the coders who marked the frame as present; None without it."""
+    """Returns the stance chosen by more than half of the coders who marked the frame as present.
+
+    None if no stance has a majority.
+    """
     counts = Counter(annotation.frames[frame] for annotation in annotations if frame in annotation.frames)
     [(stance, count)] = counts.most_common(1)
     return stance if 2 * count > counts.total() else None

@@ -73,7 +73,7 @@ def split_html(html: str) -> SplitArticle:
 
 
 def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
-    """Takes over the paragraphs of a caller, numbered by their position in the list.
+    """Uses the caller's paragraphs as they are, numbered by their position in the list.
 
     Skips only what is certainly boilerplate. Raises `ArticleError` for an empty list, for an empty paragraph, or if
     everything is boilerplate.

@@ -1,6 +1,6 @@
 """Domain errors of the service. Every message is a sentence that a user understands.
 
-FramingError                          labels.errors, the root; training.errors adds branches of its own
+FramingError                          labels.errors, the root; training.errors adds more branches
 ├── NotFoundError                     nothing is stored under the id
 │   ├── NoSuchParagraphError          the paragraph of an annotation is not stored; carries the field
 │   └── NoSuchKeyError                no API key has the id
@@ -19,10 +19,11 @@ FramingError                          labels.errors, the root; training.errors a
 └── CodebookError
     └── UnknownFrameError             the model or codebook does not have the frame; carries the field
 
-`service.http.problem_details` maps them to answers, `service.cli.commands` to messages.
+`service.http.problem_details` maps them to answers, `service.cli.commands` to messages. Errors of a single
+module stand in that module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from labels.errors import ArticleError, CodebookError, FramingError
 
@@ -115,3 +116,10 @@ class UnknownFrameError(CodebookError):
     def __init__(self, frame: str, known: Iterable[str], field: str, owner: str = "model") -> None:
         super().__init__(f"The {owner} has no frame '{frame}'; its frames are {', '.join(known)}.")
         self.field = field
+
+
+def require_frames(frames: Iterable[str], known: Collection[str], field: str, owner: str = "model") -> None:
+    """Raises `UnknownFrameError` for the first frame that is not known; `{frame}` in `field` stands for that frame."""
+    for frame in frames:
+        if frame not in known:
+            raise UnknownFrameError(frame, known, field.replace("{frame}", frame), owner)

@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     )
     worker_yields: bool = Field(
         True,
-        description="Whether the worker uses at most a single core, and only while it is idle (nice 19, on Linux "
-        "SCHED_IDLE); set it to false on a machine that is reserved for the worker.",
+        description="Whether the worker uses at most a single core, and only when nothing else needs it (nice 19, on "
+        "Linux SCHED_IDLE); set it to false on a machine that is reserved for the worker.",
     )
     promotion: Literal["auto", "manual"] = Field(
         "manual", description="Whether a training run promotes its model if the verdict is positive."

@@ -174,7 +174,7 @@ class _Pipe(io.RawIOBase):
                 return self.chunks.put(item, timeout=0.2)
             except queue.Full:
                 continue
-        raise BrokenPipeError("The reader has gone.")
+        raise BrokenPipeError("The reader has stopped reading.")
 
 
 def _pushed(write: Callable[[IO[bytes]], None]) -> Iterator[bytes]:

@@ -165,7 +165,7 @@ def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
 
 @pytest.fixture
 def champion_of_the_part(data_dir: Path, other_challenger: Challenger) -> str:
-    """Version of a champion trained like the models that processes started here train, which are as good therefore."""
+    """Version of a champion trained on the same part of the corpus as the models that processes train here."""
     registry = Registry(data_dir / "models")
     version = registry.register(other_challenger).version
     registry.promote(version, by="tests", reason="the second")
@@ -238,7 +238,7 @@ def context(browser: "Browser", site: httpx2.Client) -> "Iterator[BrowserContext
 
 @pytest.fixture
 def page(context: "BrowserContext", site: httpx2.Client) -> "Iterator[Page]":
-    """A page that must print nothing to the console, raise nothing, and contact nobody but the server.
+    """A page that must print nothing to the console, raise nothing, and contact no other server.
 
     A test that expects a message adds a part of it to `page.expected`.
     """

@@ -26,11 +26,11 @@ def test_no_variable_or_function_is_named_by_a_word_that_says_nothing():
 
 
 @pytest.mark.parametrize("word", house.WORDS)
-def test_words_of_the_old_dialect_are_rare(word):
+def test_each_banned_word_is_rare(word):
     assert house.words_per_thousand_lines()[word] <= 3
 
 
-def test_all_words_of_the_old_dialect_together_are_rare():
+def test_all_banned_words_together_are_rare():
     assert sum(house.words_per_thousand_lines().values()) <= 3
 
 

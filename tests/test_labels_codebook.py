@@ -37,12 +37,6 @@ def test_the_frames_of_another_codebook_stay_in_its_order(tmp_path):
     assert (codebook.name, codebook.version, codebook.keys) == ("Weather", 3, ("sun", "rain"))
 
 
-def test_requiring_an_unknown_frame_names_the_frames_that_exist(codebook):
-    assert codebook.require("foreign_hand").title == "Foreign hand"
-    with pytest.raises(CodebookError, match=r"no frame 'sun'; its frames are blame_on_leadership"):
-        codebook.require("sun")
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

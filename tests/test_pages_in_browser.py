@@ -42,7 +42,7 @@ def test_no_page_has_a_serious_barrier(page, address, look):
 
 def test_an_article_and_a_classified_text_have_no_serious_barrier(page, site):
     page.goto(f"/articles/{stored(site)['id']}")
-    page.locator("details.correct summary").first.click()
+    page.locator("details.annotate summary").first.click()
     assert serious(page) == []
     classify(page, THREE_PARAGRAPHS)
     assert serious(page) == []

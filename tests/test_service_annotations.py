@@ -279,7 +279,7 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     place = {"data_dir": settings.data_dir}
     (tmp_path / "in.jsonl").write_text('{"text": "A.", "label": ["foreign_hand"]}\n', encoding="utf-8")
     dry_run = framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", "--dry-run", **place)
-    assert dry_run.stdout == "1 annotation of mira would be stored.\n"
+    assert dry_run.stdout == "1 annotation by mira would be stored.\n"
     assert framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", **place).returncode == 0
     assert framing("export", "out.csv", "--format", "csv-long", **place).returncode == 0
     assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ def test_the_same_text_in_two_outlets_is_two_articles(client):
     assert [store(client, outlet=outlet).status_code for outlet in ("A", "B")] == [201, 201]
 
 
-def test_a_request_repeated_under_its_idempotency_key_is_done_once_and_answered_alike(client, settings):
+def test_a_request_repeated_under_its_idempotency_key_is_executed_once_and_gets_the_same_answer(client, settings):
     key = {"Idempotency-Key": "k-1"}
     first, second = store(client, headers=key), store(client, headers=key)
     assert (first.status_code, second.status_code) == (201, 201)
@@ -127,7 +127,7 @@ def test_nothing_of_a_deleted_text_is_left_in_the_database_file(client, settings
 
 
 @pytest.mark.parametrize("bad", ["0" * 31, "x", "../../etc/passwd", "%2e%2e", "'; DROP TABLE articles; --"])
-def test_an_id_that_cannot_be_one_is_refused(client, bad):
+def test_a_malformed_id_is_refused(client, bad):
     assert client.get(f"/v1/articles/{bad}").status_code in (404, 422)
 
 
@@ -206,7 +206,7 @@ def test_a_bad_filter_is_named(client, parameters, named):
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59Z"])
-def test_dates_at_the_ends_of_time_are_taken(client, day):
+def test_dates_at_the_ends_of_time_are_accepted(client, day):
     assert client.get("/v1/articles", params={"from": day, "to": day}).status_code == 200
     assert store(client, published_at=day).status_code == 201
     assert client.get("/v1/articles", params={"limit": 1}).status_code == 200

@@ -54,7 +54,7 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["/v1/classify:batch", "/v1/articles:batch"])
 @pytest.mark.databases("sqlite")
-def test_a_line_at_fault_says_why_and_the_others_go_on(client, path):
+def test_a_line_at_fault_says_why_and_the_others_continue(client, path):
     lines = [
         json.dumps(article(0)).encode(),
         b"",
@@ -70,7 +70,7 @@ def test_a_line_at_fault_says_why_and_the_others_go_on(client, path):
         assert pointer is None or problem["errors"][0]["pointer"] == pointer
 
 
-def test_what_is_answered_is_stored_and_sent_again_is_passed_over(client):
+def test_an_answered_line_is_stored_and_is_recognised_when_sent_again(client):
     bodies = [article(number, external_id=f"a{number}", outlet="Courier") for number in range(40)]
     first = send(client, "/v1/articles:batch", *bodies[:25], article(3, outlet="Courier"))
     assert [a["status"] for a in first] == [201] * 25 + [200]

@@ -191,7 +191,7 @@ def test_a_file_that_is_not_a_table_is_named_and_the_folder_can_be_used_again(jo
         done(job("other"), tmp_path / "missing.csv")
     with pytest.raises(InputError, match="matches no file"):
         done(job("other"), tmp_path / "*.nothing")
-    with pytest.raises(InputError, match="Standard input cannot be resumed"):
+    with pytest.raises(InputError, match="Scoring of standard input cannot be resumed"):
         done(job("other"), "-")
 
 

@@ -160,7 +160,7 @@ def test_bad_input_is_answered_with_a_problem_that_names_the_field(client, body,
         (b'{"text": "' + b"x" * 9_000_000 + b'"}', 413),
     ],
 )
-def test_a_body_that_is_not_strict_json_is_refused_and_the_service_goes_on(client, raw, status):
+def test_a_body_that_is_not_strict_json_is_refused_and_the_service_continues(client, raw, status):
     response = client.post("/v1/classify", content=raw, headers={"content-type": "application/json"})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"

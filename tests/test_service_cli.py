@@ -151,7 +151,7 @@ def test_commands_that_only_show_something_do_not_import_the_libraries_of_traini
 def test_promote_and_rollback_name_the_champion_and_record_who_and_why(framing, data, registry, challenger):
     registry.register(challenger)
     done = framing("promote", "v2", "--reason", "better", "--by", "mira", **data)
-    assert done.stdout == "v2 is the champion now; before, it was v1.\n"
+    assert done.stdout == "v2 is the champion now. A rollback would lead to v1.\n"
     back = json.loads(framing("rollback", "--reason", "worse", "--by", "tom", "--json", **data).stdout)
     assert (back["version"], back["action"], back["by"]) == ("v1", "rollback", "tom")
     text = framing("models", **data).stdout

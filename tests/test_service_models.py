@@ -61,7 +61,7 @@ def test_the_codebook_is_served_with_definitions_and_colours(client, codebook):
     assert [(f["key"], f["colour"]) for f in answer["frames"]] == [(f.key, f.colour) for f in codebook.frames]
 
 
-def test_a_promotion_and_a_rollback_are_taken_up_while_running(client, registry, challenger):
+def test_a_promotion_and_a_rollback_take_effect_while_running(client, registry, challenger):
     registry.register(challenger)
     registry.promote("v2", by="mira", reason="better")
     wait_until(lambda: current_version(client) == "v2", "the new champion", seconds=5)

@@ -72,7 +72,7 @@ def test_once_all_are_scored_only_the_newest_are_looked_at(rescoring, database, 
     assert scored_by(database, "v2") == (STORED, STORED)
 
 
-def test_after_another_promotion_all_are_gone_through_again(rescoring, database, registry):
+def test_after_another_promotion_all_articles_are_checked_again(rescoring, database, registry):
     finish(rescoring)
     forget(database, range(1, 11), "v1")
     registry.roll_back(by="test", reason="worse")
@@ -80,7 +80,7 @@ def test_after_another_promotion_all_are_gone_through_again(rescoring, database,
     assert scored_by(database, "v1") == (STORED, STORED)
 
 
-def test_an_article_deleted_while_it_was_scored_is_passed_over(rescoring, database, monkeypatch):
+def test_an_article_deleted_while_it_was_scored_is_ignored(rescoring, database, monkeypatch):
     add_all = unscored.add_all
 
     def losing_an_article(connection, scored):

@@ -234,11 +234,16 @@ def noted(database):
         return set(connection.scalars(text("SELECT number FROM notes")))
 
 
+def write_through(commit, item):
+    """The result of an item, once it is written."""
+    return commit.result(commit.put(item))
+
+
 def write_at_once(database, commit, items):
     """The results or errors of items that arrive while another transaction is open."""
     with ThreadPoolExecutor(len(items)) as pool:
         with database.write():
-            futures = [pool.submit(commit.run, item) for item in items]
+            futures = [pool.submit(write_through, commit, item) for item in items]
             time.sleep(0.3)
         return [future.exception() or future.result() for future in futures]
 
@@ -286,13 +291,13 @@ def test_items_are_answered_while_the_next_group_is_being_written():
 
     commit = GroupCommit(nullcontext, do)
     with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(commit.run, "a")
+        first = pool.submit(write_through, commit, "a")
         assert begun["a"].wait(timeout=10)
-        together = [pool.submit(commit.run, item) for item in "bc"]
+        together = [pool.submit(write_through, commit, item) for item in "bc"]
         time.sleep(0.1)
         may_end["a"].set()
         assert begun["b"].wait(timeout=10)
-        last = pool.submit(commit.run, "d")
+        last = pool.submit(write_through, commit, "d")
         time.sleep(0.1)
         may_end["b"].set()
         assert begun["d"].wait(timeout=10)
@@ -312,7 +317,7 @@ def test_an_item_is_written_by_the_first_thread_that_waits_else_by_the_thread_th
 
     commit = GroupCommit(nullcontext, do)
     busy = commit.put("a")
-    assert commit.run("b") == "b"
+    assert write_through(commit, "b") == "b"
     assert commit.result(busy) == "a"
     alone = commit.put("c")
     assert commit.result(alone) == "c"
@@ -331,7 +336,7 @@ def test_an_item_is_written_even_if_its_thread_waits_late():
 
     commit = GroupCommit(nullcontext, do)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(commit.run, "a")
+        first = pool.submit(write_through, commit, "a")
         assert begun.wait(timeout=10)
         late = commit.put("b")
         may_end.set()
@@ -351,7 +356,7 @@ def test_a_transaction_that_cannot_begin_is_an_error_of_all_its_items():
 
     commit = GroupCommit(write, lambda _connection, items: items)
     with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(commit.run, 1) for _ in range(4)]
+        futures = [pool.submit(write_through, commit, 1) for _ in range(4)]
     assert all(isinstance(future.exception(), LostError) for future in futures)
 
 
@@ -367,7 +372,7 @@ def test_a_failure_of_the_database_is_an_error_of_all_items_and_is_not_retried_f
 
     commit = GroupCommit(write, lambda _connection, items: items)
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(commit.run, 1) for _ in range(8)]
+        futures = [pool.submit(write_through, commit, 1) for _ in range(8)]
         time.sleep(0.3)
         all_wait.set()
     assert all(isinstance(future.exception(), TimeoutError) for future in futures)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from service.jobs.training_run import TrainingRunner
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
+from service.store import training_runs
 from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.paths import ROOT
@@ -70,6 +72,25 @@ def test_runs_wait_for_each_other_and_a_repeated_key_returns_the_same_run(data_d
     assert [run["id"] for run in listed["training_runs"]] == [third, second]
     following = client.get("/v1/training-runs", params={"cursor": listed["next"]}).json()
     assert [run["id"] for run in following["training_runs"]] == [first]
+
+
+def test_the_log_of_actions_has_a_line_for_each_run_that_was_queued_or_cancelled_and_none_for_repetitions(
+    settings, client
+):
+    def logged(action):
+        return [line["subject"] for line in client.get("/v1/audit", params={"action": action}).json()["lines"]]
+
+    first = start(client, key="k")
+    assert start(client, key="k") == first
+    second = start(client)
+    assert logged("train") == [second, first]
+    with closing(Database(settings.store_url)) as database, database.write() as connection:
+        training_runs.change(connection, first, state="running")
+    for run in (first, first, second, second):
+        assert client.post(f"/v1/training-runs/{run}/cancel").status_code == 200
+    assert logged("cancel training") == [second, first]
+    assert sum("stop requested" in line for line in state_of(client, first)["log"]) == 1
+    assert client.post(f"/v1/training-runs/{'0' * 32}/cancel").status_code == 404
 
 
 def test_a_running_run_can_be_cancelled(data_dir, client):

@@ -36,8 +36,8 @@ def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it
         names = page.locator("nav").inner_text()
         assert "Coding" in names
         assert "Log" not in names
-        form = page.locator("[data-correct]").first
-        page.locator("details.correct").first.locator("summary").click()
+        form = page.locator("[data-annotate]").first
+        page.locator("details.annotate").first.locator("summary").click()
         assert form.locator("[name=coder]").input_value() == ATTACK
         form.locator("select").first.select_option("reported")
         form.get_by_role("button").click()
@@ -63,3 +63,22 @@ def test_a_coder_signs_in_corrects_an_article_and_signs_out_and_the_log_shows_it
         assert "submit" in text
         assert page.locator("main img, main script").count() == 0
         assert "owned" not in page.title()
+
+
+def test_the_scripts_of_the_models_page_run_without_errors_for_a_reader(models_folder):
+    database = Database(f"sqlite:///{models_folder.parent / 'framing.sqlite3'}")
+    database.migrate()
+    with database.write() as connection:
+        reader = create_key(connection, "mira", "reader", None).shown
+    database.close()
+    with running_server(models_folder.parent) as (client, _process), chromium() as browser:
+        page = browser.new_page(base_url=str(client.base_url))
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto("/models")
+        page.get_by_label("Key").fill(reader)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign in").click()
+        page.wait_for_load_state("networkidle")
+        assert page.locator("[data-train]").count() == 0
+        assert errors == []

@@ -50,7 +50,7 @@ def without_stances(annotation):
     return Annotation(annotation.coder, dict.fromkeys(annotation.frames, "present"))
 
 
-def test_a_model_of_annotations_without_stances_answers_none(corpus, codebook):
+def test_a_model_of_annotations_without_stances_returns_no_stances(corpus, codebook):
     silent = [replace(p, annotations=tuple(map(without_stances, p.annotations))) for p in corpus[::4]]
     challenger = train_challenger(silent, codebook)
     assert (challenger.card.stances, challenger.card.stances_left_out) == ((), None)

@@ -15,6 +15,7 @@ from training.errors import TrainingDataError
 from training.evaluation import evaluate, keyword_decisions, majority_decisions
 from training.hyperparameters import Hyperparameters
 from training.pipeline import fit
+from training.scoring.classification import decide
 from training.scoring.operating_points import MAX_FALSE_ALARM, MAX_MISSED, OPERATING_POINTS, best_f1_threshold, fit_cuts
 
 
@@ -101,7 +102,7 @@ def test_two_frames_are_fitted_as_two_columns():
 
 
 def coded_weather(texts, times):
-    """A dataset of two frames, rain and sun, each text in an article of its own."""
+    """A dataset of two frames, rain and sun, each text in a separate article."""
     both = tuple(Frame(key, key, key) for key in ("rain", "sun"))
     paragraphs = [
         CodedParagraph(f"{text}{n}", 0, "station", text, (Annotation("ann", dict.fromkeys(frames.split(), "present")),))
@@ -172,8 +173,8 @@ def test_operating_points_do_what_they_are_called_and_never_cross():
 def test_decisions_are_present_uncertain_and_absent_from_high_to_low():
     cut = fit_cuts(*sample(3000, seed=4))["balanced"]
     assert cut.absent_below < cut.present_from
-    order = [cut.decide(score) for score in (1.0, cut.present_from, cut.absent_below, cut.absent_below - 1e-9, 0.0)]
-    assert order == ["present", "present", "uncertain", "absent", "absent"]
+    scores = np.array([1.0, cut.present_from, cut.absent_below, cut.absent_below - 1e-9, 0.0])
+    assert decide(scores, cut) == ["present", "present", "uncertain", "absent", "absent"]
 
 
 def test_where_no_threshold_is_precise_enough_a_frame_is_never_asserted():
@@ -181,8 +182,7 @@ def test_where_no_threshold_is_precise_enough_a_frame_is_never_asserted():
     scores, target = generator.random(500), generator.random(500) < 0.1
     cut = fit_cuts(scores, target)["high_precision"]
     assert (cut.threshold, cut.present_from) == (None, None)
-    assert cut.decide(1.0) == "uncertain"
-    assert cut.decide(0.0) == "absent"
+    assert decide(np.array([1.0, 0.0]), cut) == ["uncertain", "absent"]
 
 
 def test_with_too_few_paragraphs_for_a_bound_nothing_is_decided_on_that_side():
@@ -190,7 +190,7 @@ def test_with_too_few_paragraphs_for_a_bound_nothing_is_decided_on_that_side():
     target = np.array([True, True, False, False, False])
     cut = fit_cuts(scores, target)["balanced"]
     assert (cut.absent_below, cut.present_from) == (0.0, None)
-    assert {cut.decide(score) for score in (0.0, 0.5, 1.0)} == {"uncertain"}
+    assert decide(np.array([0.0, 0.5, 1.0]), cut) == ["uncertain"] * 3
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_figures_are_those_of_scikit_learn(judged):
 def test_intervals_contain_the_figure_and_resample_whole_articles(judged):
     scores, decisions, targets, articles = judged
     by_article = evaluate("here", ("x", "y", "z"), scores, decisions, targets, articles)
-    # The same paragraphs four times over in the same articles say nothing new; as articles of their own they seem to.
+    # Repeating the paragraphs in the same articles adds no information; as separate articles they would seem to.
     repeat = [np.repeat(part, 4, axis=0) for part in (scores, decisions, targets, articles)]
     alike = evaluate("here", ("x", "y", "z"), *repeat)
     apart = evaluate("here", ("x", "y", "z"), *repeat[:3], np.arange(1600).astype(str).astype(object))

@@ -119,13 +119,13 @@ def test_missing_files_and_swapped_folders_are_refused(registry, challenger):
         registry.load("v2")
 
 
-def test_a_file_of_the_right_digest_that_is_no_pipeline_is_refused(registry):
+def test_a_file_of_the_right_digest_that_is_not_a_pipeline_is_refused(registry):
     import hashlib
 
     joblib.dump({"not": "a pipeline"}, pipeline_file(registry))
     digest = hashlib.sha256(pipeline_file(registry).read_bytes()).hexdigest()
     change_card(registry, pipeline_sha256=digest, scorer_sha256="")
-    with pytest.raises(ModelFileError, match="holds no pipeline"):
+    with pytest.raises(ModelFileError, match="is not a readable pipeline"):
         registry.load("v1")
 
 
@@ -317,7 +317,7 @@ def test_a_promoter_that_was_overtaken_gets_an_error_and_changes_nothing(two_ver
             return create(path, content)
 
         monkeypatch.setattr(two_versions.storage, "create", slow)
-        with pytest.raises(ChampionChangedError, match="is not the champion any more"):
+        with pytest.raises(ChampionChangedError, match="is no longer the champion"):
             two_versions.promote(judged_against, by="the slow", reason="late", judged_against=judged_against)
         monkeypatch.setattr(two_versions.storage, "create", create)
         assert (two_versions.champion().version, two_versions.champion().by) == (other, "the quick")

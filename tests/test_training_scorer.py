@@ -125,7 +125,7 @@ def test_a_model_whose_compiled_form_disagrees_is_not_registered(registry, chall
     wrong = compile_pipeline(challenger.pipeline, 4)
     wrong.intercepts[0] += 1e-6
     monkeypatch.setattr("training.registry.model_files.compile_pipeline", lambda _pipeline, _frames: wrong)
-    with pytest.raises(RegistryError, match="scores otherwise"):
+    with pytest.raises(RegistryError, match="differs from its pipeline"):
         registry.register(challenger)
     assert registry.versions() == ["v1"]
 

@@ -91,7 +91,7 @@ def test_words_of_a_class_weigh_the_same_met_or_not_and_something(dataset):
     assert weights(pipeline, dataset.frames.index("foreign_hand"), unmet)[0] > 0
 
 
-def test_a_class_of_which_training_met_no_word_is_no_part_of_the_model(dataset):
+def test_a_class_of_which_training_met_no_word_is_not_part_of_the_model(dataset):
     metals = frozenset({"ytterbium", "thulium"})
     lexicon = replace(dataset.lexicon, classes={"metals": metals})
     pipeline = fit(replace(dataset, lexicon=lexicon), Hyperparameters(), seed=1, stances=False)

@@ -17,7 +17,7 @@ from labels.language import detect_language
 from training.calibration import fit_platt
 from training.cross_validation import (
     LeftOut,
-    Progress,
+    ReportProgress,
     evaluate_left_out,
     evaluate_left_out_stances,
     leave_out,
@@ -63,7 +63,7 @@ def train_challenger(
     hyperparameters: Hyperparameters | None = None,
     seed: int = DEFAULT_SEED,
     note: str = "",
-    progress: Progress = no_progress,
+    progress: ReportProgress = no_progress,
     jobs: int | None = None,
 ) -> Challenger:
     """Fits on all but the held-out articles, calibrates on sources left out and evaluates on both.
@@ -106,7 +106,7 @@ def fit_calibrated(
     training: Dataset,
     hyperparameters: Hyperparameters,
     seed: int,
-    progress: Progress = no_progress,
+    progress: ReportProgress = no_progress,
     jobs: int | None = None,
     *,
     stances: bool = True,

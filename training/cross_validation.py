@@ -24,7 +24,7 @@ _FEWEST_SOURCES = 3
 _WORTH_PROCESSES = 5000
 
 # Called with the name of the current step and the share of it that is done, 0 to 1.
-Progress = Callable[[str, float], None]
+ReportProgress = Callable[[str, float], None]
 
 
 def no_progress(_step: str, _share: float) -> None:
@@ -69,14 +69,14 @@ def leave_out(
     dataset: Dataset,
     hyperparameters: Hyperparameters,
     seed: int,
-    progress: Progress = no_progress,
+    progress: ReportProgress = no_progress,
     jobs: int | None = None,
     *,
     stances: bool = True,
 ) -> LeftOut:
     """Trains without each fold in turn and scores that fold, in `jobs` processes (-1: as many as cores).
 
-    Without `jobs`, small data stay in this process: starting others would take longer than the folds.
+    Without `jobs`, small datasets are processed in this process: starting others would take longer than the folds.
     `stances=False` leaves out the stances.
     """
     if jobs is None:
@@ -114,7 +114,7 @@ def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float
 
 
 def left_out_decisions(dataset: Dataset, left_out: LeftOut, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Returns decisions (n, k) at the balanced threshold; each fold takes its threshold from the other folds."""
+    """Returns decisions (n, k) at the balanced threshold; each fold uses the threshold from the other folds."""
     decisions = np.zeros(scores.shape, dtype=bool)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number

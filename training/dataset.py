@@ -62,8 +62,8 @@ class Dataset:
     @property
     def held_out(self) -> NDArray[np.bool_]:
         """Mask (n,) of the paragraphs of held-out articles."""
-        verdicts = {article: is_held_out(article) for article in set(self.articles)}
-        return np.array([verdicts[article] for article in self.articles], dtype=bool)
+        held_out = {article: is_held_out(article) for article in set(self.articles)}
+        return np.array([held_out[article] for article in self.articles], dtype=bool)
 
 
 def is_held_out(article: str) -> bool:

@@ -42,7 +42,7 @@ class NoChampionError(RegistryError):
 
 
 class VerdictError(RegistryError):
-    """The version compared badly with the champion."""
+    """The version's verdict is negative."""
 
     def __init__(self, version: str, reason: str) -> None:
         super().__init__(f"The verdict is against promoting '{version}': {reason} Overrule it with force.")
@@ -53,7 +53,7 @@ class ChampionChangedError(RegistryError):
 
     def __init__(self, version: str, judged_against: str) -> None:
         super().__init__(
-            f"'{version}' was judged against '{judged_against}', which is not the champion any more: train again, or "
+            f"'{version}' was judged against '{judged_against}', which is no longer the champion: train again, or "
             "promote it by hand."
         )
 

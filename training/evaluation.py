@@ -139,7 +139,10 @@ def article_counts(
 
 
 def f1_of(counts: NDArray[np.float64], draws: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns F1 per frame, (k,), and per resample, (B, k), from `article_counts`; NaN for a frame nothing carries."""
+    """Returns F1 per frame, (k,), and per resample, (B, k), from `article_counts`.
+
+    NaN for a frame that no paragraph carries.
+    """
     return _ratios(counts.sum(axis=0))[:, 2], _ratios(np.tensordot(draws, counts, axes=1))[..., 2]
 
 

@@ -32,7 +32,8 @@ class Hyperparameters:
     characters: Annotated[int, Ge(0), Le(8)] = field(
         default=0,
         metadata={
-            "description": "Longest run of characters that counts; 0 or 1: none. With such a model has no evidence."
+            "description": "Longest run of characters that counts as a term; 0 or 1: none. "
+            "A model with such terms has no evidence."
         },
     )
     forms: _Weight = field(

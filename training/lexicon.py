@@ -69,7 +69,7 @@ def lexicon_of(texts: Sequence[str], codebook: Codebook) -> Lexicon:
 
 
 def unify_spelling(texts: Iterable[str], lexicon: Lexicon) -> list[str]:
-    """Rewrites the words of n normal texts that have two spellings in the first of them."""
+    """Replaces each word of n normal texts that has two spellings by the first of them."""
     first = {other: word for word, other in lexicon.spellings.items()}
     return [_WORD.sub(lambda match: first.get(match.group(), match.group()), text) for text in texts]
 

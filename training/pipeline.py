@@ -24,7 +24,7 @@ from training.features import SHORTEST_SPAN, Matrix, fit_characters, fit_words, 
 from training.hyperparameters import Hyperparameters
 
 _LEAST_SCALE = 0.1
-# Most paragraphs and frames that stances are learned from; more add little.
+# Stances are learned from at most this many pairs of paragraph and frame; more add little.
 _MOST_STANCE_ROWS = 10_000
 
 
@@ -32,7 +32,8 @@ def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: 
     """Fits a pipeline on n paragraphs with k frames. It maps normalised texts to k log-odds, with `stances` to k + 3k.
 
     The first k columns are those of the frames. The others, three for each frame in turn, are those of its stances (in
-    the order of `SPECIFIED_STANCES`), given that it is present. A column without examples scores its rarity.
+    the order of `SPECIFIED_STANCES`), given that it is present. A column without examples gets the log-odds
+    of its (smoothed) share.
     """
     texts = part.normalised
     # A single thread: with more, the order of sums, and so their last digits, would depend on the number of cores.

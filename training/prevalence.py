@@ -16,17 +16,20 @@ many degrees of freedom as coded articles. They stay within [0, 1] and hold for 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+# "95%" is also written out in descriptions: in `service/schemas/prevalence.py`, `service/routes/prevalence.py` and the
+# template of the dashboard.
 CONFIDENCE = 0.95
 FEWEST_CODED = 30
 FEWEST_ARTICLES = 15
 WANTED_WIDTH = 0.2
 
-# Quantile of the normal distribution for 95%.
-_NORMAL = 1.959964
+# Quantile of the normal distribution.
+_NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ the calibrated scores summed over frames: the uncertainty of a multi-label model
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from labels.annotations import Selection
 
 RANDOM_SHARE = 0.5
 # Relative to the largest size. Without it a sure paragraph would have probability 0, which no weight could correct.
@@ -22,7 +23,7 @@ class Draw:
     """A drawn paragraph: its position in the pool, its sample, and its probability of being in either sample."""
 
     position: int
-    selection: Literal["random", "uncertain"]
+    selection: Selection
     inclusion_probability: float
 
 

@@ -42,7 +42,7 @@ def fit_calibration(logits: NDArray[np.float64], stances: NDArray[np.int64]) -> 
 def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds: NDArray[np.int64]) -> StanceFigures:
     """Returns the figures of log-odds (n, k, s), with the fold of each paragraph (n,).
 
-    Each fold takes its calibration, and the commonest stance of a frame, from the other folds.
+    Each fold uses the calibration, and the commonest stance of a frame, from the other folds.
     """
     rows, frames, stances = part.coded_stances
     coded = logits[rows, frames]

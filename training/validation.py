@@ -20,7 +20,7 @@ _MOST_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class ModelDisagreement:
     """A frame of a paragraph on which coders and model disagree, with the words that count most for the frame."""
 
     paragraph: CodedParagraph
@@ -44,13 +44,13 @@ class Validation:
     stances: Evaluation | None
     unsettled: int
     sources_known: tuple[str, ...]
-    disagreements: tuple[Disagreement, ...]
+    disagreements: tuple[ModelDisagreement, ...]
 
 
 def validate(
     model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph], point: OperatingPoint = "balanced"
 ) -> Validation:
-    """Validates a model at an operating point on n coded paragraphs; a frame is called from its threshold up.
+    """Validates a model at an operating point on n coded paragraphs; a frame is present from its threshold up.
 
     Raises `ValidationDataError` where model and codebook have different frames, or no paragraph is settled.
     """
@@ -101,7 +101,7 @@ def _disagreements(
     gold: Sequence[GoldParagraph],
     scores: NDArray[np.float64],
     differ: NDArray[np.bool_],
-) -> Iterator[Disagreement]:
+) -> Iterator[ModelDisagreement]:
     rows = np.flatnonzero(differ.any(axis=1)).tolist()
     if not rows:
         return
@@ -111,7 +111,9 @@ def _disagreements(
         for column in np.flatnonzero(differ[row]).tolist():
             frame = codebook.keys[column]
             words = _words(settled.paragraph.text, explained[column])
-            yield Disagreement(settled.paragraph, frame, frame in settled.frames, float(scores[row, column]), words)
+            yield ModelDisagreement(
+                settled.paragraph, frame, frame in settled.frames, float(scores[row, column]), words
+            )
 
 
 def _words(text: str, explanation: FrameExplanation) -> tuple[str, ...]:

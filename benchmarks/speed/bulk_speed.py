@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A command that scored so many paragraphs: its seconds, and the peak memory (MiB) of its first process."""
+    """Seconds of a command that scored `paragraphs` paragraphs, and peak memory (MiB) of its first process."""
 
     name: str
     paragraphs: int
@@ -61,7 +61,7 @@ def measure(largest: int) -> tuple[list[Scoring], list[Scoring], list[float]]:
 
 
 def _input(folder: Path, size: int) -> Path:
-    """Writes so many paragraphs, and an article of names whose language is hard to detect.
+    """Writes `size` paragraphs, and an article of names whose language is hard to detect.
 
     A real folder always contains such a text, and the language detector that it needs takes most of the memory.
     """

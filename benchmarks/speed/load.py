@@ -1,4 +1,4 @@
-"""Puts load on an address from a process of its own: at a steady rate, or as fast as the connections carry it.
+"""Puts load on an address from a separate process: at a steady rate, or as fast as the connections carry it.
 
 python -m benchmarks.speed.load http://127.0.0.1:8000/v1/classify bodies.jsonl --connections 8 --seconds 4
 """

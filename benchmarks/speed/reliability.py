@@ -69,7 +69,7 @@ def race_promoters(folder: Path, times: int, progress: Progress) -> Figures:
 
 
 def fuzz_all(seconds: float, progress: Progress) -> Figures:
-    """Runs every target of the fuzzer for so many seconds."""
+    """Runs each target of the fuzzer for `seconds` seconds."""
     inputs = failed = 0
     for number, name in enumerate(NAMES, 1):
         count, failure = fuzz(name, seconds)
@@ -111,7 +111,7 @@ def all_faults(minutes: float) -> list[tuple[str, Fault]]:
             lambda folder, progress: faults.bad_inputs(folder, int(2000 * minutes), progress),
         ),
         (
-            "everything that reads input from strangers, fuzzed",
+            "every parser of untrusted input, fuzzed",
             lambda _folder, progress: fuzz_all(seconds / 20, progress),
         ),
         (

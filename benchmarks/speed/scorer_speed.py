@@ -20,7 +20,7 @@ _ARTICLES, _WARM_UP = 1500, 200
 
 
 def paragraphs_per_second(data: Path, core: int = SERVER_CORE) -> float:
-    """Speed of the scorer alone, in a process on a core of its own."""
+    """Speed of the scorer alone, in a separate process on a separate core."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.speed.scorer_speed"],
         cwd=ROOT,

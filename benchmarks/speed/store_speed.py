@@ -30,7 +30,7 @@ _SERIES = "/v1/prevalence?by=week&correct=false"
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Costs on a store of so many articles: milliseconds of a POST and of the series, and articles per second."""
+    """Costs on a store of `articles` articles: milliseconds of a POST and of the series, and articles per second."""
 
     database: str
     articles: int

@@ -17,7 +17,7 @@ _SOURCES, _PARAGRAPHS = 16, 8
 
 
 def _grow(corpus: tuple[CodedParagraph, ...], size: int) -> list[CodedParagraph]:
-    """Makes so many paragraphs: each a shipped paragraph with its words rotated and a unique number added."""
+    """Makes `size` paragraphs: each a shipped paragraph with its words rotated and a unique number added."""
     paragraphs = []
     for number in range(size):
         model = corpus[number % len(corpus)]

@@ -39,7 +39,7 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
 
 
 def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
-    """Reads the responses to the question `frames`, else to the first question; ignores drafts and discarded ones."""
+    """Reads the responses to the question `frames`, else to the first; ignores drafts and discarded responses."""
     return read_rows(_FILE, json_lines(data, _FILE), lambda row: _annotations(require_object(row), codebook))
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from labels.annotations import STANCES, UNSPECIFIED, Stance
+from labels.annotations import SELECTIONS, STANCES, UNSPECIFIED, Stance
 from labels.codebook import Codebook
 from labels.errors import ExchangeError
 from labels.exchange.annotation import ExchangedAnnotation
@@ -100,7 +100,7 @@ def checked_metadata(row: Mapping[str, Any], default_source: str) -> dict[str, A
         if not isinstance(value, types) or isinstance(value, bool):
             raise RowError(f"'{name}' has the wrong type")
         metadata[name] = value
-    if metadata.get("selection", "chosen") not in ("random", "uncertain", "chosen"):
+    if metadata.get("selection", "chosen") not in SELECTIONS:
         raise RowError("'selection' must be random, uncertain or chosen")
     if not 0 < metadata.get("inclusion_probability", 1) <= 1:
         raise RowError("'inclusion_probability' must be above 0 and at most 1")

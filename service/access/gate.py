@@ -64,9 +64,9 @@ class Gate:
         return caller
 
     async def _caller(self, request: Request) -> Caller:
-        shown = request.headers.get("authorization")
-        if shown is not None:
-            return await self._by_key(shown, address_of(request))
+        header = request.headers.get("authorization")
+        if header is not None:
+            return await self._by_key(header, address_of(request))
         refuse_other_sites(request)
         session = request.cookies.get(SESSION_COOKIE)
         if session is not None:
@@ -79,21 +79,21 @@ class Gate:
         raise UnauthorizedError
 
     async def _by_key(self, authorization: str, address: str) -> Caller:
-        kind, _, shown = authorization.partition(" ")
+        kind, _, key = authorization.partition(" ")
         if kind.lower() != "bearer":
             raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
-        caller = await self._try_key(shown.strip(), address)
+        caller = await self._try_key(key.strip(), address)
         if caller is None:
             self._wrong_keys.count(address)
             raise UnauthorizedError("This key is not known, has been revoked, or has expired.")
         return caller
 
-    async def _try_key(self, shown: str, address: str) -> Caller | None:
-        identifier, digest = read_key(shown) or ("", digest_of(shown))
+    async def _try_key(self, key: str, address: str) -> Caller | None:
+        identifier, digest = read_key(key) or ("", digest_of(key))
         cached = self._cache.get(digest)
-        if cached is None or cached.caller is None:  # a key that was valid a while ago is not a guess
+        if cached is None or cached.caller is None:  # a key that was valid a moment ago is not a guess
             self._wrong_keys.require_few(address)
-        if self._is_admin_key(shown):
+        if self._is_admin_key(key):
             self._cache[digest] = _CachedAnswer(SETTINGS_ADMIN, time.monotonic())
             return SETTINGS_ADMIN
         if not identifier:
@@ -132,13 +132,13 @@ class Gate:
         with self._database.write() as connection:
             keys.record_use(connection, [key_id])
 
-    def open_session(self, shown: str, address: str, token_sha256: str, hours: int) -> bool:
+    def open_session(self, key: str, address: str, token_sha256: str, hours: int) -> bool:
         """Opens a session for a key that was sent from an address; False if the key is not valid.
 
         Raises `RateLimitedError` if the address has sent too many wrong keys.
         """
         self._wrong_keys.require_few(address)
-        caller = SETTINGS_ADMIN if self._is_admin_key(shown) else self._owner(shown)
+        caller = SETTINGS_ADMIN if self._is_admin_key(key) else self._owner(key)
         if caller is None:
             self._wrong_keys.count(address)
             return False
@@ -146,15 +146,15 @@ class Gate:
             keys.open_session(connection, caller.key_id, token_sha256, hours)
         return True
 
-    def _owner(self, shown: str) -> Caller | None:
-        id_and_digest = read_key(shown)
+    def _owner(self, key: str) -> Caller | None:
+        id_and_digest = read_key(key)
         if id_and_digest is None:
             return None
         with self._database.read() as connection:
             return keys.caller_by_secret(connection, *id_and_digest)
 
-    def _is_admin_key(self, shown: str) -> bool:
-        return self._admin is not None and same(digest_of(shown), self._admin)
+    def _is_admin_key(self, key: str) -> bool:
+        return self._admin is not None and same(digest_of(key), self._admin)
 
     def clear_cache(self) -> None:
         """Makes the next request query the database again."""

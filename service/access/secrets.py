@@ -1,6 +1,6 @@
 """API keys: an id to look them up by, and a secret of 256 random bits of which only a hash is stored.
 
-A random secret needs no slow hash: to guess it is as hard as to guess the hash.
+A random secret needs no slow hash: guessing it is as hard as guessing the hash.
 """
 
 import hashlib

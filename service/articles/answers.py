@@ -37,8 +37,7 @@ from training.scoring.classification import (
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint
 
-# Paragraphs that are written at a time.
-_PIECE = 64
+_PARAGRAPHS_AT_ONCE = 64
 _PARAGRAPHS = TypeAdapter(list[ParagraphAnswer])
 # Unambiguous: inside a string the quotation marks would be escaped.
 _NO_PARAGRAPHS = '"paragraphs":[]'
@@ -69,14 +68,14 @@ def classified_answer(
 
 def as_json(answer: Classified) -> str:
     """The answer as JSON; long articles are written in pieces, so that other threads get their turn between them."""
-    if len(answer.paragraphs) <= _PIECE:
+    if len(answer.paragraphs) <= _PARAGRAPHS_AT_ONCE:
         return answer.model_dump_json(exclude_none=True)
-    starts = range(0, len(answer.paragraphs), _PIECE)
-    pieces = (paragraphs_as_json(answer.paragraphs[start : start + _PIECE]) for start in starts)
-    return around(answer.model_copy(update={"paragraphs": []}), pieces)
+    starts = range(0, len(answer.paragraphs), _PARAGRAPHS_AT_ONCE)
+    pieces = (paragraphs_as_json(answer.paragraphs[start : start + _PARAGRAPHS_AT_ONCE]) for start in starts)
+    return insert_paragraphs(answer.model_copy(update={"paragraphs": []}), pieces)
 
 
-def around(answer: Classified, pieces: Iterable[str]) -> str:
+def insert_paragraphs(answer: Classified, pieces: Iterable[str]) -> str:
     """The JSON of an answer without paragraphs, with the JSON of its paragraphs inserted."""
     before, after = answer.model_dump_json(exclude_none=True).split(_NO_PARAGRAPHS)
     return f'{before}"paragraphs":[{",".join(pieces)}]{after}'

@@ -22,7 +22,7 @@ def require_article(connection: Connection, identifier: str, model_version: str 
 def with_evidence(article: StoredArticle, model: FrameModel) -> StoredArticle:
     """The article with evidence for its stored scores, if the model gave these scores; else unchanged.
 
-    Evidence is not stored: it takes more room than the article.
+    Evidence is not stored: it is larger than the article.
     """
     if model.card.version != article.scoring.model_version:
         return article

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from labels.errors import ArticleError, LanguageError
 from labels.language import detect_language
 from labels.paragraphs import Paragraph, SplitArticle, split_html, split_paragraphs, split_text
-from service.errors import ArticleTooLargeError, UnknownFrameError
+from service.errors import ArticleTooLargeError, require_frames
 from service.metrics import Metrics
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
@@ -19,15 +19,15 @@ from training.scoring.frame_model import FrameModel
 UNDETERMINED = "und"
 _INPUTS = ("text", "html", "paragraphs")
 
-# No English sentence of the shipped corpus with 25 letters or more is taken for another language with this confidence.
+# At this confidence, no English sentence of the shipped corpus with 25 or more letters is detected as another language.
 _CONFIDENT = 0.5
 _FEWEST_LETTERS = 25
 
 # The language is detected from the beginnings of up to three paragraphs.
 _SAMPLED, _SAMPLE_CHARACTERS = 3, 80
 
-# A text of whose words the model knows this share is in the model's only language: of a related language it knows a
-# third, of articles in its own on other subjects mostly more. The detector would take as long as scoring.
+# If the model knows this share of the words, the text is in the model's only language (it knows about a third of the
+# words of a related language). Detection would take as long as scoring.
 _FAMILIAR = 0.7
 
 
@@ -44,9 +44,8 @@ def read_article(request: ClassifyRequest, model: FrameModel, settings: Settings
 
     Raises `ArticleError`, `LanguageError` or `UnknownFrameError`, each with the field at fault.
     """
-    for frame in request.thresholds:
-        if frame not in model.card.frames:
-            raise UnknownFrameError(frame, model.frames, f"thresholds/{frame}")
+    if request.thresholds:
+        require_frames(request.thresholds, model.frames, "thresholds/{frame}")
     split = split_article(request, settings)
     return ReadArticle(split, language_of(split, request, model))
 
@@ -57,7 +56,7 @@ def classify_article(article: ReadArticle, request: ClassifyRequest, model: Fram
 
 
 def classify_paragraphs(paragraphs: Sequence[Paragraph], request: ClassifyRequest, model: FrameModel) -> Classification:
-    """As `classify_article`, for some of the paragraphs."""
+    """Like `classify_article`, for some of the paragraphs."""
     texts = [paragraph.text for paragraph in paragraphs]
     cuts = cuts_at(model, request.operating_point, request.thresholds)
     return classify(model, texts, cuts, explain=request.explain)
@@ -76,7 +75,7 @@ def count_decisions(metrics: Metrics, article: ReadArticle, classification: Clas
 
 @lru_cache(maxsize=1024)
 def _decision_counter(metrics: Metrics, frame: str, decision: str) -> Counter:
-    """The counter of a frame and decision; to look it up in the metrics takes longer than to count."""
+    """The counter of a frame and decision; cached, because the lookup takes longer than the increment."""
     return metrics.decisions.labels(frame, decision)
 
 
@@ -113,7 +112,7 @@ def _require_size(request: ClassifyRequest, field: str, limit_mib: int) -> None:
 def language_of(split: SplitArticle, request: ClassifyRequest, model: FrameModel) -> str:
     """ISO 639 code of the article; raises `LanguageError` if the model was not trained on that language.
 
-    A text too short to tell is `und` and is scored.
+    A text too short for detection gets `und` and is scored.
     """
     if request.force_language is not None:
         return request.force_language
@@ -129,7 +128,7 @@ def language_of(split: SplitArticle, request: ClassifyRequest, model: FrameModel
     field = next(name for name in _INPUTS if getattr(request, name) is not None)
     raise LanguageError(
         f"The article seems to be written in '{language.code}', and the model was trained on {', '.join(languages)} "
-        "only; set force_language to score it all the same.",
+        "only; set force_language to score it anyway.",
         field,
     )
 
@@ -137,7 +136,7 @@ def language_of(split: SplitArticle, request: ClassifyRequest, model: FrameModel
 def _sample(split: SplitArticle) -> str:
     """The beginnings of paragraphs spread over the article, so that a lead in another language does not decide.
 
-    To look at the whole text would take longer than to score it.
+    Detection on the whole text would take longer than scoring it.
     """
     step = -(-len(split.paragraphs) // _SAMPLED)
     return "\n".join(paragraph.text[:_SAMPLE_CHARACTERS] for paragraph in split.paragraphs[::step])

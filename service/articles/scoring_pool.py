@@ -1,8 +1,8 @@
 """Processes that score huge articles in pieces, so that all cores work on them.
 
-Small requests have the server's own process to themselves. The processes start with the first huge article
-and stop a minute after the last (joblib's loky does both, and replaces processes that were killed). Each loads the
-model by its version from the registry, which checks it there as it does here.
+The server's own process answers small requests. The processes start with the first huge article and stop a minute
+after the last (joblib's loky does both, and replaces processes that were killed). Each loads the model by its version
+from the registry, which checks it there as it does here.
 """
 
 import gc
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from labels.paragraphs import Paragraph
-from service.articles.answers import around, classified_answer, paragraph_answers, paragraphs_as_json
+from service.articles.answers import classified_answer, insert_paragraphs, paragraph_answers, paragraphs_as_json
 from service.articles.reading import ReadArticle, classify_paragraphs
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
@@ -107,7 +107,7 @@ class ScoringPool:
         classification = Classification((), rolled)
         empty = replace(article, split=replace(article.split, paragraphs=()))
         answer = classified_answer(request, empty, classification, model, evidence_terms=settings.evidence_terms)
-        return PooledAnswer(around(answer, (content for content, _ in parts)), classification)
+        return PooledAnswer(insert_paragraphs(answer, (content for content, _ in parts)), classification)
 
     def stop(self) -> None:
         """Ends the processes."""
@@ -121,7 +121,8 @@ def _do_nothing() -> None:
 
 def _begin() -> None:
     os.nice(_NICENESS)  # small requests come first
-    gc.disable()  # pieces have no cycles, and to look for cycles among all their spans takes as long as to score them
+    # Pieces form no reference cycles, and searching all their spans for cycles takes as long as scoring.
+    gc.disable()
 
 
 @lru_cache(maxsize=2)

@@ -46,7 +46,7 @@ class File:
 
     @property
     def suffix(self) -> str:
-        """The ending that tells the format; a `.gz` after it does not count."""
+        """The file name's ending, which determines the format; a `.gz` after it does not count."""
         name = self.name.lower().removesuffix(".gz")
         return name[name.rfind(".") :] if "." in name.rsplit("/", 1)[-1] else ""
 
@@ -98,7 +98,7 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     Raises `InputError` for an input that cannot be read, a pattern that matches no file, and standard input.
     """
     if STDIN in inputs:
-        raise InputError("Standard input cannot be resumed: save it to a file to score it with --to.")
+        raise InputError("Scoring of standard input cannot be resumed: save it to a file to score it with --to.")
     return [file for name in inputs for file in _files_of(name)]
 
 

@@ -108,7 +108,7 @@ def score_task(job: Job, task: Task) -> Iterator[Progress]:
     columns = columns_of(job.model.frames, job.model.card.stances, job.options)
     for piece in pieces(part, job.columns):
         if piece.number in task.finished:
-            deque(piece.records, maxlen=0)  # reads past them
+            deque(piece.records, maxlen=0)  # skip them, to reach the next piece
             continue
         count = Count()
         rows = rows_of(piece.records, job.model, job.settings, job.options, count)

@@ -33,7 +33,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class OutputPiece:
     """Records that become a file of the output, which is named by part and number."""
 
     number: int
@@ -55,10 +55,10 @@ def read_records(inputs: Sequence[str], columns: Columns | None = None) -> Itera
                 yield from piece.records
 
 
-def pieces(part: Part, columns: Columns) -> Iterator[Piece]:
+def pieces(part: Part, columns: Columns) -> Iterator[OutputPiece]:
     """The records of a part, in the pieces of its output. A piece must be read to its end before the next begins."""
     if part.kind == "documents":
-        yield Piece(0, chain.from_iterable(_documents(file) for file in part.files))
+        yield OutputPiece(0, chain.from_iterable(_documents(file) for file in part.files))
         return
     file = part.files[0]
     if part.kind == "parquet":
@@ -66,10 +66,10 @@ def pieces(part: Part, columns: Columns) -> Iterator[Piece]:
         return
     records = _lines(part, file, columns) if part.kind == "lines" else _rows(part, file, columns)
     if part.stop is not None:
-        yield Piece(0, records)
+        yield OutputPiece(0, records)
         return
     for number, first in enumerate(records):
-        yield Piece(number, chain([first], islice(records, _RECORDS_PER_PIECE - 1)))
+        yield OutputPiece(number, chain([first], islice(records, _RECORDS_PER_PIECE - 1)))
 
 
 def _documents(file: File) -> Iterator[Record]:
@@ -163,7 +163,7 @@ def _used(file: File, header: Sequence[str], columns: Columns) -> list[tuple[str
     return used
 
 
-def _parquet(part: Part, file: File, columns: Columns) -> Iterator[Piece]:
+def _parquet(part: Part, file: File, columns: Columns) -> Iterator[OutputPiece]:
     from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
 
     with file.open() as content:
@@ -178,7 +178,7 @@ def _parquet(part: Part, file: File, columns: Columns) -> Iterator[Piece]:
                 return
             if number % part.strides == part.piece:
                 cells = {field: batch.column(place).to_pylist() for field, place in used}
-                yield Piece(number, _table(file, first, batch.num_rows, cells))
+                yield OutputPiece(number, _table(file, first, batch.num_rows, cells))
             first += batch.num_rows
 
 

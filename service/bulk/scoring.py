@@ -89,7 +89,7 @@ def _rows(
             texts.append(paragraph.text)
     count.paragraphs += len(texts)
     count.problems += len(failed)
-    tails = iter(_tails(texts, model, options))
+    score_cells = iter(_score_cells(texts, model, options))
     each = 2 + len(model.card.stances)
     version, nothing = model.card.version, (None,) * (each * len(model.card.frames) + options.with_text)
     rows = []
@@ -98,7 +98,7 @@ def _rows(
             known, problem = failed[place]
             rows.append((*known, *nothing, version, problem))
         else:
-            rows.append((*head, *next(tails), version, None))
+            rows.append((*head, *next(score_cells), version, None))
     return rows
 
 
@@ -141,7 +141,7 @@ def _as_text(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, datetime | date) else str(value)
 
 
-def _tails(texts: Sequence[str], model: FrameModel, options: Options) -> Iterable[tuple[Any, ...]]:
+def _score_cells(texts: Sequence[str], model: FrameModel, options: Options) -> Iterable[tuple[Any, ...]]:
     """The cells of scores, decisions and stances of each paragraph, after its text if the options include it."""
     if not texts:
         return ()

@@ -58,10 +58,10 @@ def import_(
     if as_json:
         print_json(asdict(imported))
     else:
-        verb = "would be" if dry_run else "were"
-        coders = ", ".join(imported.coders) or "nobody"
-        plural = "" if imported.annotations == 1 else "s"
-        typer.echo(f"{imported.annotations} annotation{plural} of {coders} {verb} stored.")
+        single = imported.annotations == 1
+        verb = "would be" if dry_run else "was" if single else "were"
+        coders = f" by {', '.join(imported.coders)}" if imported.coders else ""
+        typer.echo(f"{imported.annotations} annotation{'' if single else 's'}{coders} {verb} stored.")
 
 
 def bytes_of(file: Path) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.bulk.job import Progress as BulkProgress
     from service.cli.doctor import Finding
     from service.store.keys import Key
-    from training.cross_validation import Progress as Report
+    from training.cross_validation import ReportProgress
 
 out = Console()
 err = Console(stderr=True)
@@ -37,7 +37,7 @@ def add_columns(table: Table, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Report]:
+def progress_bar() -> Iterator[ReportProgress]:
     """Progress on standard error, one bar per step."""
     columns = (
         TextColumn("{task.description}"),
@@ -97,10 +97,10 @@ def show_sentences(kind: str, sentences: Sequence[str]) -> None:
 
 def show_keys(keys: Sequence[Key]) -> None:
     table = Table()
-    for column in ("Id", "Name", "Role", "Made", "Valid until", "Last used"):
+    for column in ("Id", "Name", "Role", "Created", "Valid until", "Last used"):
         table.add_column(column, no_wrap=True)
     for key in keys:
-        until = "revoked" if key.revoked_at else "no end" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d}"
+        until = "revoked" if key.revoked_at else "unlimited" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d}"
         used = "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}"
         table.add_row(key.id, key.name, key.role, f"{key.created_at:%Y-%m-%d}", until, used)
     out.print(table)

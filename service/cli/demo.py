@@ -1,4 +1,4 @@
-"""A demonstration: made-up articles of several outlets over half a year, annotations on them, and a training run.
+"""A demonstration: invented articles of several outlets over half a year, annotations on them, and a training run.
 
 Everything is stored like real articles and annotations, so that each page shows what it would show for them.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from labels.annotations import Stance
+from labels.annotations import SPECIFIED_STANCES, Stance
 from labels.codebook import Codebook
 from labels.errors import FramingError
 from labels.paragraphs import split_paragraphs
@@ -32,7 +32,7 @@ from training.scoring.frame_model import FrameModel
 
 ARTICLES, WEEKS = 260, 26
 # Paragraphs that each coder codes.
-PARAGRAPHS = {"mira": 260, "tomas": 120}
+PARAGRAPHS_BY_CODER = {"mira": 260, "tomas": 120}
 # Share of a coder's decisions that differ from the frames that the sentences were written for.
 _ERROR = 0.06
 _NONE = "none"
@@ -42,7 +42,7 @@ _SEED = 20261121
 
 
 class DemoError(FramingError):
-    """The data folder has articles, with which the demonstration would be mixed up."""
+    """The data folder already has articles; the demonstration would mix with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def fill(
     """
     with database.read() as connection:
         if connection.scalar(select(func.count()).select_from(articles_table)):
-            raise DemoError("The data folder has articles; set FRAMING_DATA_DIR to an empty folder.")
+            raise DemoError("The data folder already has articles; set FRAMING_DATA_DIR to an empty folder.")
     with database.write() as connection:
         champion.note(connection, promotion.number, promotion.version)
     chance = random.Random(_SEED)  # noqa: S311 - a demonstration, the same each time
@@ -72,7 +72,7 @@ def fill(
             _store(connection, article, model, intended)
         progress((place + 1) / len(written))
     coded = 0
-    for coder, limit in PARAGRAPHS.items():
+    for coder, limit in PARAGRAPHS_BY_CODER.items():
         with database.write() as connection:
             coded += _annotate(connection, coder, limit, codebook, model, intended, chance)
     with database.write() as connection:
@@ -105,7 +105,7 @@ def _annotate(
         frames: dict[str, Stance] = {}
         for frame in codebook.keys:
             if (frame in carried) != (chance.random() < _ERROR):
-                frames[frame] = chance.choices(("advanced", "reported", "contested"), (4, 5, 1))[0]
+                frames[frame] = chance.choices(SPECIFIED_STANCES, (4, 5, 1))[0]
         request = AnnotationRequest(coder=coder, article_id=task.article_id, paragraph=task.paragraph, frames=frames)
         annotations.add(connection, new_annotation(connection, request, codebook, None))
     return len(tasks)

@@ -65,14 +65,14 @@ def _database(settings: Settings) -> str:
     database = Database(settings.store_url)
     path = database.url.database
     if database.is_sqlite and not (path and Path(path).is_file()):
-        return "not made yet; the first start makes it"
+        return "does not exist yet; the first start creates it"
     try:
         database.ping()
         if database.is_sqlite:
             with database.read() as connection:
-                verdict = connection.execute(text("PRAGMA integrity_check")).scalar_one()
-            if verdict != "ok":
-                raise DatabaseError(f"The database file is damaged: {verdict}. Restore a backup.")
+                result = connection.execute(text("PRAGMA integrity_check")).scalar_one()
+            if result != "ok":
+                raise DatabaseError(f"The database file is damaged: {result}. Restore a backup.")
         return f"reachable and undamaged ({database.url.render_as_string(hide_password=True)})"
     finally:
         database.close()

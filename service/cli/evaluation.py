@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labels.annotations import CodedParagraph
     from labels.codebook import Codebook
     from training.scoring.frame_model import FrameModel
-    from training.validation import Disagreement, Validation
+    from training.validation import ModelDisagreement, Validation
 
 _CODED = {True: "present", False: "absent"}
 _Version = Annotated[str | None, typer.Argument(help="Model version; default: the champion.")]
@@ -121,7 +121,7 @@ def _notes(result: "Validation") -> list[str]:
     return notes
 
 
-def _disagreements_csv(disagreements: "Sequence[Disagreement]") -> bytes:
+def _disagreements_csv(disagreements: "Sequence[ModelDisagreement]") -> bytes:
     from service.tabular import Column, whole
 
     columns = (
@@ -137,7 +137,7 @@ def _disagreements_csv(disagreements: "Sequence[Disagreement]") -> bytes:
     return whole(columns, [list(map(_row, disagreements))], "csv")
 
 
-def _row(entry: "Disagreement") -> tuple[str | int | float, ...]:
+def _row(entry: "ModelDisagreement") -> tuple[str | int | float, ...]:
     paragraph, words, score = entry.paragraph, " ".join(entry.words), round(entry.score, 3)
     place = (paragraph.article, paragraph.index, paragraph.source)
     return *place, entry.frame, _CODED[entry.coded], score, words, paragraph.text

@@ -1,4 +1,4 @@
-"""Commands about an installation: its settings, its health, backups, purges, and made-up data to look at."""
+"""Commands about an installation: its settings, its health, backups, purges, and invented data to look at."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,13 +10,13 @@ from pydantic import BaseModel
 from service.cli.commands import AsJson, command, open_database, print_json
 from service.settings import Settings
 
-_PANEL = "Care"
+_PANEL = "Maintenance"
 _PACKAGE = Path(__file__).parents[2]
 
 
 @command("FRAMING_DATA_DIR=demo-data framing demo")
 def demo(as_json: AsJson = False) -> None:
-    """Fill an empty data folder with made-up articles and annotations, so that every page shows something."""
+    """Fill an empty data folder with invented articles and annotations, so that every page shows something."""
     from service.cli import console
     from service.cli import demo as demonstration
     from training.registry.versions import Registry
@@ -25,12 +25,12 @@ def demo(as_json: AsJson = False) -> None:
     model, promotion = Registry(settings.models_location).load_champion()
     with open_database(settings) as (database, codebook), console.progress_bar() as progress:
         articles, annotations = demonstration.fill(
-            database, codebook, model, promotion, lambda share: progress("made-up articles", share)
+            database, codebook, model, promotion, lambda share: progress("invented articles", share)
         )
     if as_json:
         print_json({"articles": articles, "annotations": annotations})
     else:
-        typer.echo(f"Stored {articles} made-up articles and {annotations} annotations; a training run is queued.")
+        typer.echo(f"Stored {articles} invented articles and {annotations} annotations; a training run is queued.")
 
 
 @command("framing settings > docs/settings.md")
@@ -60,7 +60,7 @@ def settings_table() -> str:
     ]
     return (
         "# Settings\n\nEnvironment variables, or lines of a file `.env` in the working folder. "
-        "Made by `framing settings`.\n\n" + table(["Variable", "Default", "Meaning"], rows)
+        "Written by `framing settings`.\n\n" + table(["Variable", "Default", "Meaning"], rows)
     )
 
 
@@ -104,8 +104,11 @@ def backup(path: Path, as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(made))
         return
-    database = "the database and" if made.database else "not the database, which is PostgreSQL's (use pg_dump), but"
-    typer.echo(f"{made.path} holds {database} {made.files - made.database} files of models.")
+    files = f"{made.files - made.database} files of models"
+    if made.database:
+        typer.echo(f"{made.path} holds the database and {files}.")
+    else:
+        typer.echo(f"{made.path} holds {files}. Back up PostgreSQL with pg_dump.")
 
 
 @command("FRAMING_DATA_DIR=restored framing restore framing-2026-11-21.zip", rich_help_panel=_PANEL)
@@ -136,7 +139,7 @@ def purge(
     if as_json:
         print_json(asdict(purged))
     else:
-        typer.echo(f"Purged {len(purged.removed)} articles.")
+        typer.echo(f"Purged {len(purged.removed)} article{'' if len(purged.removed) == 1 else 's'}.")
         if purged.models:
             typer.echo(f"Models that were trained on them: {', '.join(purged.models)}; retrain if that matters.")
     for missing in purged.missing:

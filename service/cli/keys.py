@@ -23,7 +23,7 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and show it, once and never again. With the first key, the server starts to require keys."""
+    """Create a key and show it once. As soon as a key exists, the server requires keys."""
     from service.access.secrets import create_key
     from service.store import audit
     from service.store.callers import COMMAND_LINE

@@ -68,7 +68,9 @@ def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) ->
     if as_json:
         print_json(asdict(promotion))
     else:
-        typer.echo(f"{promotion.version} is the champion now; before, it was {promotion.previous or 'none'}.")
+        previous = promotion.previous
+        rollback = f"A rollback would lead to {previous}." if previous else "There is no version to roll back to."
+        typer.echo(f"{promotion.version} is the champion now. {rollback}")
 
 
 @command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")

@@ -24,7 +24,7 @@ def serve(
 def worker(
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process has ended.")] = None,
 ) -> None:
-    """Perform training runs and rescore stored articles; `framing serve` starts a worker of its own."""
+    """Perform training runs and rescore stored articles; `framing serve` starts a worker itself."""
     import logging
 
     from service.jobs.worker import work

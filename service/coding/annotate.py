@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from labels.codebook import Codebook
-from service.errors import AnnotationError, ForbiddenError, NoSuchParagraphError, UnknownFrameError
+from service.errors import AnnotationError, ForbiddenError, NoSuchParagraphError, require_frames
 from service.schemas.annotations import AnnotationRequest
 from service.store import annotations as store
 from service.store import audit, draws
@@ -19,9 +19,7 @@ def new_annotation(
     `UnknownFrameError`, `AnnotationError` or `NoSuchParagraphError`.
     """
     prefix = "" if place is None else f"{place}/"
-    for frame in request.frames:
-        if frame not in codebook.keys:
-            raise UnknownFrameError(frame, codebook.keys, f"{prefix}frames/{frame}", owner="codebook")
+    require_frames(request.frames, codebook.keys, f"{prefix}frames/{{frame}}", owner="codebook")
     unit = _unit(connection, request, prefix)
     selection, probability = draws.how_drawn(connection, request.coder, unit.key)
     return store.NewAnnotation(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from labels.annotations import Selection
 from labels.codebook import Codebook
 from labels.exchange import UNKNOWN_CODER, ExchangedAnnotation, ExchangeError, require_format
 from labels.exchange.refi_qda import write_codebook
@@ -91,7 +92,7 @@ def _stored_unit(connection: Connection, annotation: ExchangedAnnotation) -> sto
 
 
 def _new_annotation(annotation: ExchangedAnnotation, unit: store.CodingUnit, codebook: Codebook) -> store.NewAnnotation:
-    selection: store.Selection = "chosen"
+    selection: Selection = "chosen"
     if annotation.selection in ("random", "uncertain"):
         selection = "random" if annotation.selection == "random" else "uncertain"
     return store.NewAnnotation(

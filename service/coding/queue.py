@@ -10,7 +10,7 @@ from training.scoring.frame_model import FrameModel
 
 # Share of the paragraphs that another coder receives too, so that agreement can be measured.
 OVERLAP_SHARE = 0.2
-# A draw considers at most so many paragraphs, a random sample of those in a larger store. The inclusion probability
+# A draw considers at most this many paragraphs, a random sample of those in a larger store. The inclusion probability
 # takes the sample into account.
 _MAX_POOL = 3000
 _ARTICLES_AT_ONCE = 10

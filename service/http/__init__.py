@@ -5,6 +5,8 @@ Registers the kinds of path parameters (`{id:id}`, `{version:version}`, `{versio
 
 from starlette.convertors import Convertor, register_url_convertor
 
+from service.schemas.fields import ID, VERSION
+
 
 class _Name(Convertor[str]):
     """A part of an address that stays a string."""
@@ -17,15 +19,15 @@ class _Name(Convertor[str]):
 
 
 class _Id(_Name):
-    regex = "[0-9a-f]{32}"
+    regex = ID
 
 
 class _Version(_Name):
-    regex = "v[1-9][0-9]{0,8}"
+    regex = VERSION
 
 
 class _VersionOrChampion(_Name):
-    regex = "champion|v[1-9][0-9]{0,8}"
+    regex = f"champion|{VERSION}"
 
 
 # So that `export` in /v1/annotations/export is not read as the id of /v1/annotations/{id}.

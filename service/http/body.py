@@ -116,7 +116,7 @@ def parse_json(body: bytes) -> Any:
     except ValueError as error:
         raise BodyError(f"The body is not valid JSON: {error}.") from error
     if _SURROGATE.search(text) and not _is_unicode(content):
-        raise BodyError("The body escapes half of a character (a lone surrogate).")
+        raise BodyError("The body contains a lone surrogate (half of an escaped character).")
     return content
 
 

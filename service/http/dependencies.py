@@ -1,7 +1,7 @@
 """What routes depend on: the caller, with the role that the route needs, and the parts of the service that it uses.
 
-The role of a route appears in the OpenAPI document as the scope of the key. The functions are `async`, because FastAPI
-runs dependencies that are not in a thread pool, which takes longer than they do.
+The role of a route appears in the OpenAPI document as the scope of the key. The functions are `async`,
+because FastAPI would run sync dependencies in a thread pool, which takes longer than the functions do.
 """
 
 from collections.abc import Callable, Coroutine
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import Depends, Header, Request, Response, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
@@ -33,7 +33,7 @@ from training.scoring.frame_model import FrameModel
 _ADMITTED = "framing.caller"
 
 # The caller for whom a page is being made.
-present_caller: ContextVar[Caller] = ContextVar("present_caller", default=LOCAL)
+current_caller: ContextVar[Caller] = ContextVar("current_caller", default=LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,17 @@ Submitter = Annotated[Caller, _needs("submitter")]
 Coder = Annotated[Caller, _needs("coder")]
 Admin = Annotated[Caller, _needs("admin")]
 
+# For requests that must not be executed twice.
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A request that is sent again under the same key is executed only once.",
+    ),
+]
+
 # For `dependencies=` of a route that does not use the caller.
 needs: dict[Role, list[Any]] = {role: [_needs(role)] for role in ("reader", "submitter", "coder", "admin")}
 
@@ -90,7 +101,7 @@ async def _admitted(request: Request, role: Role) -> Caller:
     caller: Caller | None = request.scope.get(_ADMITTED)
     if caller is None:
         caller = request.scope[_ADMITTED] = await services_of(request).gate.admit(request)
-        present_caller.set(caller)
+        current_caller.set(caller)
     if caller.role not in INCLUDING[role]:
         raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
     return caller
@@ -118,12 +129,13 @@ def _part(name: str) -> Any:
     """A dependency on a part of the service, by its name in `Services`."""
 
     async def part(request: Request) -> Any:
-        return getattr(request.app.state.services, name)
+        return getattr(services_of(request), name)
 
     return Depends(part)
 
 
 async def _model(request: Request) -> FrameModel:
+    # As `Champion.model`, which would add a module to the path of every POST.
     model = services_of(request).champion.current
     if model is None:
         raise NoChampionError
@@ -135,7 +147,7 @@ UseCodebook = Annotated[Codebook, _part("codebook")]
 UseDatabase = Annotated[Database, _part("database")]
 UseRegistry = Annotated[Registry, _part("registry")]
 UseChampion = Annotated[Champion, _part("champion")]
-# The champion's model, which a request takes once, so that no answer mixes two versions.
+# The champion's model, which a request reads once, so that no answer mixes two versions.
 UseModel = Annotated[FrameModel, Depends(_model)]
 UseMetrics = Annotated[Metrics, _part("metrics")]
 UseWorker = Annotated[WorkerStatus, _part("worker")]

@@ -53,7 +53,7 @@ def _name_all_frames(document: dict[str, Any], codebook_frames: Sequence[str], f
 
 
 def _name_frames(schema: dict[str, Any], frames: list[str]) -> None:
-    """Lists the frames that a parameter accepts, whether it takes a frame or a list of them."""
+    """Lists the frames that a parameter accepts, whether that is a frame or a list of them."""
     for kind in schema.get("anyOf", [schema]):
         if kind.get("type") == "array":
             kind["items"] = {"type": "string", "enum": frames}

@@ -39,7 +39,7 @@ class LimitRequests:
             return await busy(scope["path"])(scope, receive, send)
         unread = False
 
-        async def patient(message: Message) -> None:
+        async def send_in_time(message: Message) -> None:
             nonlocal unread
             try:
                 async with asyncio.timeout(self._answer_seconds):
@@ -50,7 +50,7 @@ class LimitRequests:
 
         self._in_progress += 1
         try:
-            return await self.app(scope, receive, patient)
+            return await self.app(scope, receive, send_in_time)
         except (TimeoutError, ClientDisconnect):
             if not unread:
                 raise

@@ -19,12 +19,12 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def read_number(cursor: str | None) -> int | None:
+def read_number_cursor(cursor: str | None) -> int | None:
     """The number after which the page begins; None for the first page."""
     return int(cursor) if cursor else None
 
 
-def write_number(number: int | None) -> str | None:
+def write_number_cursor(number: int | None) -> str | None:
     """The cursor of the next page; None after the last."""
     return None if number is None else str(number)
 

@@ -97,14 +97,14 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 
 def problem_of(request: Request, error: Exception) -> Problem:
-    """The problem that an error is, whether the service, the framework or nobody foresaw it."""
+    """The problem that describes an error, expected or not."""
     if isinstance(error, HTTPException) and isinstance(error.__cause__, BodyError):
         error = error.__cause__  # FastAPI turns whatever reading the body raises into a bare 400
     return _http_problem(request, error) if isinstance(error, HTTPException) else describe(request.url.path, error)
 
 
 def describe(path: str, error: Exception) -> Problem:
-    """As `problem_of`, without a request of its own: for a line of a batch."""
+    """Like `problem_of`, for a line of a batch, which is not a request."""
     if isinstance(error, RequestValidationError):
         return describe_invalid(path, error.errors())
     known = next((known for cls, known in TABLE.items() if isinstance(error, cls)), None)
@@ -170,11 +170,11 @@ def _headers(request: Request, error: Exception, status: int) -> dict[str, str] 
 
 
 def _unexpected(path: str, error: Exception) -> Problem:
-    """A problem that nobody foresaw: the id under which it is logged, and nothing internal."""
+    """The problem of an unexpected error: it names the id in the log and no internals."""
     identifier = uuid.uuid4().hex
     _log.error("Unexpected error %s at %s", identifier, path, exc_info=error)
     problem_type = ProblemType(500, "unexpected", "Something unexpected went wrong")
-    return _problem(path, problem_type, f"It is logged under the id {identifier}; nothing else was changed.")
+    return _problem(path, problem_type, f"The error is logged under the id {identifier}.")
 
 
 def _http_problem(request: Request, error: HTTPException) -> Problem:

@@ -1,4 +1,4 @@
-"""The lock that lets a single worker work: a file with SQLite, an advisory lock with PostgreSQL.
+"""The lock that ensures that only a single worker runs: a file with SQLite, an advisory lock with PostgreSQL.
 
 With SQLite it holds on the machine that has the data folder, with PostgreSQL among all hosts of the database.
 """
@@ -52,7 +52,7 @@ def worker_has_lock(database: Database, folder: Path) -> bool:
             return workers_lock_is_held(connection)
     try:
         with (folder / _FILE).open("rb") as lock:
-            # Shared, so that servers do not see each other's look; a worker that tries meanwhile tries again soon.
+            # Shared, so that servers can check at the same time; a worker whose attempt collides tries again.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

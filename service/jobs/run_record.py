@@ -22,9 +22,9 @@ _STORED_ARTICLES = "stored-articles.json"
 
 
 class RunCancelledError(FramingError):
-    """Somebody cancelled the run."""
+    """The run was cancelled."""
 
-    # With a default, because DBOS stores the error of a step and makes it again from its arguments.
+    # With a default, because DBOS stores the error of a step and recreates it from its arguments.
     def __init__(self, detail: str = "The run was cancelled.") -> None:
         super().__init__(detail)
 
@@ -32,7 +32,7 @@ class RunCancelledError(FramingError):
 class RunRecord:
     """Reads and changes the record of a run.
 
-    The snapshot lies in the storage of the models, where the workers of all hosts can read it.
+    The snapshot is in the storage of the models, where the workers of all hosts can read it.
     """
 
     def __init__(self, run: str, database: Database, storage: Storage) -> None:
@@ -71,7 +71,7 @@ class RunRecord:
         return report
 
     def stop_if_cancelled(self) -> None:
-        """Raises `RunCancelledError` if somebody cancelled the run."""
+        """Raises `RunCancelledError` if the run was cancelled."""
         if self.read().cancel_requested:
             raise RunCancelledError
 

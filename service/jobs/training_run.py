@@ -30,7 +30,7 @@ from training.scoring.frame_model import FrameModel
 _PROMOTER = "training run"
 _DIFF_ARTICLES = 2000
 _DIFF_BATCH = 50
-# Paragraphs coded by several people below which agreement is not checked.
+# Agreement is not checked if fewer paragraphs than this have several coders.
 _MIN_SHARED_PARAGRAPHS = 30
 
 
@@ -164,8 +164,11 @@ class TrainingRunner:
         record.stop_if_cancelled()
         run = record.read()
         verdict = run.verdict or {}
-        if run.version is None or self._settings.promotion != "auto" or not verdict.get("promote"):
-            record.change(promoted=False, line="not promoted: left to a person")
+        if run.version is None or not verdict.get("promote"):
+            record.change(promoted=False, line="not promoted: the verdict is negative")
+            return
+        if self._settings.promotion != "auto":
+            record.change(promoted=False, line="not promoted: the verdict is positive, but a person has to promote")
             return
         if run.version not in [promotion.version for promotion in self._registry.history()]:
             try:

@@ -30,11 +30,12 @@ from training.registry.versions import Registry
 
 _log = logging.getLogger("framing")
 
-# Always the same, because DBOS resumes only workflows of its own version and runs outlive upgrades of the program.
+# Always the same, because DBOS resumes only workflows of this application version, and runs outlive upgrades of the
+# program.
 _WORKFLOW_VERSION = "1"
 _IDLE_SECONDS = 0.5
 _NICENESS = 19
-# Times of the cron expression before the worker started are over.
+# Times of the cron expression before the start of the worker do not count.
 _STARTED = datetime.now(UTC)
 
 _runner: TrainingRunner | None = None

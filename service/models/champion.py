@@ -14,7 +14,7 @@ _log = logging.getLogger("framing")
 
 
 class Champion:
-    """Holds the model that answers in `current`. A request takes it once, so no answer mixes two versions."""
+    """Holds the model that answers in `current`. A request reads it once, so no answer mixes two versions."""
 
     def __init__(
         self, registry: Registry, metrics: Metrics, poll_seconds: float, announce: Callable[[Promotion], None]

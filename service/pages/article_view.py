@@ -51,7 +51,7 @@ class FrameMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextRun:
     """A run of text. `key` and `place` name the frame for which it is the strongest evidence; `place` may be None.
 
     `weights` lists every frame for which it is evidence, with the weight in log-odds.
@@ -69,7 +69,7 @@ class Block:
 
     index: int | None
     start: int
-    pieces: Sequence[Piece]
+    text_runs: Sequence[TextRun]
     marks: Sequence[FrameMark]
     reason: SkipReason | None
     annotations: Sequence[AnnotationAnswer] = ()
@@ -101,7 +101,7 @@ def marks(frames: Mapping[str, ArticleFrameAnswer], names: FrameNames) -> list[F
 def thresholds_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:
     """The scores from which a frame is present and below which it is absent, by operating point and frame.
 
-    With them the page itself decides again when its reader chooses another operating point.
+    With them the page recomputes the decisions when its reader chooses another operating point.
     """
     return {
         point: {frame: (cut.present_from, cut.absent_below) for frame, cut in card.cuts[point].items()}
@@ -113,7 +113,7 @@ def _paragraph_block(paragraph: ParagraphAnswer, names: FrameNames, annotations:
     return Block(
         index=paragraph["index"],
         start=paragraph["start"],
-        pieces=_pieces(paragraph, names),
+        text_runs=_text_runs(paragraph, names),
         marks=_paragraph_marks(paragraph["frames"], names),
         reason=None,
         annotations=annotations,
@@ -121,7 +121,7 @@ def _paragraph_block(paragraph: ParagraphAnswer, names: FrameNames, annotations:
 
 
 def _skipped_block(piece: SkippedPiece) -> Block:
-    return Block(None, piece["start"], (Piece(piece["text"], None, "", ""),), (), piece["reason"])
+    return Block(None, piece["start"], (TextRun(piece["text"], None, "", ""),), (), piece["reason"])
 
 
 def _paragraph_marks(frames: Mapping[str, ParagraphFrame], names: FrameNames) -> list[FrameMark]:
@@ -142,7 +142,7 @@ def _commonest_stance(stances: Mapping[Stance, float] | None) -> Stance | None:
     return max(stances.items(), key=lambda share: share[1])[0] if stances else None
 
 
-def _pieces(paragraph: ParagraphAnswer, names: FrameNames) -> list[Piece]:
+def _text_runs(paragraph: ParagraphAnswer, names: FrameNames) -> list[TextRun]:
     """The text, cut wherever evidence for a frame begins or ends."""
     spans = [
         (key, span)
@@ -154,7 +154,7 @@ def _pieces(paragraph: ParagraphAnswer, names: FrameNames) -> list[Piece]:
     edges = {first, paragraph["end"]}
     edges |= {edge for _, span in spans for edge in (span["start"], span["end"])}
     return [
-        _piece(
+        _text_run(
             paragraph["text"][start - first : end - first],
             [(key, span) for key, span in spans if span["start"] <= start and end <= span["end"]],
             names,
@@ -163,10 +163,10 @@ def _pieces(paragraph: ParagraphAnswer, names: FrameNames) -> list[Piece]:
     ]
 
 
-def _piece(text: str, spans: Sequence[tuple[str, EvidenceSpan]], names: FrameNames) -> Piece:
+def _text_run(text: str, spans: Sequence[tuple[str, EvidenceSpan]], names: FrameNames) -> TextRun:
     if not spans:
-        return Piece(text, None, "", "")
+        return TextRun(text, None, "", "")
     by_weight = sorted(spans, key=lambda key_and_span: -key_and_span[1]["weight"])
     weights = ", ".join(f"{names.title(key)} +{span['weight']:.2f}" for key, span in by_weight)
     strongest = by_weight[0][0]
-    return Piece(text, names.place(strongest), strongest, weights)
+    return TextRun(text, names.place(strongest), strongest, weights)

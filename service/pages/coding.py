@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from labels.agreement import RELIABLE, TENTATIVE
 from labels.annotations import STANCES, UNSPECIFIED
 from service.coding.agreement import stored_agreement
 from service.http.dependencies import Coder, UseDatabase, UseSettings
@@ -39,4 +40,6 @@ def coding(
         pairs=[(next(other for other in pair.coders if other != name), pair.frames) for pair in pairs],
         stances=[stance for stance in STANCES if stance != UNSPECIFIED],
         guess=settings.coding_guess,
+        reliable=RELIABLE,
+        tentative=TENTATIVE,
     )

@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from labels.agreement import RELIABLE, TENTATIVE
 from service.articles.answers import listed_answer
 from service.http.dependencies import UseDatabase, needs
 from service.pages.article_view import marks
 from service.pages.render import PageRoute, Site, UseSite
 from service.schemas.fields import WholeDay
+from service.schemas.prevalence import Unit
 from service.store import article_list, article_lookup, prevalence
 from training.evaluation import Figure
 from training.model_card import ModelCard
@@ -32,7 +34,7 @@ class _Filters:
     until: Any
     outlet: list[str]
     frame: list[str]
-    unit: Literal["paragraph", "article"]
+    unit: Unit
     shares: Literal["corrected", "raw"]
     dedup: bool
 
@@ -65,7 +67,7 @@ def dashboard(
     until: Annotated[WholeDay | Literal[""] | None, Query(alias="to")] = None,
     outlet: Annotated[list[str] | None, Query(max_length=100)] = None,
     frame: Annotated[list[str] | None, Query(max_length=50)] = None,
-    unit: Literal["paragraph", "article"] = "paragraph",
+    unit: Unit = "paragraph",
     shares: Literal["corrected", "raw"] | None = None,
     dedup: bool = False,
 ) -> HTMLResponse:
@@ -95,6 +97,8 @@ def dashboard(
         outlets=outlets,
         coded=coded,
         fewest_coded=FEWEST_CODED,
+        reliable=RELIABLE,
+        tentative=TENTATIVE,
         latest=latest,
         empty=not stored,
         model=_model_figures(model.card) if model else None,

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from labels.annotations import STANCES
 from service.articles.answers import listed_answer, stored_answer
 from service.articles.lookup import require_article, with_evidence
+from service.coding.annotate import permitted_coder
 from service.coding.answers import annotation_answer
 from service.http.dependencies import Reader, UseDatabase, UseModel, UseSettings, needs
 from service.http.paging import ARTICLE_PATTERN, read_article_cursor, write_article_cursor
@@ -74,7 +75,7 @@ def article(
     """An article with its framing, its annotations, and a form that corrects it in place."""
     with database.read() as connection:
         stored = require_article(connection, id, model.card.version)
-        visible = annotations.AnnotationFilters(coder=None if caller.may("admin") else caller.name, article_id=id)
+        visible = annotations.AnnotationFilters(coder=permitted_coder(caller, None), article_id=id)
         newest_first, _ = annotations.listing(connection, visible, None, _MAX_ANNOTATIONS)
     answer = stored_answer(with_evidence(stored, model), evidence_terms=settings.evidence_terms)
     by_paragraph: dict[int, list[AnnotationAnswer]] = defaultdict(list)

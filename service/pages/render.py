@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from labels.codebook import Codebook
 from service.errors import UnauthorizedError
-from service.http.dependencies import GuardedRoute, present_caller
+from service.http.dependencies import GuardedRoute, current_caller
 from service.http.problem_details import problem_of
 from service.metrics import product_version
 from service.models.champion import Champion
@@ -87,7 +87,7 @@ class Site:
 
         Every template gets the frames of the codebook, and titles and places of frames by key.
         """
-        caller = present_caller.get()
+        caller = current_caller.get()
         content = _TEMPLATES.get_template(template).render(
             here=here,
             navigation=[(address, name) for address, name, role in NAVIGATION if caller.may(role)],

@@ -30,7 +30,7 @@ async def sign_in(request: Request, site: UseSite, settings: UseSettings, gate: 
     address, key = _own_address(str(fields.get("next") or "/")), str(fields.get("key") or "").strip()
     token, hours = new_token(), settings.session_hours
     if not await to_thread.run_sync(gate.open_session, key, address_of(request), digest_of(token), hours):
-        return _form(site, address, "This key is not known, was revoked, or has expired.", 401)
+        return _form(site, address, "This key is not known, has been revoked, or has expired.", 401)
     answer = RedirectResponse(address, 303)
     answer.set_cookie(
         SESSION_COOKIE,

@@ -11,7 +11,7 @@ from service.schemas.prevalence import (
     ComparisonAnswer,
     Difference,
     Estimator,
-    FrameComparison,
+    FrameOnBothSides,
     FramePair,
     PrevalenceAnswer,
     PrevalenceRow,
@@ -104,12 +104,12 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
     )
 
 
-def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow) -> FrameComparison:
+def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow) -> FrameOnBothSides:
     first, second = _share(a), _share(b)
     corrected: tuple[float | None, float | None, float | None] = (None, None, None)
     if first is not None and second is not None:
         corrected = difference(first, second)
-    return FrameComparison(
+    return FrameOnBothSides(
         frame=frame,
         reliability_tier=reliability_tier(card, frame),
         a=_side(a),

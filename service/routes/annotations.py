@@ -9,6 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Discriminator, Field, Tag
 
+from labels.annotations import Selection
 from labels.exchange import FORMATS, FormatName
 from service.coding.agreement import stored_agreement
 from service.coding.annotate import log_annotation, new_annotation, permitted_coder, require_own
@@ -18,7 +19,7 @@ from service.coding.queue import tasks_for
 from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import Admin, Coder, UseChampion, UseCodebook, UseDatabase, needs
-from service.http.paging import NumberCursor, read_number, write_number
+from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.problem_details import UNION_TAGS
 from service.http.responses import guarded
 from service.schemas.annotations import (
@@ -29,9 +30,9 @@ from service.schemas.annotations import (
     CodingTask,
     ImportAnswer,
 )
+from service.schemas.fields import ID_PATTERN
 from service.store import annotations as store
 from service.store import audit
-from service.store.annotations import Selection
 
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
 
@@ -75,7 +76,7 @@ def listing(
     database: UseDatabase,
     caller: Coder,
     coder: Annotated[str | None, Query(max_length=128)] = None,
-    article_id: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")] = None,
+    article_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
     source: Annotated[str | None, Query(max_length=256)] = None,
     selection: Selection | None = None,
     history: Annotated[bool, Query(description="Include annotations that were replaced or deleted.")] = False,
@@ -85,10 +86,10 @@ def listing(
     """Annotations, newest first. A key of the role coder lists its own."""
     filters = store.AnnotationFilters(permitted_coder(caller, coder), article_id, source, selection, history)
     with database.read() as connection:
-        page, following = store.listing(connection, filters, read_number(cursor), limit)
+        page, following = store.listing(connection, filters, read_number_cursor(cursor), limit)
     return AnnotationList(
         annotations=[annotation_answer(annotation) for annotation in page],
-        next=write_number(following),
+        next=write_number_cursor(following),
     )
 
 
@@ -164,15 +165,15 @@ async def import_file(
     responses=guarded(404, 422, 503),
 )
 def delete(
-    id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
+    id: Annotated[str, Path(pattern=ID_PATTERN)],
     database: UseDatabase,
     caller: Coder,
 ) -> None:
-    """Takes an annotation out of force; it stays in the history. A key of the role coder deletes its own."""
+    """Deletes an annotation, which stays in the history. A key of the role coder deletes its own."""
     with database.write() as connection:
         if not store.remove(connection, id, coder=permitted_coder(caller, None)):
             raise NotFoundError(f"No annotation in force has the id {id}.")
-        audit.note(connection, caller, "remove annotation", id)
+        audit.note(connection, caller, "delete annotation", id)
 
 
 @router.get("/coding-queue", responses=guarded(422, 503))
@@ -192,9 +193,8 @@ def coding_queue(
     can also estimate prevalence without bias. The answer contains the same paragraphs until they are coded.
     """
     require_own(caller, coder)
-    model = None if champion.version() is None else champion.model()
     with database.write() as connection:
-        tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
+        tasks = tasks_for(connection, coder, n, champion.current, np.random.default_rng(), whole=whole)
     return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
 
 

@@ -3,16 +3,17 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from service.articles.answers import as_json, listed_answer, stored_answer
 from service.articles.ingest import Submission, scored_article
 from service.articles.lookup import require_article, with_evidence
 from service.articles.reading import classify_article, count_decisions, read_article
-from service.errors import NotFoundError, UnknownFrameError
+from service.errors import NotFoundError, require_frames
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import (
     Admin,
+    IdempotencyKey,
     Submitter,
     UseArticleWriter,
     UseChampion,
@@ -25,7 +26,7 @@ from service.http.dependencies import (
 from service.http.paging import ArticleCursor, read_article_cursor, write_article_cursor
 from service.http.responses import Responses, guarded
 from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
-from service.schemas.fields import Day
+from service.schemas.fields import ID_PATTERN, Day
 from service.settings import Settings
 from service.store import article_list, audit, idempotency
 from service.store.articles import remove_article
@@ -36,7 +37,7 @@ from training.scoring.operating_points import Decision
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJsonRoute)
 
-ArticleId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a stored article.")]
+ArticleId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a stored article.")]
 
 _LOCATION = {
     "Location": {"description": "Address of the stored article.", "schema": {"type": "string"}, "required": True}
@@ -45,12 +46,6 @@ _CREATED: Responses = {201: {"description": "Stored and scored", "model": Stored
 _KNOWN: Responses = {
     200: {"description": "This article is stored already; nothing was stored again", "headers": _LOCATION}
 }
-_IDEMPOTENCY_KEY = Header(
-    min_length=1,
-    max_length=255,
-    pattern=r"^[\x21-\x7e]+$",
-    description="A request that is sent again under the same key is executed once and gets the first answer again.",
-)
 
 
 @router.post(
@@ -67,7 +62,7 @@ def create(
     writer: UseArticleWriter,
     metrics: UseMetrics,
     caller: Submitter,
-    idempotency_key: Annotated[str | None, _IDEMPOTENCY_KEY] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Stores an article with its framing, in one transaction.
 
@@ -120,9 +115,7 @@ def listing(
 ) -> ArticleList:
     """Stored articles, newest first (by publication, else by arrival)."""
     if frame is not None:
-        model = champion.model()
-        if frame not in model.card.frames:
-            raise UnknownFrameError(frame, model.frames, "query/frame")
+        require_frames([frame], champion.model().frames, "query/frame")
     filters = article_list.filters(outlet, since, until, frame, decision, q)
     with database.read() as connection:
         page, following = article_list.newest(
@@ -166,7 +159,7 @@ def _replay(database: Database, key: str, digest: str) -> Response | None:
 
 
 def _stored(database: Database, settings: Settings, identifier: str, model: FrameModel | None, explain: bool) -> str:
-    """The JSON of a stored article as the model scored it, with evidence if that was asked for."""
+    """The JSON of a stored article as the model scored it, with evidence if `explain`."""
     with database.read() as connection:
         article = require_article(connection, identifier, model.card.version if model else None)
     if explain:

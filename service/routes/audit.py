@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from service.http.dependencies import UseDatabase, needs
-from service.http.paging import NumberCursor, read_number, write_number
+from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.responses import guarded
 from service.schemas.audit import AuditAnswer, AuditLine
 from service.store import audit
@@ -35,10 +35,10 @@ def listing(
 ) -> AuditAnswer:
     """Who did what, and when; newest first. The hash of a line covers the line before it, so changes are detected."""
     with database.read() as connection:
-        lines, following = audit.listing(connection, read_number(cursor), limit, action)
+        lines, following = audit.listing(connection, read_number_cursor(cursor), limit, action)
     return AuditAnswer(
         lines=[AuditLine.model_validate(line, from_attributes=True) for line in lines],
-        next=write_number(following),
+        next=write_number_cursor(following),
     )
 
 

@@ -58,9 +58,10 @@ _NOT_AN_OBJECT = {"loc": ("body",), "type": "dict_type", "msg": "Send a JSON obj
     openapi_extra=_LINES,
 )
 async def classify_lines(request: Request, model: UseModel, settings: UseSettings, metrics: UseMetrics) -> Response:
-    """The framing of many articles; stores nothing. A line is what /v1/classify takes, with an id of your own.
+    """The framing of many articles; stores nothing.
 
-    A line that cannot be classified is answered with its problem, and the others continue. Read while you send.
+    Each line is a request as for /v1/classify, with an optional id (`external_id`). A line that cannot be classified is
+    answered with its problem, and the others continue. Read the answer while you send.
     """
     path = request.url.path
 
@@ -113,11 +114,12 @@ async def store_lines(
     metrics: UseMetrics,
     caller: Submitter,
 ) -> Response:
-    """Stores many articles with their framing. A line is what POST /v1/articles takes; what is answered is stored.
+    """Stores many articles with their framing.
 
-    The same article again (same external_id, url, or text and outlet) answers 200, so after a break send all of it
-    again: articles that are stored are not stored twice. A line that cannot be stored is answered with its problem, and
-    the others continue. Read while you send.
+    Each line is a request as for POST /v1/articles; what has been answered has been stored. The same article again
+    (same external_id, url, or text and outlet) answers 200, so after a broken connection send everything again:
+    articles that are stored are not stored twice. A line that cannot be stored is answered with its problem, and the
+    others continue. Read the answer while you send.
     """
     champion.model()
     path = request.url.path

@@ -9,7 +9,7 @@ from service.http.body import StrictJsonRoute
 from service.http.dependencies import Admin, UseChampion, UseDatabase, UseRegistry, needs
 from service.http.responses import Responses, guarded
 from service.models.answers import champion_version, model_cards, model_list, promotion_answer
-from service.schemas.fields import Moment
+from service.schemas.fields import VERSION_OR_CHAMPION_PATTERN, VERSION_PATTERN, Moment
 from service.schemas.models import (
     CardAnswer,
     HistoryAnswer,
@@ -67,14 +67,14 @@ def rescoring(registry: UseRegistry, database: UseDatabase) -> RescoringAnswer:
 
 @router.post("/{version:version}/promote", responses=guarded(400, 404, 409, 413, 422, 503))
 def promote(
-    version: Annotated[str, Path(pattern=r"^v[1-9][0-9]{0,8}$")],
+    version: Annotated[str, Path(pattern=VERSION_PATTERN)],
     request: PromoteRequest,
     registry: UseRegistry,
     database: UseDatabase,
     champion: UseChampion,
     caller: Admin,
 ) -> PromotionAnswer:
-    """Makes a version champion; all processes load it within seconds. 409 if its verdict is against it."""
+    """Makes a version champion; all processes load it within seconds. 409 if the verdict on the version is negative."""
     by = _promoter(caller, request.by)
     promotion = registry.promote(version, by=by, reason=request.reason, force=request.force)
     _log(database, caller, promotion)
@@ -111,7 +111,7 @@ def _log(database: Database, caller: Caller, promotion: Promotion) -> None:
 )
 def get(
     version: Annotated[
-        str, Path(pattern=r"^(champion|v[1-9][0-9]{0,8})$", description="A version such as v1, or `champion`.")
+        str, Path(pattern=VERSION_OR_CHAMPION_PATTERN, description="A version such as v1, or `champion`.")
     ],
     registry: UseRegistry,
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",

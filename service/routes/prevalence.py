@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from labels.annotations import SPECIFIED_STANCES
-from service.errors import OverlapError, UnknownFrameError
+from service.errors import OverlapError, require_frames
 from service.http.dependencies import UseChampion, UseDatabase, needs
 from service.http.responses import Responses, guarded
 from service.metrics import product_version
@@ -77,15 +77,13 @@ WidthParameter = Annotated[
 _PERIOD = f"({'|'.join(PERIODS)})"
 
 
-def _require_frames(frames: Sequence[str] | None, card: ModelCard) -> tuple[str, ...]:
-    for frame in frames or ():
-        if frame not in card.frames:
-            raise UnknownFrameError(frame, card.frame_keys, "query/frame")
+def _chosen_frames(frames: Sequence[str] | None, card: ModelCard) -> tuple[str, ...]:
+    require_frames(frames or (), card.frame_keys, "query/frame")
     return tuple(frame for frame in card.frame_keys if not frames or frame in frames)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ScoredPopulation:
     """The population that a request is about, and the card of the model that scored it."""
 
     population: Population
@@ -99,13 +97,14 @@ def read_scope(
     until: Until = None,
     outlet: Outlets = None,
     dedup: Dedup = False,
-) -> Scope:
+) -> ScoredPopulation:
     """Reads the parameters that several routes share; raises `UnknownFrameError`."""
     card = champion.model().card
-    return Scope(Population(card.version, _require_frames(frame, card), since, until, outlet, dedup), card)
+    population = Population(card.version, _chosen_frames(frame, card), since, until, outlet, dedup)
+    return ScoredPopulation(population, card)
 
 
-UseScope = Annotated[Scope, Depends(read_scope)]
+UseScope = Annotated[ScoredPopulation, Depends(read_scope)]
 
 _TABLE: Responses = {
     200: {
@@ -225,7 +224,7 @@ def compare(
             "not overlap (a_from, a_to, b_from, b_to)."
         )
     card = champion.model().card
-    population = Population(card.version, _require_frames(frame, card), first_copies=dedup)
+    population = Population(card.version, _chosen_frames(frame, card), first_copies=dedup)
     question = Question(population=population, unit=unit, weight=weight, width=width)
     a = answers.without_periods(question, a_from, a_to, a_outlet)
     b = answers.without_periods(question, b_from, b_to, b_outlet)

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Admin, UseDatabase, needs
-from service.http.paging import NumberCursor, read_number, write_number
+from service.http.dependencies import Admin, IdempotencyKey, UseDatabase, needs
+from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.responses import guarded
 from service.models.answers import training_run_answer
+from service.schemas.fields import ID_PATTERN
 from service.schemas.training import TrainingRunAnswer, TrainingRunList, TrainingRunRequest
 from service.store import audit
 from service.store import training_runs as store
@@ -21,7 +21,7 @@ from service.store.sql.database import Database
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], route_class=StrictJsonRoute)
 
-RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a training run.")]
+RunId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a training run.")]
 _POLL_SECONDS = 0.3
 _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 
@@ -39,20 +39,18 @@ def create(
     database: UseDatabase,
     caller: Admin,
     response: Response,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]+$",
-            description="A repeated request with the same key returns the same run.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> TrainingRunAnswer:
-    """Queues a training run; runs are performed in turn. Follow it at the address in `Location`."""
+    """Queues a training run; runs are performed in turn. Follow it at the address in `Location`.
+
+    A request that is sent again under the same Idempotency-Key is answered with the run that it queued.
+    """
     with database.write() as connection:
-        run = store.create(connection, request.run_request(), idempotency_key)
-        audit.note(connection, caller, "train", run.id, note=request.note)
+        wanted = request.run_request()
+        run = None if idempotency_key is None else store.queued_under(connection, idempotency_key, wanted)
+        if run is None:
+            run = store.create(connection, wanted, idempotency_key)
+            audit.note(connection, caller, "train", run.id, note=request.note)
     response.headers["Location"] = f"/v1/training-runs/{run.id}"
     return training_run_answer(run)
 
@@ -65,10 +63,10 @@ def listing(
 ) -> TrainingRunList:
     """Training runs, newest first."""
     with database.read() as connection:
-        runs, following = store.listing(connection, read_number(cursor), limit)
+        runs, following = store.listing(connection, read_number_cursor(cursor), limit)
     return TrainingRunList(
         training_runs=[training_run_answer(run) for run in runs],
-        next=write_number(following),
+        next=write_number_cursor(following),
     )
 
 
@@ -82,11 +80,9 @@ def get(id: RunId, database: UseDatabase) -> TrainingRunAnswer:
 def cancel(id: RunId, database: UseDatabase, caller: Admin) -> TrainingRunAnswer:
     """Cancels a queued run at once and makes a running run stop soon; a run that has ended does not change."""
     with database.write() as connection:
-        run = store.cancel(connection, id)
-        if run is not None:
+        if store.cancel(connection, id):
             audit.note(connection, caller, "cancel training", id)
-    if run is None:
-        raise NotFoundError(f"There is no training run {id}.")
+        run = store.require(connection, id)
     return training_run_answer(run)
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from labels.annotations import Stance
-from service.schemas.fields import WHOLE, Name, Strict, Text
-from service.store.annotations import CoderRole, Selection
+from labels.annotations import Selection, Stance
+from service.schemas.fields import ID_PATTERN, WHOLE, Name, Strict, Text
+from service.store.annotations import CoderRole
 
 
 class AnnotationRequest(Strict):
@@ -42,7 +42,7 @@ class AnnotationRequest(Strict):
     role: CoderRole = Field(
         "coder", description="`adjudicator` settles a disagreement; the annotations of the coders are stored as before."
     )
-    article_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(
+    article_id: Annotated[str, Field(pattern=ID_PATTERN)] | None = Field(
         None, description="The id of a stored article."
     )
     paragraph: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = Field(

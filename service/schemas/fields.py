@@ -6,6 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+# Without anchors, for addresses of routes.
+ID = "[0-9a-f]{32}"
+VERSION = "v[1-9][0-9]{0,8}"
+ID_PATTERN = f"^{ID}$"
+VERSION_PATTERN = f"^{VERSION}$"
+VERSION_OR_CHAMPION_PATTERN = f"^(champion|{VERSION})$"
+
 NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

@@ -25,7 +25,10 @@ class RollbackRequest(Strict):
 
 
 class PromotionAnswer(BaseModel):
-    """A change of the champion: from `at` on, `version` was champion."""
+    """A change of the champion.
+
+    `version` is the champion from `at` on; `previous` is what a rollback from it leads to.
+    """
 
     number: int
     at: datetime

@@ -122,7 +122,7 @@ class Difference(BaseModel):
     high: float | None
 
 
-class FrameComparison(BaseModel):
+class FrameOnBothSides(BaseModel):
     """A frame on both sides."""
 
     frame: str
@@ -139,7 +139,7 @@ class ComparisonAnswer(BaseModel):
     unit: Unit
     confidence: float
     estimator: Estimator
-    frames: list[FrameComparison]
+    frames: list[FrameOnBothSides]
 
 
 class FramePair(BaseModel):

@@ -12,7 +12,7 @@ class Health(BaseModel):
 
 
 class Readiness(Health):
-    """The service is ready. Its worker may be dead all the same: the service then classifies, stores and answers."""
+    """The service is ready. Its worker may still be dead: the service then classifies, stores and answers."""
 
     worker: str = Field(
         pattern=r"^(off|running|not running since .+)$",

@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
-from labels.annotations import Annotation, CodedParagraph, Stance
+from labels.annotations import Annotation, CodedParagraph, Selection, Stance
+from service.store.sql.paging import newest_page
 from service.store.tables import annotations, articles, paragraphs
 
 CoderRole = Literal["coder", "adjudicator"]
-Selection = Literal["random", "uncertain", "chosen"]
 
 
 @dataclass(frozen=True, slots=True)
 class CodingUnit:
-    """What is coded: a paragraph of a stored article, or a text that the coder brings along."""
+    """What is coded: a paragraph of a stored article, or a text that the request contains."""
 
     key: str
     source: str
@@ -54,7 +54,7 @@ class StoredAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationFilters:
-    """Which annotations to list; `history` includes those that have been replaced or removed."""
+    """Which annotations to list; `history` includes those that have been replaced or deleted."""
 
     coder: str | None = None
     article_id: str | None = None
@@ -77,7 +77,7 @@ def article_unit(connection: Connection, article_id: str, paragraph: int) -> Cod
 
 
 def text_unit(source: str, text: str) -> CodingUnit:
-    """The unit of a text that the coder brings along."""
+    """The unit of a text that the request contains."""
     digest = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()
     return CodingUnit(f"text:{digest[:48]}", source, text=text)
 
@@ -119,9 +119,9 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
 
 
 def remove(connection: Connection, identifier: str, *, coder: str | None = None) -> bool:
-    """Takes an annotation out of force, but not out of the history; False if none is in force under the id.
+    """Deletes an annotation, which stays in the history; False if the id is not that of an annotation in force.
 
-    With `coder`, only an annotation by that coder is removed.
+    With `coder`, only an annotation by that coder is deleted.
     """
     by_coder = () if coder is None else (annotations.c.coder == coder,)
     removed = connection.execute(
@@ -136,12 +136,8 @@ def listing(
     connection: Connection, filters: AnnotationFilters, after: int | None, limit: int
 ) -> tuple[list[StoredAnnotation], int | None]:
     """Up to `limit` annotations, newest first, and the number after which the next page starts, or None."""
-    query = _query().where(*_conditions(filters)).order_by(annotations.c.number.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(annotations.c.number < after)
-    rows = connection.execute(query).all()
-    page = rows[:limit]
-    return [_stored(row) for row in page], page[-1].number if len(rows) > limit else None
+    rows, following = newest_page(connection, _query().where(*_conditions(filters)), annotations.c.number, after, limit)
+    return [_stored(row) for row in rows], following
 
 
 def count_since(connection: Connection, moment: datetime | None) -> int:
@@ -230,7 +226,7 @@ def _in_force_with_text() -> Select[Any]:
 
 
 def _unit_text(row: Row[Any]) -> str:
-    """The text that the coder brought along, or that of the stored paragraph."""
+    """The text that the request contained, or that of the stored paragraph."""
     return str(row.text if row.text is not None else row.article_text[row.start_offset : row.end_offset])
 
 

@@ -1,6 +1,7 @@
 """Stored articles: adding, with near-duplicates recognised as copies of a story, and removing.
 
-Articles that arrive together are stored by one statement per table. `article_lookup` reads them back.
+Articles that arrive together are stored by one statement per table (SQLite) or a single statement (PostgreSQL).
+`article_lookup` reads them back.
 """
 
 import hashlib
@@ -97,8 +98,8 @@ def remove_article(connection: Connection, identifier: str) -> bool:
     number = connection.scalar(select(articles.c.number).where(articles.c.id == identifier))
     if number is None:
         return False
-    daily.count(connection, number, sign=-1)
-    _pass_on_story(connection, number)
+    daily.add_article_to_sums(connection, number, sign=-1)
+    _choose_next_first_copy(connection, number)
     connection.execute(delete(articles).where(articles.c.number == number))
     return True
 
@@ -113,8 +114,8 @@ def stored_ids(connection: Connection, identifiers: Collection[str]) -> set[str]
     stored: set[str] = set()
     ordered = sorted(set(identifiers))
     for start in range(0, len(ordered), _IDS_PER_QUERY):
-        some = ordered[start : start + _IDS_PER_QUERY]
-        stored.update(connection.scalars(select(articles.c.id).where(articles.c.id.in_(some))))
+        batch = ordered[start : start + _IDS_PER_QUERY]
+        stored.update(connection.scalars(select(articles.c.id).where(articles.c.id.in_(batch))))
     return stored
 
 
@@ -220,15 +221,15 @@ def _stories(connection: Connection, arrived: Mapping[int, ArticleSketch], bands
     return story
 
 
-def _pass_on_story(connection: Connection, article_number: int) -> None:
-    """Before a first copy is deleted, lets the next stored copy take its place, in the sums too."""
+def _choose_next_first_copy(connection: Connection, article_number: int) -> None:
+    """Before a first copy is deleted, makes the next stored copy the first, in the sums too."""
     others = (articles.c.story == article_number) & (articles.c.number != article_number)
-    heir = connection.scalar(select(func.min(articles.c.number)).where(others))
-    if heir is None:
+    next_copy = connection.scalar(select(func.min(articles.c.number)).where(others))
+    if next_copy is None:
         return
-    daily.count(connection, heir, sign=-1)
-    connection.execute(update(articles).where(others).values(story=heir))
-    daily.count(connection, heir)
-    sketch = connection.scalar(select(sketches.c.sketch).where(sketches.c.article_number == heir))
+    daily.add_article_to_sums(connection, next_copy, sign=-1)
+    connection.execute(update(articles).where(others).values(story=next_copy))
+    daily.add_article_to_sums(connection, next_copy)
+    sketch = connection.scalar(select(sketches.c.sketch).where(sketches.c.article_number == next_copy))
     if sketch is not None:
-        insert_all(connection, {sketch_bands: [(key, heir) for key in ArticleSketch(sketch).bands()]})
+        insert_all(connection, {sketch_bands: [(key, next_copy) for key in ArticleSketch(sketch).bands()]})

@@ -1,7 +1,7 @@
-"""The log of actions: who did what and when. Lines are only added, and each confirms the line before it.
+"""The log of actions: who did what and when. Lines are only added, and each contains the hash of the line before it.
 
-A line's hash covers its content and the hash of the line before (a hash chain, as in Haber and Stornetta 1991). A line
-that was changed, removed or moved is therefore detected; the head records where the log ends.
+A line's own hash covers its content and the hash of the line before (a hash chain, as in Haber and Stornetta 1991). A
+line that was changed, removed or moved is therefore detected; the head records where the log ends.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from service.errors import AuditError
 from service.store.callers import Caller
 from service.store.sql.database import Database
 from service.store.sql.insertion import insert_all
+from service.store.sql.paging import newest_page
 from service.store.tables import audit, audit_head
 from training.registry.promotions import Promotion
 
@@ -26,7 +27,7 @@ ActionName = Literal[
     "purge article",
     "annotate",
     "adjudicate",
-    "remove annotation",
+    "delete annotation",
     "import annotations",
     "train",
     "cancel training",
@@ -36,13 +37,13 @@ ActionName = Literal[
     "create key",
     "revoke key",
 ]
-# What the first line takes for the hash of the line before it.
+# Stands in the first line for the hash of the line before.
 _NO_HASH = "0" * 64
 _AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """A line of the log: `subject` names the object of the action, `detail` has further facts.
 
     `action` is any text, because an older version may have written names that are not in `ActionName`.
@@ -86,7 +87,7 @@ def note_all(connection: Connection, actions: Sequence[Action]) -> None:
     for action in actions:
         number += 1
         caller, subject = action.caller, action.subject[:512]
-        line = Line(number, now, caller.name, caller.key_id, action.name, subject, action.detail, "")
+        line = LogLine(number, now, caller.name, caller.key_id, action.name, subject, action.detail, "")
         digest = _digest(line, digest)
         rows.append((number, now, caller.name, caller.key_id, action.name, subject, action.detail, digest))
     insert_all(connection, {audit: rows})
@@ -104,7 +105,7 @@ def note_promotion(connection: Connection, caller: Caller, promotion: Promotion)
     note(connection, caller, action, promotion.version, forced=promotion.forced, by=promotion.by, **facts)
 
 
-def _digest(line: Line, before: str) -> str:
+def _digest(line: LogLine, before: str) -> str:
     fields = [line.number, line.at.isoformat(), line.who, line.key_id, line.action, line.subject, line.detail]
     content = json.dumps(fields, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(f"{before}\n{content}".encode()).hexdigest()
@@ -112,19 +113,16 @@ def _digest(line: Line, before: str) -> str:
 
 def listing(
     connection: Connection, after: int | None, limit: int, action: str | None = None
-) -> tuple[list[Line], int | None]:
+) -> tuple[list[LogLine], int | None]:
     """Up to `limit` lines, newest first, and the number after which the next page starts, or None."""
-    query = select(audit).order_by(audit.c.number.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(audit.c.number < after)
+    query = select(audit)
     if action is not None:
         query = query.where(audit.c.action == action)
-    lines = [Line(**row._mapping) for row in connection.execute(query)]
-    page = lines[:limit]
-    return page, page[-1].number if len(lines) > limit else None
+    rows, following = newest_page(connection, query, audit.c.number, after, limit)
+    return [LogLine(**row._mapping) for row in rows], following
 
 
-def all_lines(connection: Connection) -> Iterator[Line]:
+def all_lines(connection: Connection) -> Iterator[LogLine]:
     """Every line, oldest first."""
     last = 0
     while lines := _lines_after(connection, last):
@@ -144,9 +142,9 @@ def batches(database: Database) -> Iterator[list[tuple[Any, ...]]]:
         last = lines[-1].number
 
 
-def _lines_after(connection: Connection, number: int) -> list[Line]:
+def _lines_after(connection: Connection, number: int) -> list[LogLine]:
     query = select(audit).where(audit.c.number > number).order_by(audit.c.number).limit(_AT_ONCE)
-    return [Line(**row._mapping) for row in connection.execute(query)]
+    return [LogLine(**row._mapping) for row in connection.execute(query)]
 
 
 def verify(connection: Connection) -> int:

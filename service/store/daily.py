@@ -57,7 +57,7 @@ class Place:
         }
 
 
-def count(connection: Connection, article_number: int, *, sign: int = 1) -> None:
+def add_article_to_sums(connection: Connection, article_number: int, *, sign: int = 1) -> None:
     """Adds the stored scorings of an article to the sums; with `sign` -1 subtracts them."""
     query = (
         select(scorings, articles.c.dated_at, articles.c.outlet, articles.c.story)

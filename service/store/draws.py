@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
 
-from service.store.annotations import Selection
+from labels.annotations import Selection
 from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, scorings
 
 

@@ -57,7 +57,10 @@ def listing(connection: Connection) -> list[Key]:
 
 
 def any_unrevoked(connection: Connection) -> bool:
-    """Whether some key has not been revoked. As long as it exists, even expired, requests without a key are refused."""
+    """Whether some key has not been revoked.
+
+    As long as there is such a key, even an expired key, requests without a key are refused.
+    """
     return bool(connection.scalar(select(func.count()).where(api_keys.c.revoked_at.is_(None))))
 
 

@@ -1,4 +1,4 @@
-"""Scorings: the decisions of a model on a stored article. An article has at most a single scoring per model."""
+"""Scorings: the decisions of a model on a stored article. Each model scores an article at most once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

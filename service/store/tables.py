@@ -212,7 +212,7 @@ annotations = Table(
     Column("coder", String(128), nullable=False),
     # `coder`, or `adjudicator` for the decision that settles a disagreement; it does not replace the coders'.
     Column("role", String(16), nullable=False),
-    # Identifies what was coded: a paragraph of a stored article, or a text that the coder brought along.
+    # Identifies what was coded: a paragraph of a stored article, or a text that the request contained.
     Column("unit", String(64), nullable=False, index=True),
     Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), index=True),
     Column("paragraph", Integer),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.errors import IdempotencyKeyReusedError, NotFoundError
+from service.store.sql.paging import newest_page
 from service.store.tables import training_runs
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -51,19 +52,22 @@ class TrainingRun:
     log: list[str]
 
 
-def create(connection: Connection, request: RunRequest, idempotency_key: str | None = None) -> TrainingRun:
-    """Queues a run; if a run was queued under the same key, returns that run instead.
+def queued_under(connection: Connection, idempotency_key: str, request: RunRequest) -> TrainingRun | None:
+    """The run that was queued under the key; None if the key is new.
 
     Raises `IdempotencyKeyReusedError` if the key was sent before with another request.
     """
-    if idempotency_key is not None:
-        row = connection.execute(
-            select(training_runs).where(training_runs.c.idempotency_key == idempotency_key)
-        ).first()
-        if row is not None:
-            if _run(row).request != request:
-                raise IdempotencyKeyReusedError
-            return _run(row)
+    row = connection.execute(select(training_runs).where(training_runs.c.idempotency_key == idempotency_key)).first()
+    if row is None:
+        return None
+    run = _run(row)
+    if run.request != request:
+        raise IdempotencyKeyReusedError
+    return run
+
+
+def create(connection: Connection, request: RunRequest, idempotency_key: str | None = None) -> TrainingRun:
+    """Queues a run, under a key that is new."""
     identifier = uuid.uuid4().hex
     connection.execute(
         insert(training_runs),
@@ -98,11 +102,8 @@ def require(connection: Connection, identifier: str) -> TrainingRun:
 
 def listing(connection: Connection, after: int | None, limit: int) -> tuple[list[TrainingRun], int | None]:
     """Up to `limit` runs, newest first, and the number after which the next page starts, or None."""
-    query = select(training_runs).order_by(training_runs.c.number.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(training_runs.c.number < after)
-    rows = connection.execute(query).all()
-    return [_run(row) for row in rows[:limit]], rows[limit - 1].number if len(rows) > limit else None
+    rows, following = newest_page(connection, select(training_runs), training_runs.c.number, after, limit)
+    return [_run(row) for row in rows], following
 
 
 def next_to_do(connection: Connection) -> TrainingRun | None:
@@ -134,16 +135,19 @@ def finish(connection: Connection, identifier: str, state: State, *, line: str, 
         change(connection, identifier, line=line, state=state, error=error, finished_at=datetime.now(UTC))
 
 
-def cancel(connection: Connection, identifier: str) -> TrainingRun | None:
-    """Cancels a queued run at once, and requests a running run to stop; None if the run does not exist."""
-    run = get(connection, identifier)
-    if run is None:
-        return None
+def cancel(connection: Connection, identifier: str) -> bool:
+    """Cancels a queued run at once, and requests a running run to stop; returns whether this changed the run.
+
+    Raises `NotFoundError` if the run does not exist.
+    """
+    run = require(connection, identifier)
     if run.state == "queued":
         finish(connection, identifier, "cancelled", line="cancelled before it started")
-    elif run.state == "running":
+    elif run.state == "running" and not run.cancel_requested:
         change(connection, identifier, line="stop requested", cancel_requested=True)
-    return require(connection, identifier)
+    else:
+        return False
+    return True
 
 
 def _run(row: Row[Any]) -> TrainingRun:

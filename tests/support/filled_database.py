@@ -80,7 +80,7 @@ def _copy(
 
 
 def _texts(length: int) -> list[str]:
-    return [f"Paragraph {n} of a made-up article." for n in range(length)]
+    return [f"Paragraph {n} of an invented article." for n in range(length)]
 
 
 def _add_articles(

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of everything that reads input from strangers.
+"""Coverage-guided fuzzing of every parser of untrusted input.
 
 python -m tests.support.fuzzing --seconds 60          every target in turn, for 60 seconds each
 python -m tests.support.fuzzing html --seconds 600    a single target

@@ -78,7 +78,7 @@ def _names(node: ast.AST) -> tuple[str, ...]:
 
 
 def loaded_by(module: str, root: Path = ROOT) -> tuple[list[str], int]:
-    """Own modules that importing a module loads, and the number of all modules, in a process of its own."""
+    """Own modules that importing a module loads, and the number of all modules, in a separate process."""
     program = (
         f"import sys; sys.path.insert(0, {str(root)!r}); import {module}; "
         f"own = [m for m in sys.modules if m.partition('.')[0] in {PACKAGES!r}]; "

@@ -64,7 +64,7 @@ def _all(client: httpx2.Client, path: str, name: str) -> Iterator[Any]:
 
 
 class Insistent(Crew):
-    """Clients that repeat a request until its answer is not "come back later"."""
+    """Clients that repeat a request until the answer is not 503."""
 
     def __init__(self, size: int, address: str = "") -> None:
         super().__init__(size)
@@ -89,7 +89,7 @@ class Insistent(Crew):
 
 
 class Writers(Insistent):
-    """Clients that store articles, annotate them, and enter into the ledger what is acknowledged."""
+    """Clients that store articles, annotate them, and record what has been acknowledged."""
 
     def __init__(self, ledger: Ledger, name: str = "w", address: str = "") -> None:
         super().__init__(_WRITERS, address)

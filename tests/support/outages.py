@@ -66,7 +66,7 @@ class _Trainer(Insistent):
 
 
 def restart_postgresql(folder: Path, annotations: int, most_up: float = 20.0, progress: Progress = silent) -> Figures:
-    """Restarts PostgreSQL until so many annotations are acknowledged.
+    """Restarts PostgreSQL until `annotations` annotations are acknowledged.
 
     It runs for `most_up` / 4 to `most_up` seconds and is then away for up to `most_up` / 4. Training runs use a part of
     the shipped corpus.

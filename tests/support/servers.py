@@ -1,4 +1,4 @@
-"""Servers and workers as processes of their own, on loopback.
+"""Servers and workers as separate processes, on loopback.
 
 `environment`, `running_server` and `running_worker` are what tests use: processes see the packages that a user has.
 `product` and `running` start any server, this service or a peer, also on a chosen core.

@@ -1,6 +1,6 @@
 """Prints, as JSON, the project's modules of which a function runs while POST /v1/articles is answered.
 
-A program for a process of its own, given the root of a tree: profilers see only threads that start after them.
+A program for a separate process, given the root of a tree: profilers see only threads that start after them.
 """
 
 import json

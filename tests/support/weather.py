@@ -1,4 +1,4 @@
-"""A second codebook, about weather in the news, with made-up annotated paragraphs."""
+"""A second codebook, about weather in the news, with invented annotated paragraphs."""
 
 from labels.annotations import Annotation, CodedParagraph, Stance
 

@@ -28,8 +28,8 @@ def compiled_form(pipeline: "Pipeline", frames: int) -> bytes:
     content = scorer.to_bytes()
     if not agrees(CompiledScorer.from_bytes(content), pipeline):
         raise RegistryError(
-            f"The compiled form of this model scores otherwise than its pipeline by more than {TOLERANCE:g}, so it was "
-            "not registered."
+            f"The compiled form of this model differs from its pipeline by more than {TOLERANCE:g} in its scores, so "
+            "it was not registered."
         )
     return content
 
@@ -49,7 +49,7 @@ def unpickle_pipeline(content: bytes, card: ModelCard) -> "Pipeline":
     except InconsistentVersionWarning as error:
         raise ModelFileError(f"Model '{card.version}' was stored by another version of scikit-learn.") from error
     except Exception as error:  # unpickling a file of another kind may raise anything
-        raise ModelFileError(f"The file of model '{card.version}' holds no pipeline that can be read.") from error
+        raise ModelFileError(f"The file of model '{card.version}' is not a readable pipeline.") from error
 
 
 def _require_libraries(card: ModelCard) -> None:

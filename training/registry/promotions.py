@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from training.errors import ChampionChangedError, ModelFileError, NoChampionError
 from training.registry.storage import Storage
 
-Action: TypeAlias = Literal["promote", "rollback"]
+PromotionAction: TypeAlias = Literal["promote", "rollback"]
 
 _FOLDER = "promotions"
 _FILE = re.compile(r"(\d{6,})\.json")
@@ -28,7 +28,7 @@ class Promotion:
 
     number: int
     at: str
-    action: Action
+    action: PromotionAction
     version: str
     previous: str | None
     by: str
@@ -57,7 +57,7 @@ class Promotions:
 
     def append(
         self,
-        action: Action,
+        action: PromotionAction,
         version: str,
         by: str,
         reason: str,
@@ -101,7 +101,7 @@ def _path(number: int) -> str:
     return f"{_FOLDER}/{number:06d}.json"
 
 
-def _previous(history: list[Promotion], action: Action, version: str) -> str | None:
+def _previous(history: list[Promotion], action: PromotionAction, version: str) -> str | None:
     """Returns the version that a rollback from the new champion leads to.
 
     After a promotion that is the champion before; after a rollback it is the version before the restored champion.

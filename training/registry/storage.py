@@ -1,7 +1,7 @@
 """A place for files that several processes and hosts share: a folder, or any URL that fsspec knows (s3://, gs://, ...).
 
-A file appears whole or not at all, and of two processes that create the same file, the later is informed that it lost.
-That is all the registry needs.
+A file appears whole or not at all, and of two processes that create the same file, only the first succeeds; `create`
+tells the other. That is all the registry needs.
 """
 
 import os

@@ -6,7 +6,7 @@
 
 The process that creates the pipeline of a version owns its number. The version exists once its card does, which is
 written last. A promotion is a single file. Both steps are atomic, in a folder and in an object store: a reader sees the
-old state or the new state, whichever process is killed at whatever moment.
+old state or the new state, no matter which process is killed when.
 """
 
 import hashlib

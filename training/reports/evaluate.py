@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from training.challenger import DEFAULT_SEED, Challenger, evaluate_held_out, fit_calibrated, train_challenger
-from training.cross_validation import LeftOut, Progress, calibrated_left_out, left_out_decisions, no_progress
+from training.cross_validation import LeftOut, ReportProgress, calibrated_left_out, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
 from training.evaluation import Evaluation, Figure, StanceFigures, evaluate, evaluate_baselines
 from training.hyperparameters import Hyperparameters
@@ -62,7 +62,7 @@ def evaluate_pipeline(
     *,
     hyperparameters: Hyperparameters | None = None,
     seed: int = DEFAULT_SEED,
-    progress: Progress = no_progress,
+    progress: ReportProgress = no_progress,
     jobs: int | None = None,
 ) -> EvaluationReport:
     """Trains and evaluates as `train_challenger` does, and adds sources, baselines and the learning curve.
@@ -80,7 +80,7 @@ def report_of(
     paragraphs: Sequence[CodedParagraph],
     codebook: Codebook,
     *,
-    progress: Progress = no_progress,
+    progress: ReportProgress = no_progress,
     jobs: int | None = None,
 ) -> EvaluationReport:
     """Returns the evaluation of a challenger on the paragraphs that it was trained and judged on."""
@@ -117,7 +117,7 @@ def _learning_curve(
     training: Dataset,
     judged: Dataset,
     card: ModelCard,
-    progress: Progress,
+    progress: ReportProgress,
     jobs: int | None,
 ) -> tuple[CurvePoint, ...]:
     """Trains as the card says on growing random sets of articles; judges all on the same held-out articles."""

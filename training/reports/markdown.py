@@ -8,7 +8,7 @@ def report_to_markdown(report: EvaluationReport) -> str:
     """Returns the tables of the whole evaluation."""
     sections = [
         "# Evaluation",
-        f"Made by `make figures` from {report.paragraphs:,} annotated paragraphs of {report.articles} articles. "
+        f"Written by `make figures` from {report.paragraphs:,} annotated paragraphs of {report.articles} articles. "
         "Calibration and threshold of each fold come from the other folds.",
     ]
     for evaluation in (report.left_out, report.held_out):

@@ -47,12 +47,6 @@ class Cut:
     precision: float | None
     recall: float | None
 
-    def decide(self, score: float) -> Decision:
-        """Returns the decision on a score."""
-        if self.present_from is not None and score >= self.present_from:
-            return "present"
-        return "absent" if score < self.absent_below else "uncertain"
-
 
 def fixed_cut(threshold: float) -> Cut:
     """Returns the cut at a caller's own threshold: nothing is uncertain, and no bound is claimed."""

@@ -1,4 +1,4 @@
-// An article with its framing: another operating point decides again from the scores, without the server.
+// An article with its framing: choosing another operating point recomputes the decisions in the browser.
 import { download, embedded } from "./data.js";
 
 const thresholds = embedded("thresholds");

@@ -46,7 +46,7 @@ async function send() {
         showWaiting(null);
       } catch (error) {
         if (error.status && error.status < 500 && !TEMPORARY.includes(error.status)) {
-          outbox.remove(key); // rejected for good, for example because the paragraph has been deleted
+          outbox.remove(key); // rejected permanently, for example because the paragraph has been deleted
           find("network").textContent = `An annotation was rejected: ${error.message}`;
           continue;
         }
@@ -153,7 +153,7 @@ function count(change) {
 async function undo() {
   const last = history.pop();
   if (!last) return;
-  await sending; // an annotation that is under way has an id afterwards, by which it can be deleted
+  await sending; // an annotation that is being sent has an id afterwards, by which it can be deleted
   outbox.remove(last.key); // if it has not been sent yet
   const id = ids.get(last.key);
   if (id) await request(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});

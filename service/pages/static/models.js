@@ -31,12 +31,15 @@ function onSubmit(form, act) {
   });
 }
 
+// Only admins have the form and the progress of a run on the page.
 const train = document.querySelector("[data-train]");
-onSubmit(train, async ({ note }) => {
-  const run = await post("/v1/training-runs", { note });
-  train.querySelector("button").disabled = true;
-  follow(run.id);
-});
+if (train) {
+  onSubmit(train, async ({ note }) => {
+    const run = await post("/v1/training-runs", { note });
+    train.querySelector("button").disabled = true;
+    follow(run.id);
+  });
+}
 
 for (const form of document.querySelectorAll("[data-promote]")) {
   onSubmit(form, async ({ reason, by, force }) => {
@@ -52,5 +55,7 @@ for (const form of document.querySelectorAll("[data-rollback]")) {
 }
 rememberName(document.querySelectorAll('input[name="by"]'));
 
-const { training_runs: runs } = await request("/v1/training-runs?limit=1");
-if (runs[0] && ["queued", "running"].includes(runs[0].state)) follow(runs[0].id);
+if (train) {
+  const { training_runs: runs } = await request("/v1/training-runs?limit=1");
+  if (runs[0] && ["queued", "running"].includes(runs[0].state)) follow(runs[0].id);
+}

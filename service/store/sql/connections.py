@@ -5,7 +5,7 @@ because SQLite before 3.51.3 can corrupt a WAL file that two connections write (
 
 The driver for PostgreSQL is psycopg 3. A transaction that writes first takes an advisory lock: all writers change the
 rows of the daily sums, so without the lock they would wait for each other there, or deadlock. Throughput comes from
-storing many articles per transaction (see service/articles/ingest.py).
+storing many articles per transaction (see service/store/sql/group_commit.py).
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 The first thread that waits for its result becomes the leader and writes all items that are waiting. Of the threads
 whose items arrived during that transaction, the first that waits leads the next. (Databases do the same for the commits
-of several connections, but here write transactions have to take turns.) A thread may do other work between `put` and
-`result`, while others write its item.
+of several connections, but here only a single write transaction can be open at a time.) A thread may do other work
+between `put` and `result`, while others write its item.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,10 +47,6 @@ class GroupCommit(Generic[Item, Result]):
         self._has_leader = False
         self._lock = Lock()
 
-    def run(self, item: Item) -> Result:
-        """Writes the item and returns its result once it is durable; raises the error if it cannot be written."""
-        return self.result(self.put(item))
-
     def put(self, item: Item) -> Ticket:
         """Adds an item, which other threads may write; the caller must then call `result`."""
         ticket = Ticket(item)
@@ -59,7 +55,7 @@ class GroupCommit(Generic[Item, Result]):
         return ticket
 
     def result(self, ticket: Ticket) -> Result:
-        """Waits for an item that was put, like `run`."""
+        """Waits until an item is durable and returns its result; raises the error if it cannot be written."""
         with self._lock:
             ticket.awaited = True
             leads = not ticket.done and not self._has_leader

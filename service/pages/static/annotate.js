@@ -18,7 +18,7 @@ function listItem(annotation) {
   return item;
 }
 
-for (const form of document.querySelectorAll("[data-correct]")) {
+for (const form of document.querySelectorAll("[data-annotate]")) {
   rememberName([form.elements.coder]);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -63,7 +63,7 @@ def test_purge_removes_articles_and_names_the_models_that_learned_from_them(
 def test_purge_rewrites_the_tables_of_postgresql(client, settings, registry, framing, database_url):
     identifier = store_everywhere(client)
     done = framing("purge", identifier, data_dir=settings.data_dir, database_url=database_url)
-    assert (done.returncode, done.stdout) == (0, "Purged 1 articles.\n")
+    assert (done.returncode, done.stdout) == (0, "Purged 1 article.\n")
     database = Database(settings.store_url)
     with database.read() as connection:
         for table in ("articles", "annotations"):
