@@ -39,12 +39,23 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """A settled case: a question that coders asked, the rule that answers it, and the frames that it concerns."""
+
+    title: str
+    rule: str
+    frames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Codebook:
     """The frames in the order of the file; `version` changes whenever the meaning of a frame does."""
 
     name: str
     version: int
     frames: tuple[Frame, ...]
+    # Numbered from 1 in this order, as coders cite them.
+    cases: tuple[Case, ...] = ()
     # Words that mean much the same, by their meaning: training lets them learn from each other.
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     # Words that a model must not distinguish (names of states, for example), by the name of their class.
@@ -54,6 +65,10 @@ class Codebook:
     def keys(self) -> tuple[str, ...]:
         """The keys of the frames in the order of the file."""
         return tuple(frame.key for frame in self.frames)
+
+    def cases_of(self, key: str) -> list[tuple[int, Case]]:
+        """The settled cases that concern a frame, each with its number."""
+        return [(number, case) for number, case in enumerate(self.cases, 1) if key in case.frames]
 
 
 def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
@@ -70,12 +85,14 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     lists = {
         table: {name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS
     }
-    return Codebook(content["name"], content["version"], tuple(map(_frame, content["frames"])), **lists)
+    frames, cases = (tuple(map(make, content.get(table, ()))) for table, make in (("frames", _frame), ("cases", _case)))
+    return Codebook(content["name"], content["version"], frames, cases, **lists)
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
     """Lists what is wrong with a codebook that was made in memory; empty if it is valid."""
-    return _faults({"name": codebook.name, "version": codebook.version, "frames": [_entry(f) for f in codebook.frames]})
+    frames, cases = [_entry(frame) for frame in codebook.frames], [_case_entry(case) for case in codebook.cases]
+    return _faults({"name": codebook.name, "version": codebook.version, "frames": frames, "cases": cases})
 
 
 def codebook_to_toml(codebook: Codebook) -> str:
@@ -83,6 +100,8 @@ def codebook_to_toml(codebook: Codebook) -> str:
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
+    for case in codebook.cases:
+        lines += ["", "[[cases]]", *(f"{name} = {_toml(value)}" for name, value in _case_entry(case).items())]
     for table in _WORD_LISTS:
         if lists := getattr(codebook, table):
             lines += ["", f"[{table}]", *(f"{_toml(name)} = {_toml(' '.join(words))}" for name, words in lists.items())]
@@ -94,6 +113,11 @@ def _entry(frame: Frame) -> dict[str, Any]:
     entry = {"key": frame.key, "title": frame.title, "colour": frame.colour, "definition": frame.definition}
     lists = {"include": frame.include, "exclude": frame.exclude, "keywords": frame.keywords}
     return {**entry, **{name: list(values) for name, values in lists.items() if values}}
+
+
+def _case_entry(case: Case) -> dict[str, Any]:
+    """Returns a case as its table in a codebook file."""
+    return {"title": case.title, "rule": case.rule, "frames": list(case.frames)}
 
 
 def _toml(value: Any) -> str:
@@ -111,6 +135,10 @@ def _frame(entry: dict[str, Any]) -> Frame:
         colour=entry.get("colour", UNKNOWN_COLOUR),
         keywords=tuple(entry.get("keywords", ())),
     )
+
+
+def _case(entry: dict[str, Any]) -> Case:
+    return Case(entry["title"], entry["rule"].strip(), tuple(entry["frames"]))
 
 
 def _faults(content: dict[str, Any]) -> list[str]:
@@ -133,7 +161,7 @@ def _faults(content: dict[str, Any]) -> list[str]:
     faults += [f"frame '{key}' is defined twice" for key in {k for k in keys if keys.count(k) > 1}]
     for number, frame in enumerate(frames, 1):
         faults += [f"frame {number} ({frame.get('key')}): {fault}" for fault in _frame_faults(frame)]
-    return faults
+    return faults + _cases_faults(content.get("cases", []), keys)
 
 
 def _frame_faults(frame: dict[str, Any]) -> list[str]:
@@ -148,4 +176,22 @@ def _frame_faults(frame: dict[str, Any]) -> list[str]:
     colour = frame.get("colour", UNKNOWN_COLOUR)
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
         faults.append("'colour' must be written as #rrggbb")
+    return faults
+
+
+def _cases_faults(cases: Any, keys: list[Any]) -> list[str]:
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        return ["'cases' must be a list of [[cases]] tables"]
+    faults = []
+    for number, case in enumerate(cases, 1):
+        faults += [
+            f"case {number}: '{name}' must be a string"
+            for name in ("title", "rule")
+            if not isinstance(case.get(name), str)
+        ]
+        frames = case.get("frames")
+        if not isinstance(frames, list) or not frames:
+            faults.append(f"case {number}: 'frames' must be a list of the frames that it concerns")
+            continue
+        faults += [f"case {number}: there is no frame '{frame}'" for frame in frames if frame not in keys]
     return faults

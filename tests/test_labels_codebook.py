@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from labels.codebook import read_codebook
+from labels.codebook import codebook_to_toml, read_codebook
 from labels.errors import CodebookError
 
 TWO_FRAMES = """
@@ -19,6 +19,9 @@ definition = "It rains."
 """
 
 
+LAST_LINE = 'definition = "It rains."'
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "codebook.toml"
     path.write_text(text, encoding="utf-8")
@@ -30,6 +33,14 @@ def test_the_default_codebook_has_the_four_frames_with_definitions_and_distinct_
     assert codebook.keys == ("blame_on_leadership", "foreign_hand", "grievance_driven", "militarized_response")
     assert all(frame.definition and frame.include and frame.exclude for frame in codebook.frames)
     assert len({frame.colour for frame in codebook.frames}) == 4
+
+
+def test_settled_cases_are_numbered_and_belong_to_the_frames_that_they_concern(codebook, tmp_path):
+    assert (codebook.version, len(codebook.cases)) == (2, 20)
+    numbers = [number for number, _ in codebook.cases_of("grievance_driven")]
+    assert numbers == [1, 6, 9, 12, 14, 17, 19]
+    assert all(codebook.cases[number - 1] is case for number, case in codebook.cases_of("foreign_hand"))
+    assert read_codebook(write(tmp_path, codebook_to_toml(codebook))) == codebook
 
 
 def test_the_frames_of_another_codebook_stay_in_its_order(tmp_path):
@@ -48,6 +59,10 @@ def test_the_frames_of_another_codebook_stay_in_its_order(tmp_path):
         (('title = "Rain"', 'title = "Rain"\ncolour = "red"'), "#rrggbb"),
         (('title = "Rain"', 'title = "Rain"\ninclude = "x"'), "'include' must be a list of strings"),
         (("name = ", "name = = "), "not valid TOML"),
+        ((LAST_LINE, f"{LAST_LINE}\n[cases]"), "'cases' must be a list"),
+        ((LAST_LINE, f'{LAST_LINE}\n[[cases]]\ntitle = "t"\nframes = ["sun"]'), "case 1: 'rule' must be a string"),
+        ((LAST_LINE, f'{LAST_LINE}\n[[cases]]\ntitle = "t"\nrule = "r"'), "case 1: 'frames' must be a list"),
+        ((LAST_LINE, f'{LAST_LINE}\n[[cases]]\ntitle = "t"\nrule = "r"\nframes = ["snow"]'), "no frame 'snow'"),
     ],
 )
 def test_a_faulty_codebook_is_rejected_with_its_faults(tmp_path, change, sentence):

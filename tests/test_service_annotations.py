@@ -30,7 +30,7 @@ def test_an_annotation_of_a_stored_paragraph_has_coder_time_and_codebook(client,
     )
     assert response.status_code == 201
     [stored] = response.json()["annotations"]
-    assert (stored["coder"], stored["source"], stored["codebook_version"]) == ("mira", "Courier", 1)
+    assert (stored["coder"], stored["source"], stored["codebook_version"]) == ("mira", "Courier", 2)
     assert (stored["selection"], stored["inclusion_probability"], stored["replaced_at"]) == ("chosen", None, None)
     assert in_force(client) == [stored]
 

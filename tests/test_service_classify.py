@@ -29,7 +29,7 @@ def test_a_text_is_answered_with_frames_a_paragraph_and_for_the_article(client):
     response = classify(client, text=THREE_PARAGRAPHS, title="After the night train")
     answer = response.json()
     assert response.status_code == 200
-    assert answer["model"] == {"version": "v1", "codebook_version": 1}
+    assert answer["model"] == {"version": "v1", "codebook_version": 2}
     assert (answer["language"], answer["operating_point"]) == ("en", "balanced")
     present = [
         [key for key, frame in p["frames"].items() if frame["decision"] == "present"] for p in answer["paragraphs"]

@@ -30,6 +30,9 @@ def show_codebook(codebook: Codebook) -> None:
         for entry in frame.exclude:
             out.print(f"  - {entry}", markup=False)
         out.print()
+    for number, case in enumerate(codebook.cases, 1):
+        out.print(Text(f"Case {number}: {case.title} ({', '.join(case.frames)})", "bold"))
+        out.print(case.rule, markup=False)
 
 
 def show_agreement(results: Sequence[FrameAgreement]) -> None:

@@ -1,7 +1,7 @@
 """Annotations and the codebook as answers of the API."""
 
 from labels.codebook import Codebook
-from service.schemas.annotations import AnnotationAnswer, CodebookAnswer, FrameAnswer
+from service.schemas.annotations import AnnotationAnswer, CaseAnswer, CodebookAnswer, FrameAnswer
 from service.store.annotations import StoredAnnotation
 
 
@@ -42,4 +42,5 @@ def codebook_answer(codebook: Codebook) -> CodebookAnswer:
             )
             for frame in codebook.frames
         ],
+        cases=[CaseAnswer(title=case.title, rule=case.rule, frames=list(case.frames)) for case in codebook.cases],
     )

@@ -96,6 +96,7 @@ class Site:
             frames=self.codebook.frames,
             titles=self.titles,
             places=self.places,
+            cases_of=self.codebook.cases_of,
             visitor=caller,
             **context,
         )

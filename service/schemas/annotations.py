@@ -169,9 +169,18 @@ class FrameAnswer(BaseModel):
     colour: str
 
 
+class CaseAnswer(BaseModel):
+    """A settled case: a rule that answers a question of coders, and the frames that it concerns."""
+
+    title: str
+    rule: str
+    frames: list[str]
+
+
 class CodebookAnswer(BaseModel):
     """The codebook: the definition of each frame."""
 
     name: str
     version: int
     frames: list[FrameAnswer]
+    cases: list[CaseAnswer] = Field(description="Settled cases, numbered from 1 in this order.")
