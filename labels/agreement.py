@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import STANCES, UNSPECIFIED, CodedParagraph
+from labels.annotations import ADJUDICATOR, STANCES, UNSPECIFIED, CodedParagraph
 from labels.codebook import Codebook
 
 # The value of a unit that a coder did not code.
@@ -109,7 +109,7 @@ def agreement(
     paragraphs: Iterable[CodedParagraph],
     codebook: Codebook,
     *,
-    exclude: Sequence[str] = ("adjudicator",),
+    exclude: Sequence[str] = (ADJUDICATOR,),
     resamples: int = 1000,
 ) -> tuple[FrameAgreement, ...]:
     """Measures the agreement on each frame over the paragraphs with at least two coders.

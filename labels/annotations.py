@@ -21,6 +21,9 @@ SPECIFIED_STANCES: tuple[Stance, ...] = tuple(stance for stance in STANCES if st
 Selection = Literal["random", "uncertain", "chosen"]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 
+# The coder whose annotation settles a paragraph in a corpus file, whatever others decided.
+ADJUDICATOR = "adjudicator"
+
 DEFAULT_CORPUS = Path(__file__).with_name("corpus")
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labels.annotations import Annotation, CodedParagraph, Stance
+from labels.annotations import ADJUDICATOR, Annotation, CodedParagraph, Stance
 from labels.codebook import Codebook
 
 
@@ -30,14 +30,16 @@ def majority(annotations: Sequence[Annotation], frame: str) -> bool | None:
 
 
 def settle(paragraphs: Iterable[CodedParagraph], codebook: Codebook) -> tuple[GoldParagraph, ...]:
-    """Returns the gold labels of each paragraph, by majority over its coders."""
+    """Returns the gold labels of each paragraph: the adjudicator's decision, else the majority of its coders."""
     return tuple(_settle(paragraph, codebook) for paragraph in paragraphs)
 
 
 def _settle(paragraph: CodedParagraph, codebook: Codebook) -> GoldParagraph:
-    votes = {key: majority(paragraph.annotations, key) for key in codebook.keys}
+    adjudicated = [annotation for annotation in paragraph.annotations if annotation.coder == ADJUDICATOR]
+    deciding = adjudicated or paragraph.annotations
+    votes = {key: majority(deciding, key) for key in codebook.keys}
     frames = frozenset(key for key, vote in votes.items() if vote)
-    stances = {key: _majority_stance(paragraph.annotations, key) for key in frames}
+    stances = {key: _majority_stance(deciding, key) for key in frames}
     return GoldParagraph(
         paragraph=paragraph,
         frames=frames,

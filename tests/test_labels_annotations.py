@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from labels.annotations import DEFAULT_CORPUS, Annotation, read_corpus, write_corpus
+from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus, write_corpus
 from labels.errors import CorpusError
 from labels.gold import majority, settle
 
@@ -77,3 +77,15 @@ def test_gold_is_the_majority_and_a_tie_is_unsettled():
     assert majority([yes, yes, no], "rain") is True
     assert majority([yes, no, no], "rain") is False
     assert majority([yes, no], "rain") is None
+
+
+def test_the_adjudicators_decision_counts_whatever_the_majority_decided(codebook):
+    annotations = (
+        Annotation("author", {"foreign_hand": "advanced"}),
+        Annotation("reader", {"foreign_hand": "advanced"}),
+        Annotation("adjudicator", {"militarized_response": "reported"}),
+    )
+    paragraph = CodedParagraph("a1", 0, "radio", "The army answered the raid.", annotations)
+    [gold] = settle([paragraph], codebook)
+    assert (gold.frames, gold.unsettled) == (frozenset({"militarized_response"}), frozenset())
+    assert gold.stances == {"militarized_response": "reported"}
