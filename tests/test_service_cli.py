@@ -199,10 +199,14 @@ def test_the_doctor_names_each_planted_fault(framing, data, registry, challenger
 
 
 def test_a_codebook_other_than_the_champions_is_noticed(framing, data, tmp_path, codebook):
-    text = (ROOT / "labels" / "codebook.toml").read_text(encoding="utf-8").replace("version = 1", "version = 2")
+    text = (
+        (ROOT / "labels" / "codebook.toml")
+        .read_text(encoding="utf-8")
+        .replace(f"version = {codebook.version}", f"version = {codebook.version + 1}")
+    )
     (tmp_path / "newer.toml").write_text(text, encoding="utf-8")
     done = framing("doctor", codebook=tmp_path / "newer.toml", **data)
-    assert "FAULT champion's codebook: The champion follows version 1" in done.stdout
+    assert f"FAULT champion's codebook: The champion follows version {codebook.version}" in done.stdout
 
 
 @pytest.mark.parametrize(
