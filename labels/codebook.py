@@ -85,7 +85,7 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
     lists = {
         table: {name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS
     }
-    frames, cases = (tuple(map(make, content.get(table, ()))) for table, make in (("frames", _frame), ("cases", _case)))
+    frames, cases = tuple(map(_frame, content["frames"])), tuple(map(_case, content.get("cases", ())))
     return Codebook(content["name"], content["version"], frames, cases, **lists)
 
 
