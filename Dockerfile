@@ -10,8 +10,10 @@ COPY pyproject.toml README.md LICENSE ./
 COPY labels labels
 COPY training training
 COPY service service
+# Kind of the model in the image: auto is the base model, words a much faster and less accurate one.
+ARG KIND=auto
 RUN /opt/framing/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
- && FRAMING_DATA_DIR=/data /opt/framing/bin/framing train --if-no-champion
+ && FRAMING_DATA_DIR=/data FRAMING_KIND="$KIND" /opt/framing/bin/framing train --if-no-champion
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /data framing && install --directory --owner framing /models

@@ -1,9 +1,12 @@
 # Everything runs in .venv, which is made from the lock files by the first target that needs it.
 PYTHON ?= python3
 BIN := .venv/bin
+# What `make base` reads: annotated news, and a folder of pretrained weights as sentence-transformers publishes them.
+SHARED ?= ../shared
+WEIGHTS ?= weights/all-mpnet-base-v2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-full check figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
+.PHONY: help serve demo test test-full check base figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -19,7 +22,7 @@ help:  ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-serve: .venv/serve  ## Install, train the default model if there is none, serve on http://127.0.0.1:8000
+serve: .venv/serve  ## Install, register the shipped model if there is none, serve on http://127.0.0.1:8000
 	$(BIN)/framing train --if-no-champion
 	$(BIN)/framing serve
 
@@ -39,6 +42,10 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+base: .venv/serve  ## Make the base model from annotated news in SHARED, in hours; WEIGHTS is the pretrained encoder
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[finetune]'
+	$(BIN)/framing make-base $(WEIGHTS) --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz --to training/base/encoder
 
 figures: .venv/serve  ## Write docs/evaluation.md: every frame and source
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html

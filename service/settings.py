@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from labels.annotations import DEFAULT_CORPUS
 from labels.codebook import DEFAULT_CODEBOOK
 from service.schemas.hyperparameters import HyperparametersRequest
+from training.hyperparameters import WantedKind
 
 
 class Settings(BaseSettings):
@@ -29,6 +30,12 @@ class Settings(BaseSettings):
     )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) for new models.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
+    kind: WantedKind = Field(
+        "auto",
+        description="Kind of the models that are trained: `encoder` reads words in context, `words` counts them and is "
+        "hundreds of times faster; `auto`: the kind of the champion; before the first champion that of the shipped "
+        "model, and for another codebook the kind that is better on the annotations.",
+    )
     hyperparameters: Annotated[HyperparametersRequest, NoDecode] = Field(
         HyperparametersRequest(),
         description='Hyperparameters for training runs that do not set them, as JSON: `{"names": true, "characters": '
@@ -140,6 +147,11 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Folder of files that can be made again."""
         return self.data_dir / "cache"
+
+    @property
+    def vectors_dir(self) -> Path:
+        """Folder of the vectors of annotated paragraphs, which can be made again."""
+        return self.data_dir / "vectors"
 
     @property
     def store_url(self) -> str:

@@ -285,8 +285,8 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert framing("export", "-", "--format", "refi-qdc", **place).stdout.count("<Code ") == 16
     assert framing("export", "ours.jsonl", "--format", "corpus", **place).returncode == 0
-    judged = framing("validate", "ours.jsonl", "--json", **place)
-    assert json.loads(judged.stdout)["evaluation"]["paragraphs"] == 1, judged.stderr
+    judged = framing("evaluate", "--coded", "ours.jsonl", "--json", **place)
+    assert json.loads(judged.stdout)["figures"]["paragraphs"] == 1, judged.stderr
     assert "the formats are label-studio" in framing("export", "x", "--format", "brat", **place).stderr
     assert "Disagreements" not in framing("agreement", "--stored", **place).stderr
 
@@ -301,6 +301,6 @@ def test_a_model_is_validated_on_stored_annotations_that_it_was_not_trained_on(c
     annotate(client, {"coder": "mira", "text": "The army moved in.", "source": "radio", "frames": {}})
     card = replace(challenger.card, stored_articles=(known.json()["id"],))
     version = Registry(settings.models_location).register(replace(challenger, card=card)).version
-    validation = framing("validate", "--stored", "--version", version, "--json", data_dir=settings.data_dir)
+    validation = framing("evaluate", "--stored", "--model", version, "--json", data_dir=settings.data_dir)
     assert validation.returncode == 0, validation.stderr
-    assert json.loads(validation.stdout)["evaluation"]["paragraphs"] == 1
+    assert json.loads(validation.stdout)["figures"]["paragraphs"] == 1

@@ -5,10 +5,11 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from service.bulk.job import Job, run
 from service.bulk.outputs import OutputError
 from service.bulk.records import pieces, read_records
 from service.bulk.scoring import Options
+from service.cli.scoring import _executor
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.files import write_lines
 from tests.support.paths import ROOT
@@ -138,6 +140,30 @@ class StopsEarly(ThisProcess):
             if number == 5:
                 raise KeyboardInterrupt
             yield progress
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [("a.jsonl", r"about [78]\d paragraphs"), ("a.jsonl.gz", r"1,000 articles of [12]\.\d paragraphs")],
+)
+def test_the_time_is_announced_before_the_first_file_is_made(job, articles, tmp_path, small_parts, name, amount):
+    lines = write_lines(tmp_path / "a.jsonl", articles).read_bytes()
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    events = []
+    run(job(), [str(tmp_path / name)], ThisProcess(), lambda done, _: events.append(done.paragraphs), events.append)
+    sentence, *progress = events
+    assert re.match(rf"Scoring {amount}.*: about 1 second at .*; an encoder would take about", sentence)
+    assert progress[0] == 0
+    assert progress[-1] == 78
+
+
+def test_an_encoder_scores_in_a_single_process_into_smaller_files(job, articles, tmp_path):
+    assert isinstance(_executor(ExitStack(), 4, None, "encoder"), ThisProcess)
+    assert isinstance(_executor(ExitStack(), 4, None, "words"), Processes)
+    write_lines(tmp_path / "a.jsonl", [{**article, "title": "x" * 30_000} for article in articles])
+    files = find_files([str(tmp_path / "a.jsonl")])
+    assert job().fineness == len(list(plan(files))) == 1
+    assert len(list(plan(files, 8))) == 2
 
 
 def test_an_interrupted_job_resumes_with_the_missing_files(job, articles, tmp_path, small_parts):

@@ -18,7 +18,7 @@ from training.registry.versions import Registry
 
 COMMANDS = (
     *("serve", "worker", "import", "export", "train", "evaluate", "score", "models", "promote", "rollback"),
-    *("settings", "codebook", "agreement", "doctor", "behaviour", "report", "validate"),
+    *("settings", "codebook", "agreement", "doctor", "behaviour", "report"),
 )
 
 

@@ -1,7 +1,10 @@
 """Stored articles get a scoring by each new champion, in a time that does not grow with the square of the store."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from service.articles.rescoring import Rescoring
 from service.store import unscored
@@ -54,6 +57,35 @@ def test_every_article_is_scored_once_by_the_new_champion_and_keeps_what_it_had(
             ).all()
         )
     assert rows["v1"] == rows["v2"]
+
+
+def test_each_pass_says_at_its_start_how_long_it_takes(rescoring, database, caplog):
+    caplog.set_level("INFO", "framing")
+    finish(rescoring)
+    forget(database, range(STORED - 30, STORED + 1), "v2")
+    finish(rescoring)
+    first, second = caplog.messages
+    assert re.match(rf"Rescoring {STORED} articles with v2: about \d+ seconds? at .* \(kind words\); an encoder", first)
+    assert second.startswith("Rescoring 31 articles with v2: about ")
+
+
+def test_the_time_that_is_left_follows_from_the_newest_scorings(rescoring, database):
+    def left(now):
+        with database.read() as connection:
+            return unscored.seconds_left(connection, "v2", now)
+
+    now = datetime.now(UTC)
+    assert left(now) is None
+    assert rescoring.do_some()
+    assert left(now) is None  # a single moment shows no pace
+    with database.write() as connection:
+        connection.execute(update(scorings).values(scored_at=now - timedelta(seconds=10)))
+    assert rescoring.do_some()
+    with database.write() as connection:
+        recent = scorings.c.scored_at > now - timedelta(seconds=5)
+        connection.execute(update(scorings).where(recent).values(scored_at=now))
+    assert left(now) == pytest.approx((STORED - 40) / 20 * 10)
+    assert left(now + timedelta(hours=1)) is None
 
 
 def test_once_all_are_scored_only_the_newest_are_looked_at(rescoring, database, monkeypatch):

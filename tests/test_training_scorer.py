@@ -124,7 +124,7 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
 def test_a_model_whose_compiled_form_disagrees_is_not_registered(registry, challenger, monkeypatch):
     wrong = compile_pipeline(challenger.pipeline, 4)
     wrong.intercepts[0] += 1e-6
-    monkeypatch.setattr("training.registry.model_files.compile_pipeline", lambda _pipeline, _frames: wrong)
+    monkeypatch.setattr("training.registry.model_files.compile_pipeline", lambda *_: wrong)
     with pytest.raises(RegistryError, match="differs from its pipeline"):
         registry.register(challenger)
     assert registry.versions() == ["v1"]

@@ -1,14 +1,22 @@
-"""External validation: a model judged on coded paragraphs that it never saw."""
+"""A model judged on coded paragraphs that it never saw, from files of several kinds."""
 
 import csv
+import gzip
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
+from labels.errors import CorpusError
 from tests.support.files import write_lines
+from training.calibration import chance_calibration_error, expected_calibration_error
 from training.errors import ValidationDataError
+from training.evaluation import evaluate
+from training.reports.coded_files import DescribedParagraph, Text, read_articles, read_coded, read_texts
+from training.reports.coded_report import evaluate_coded
+from training.reports.poststratification import poststratified_weights
 from training.scoring.frame_model import FrameModel
 from training.validation import validate
 
@@ -106,12 +114,12 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
     ]
     write_lines(tmp_path / "own.jsonl", map(corpus_row, rows))
     done = framing(
-        "validate", "own.jsonl", "--json", "--disagreements", "out/differ.csv", "--markdown", "out/table.md",
+        "evaluate", "--coded", "own.jsonl", "--json", "--disagreements", "out/differ.csv", "--markdown", "out/table.md",
         data_dir=models_folder.parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert (answer["version"], answer["notes"], answer["evaluation"]["paragraphs"]) == ("v1", [], 3)
+    assert (answer["version"], answer["notes"], answer["figures"]["paragraphs"]) == ("v1", [], 3)
     with (tmp_path / "out" / "differ.csv").open(encoding="utf-8", newline="") as file:
         differing = list(csv.DictReader(file))
     assert {(row["article"], row["frame"], row["coded"]) for row in differing} == {
@@ -126,12 +134,221 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "name either a file of coded paragraphs or --stored"),
-        (("own.jsonl", "--stored"), "name either a file of coded paragraphs or --stored"),
-        (("nowhere.jsonl",), "there is no .jsonl file"),
+        (("--split", "dev"), "name either a file of coded paragraphs with --coded or --stored"),
+        (("--coded", "own.jsonl", "--stored"), "name either a file of coded paragraphs with --coded or --stored"),
+        (("--coded", "own.jsonl", "--html", "page.html"), "--html and --cluster judge the pipeline"),
+        (("--coded", "nowhere.jsonl"), "there is no .jsonl file"),
+        (("--coded", "nowhere.jsonl", "--format", "doccano"), "No such file"),
+        (("--coded", "nowhere.jsonl", "--format", "brat"), "the formats are label-studio"),
     ],
 )
 def test_a_mistake_is_a_sentence(framing, models_folder, arguments, sentence):
-    done = framing("validate", *arguments, data_dir=models_folder.parent)
+    done = framing("evaluate", *arguments, data_dir=models_folder.parent)
     assert done.returncode in (1, 2)
     assert sentence in " ".join(done.stderr.replace("│", " ").split())
+
+
+def row(text, frames=(), **fields):
+    return {"text": text, "article": "a1", "frames": list(frames), **fields}
+
+
+def test_frames_may_be_a_list_or_have_stances_and_a_split_selects_rows(codebook, tmp_path):
+    reported = {"foreign_hand": "reported"}
+    rows = [
+        row(
+            BLAME,
+            ["blame_on_leadership"],
+            split="dev",
+            outlet="Harbour Post",
+            set="news",
+            topic="Lowland",
+            drawn="random",
+        ),
+        row(FORCE, split="train"),
+        {**row(WEATHER, split="dev"), "frames": reported, "index": 7, "sure": 2},
+    ]
+    write_lines(tmp_path / "own.jsonl", rows)
+    first, second = read_coded(tmp_path / "own.jsonl", codebook, split="dev")
+    assert (first.paragraph.source, first.genre, first.topic, first.drawn) == (
+        "Harbour Post",
+        "news",
+        "Lowland",
+        "random",
+    )
+    assert first.paragraph.annotations[0].frames == {"blame_on_leadership": "present"}
+    assert (second.paragraph.index, second.paragraph.annotations[0].frames) == (7, reported)
+    assert len(read_coded(tmp_path / "own.jsonl", codebook)) == 3
+    with pytest.raises(CorpusError, match="no row of the split 'held'"):
+        read_coded(tmp_path / "own.jsonl", codebook, split="held")
+
+
+def test_a_compressed_file_is_read_and_a_paragraph_without_an_article_is_an_article_itself(tmp_path):
+    with gzip.open(tmp_path / "more.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write(json.dumps({"text": BLAME}) + "\n\n" + json.dumps({"text": FORCE, "article": "a9"}) + "\n")
+    assert [(text.article, text.text) for text in read_texts(tmp_path / "more.jsonl.gz")] == [
+        ("1", BLAME),
+        ("a9", FORCE),
+    ]
+
+
+def test_files_of_other_tools_are_read(codebook, tmp_path):
+    (tmp_path / "own.jsonl").write_text(json.dumps({"text": BLAME, "label": ["blame_on_leadership"]}) + "\n")
+    [read] = read_coded(tmp_path / "own.jsonl", codebook, file_format="doccano")
+    assert (read.paragraph.text, dict(read.paragraph.annotations[0].frames)) == (
+        BLAME,
+        {"blame_on_leadership": "present"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "fault"),
+    [
+        ({"article": ""}, "'article' must be a non-empty string"),
+        ({"text": " "}, "'text' must be a non-empty string"),
+        ({"frames": ["jobs"]}, "the codebook has no frame 'jobs'"),
+        ({"frames": {"foreign_hand": "loud"}}, "'loud' is not a stance"),
+        ({"frames": None}, "'frames' must be an object"),
+        ({"topic": 3}, "'topic' must be a string"),
+        ({"index": "3"}, "'index' must be a whole number"),
+    ],
+)
+def test_each_bad_row_is_named(codebook, tmp_path, bad, fault):
+    write_lines(tmp_path / "own.jsonl", [row(BLAME), {**row(FORCE), **bad}])
+    with pytest.raises(CorpusError, match=f"line 2: {fault}"):
+        read_coded(tmp_path / "own.jsonl", codebook)
+
+
+def test_a_weight_counts_as_so_many_paragraphs():
+    generator = np.random.default_rng(3)
+    scores = generator.random((300, 2))
+    targets = generator.random((300, 2)) < scores
+    articles = generator.integers(0, 60, 300).astype(object)
+    repeats = generator.integers(1, 4, 300)
+    weights = np.repeat(repeats[:, None], 2, axis=1).astype(float)
+    weighted = evaluate("", ("a", "b"), scores, scores > 0.5, targets, articles, weights=weights)
+    repeated = [np.repeat(values, repeats, axis=0) for values in (scores, scores > 0.5, targets, articles)]
+    plain = evaluate("", ("a", "b"), *repeated)
+    assert weighted.macro == plain.macro
+    assert weighted.ece == pytest.approx(plain.ece)
+    assert weighted.frames[0].support == targets[:, 0].sum()
+
+
+def test_post_stratification_undoes_a_choice_by_score():
+    generator = np.random.default_rng(4)
+    scores = generator.beta(0.5, 2, (40_000, 1))
+    targets = generator.random(scores.shape) < scores
+    chosen = generator.random(len(scores)) < 0.1 + 0.9 * scores[:, 0]
+    weights = poststratified_weights(scores[chosen], scores[~chosen])
+    assert targets[chosen].mean() > 1.5 * targets.mean()
+    assert (weights * targets[chosen]).mean() == pytest.approx(targets.mean(), rel=0.03)
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_scores_that_are_all_equal_are_a_single_stratum():
+    assert poststratified_weights(np.full((5, 1), 0.5), np.full((9, 1), 0.2)).tolist() == [[1.0]] * 5
+
+
+def test_a_calibrated_model_exceeds_its_chance_error_in_a_sample_of_twenty():
+    generator = np.random.default_rng(5)
+    scores = generator.random(400)
+    bound = chance_calibration_error(scores)
+    errors = [expected_calibration_error(scores, generator.random(400) < scores) for _ in range(400)]
+    assert np.mean(np.array(errors) > bound) == pytest.approx(0.05, abs=0.03)
+    assert chance_calibration_error(scores, np.full(400, 2.0)) == pytest.approx(bound)
+
+
+@pytest.fixture(scope="module")
+def described(corpus):
+    """Two hundred paragraphs of the corpus in two outlets, every other drawn at random."""
+    return [
+        DescribedParagraph(
+            replace(paragraph, source=f"Outlet {number % 2}"), "news", "", "random" if number % 4 else "likely"
+        )
+        for number, paragraph in enumerate(corpus[::40][:200])
+    ]
+
+
+def test_the_random_share_is_judged_alone_and_all_paragraphs_post_stratified(model, codebook, described):
+    population = [Text("p1", WEATHER)] * 300
+    report = evaluate_coded(model, codebook, described, population=population)
+    assert (report.figures.paragraphs, report.population.paragraphs) == (150, 200)
+    assert report.population_paragraphs == 500
+    carried = {name: getattr(report, name).frames.carried[-1].value for name in ("figures", "population")}
+    assert carried["population"] < carried["figures"] / 2
+    assert report.enriched == ()
+    assert [figures.paragraphs for figures in report.figures.frames.points.values()] == [150] * 3
+    assert report.figures.stances.overall.macro.f1.value > report.figures.stances.majority.macro.f1.value
+    assert all(0 < share.value < 1 for share in report.figures.frames.uncertain)
+
+
+def test_without_a_way_of_drawing_there_is_a_single_table(model, codebook, described):
+    report = evaluate_coded(model, codebook, [DescribedParagraph(row.paragraph) for row in described])
+    assert report.population is None
+    assert [(group.grouped_by, group.name, group.evaluation.paragraphs) for group in report.groups] == [
+        ("outlet", "Outlet 0", 100),
+        ("outlet", "Outlet 1", 100),
+    ]
+
+
+def test_small_groups_are_counted_together(model, codebook, described):
+    rows = [replace(row, topic="Lowland" if number < 120 else f"{number}") for number, row in enumerate(described)]
+    topics = [group for group in evaluate_coded(model, codebook, rows).groups if group.grouped_by == "topic"]
+    assert [(group.name, group.evaluation.paragraphs) for group in topics] == [("Lowland", 120), ("others", 80)]
+    assert topics[0].carrying == sum(any(a.frames for a in row.paragraph.annotations) for row in rows[:120])
+
+
+def test_paragraphs_chosen_by_more_than_the_strata_show_are_named(model, codebook):
+    """The model gives both texts the same score, but only paragraphs that carry the frame were chosen."""
+    rows = [
+        *(DescribedParagraph(coded(WEATHER, [], article=f"r{number}"), drawn="random") for number in range(40)),
+        *(
+            DescribedParagraph(coded(WEATHER, ["foreign_hand"], article=f"c{number}"), drawn="likely")
+            for number in range(20)
+        ),
+    ]
+    assert evaluate_coded(model, codebook, rows).enriched == ("foreign_hand",)
+
+
+def test_other_paragraphs_given_a_frame_are_counted(model, codebook, described):
+    report = evaluate_coded(model, codebook, described, other=[Text("o1", FORCE), Text("o2", WEATHER)])
+    assert report.other.shares[codebook.keys.index("militarized_response")].value == 0.5
+    assert report.other.shares[-1].value == 0.5
+    assert len(report.other.shares) == len(codebook.keys) + 1
+
+
+def test_articles_are_judged_by_the_frames_of_the_whole(model, codebook, described, tmp_path):
+    paragraphs = [row(FORCE, ["militarized_response"]), row(WEATHER), {"text": "Advertisement", "boilerplate": True}]
+    rows = [
+        {"article": "a1", "frames": {"militarized_response": 2, "foreign_hand": 1}, "paragraphs": paragraphs},
+        {"article": "a2", "frames": [], "paragraphs": [row(WEATHER)]},
+    ]
+    write_lines(tmp_path / "articles.jsonl", rows)
+    articles = read_articles(tmp_path / "articles.jsonl", codebook, split="dev")
+    report = evaluate_coded(model, codebook, described, articles=articles).articles
+    figures = {figure.frame: figure for figure in report.evaluation.frames}
+    assert (report.evaluation.paragraphs, figures["militarized_response"].f1.value) == (2, 1)
+    assert figures["foreign_hand"].recall.value == 0
+    shares = report.shares[codebook.keys.index("militarized_response")]
+    assert (shares.annotated, shares.decided, shares.error) == (0.25, 0.25, 0)
+
+
+def test_the_command_judges_files_of_every_kind(framing, models_folder, tmp_path):
+    texts = [BLAME, FORCE, WEATHER] * 4
+    rows = [
+        row(text, article=f"a{number}", drawn="random" if number % 3 else "chosen") for number, text in enumerate(texts)
+    ]
+    for name in ("coded", "population", "other"):
+        write_lines(tmp_path / f"{name}.jsonl", rows)
+    write_lines(tmp_path / "articles.jsonl", [{"article": "a1", "frames": [], "paragraphs": rows}])
+    files = [f"--{name}={name}.jsonl" for name in ("coded", "population", "other", "articles")]
+    done = framing("evaluate", *files, "--strata", "v1", "--markdown", "table.md", data_dir=models_folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert "Note: The post-stratified figures are about 24 paragraphs" in " ".join(done.stdout.split())
+    markdown = (tmp_path / "table.md").read_text(encoding="utf-8")
+    for title in (
+        "drawn at random: 8 paragraphs",
+        "post-stratified: 12 paragraphs",
+        "Whole articles",
+        "Other news: 12",
+    ):
+        assert title in markdown

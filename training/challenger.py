@@ -1,9 +1,10 @@
 """Training a challenger: from annotated paragraphs to a calibrated and evaluated model."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,37 @@ def train_challenger(
     training, judged = dataset.take(~held_out), dataset.take(held_out)
     fitted = fit_calibrated(training, hyperparameters, seed, progress, jobs)
     progress("evaluate", 0.0)
-    card = ModelCard(
+    card = describe(paragraphs, dataset, codebook, fitted, hyperparameters.as_dict(), seed=seed, note=note)
+    progress("evaluate", 1.0)
+    if len(judged):
+        card = replace(card, held_out=evaluate_held_out(FrameModel.of(fitted.pipeline, card), judged))
+    return Challenger(fitted.pipeline, card, fitted.left_out)
+
+
+def describe(
+    paragraphs: Sequence[CodedParagraph],
+    dataset: Dataset,
+    codebook: Codebook,
+    fitted: Fitted,
+    hyperparameters: Mapping[str, Any],
+    *,
+    seed: int,
+    note: str,
+) -> ModelCard:
+    """Returns the card of a model that was fitted to all but the held-out articles, without figures on those.
+
+    dataset: built from the paragraphs.
+    """
+    held_out = dataset.held_out
+    training, judged = dataset.take(~held_out), dataset.take(held_out)
+    return ModelCard(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         codebook_name=codebook.name,
         codebook_version=codebook.version,
         frames={frame.key: frame.title for frame in codebook.frames},
         languages=_languages(training),
-        data=_facts(paragraphs, dataset, training, judged),
-        hyperparameters=hyperparameters.as_dict(),
+        data=data_facts(paragraphs, dataset),
+        hyperparameters=hyperparameters,
         seed=seed,
         calibration=fitted.calibration,
         cuts=fitted.cuts,
@@ -96,10 +120,6 @@ def train_challenger(
         agreement={result.frame: result.alpha for result in agreement(paragraphs, codebook, resamples=1)},
         note=note,
     )
-    progress("evaluate", 1.0)
-    if len(judged):
-        card = replace(card, held_out=evaluate_held_out(FrameModel.of(fitted.pipeline, card), judged))
-    return Challenger(fitted.pipeline, card, fitted.left_out)
 
 
 def fit_calibrated(
@@ -118,7 +138,7 @@ def fit_calibrated(
     left_out = leave_out(training, hyperparameters, seed, progress, jobs, stances=stances)
     progress("fit", 0.0)
     pipeline = fit(training, hyperparameters, seed, stances=left_out.stances is not None)
-    calibration, cuts = _calibrate(training, left_out)
+    calibration, cuts = calibrate(training, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
     if left_out.stances is not None:
         rows, frames, stances_coded = training.coded_stances
@@ -161,10 +181,10 @@ def _decisions(model: FrameModel, texts: list[str], frames: Sequence[str]) -> ND
     return above_threshold(model.score(texts)[:, columns], [model.card.cuts["balanced"][frame] for frame in frames])
 
 
-def _calibrate(
+def calibrate(
     training: Dataset, left_out: LeftOut
 ) -> tuple[dict[str, tuple[float, float]], dict[OperatingPoint, dict[str, Cut]]]:
-    """Returns slope and offset per frame, and the cuts per operating point and frame."""
+    """Returns slope and offset per frame, and the cuts per operating point and frame, from log-odds left out."""
     calibration: dict[str, tuple[float, float]] = {}
     cuts: dict[OperatingPoint, dict[str, Cut]] = {point: {} for point in OPERATING_POINTS}
     for k, frame in enumerate(training.frames):
@@ -183,7 +203,10 @@ def _languages(training: Dataset) -> tuple[str, ...]:
     return tuple(code for code, count in counts.most_common() if count >= len(first) / 20)
 
 
-def _facts(paragraphs: Sequence[CodedParagraph], dataset: Dataset, training: Dataset, judged: Dataset) -> DataFacts:
+def data_facts(paragraphs: Sequence[CodedParagraph], dataset: Dataset) -> DataFacts:
+    """Returns what the card says of annotated paragraphs and of the dataset that was built of them."""
+    held_out = dataset.held_out
+    training, judged = dataset.take(~held_out), dataset.take(held_out)
     return DataFacts(
         digest=data_digest(paragraphs),
         paragraphs=len(training),

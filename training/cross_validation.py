@@ -58,11 +58,16 @@ def assign_folds(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
             else f"leave sources out, {MAX_FOLDS} groups of {len(sources)} sources"
         )
         return how, np.array([fold[source] for source in dataset.sources])
+    how, numbers = article_folds(dataset)
+    return f"{how} (fewer than {_FEWEST_SOURCES} sources: says little of other sources)", numbers
+
+
+def article_folds(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
+    """Returns a description of folds of whole articles and the fold of each paragraph, (n,)."""
     articles = sorted(set(dataset.articles), key=lambda a: hashlib.sha256(f"fold {a}".encode()).digest())
     folds = min(5, len(articles))
     fold = {article: number % folds for number, article in enumerate(articles)}
-    how = f"leave articles out, {folds} folds (fewer than {_FEWEST_SOURCES} sources: says little of other sources)"
-    return how, np.array([fold[article] for article in dataset.articles])
+    return f"leave articles out, {folds} folds", np.array([fold[article] for article in dataset.articles], np.int64)
 
 
 def leave_out(

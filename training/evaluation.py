@@ -87,17 +87,22 @@ def evaluate(
     targets: NDArray[np.bool_],
     articles: NDArray[np.object_],
     *,
+    weights: NDArray[np.float64] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Returns the figures of scores, decisions and targets, (n, k) each, by the article of each paragraph, (n,)."""
+    """Returns the figures of scores, decisions and targets, (n, k) each, by the article of each paragraph, (n,).
+
+    `weights` (n, k) says for each frame how many paragraphs each stands for; None means a paragraph each. Supports and
+    numbers of paragraphs are not weighted.
+    """
     names, membership = np.unique(articles.astype(str), return_inverse=True)
     draws = article_draws(len(names), seed)
-    counts = article_counts(decisions, targets, membership, len(names))
+    counts = article_counts(decisions, targets, membership, len(names), weights)
     total = counts.sum(axis=0)  # (k, 3): hits, called, carrying
     resampled = np.tensordot(draws, counts, axes=1)  # (B, k, 3)
     per_frame, spread = _ratios(total), _ratios(resampled)
-    ap, ap_spread = _average_precisions(scores, targets, draws[:, membership])
-    tables = [reliability(scores[:, k], targets[:, k]) for k in range(len(frames))]
+    ap, ap_spread = _average_precisions(scores, targets, draws[:, membership], weights)
+    columns = [(scores[:, k], targets[:, k], None if weights is None else weights[:, k]) for k in range(len(frames))]
     figures = tuple(
         FrameFigures(
             frame=frame,
@@ -106,8 +111,8 @@ def evaluate(
             recall=figure_of(per_frame[k, 1], spread[:, k, 1]),
             f1=figure_of(per_frame[k, 2], spread[:, k, 2]),
             average_precision=figure_of(ap[k], ap_spread[:, k]),
-            ece=expected_calibration_error(tables[k]),
-            reliability=tables[k],
+            ece=expected_calibration_error(*columns[k]),
+            reliability=reliability(*columns[k]),
         )
         for k, frame in enumerate(frames)
     )
@@ -130,11 +135,16 @@ def article_draws(articles: int, seed: int) -> NDArray[np.int64]:
 
 
 def article_counts(
-    decisions: NDArray[np.bool_], targets: NDArray[np.bool_], membership: NDArray[np.int64], articles: int
+    decisions: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+    membership: NDArray[np.int64],
+    articles: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Counts hits, called and carrying paragraphs of each article and frame, (articles, k, 3)."""
+    """Counts hits, called and carrying paragraphs of each article and frame, (articles, k, 3), with weights (n, k)."""
     counts = np.zeros((articles, targets.shape[1], 3))
-    np.add.at(counts, membership, np.stack([decisions & targets, decisions, targets], axis=2).astype(float))
+    marks = np.stack([decisions & targets, decisions, targets], axis=2).astype(float)
+    np.add.at(counts, membership, marks if weights is None else marks * weights[:, :, None])
     return counts
 
 
@@ -154,20 +164,28 @@ def _ratios(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     hits, called, carrying = counts[..., 0], counts[..., 1], counts[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = np.where(carrying > 0, hits / carrying, np.nan)
-        precision = np.where(called > 0, hits / np.maximum(called, 1), 0.0)
-        f1 = np.where(carrying > 0, 2 * hits / np.maximum(called + carrying, 1), np.nan)
+        precision = np.where(called > 0, hits / called, 0.0)
+        f1 = np.where(carrying > 0, 2 * hits / (called + carrying), np.nan)
     return np.stack([precision, recall, f1], axis=-1)
 
 
 def _average_precisions(
-    scores: NDArray[np.float64], targets: NDArray[np.bool_], weights: NDArray[np.int64]
+    scores: NDArray[np.float64],
+    targets: NDArray[np.bool_],
+    repeats: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns average precision per frame, (k,), and per resample, (B, k); `weights` (B, n) repeats paragraphs."""
-    frames = scores.shape[1]
-    once = np.ones((1, len(scores)))
-    values = np.array([_average_precision(scores[:, k], targets[:, k], once)[0] for k in range(frames)])
-    spread = np.stack([_average_precision(scores[:, k], targets[:, k], weights) for k in range(frames)], axis=1)
-    return values, spread
+    """Returns average precision per frame, (k,), and per resample, (B, k), from weights (n, k).
+
+    `repeats` (B, n) says how often each resample repeats each paragraph.
+    """
+    values, spread = [], []
+    for k in range(scores.shape[1]):
+        weight = np.ones(len(scores)) if weights is None else weights[:, k]
+        values.append(_average_precision(scores[:, k], targets[:, k], weight[None, :])[0])
+        resampled = repeats if weights is None else repeats * weight
+        spread.append(_average_precision(scores[:, k], targets[:, k], resampled))
+    return np.array(values), np.stack(spread, axis=1)
 
 
 def _average_precision(
@@ -178,7 +196,7 @@ def _average_precision(
     hit = weight * target[order]
     called, hits = np.cumsum(weight, axis=1), np.cumsum(hit, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision = np.where(called > 0, hits / np.maximum(called, 1), 0.0)
+        precision = np.where(called > 0, hits / called, 0.0)
         return np.asarray((precision * hit).sum(axis=1) / hits[:, -1], dtype=np.float64)
 
 

@@ -4,9 +4,12 @@ Servers read this module, so it imports nothing of scikit-learn.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
+
+# The kind of model to train; `auto` leaves it to `training.kinds.choice`.
+WantedKind: TypeAlias = Literal["auto", "encoder", "words"]
 
 _Weight: TypeAlias = Annotated[float, Ge(0), Le(10)]
 

@@ -7,12 +7,15 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
-from typing import Any
+from typing import Any, Literal
 
 from labels.annotations import Stance
 from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
 from training.scoring.operating_points import Cut, OperatingPoint
+
+# The kinds of model: a transformer that reads words in context, or TF-IDF of words.
+Kind = Literal["encoder", "words"]
 
 # A frame with fewer training paragraphs that carry it gets a warning.
 FEW_CARRYING = 30
@@ -39,6 +42,16 @@ class DataFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """The encoder whose vectors a model reads: its name, the digest of its files, its precision and its runtime."""
+
+    name: str
+    digest: str
+    precision: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """Facts about a model version. The registry fills in `version` and the digests of the files."""
 
@@ -62,6 +75,8 @@ class ModelCard:
     # The stances that the model distinguishes, in the order of their columns; empty for a model without stances.
     stances: tuple[Stance, ...] = ()
     stances_left_out: StanceFigures | None = None
+    # None for a model that reads words.
+    encoder: EncoderFacts | None = None
     # The comparison with the champion of the time; None for a model that was trained outside a training run.
     verdict: Verdict | None = None
     # The training run that made the model, so that a resumed run recognises its own model.
@@ -79,6 +94,16 @@ class ModelCard:
     def frame_keys(self) -> tuple[str, ...]:
         """Keys of the frames, in the order of the pipeline's columns."""
         return tuple(self.frames)
+
+    @property
+    def encoder_digest(self) -> str:
+        """Digest of the encoder whose vectors the model reads; empty for a model that reads words."""
+        return self.encoder.digest if self.encoder else ""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of model."""
+        return "encoder" if self.encoder else "words"
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -65,6 +65,18 @@ def fold_in(pipeline: Pipeline, slopes: NDArray[np.float64], offsets: NDArray[np
         estimator.intercept_ = estimator.intercept_ * slope + offset
 
 
+def linear_pipeline(
+    coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], regularisation: float, seed: int
+) -> Pipeline:
+    """Returns a pipeline from vectors (n, d) to scores of c columns with known coefficients (d, c), intercepts (c,)."""
+    hyperparameters = Hyperparameters(regularisation=regularisation)
+    columns = [
+        _estimator(weights, float(intercept), hyperparameters, seed)
+        for weights, intercept in zip(coefficients.T, intercepts, strict=True)
+    ]
+    return Pipeline([("frames", _classifier_of(columns))])
+
+
 def _fit_column(
     mixed: Matrix, target: NDArray[np.bool_], hyperparameters: Hyperparameters, seed: int
 ) -> tuple[NDArray[np.float64], float]:

@@ -1,6 +1,6 @@
 """External validation: a model judged on coded paragraphs that it never saw, for example from a user's outlets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,54 @@ from labels.gold import GoldParagraph, settle
 from training.errors import ValidationDataError
 from training.evaluation import Evaluation, evaluate
 from training.scoring.compiled import FrameExplanation
-from training.scoring.frame_model import FrameModel
+from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import OperatingPoint, above_threshold
 from training.stances import stance_figures
 
 _MOST_WORDS = 5
+_PART = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """The n coded paragraphs that are settled, with the model's scores and the coders' decisions.
+
+    `rows` (n,) has the place of each among the paragraphs given, `scores` (n, k) the scores of the frames, `stances`
+    (n, k, s) those of their stances, `targets` (n, k) whether a paragraph carries a frame, and `articles` (n,) the
+    article of each.
+    """
+
+    frames: tuple[str, ...]
+    gold: tuple[GoldParagraph, ...]
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    stances: NDArray[np.float64]
+    targets: NDArray[np.bool_]
+    articles: NDArray[np.object_]
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Judged":
+        """Returns the chosen paragraphs, (n,)."""
+        return Judged(
+            frames=self.frames,
+            gold=tuple(settled for settled, wanted in zip(self.gold, chosen, strict=True) if wanted),
+            rows=self.rows[chosen],
+            scores=self.scores[chosen],
+            stances=self.stances[chosen],
+            targets=self.targets[chosen],
+            articles=self.articles[chosen],
+        )
+
+    def coded_stances(self, known: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Returns paragraph, frame and stance (its place in `known`) of each frame with a coded stance, (m,) each."""
+        frames = {key: column for column, key in enumerate(self.frames)}
+        coded = [
+            (row, frames[frame], known.index(stance))
+            for row, settled in enumerate(self.gold)
+            for frame, stance in settled.stances.items()
+            if stance in known
+        ]
+        rows, columns, stances = np.array(coded, dtype=np.int64).reshape(-1, 3).T
+        return rows, columns, stances
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +90,13 @@ class Validation:
     disagreements: tuple[ModelDisagreement, ...]
 
 
-def validate(
-    model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph], point: OperatingPoint = "balanced"
-) -> Validation:
-    """Validates a model at an operating point on n coded paragraphs; a frame is present from its threshold up.
+def judge(
+    model: FrameModel,
+    codebook: Codebook,
+    paragraphs: Sequence[CodedParagraph],
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Judged:
+    """Scores the coded paragraphs that are settled.
 
     Raises `ValidationDataError` where model and codebook have different frames, or no paragraph is settled.
     """
@@ -58,61 +104,85 @@ def validate(
         raise ValidationDataError(
             f"The model has the frames {', '.join(model.frames)}; the codebook has {', '.join(codebook.keys)}."
         )
-    gold = [settled for settled in settle(paragraphs, codebook) if not settled.unsettled]
-    if not gold:
+    settled = [(row, gold) for row, gold in enumerate(settle(paragraphs, codebook)) if not gold.unsettled]
+    if not settled:
         raise ValidationDataError("There is no coded paragraph to validate the model on.")
-    scored = model.score_with_stances([settled.paragraph.text for settled in gold])
-    scores = scored.frames
-    decisions = above_threshold(scores, [model.card.cuts[point][key] for key in codebook.keys])
-    targets = np.array([[key in settled.frames for key in codebook.keys] for settled in gold])
-    articles = np.array([settled.paragraph.article for settled in gold], dtype=object)
-    known = set(model.card.data.sources)
-    disagreements = _disagreements(model, codebook, gold, scores, decisions != targets)
-    return Validation(
-        evaluation=evaluate(f"coded paragraphs, at {point}", codebook.keys, scores, decisions, targets, articles),
-        stances=_stances(model, codebook, gold, scored.stances),
-        unsettled=len(paragraphs) - len(gold),
-        sources_known=tuple(sorted(known.intersection(settled.paragraph.source for settled in gold))),
-        disagreements=tuple(sorted(disagreements, key=lambda entry: abs(entry.coded - entry.score), reverse=True)),
+    gold = tuple(entry for _, entry in settled)
+    scored = score_in_parts(model, [entry.paragraph.text for entry in gold], progress)
+    return Judged(
+        frames=codebook.keys,
+        gold=gold,
+        rows=np.array([row for row, _ in settled]),
+        scores=scored.frames,
+        stances=scored.stances,
+        targets=np.array([[key in entry.frames for key in codebook.keys] for entry in gold]),
+        articles=np.array([entry.paragraph.article for entry in gold], dtype=object),
     )
 
 
-def _stances(
-    model: FrameModel, codebook: Codebook, gold: Sequence[GoldParagraph], scores: NDArray[np.float64]
-) -> Evaluation | None:
-    """Returns the figures of the stances of all frames that are present, from scores (n, k, s)."""
-    known = model.card.stances
-    coded = [
-        (row, codebook.keys.index(frame), known.index(stance))
-        for row, settled in enumerate(gold)
-        for frame, stance in settled.stances.items()
-        if stance in known
-    ]
-    if not coded:
+def score_in_parts(
+    model: FrameModel, texts: Sequence[str], progress: Callable[[float], None] = lambda _share: None
+) -> Scored:
+    """Scores n > 0 texts in parts of equal size, and reports the share done after each."""
+    parts = []
+    for start in range(0, len(texts), _PART):
+        parts.append(model.score_with_stances(texts[start : start + _PART]))
+        progress(min(start + _PART, len(texts)) / len(texts))
+    return Scored(np.concatenate([p.frames for p in parts]), np.concatenate([p.stances for p in parts]))
+
+
+def validate(
+    model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph], point: OperatingPoint = "balanced"
+) -> Validation:
+    """Validates a model at an operating point on coded paragraphs; a frame is present from its threshold up.
+
+    Raises the errors of `judge`.
+    """
+    judged = judge(model, codebook, paragraphs)
+    decisions = above_threshold(judged.scores, [model.card.cuts[point][key] for key in codebook.keys])
+    how = f"coded paragraphs, at {point}"
+    return Validation(
+        evaluation=evaluate(how, codebook.keys, judged.scores, decisions, judged.targets, judged.articles),
+        stances=_stances(judged, model.card.stances),
+        unsettled=len(paragraphs) - len(judged.gold),
+        sources_known=sources_known(model, judged),
+        disagreements=disagreements(model, judged, point),
+    )
+
+
+def sources_known(model: FrameModel, judged: Judged) -> tuple[str, ...]:
+    """Returns the sources that the model was trained on too."""
+    return tuple(sorted(set(model.card.data.sources).intersection(entry.paragraph.source for entry in judged.gold)))
+
+
+def disagreements(model: FrameModel, judged: Judged, point: OperatingPoint) -> tuple[ModelDisagreement, ...]:
+    """Returns the disagreements of coders and model at an operating point, in descending order of how sure it was."""
+    decisions = above_threshold(judged.scores, [model.card.cuts[point][key] for key in judged.frames])
+    entries = _disagreements(model, judged, decisions != judged.targets)
+    return tuple(sorted(entries, key=lambda entry: abs(entry.coded - entry.score), reverse=True))
+
+
+def _stances(judged: Judged, known: Sequence[str]) -> Evaluation | None:
+    """Returns the figures of the stances of all frames that are present."""
+    rows, frames, stances = judged.coded_stances(known)
+    if not len(rows):
         return None
-    rows, frames, stances = np.array(coded).T
-    articles = np.array([gold[row].paragraph.article for row in rows], dtype=object)
-    return stance_figures("stances of frames that are present", scores[rows, frames], stances, articles)
+    scores = judged.stances[rows, frames]
+    return stance_figures("stances of frames that are present", scores, stances, judged.articles[rows])
 
 
-def _disagreements(
-    model: FrameModel,
-    codebook: Codebook,
-    gold: Sequence[GoldParagraph],
-    scores: NDArray[np.float64],
-    differ: NDArray[np.bool_],
-) -> Iterator[ModelDisagreement]:
+def _disagreements(model: FrameModel, judged: Judged, differ: NDArray[np.bool_]) -> Iterator[ModelDisagreement]:
     rows = np.flatnonzero(differ.any(axis=1)).tolist()
     if not rows:
         return
-    _, explanations = model.score_and_explain([gold[row].paragraph.text for row in rows])
+    _, explanations = model.score_and_explain([judged.gold[row].paragraph.text for row in rows])
     for row, explained in zip(rows, explanations, strict=True):
-        settled = gold[row]
+        settled = judged.gold[row]
         for column in np.flatnonzero(differ[row]).tolist():
-            frame = codebook.keys[column]
+            frame = judged.frames[column]
             words = _words(settled.paragraph.text, explained[column])
             yield ModelDisagreement(
-                settled.paragraph, frame, frame in settled.frames, float(scores[row, column]), words
+                settled.paragraph, frame, frame in settled.frames, float(judged.scores[row, column]), words
             )
 
 

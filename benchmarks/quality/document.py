@@ -1,7 +1,8 @@
 """How good scores are on sources that the model never saw, and what made them so: docs/quality.md.
 
-Everything is computed from the shipped corpus. Two sections need data of third parties that are not shipped, and are
-left out where these are missing: paragraphs of real news (--real) and the Gun Violence Frame Corpus (--gun-violence).
+Three sections need data of third parties that are not shipped, and are left out where these are missing: real news and
+opinion (--real-news), paragraphs on four conflicts (--real) and the Gun Violence Frame Corpus (--gun-violence).
+Everything else is computed from the shipped corpus.
 """
 
 import json
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import arguments, publish, render
-from benchmarks.quality import few_labels, gun_violence, transfer, whole_articles
+from benchmarks.quality import few_labels, gun_violence, real_news, transfer, whole_articles
 from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
 from tests.support.paths import SHARED
@@ -39,7 +40,7 @@ def _show(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def measure(real: Path, headlines: Path) -> dict[str, Any]:
+def measure(news: Path, real: Path, headlines: Path) -> dict[str, Any]:
     """The figures of the template, by name."""
     codebook = read_codebook()
     paragraphs = read_corpus(DEFAULT_CORPUS, codebook)
@@ -49,6 +50,8 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
     challenger = train_challenger(paragraphs, codebook)
     model = FrameModel.of(challenger.pipeline, challenger.card)
     checks = check_behaviour(model, codebook, paragraphs)
+    kinds = real_news.models(model)
+    news_tables = real_news.measure(kinds, codebook, news, _show) if news.exists() else None
     on_real = _real(real, model, codebook) if real.exists() else None
     left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
     pipelines = transfer.rows(training, left_out, _show)
@@ -58,6 +61,7 @@ def measure(real: Path, headlines: Path) -> dict[str, Any]:
         training, held_out, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, _show, rare=True
     )
     return {
+        "news": news_tables,
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),
         "tried": table(transfer.HEAD, pipelines[shipped:]),
@@ -104,10 +108,11 @@ def main() -> None:
     parser = arguments(__doc__, "benchmarks.quality.document --write")
     parser.add_argument("--write", action="store_true", help="write docs/quality.md")
     parser.add_argument("--json", action="store_true", help="print the tables as JSON")
+    parser.add_argument("--real-news", type=Path, default=real_news.DATA, help="folder of annotated real paragraphs")
     parser.add_argument("--real", type=Path, default=REAL, help="annotated paragraphs of real news, as JSON Lines")
     parser.add_argument("--gun-violence", type=Path, default=gun_violence.DATA, help="that corpus, as JSON Lines")
     options = parser.parse_args()
-    figures = measure(options.real, options.gun_violence)
+    figures = measure(options.real_news, options.real, options.gun_violence)
     if options.json:
         print(json.dumps({**figures, "real": None}, indent=1))
     else:

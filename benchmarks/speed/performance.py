@@ -1,4 +1,4 @@
-"""Measures all of docs/performance.md: `make bench`, about 20 to 35 minutes on two idle cores.
+"""Measures all of docs/performance.md: `make bench`, about 30 to 45 minutes on two idle cores.
 
 python -m benchmarks.speed.performance                      everything
 python -m benchmarks.speed.performance http --rounds 1      a single section, at its shortest
@@ -11,10 +11,11 @@ from statistics import median
 from timeit import repeat
 
 from benchmarks.documents import arguments, publish, render
-from benchmarks.speed import bulk_speed, http_speed, huge_articles, store_speed, training_speed
+from benchmarks.speed import bulk_speed, http_speed, huge_articles, kinds, store_speed, training_speed
 
 _TEMPLATE = Path(__file__).with_name("performance.md.jinja")
 _SECTIONS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "kinds": lambda options: kinds.report(kinds.measure(options.rounds)),
     "http": lambda options: http_speed.report(*http_speed.measure(options.rounds, options.seconds)),
     "huge_articles": lambda options: huge_articles.report(huge_articles.measure(options.seconds)),
     "bulk": lambda options: bulk_speed.report(*bulk_speed.measure(options.largest)),

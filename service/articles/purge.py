@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.store import audit
+from service.store import article_lookup, audit
 from service.store.articles import remove_article
 from service.store.callers import Caller
 from service.store.sql.database import Database
+from training.encoder.vectors import VectorStore
 from training.errors import ModelFileError
 from training.registry.versions import Registry
 
@@ -20,12 +21,16 @@ class Purged:
     models: tuple[str, ...]
 
 
-def purge(database: Database, registry: Registry, identifiers: Sequence[str], caller: Caller) -> Purged:
+def purge(
+    database: Database, registry: Registry, vectors: VectorStore, identifiers: Sequence[str], caller: Caller
+) -> Purged:
     """Removes articles with their paragraphs, annotations, scores and remembered answers, and overwrites their bytes.
 
-    What a model has learned from them stays in it: retrain without them if that matters.
+    So are the vectors of their paragraphs that are stored on this machine. What a model has learned from them stays in
+    it: retrain without them if that matters.
     """
     removed, missing = [], []
+    forget_vectors(database, vectors, identifiers)
     with database.write() as connection:
         for identifier in dict.fromkeys(identifiers):
             if remove_article(connection, identifier):
@@ -35,6 +40,13 @@ def purge(database: Database, registry: Registry, identifiers: Sequence[str], ca
                 missing.append(identifier)
     database.overwrite_deleted(thoroughly=True)
     return Purged(tuple(removed), tuple(missing), _trained_on(registry, set(identifiers)))
+
+
+def forget_vectors(database: Database, vectors: VectorStore, identifiers: Sequence[str]) -> None:
+    """Removes the vectors of the paragraphs of stored articles; to be called before the articles are removed."""
+    with database.read() as connection:
+        splits = article_lookup.splits(connection, list(dict.fromkeys(identifiers)))
+    vectors.forget(paragraph.text for split in splits.values() for paragraph in split.paragraphs)
 
 
 def _trained_on(registry: Registry, identifiers: set[str]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Rescoring stored articles after a promotion, in batches; an article that has been rescored is not scored again."""
 
 import logging
+import time
+from collections.abc import Sequence
 
 from service.settings import Settings
 from service.store import unscored
@@ -8,13 +10,16 @@ from service.store.scorings import Scoring
 from service.store.sql.database import Database
 from service.store.unscored import PendingArticle
 from training.errors import ModelFileError, NoChampionError
+from training.model_card import Kind
 from training.registry.versions import Registry
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
+from training.scoring.pace import Estimate
 
 _log = logging.getLogger("framing")
 
-_BATCH = 20
+# Articles at a time: a few seconds of an encoder, so that training runs and the end of the worker do not wait for long.
+_BATCH: dict[Kind, int] = {"encoder": 3, "words": 20}
 # Numbers that a pass checks again: SQLite reuses the number of the newest article after that was deleted.
 _CHECKED_AGAIN = 200
 
@@ -35,6 +40,7 @@ class Rescoring:
         # The number at which the next pass begins, and the numbers that are left of this pass.
         self._begin = 1
         self._left: range | None = None
+        self._announced = False
 
     def do_some(self) -> bool:
         """Scores a batch; False if nothing is left to do."""
@@ -45,26 +51,47 @@ class Rescoring:
             if self._left is None:
                 end = unscored.newest_number(connection) + 1
                 self._begin, self._left = max(end - _CHECKED_AGAIN, 1), range(self._begin, end)
-            pending = unscored.not_scored_by(connection, model.card.version, self._left, _BATCH)
+            pending = unscored.not_scored_by(connection, model.card.version, self._left, _BATCH[model.card.kind])
         if not pending:
-            self._left = None
+            self._left, self._announced = None, False
             return False
+        if not self._announced:
+            _load(model, pending)
+        began = time.perf_counter()
         scored = [(article, _score(article, model)) for article in pending]
+        stored = time.perf_counter()
         with self._database.write() as connection:
             unscored.add_all(connection, scored)
+        if not self._announced:
+            self._announce(model, pending, stored - began, time.perf_counter() - stored)
         self._left = range(self._left.start, pending[-1].number)
         return True
+
+    def _announce(self, model: FrameModel, first: Sequence[PendingArticle], scoring: float, storing: float) -> None:
+        """Says at the start of a pass how long it takes, by the seconds of its first batch."""
+        with self._database.read() as connection:
+            done, stored = unscored.count_scored(connection, model.card.version)
+        left, paragraphs = stored - done + len(first), sum(len(article.split.paragraphs) for article in first)
+        per_article = paragraphs / len(first)
+        estimate = Estimate(model.card.kind, round(left * per_article), scoring / paragraphs, storing / paragraphs)
+        _log.info("%s", estimate.sentence(f"Rescoring {left:,} articles with {model.card.version}"))
+        self._announced = True
 
     def _champion(self) -> FrameModel | None:
         try:
             if self._registry.champion().number != self._promotion:
                 self._model, promotion = self._registry.load_champion()
                 self._promotion = promotion.number
-                self._begin, self._left = 1, None
+                self._begin, self._left, self._announced = 1, None, False
         except (NoChampionError, ModelFileError) as error:
             _log.debug("Nothing is rescored: %s", error)
             return None
         return self._model
+
+
+def _load(model: FrameModel, pending: Sequence[PendingArticle]) -> None:
+    """Scores a paragraph, for which an encoder is loaded; the score comes from the cache afterwards."""
+    model.score([pending[0].split.paragraphs[0].text])
 
 
 def _score(pending: PendingArticle, model: FrameModel) -> Scoring:

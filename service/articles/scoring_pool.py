@@ -67,8 +67,9 @@ class ScoringPool:
         self._last_use = 0.0
 
     def answer(self, request: ClassifyRequest, article: ReadArticle, model: FrameModel) -> PooledAnswer | None:
-        """The answer to a huge article; None for a small article, and while no process is ready."""
-        if self._count == 0 or len(article.split.paragraphs) < _HUGE:
+        """The answer to a huge article; None for a small article, an encoder, and while no process is ready."""
+        # An encoder works on all cores in this process, and each process more would hold it in memory again.
+        if self._count == 0 or len(article.split.paragraphs) < _HUGE or model.card.kind == "encoder":
             return None
         try:
             return self._answer(request, article, model) if self._ready() else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labels.errors import FramingError
 from service.bulk.job import Job, Progress, Task, score_task
+from training.encoder.runtime import available_cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,6 +33,9 @@ class WorkerLostError(FramingError):
 class ThisProcess:
     """Performs the tasks in this process, in order."""
 
+    def processes(self) -> int:
+        return 1
+
     def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         for task in tasks:
             yield from score_task(job, task)
@@ -42,6 +46,9 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self._count = count
+
+    def processes(self) -> int:
+        return min(self._count, available_cores())
 
     def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         context = multiprocessing.get_context("spawn")
@@ -99,6 +106,9 @@ class Cluster:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
+    def processes(self) -> int:
+        return max(1, len(self._client.scheduler_info()["workers"]))
+
     def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         from distributed import as_completed  # noqa: PLC0415 - an extra
         from distributed.diagnostics.plugin import WorkerPlugin  # noqa: PLC0415
@@ -113,7 +123,7 @@ class Cluster:
 
         self._client.register_plugin(Begin())
         waiting = iter(tasks)
-        ahead = _TASKS_AHEAD * max(1, len(self._client.scheduler_info()["workers"]))
+        ahead = _TASKS_AHEAD * self.processes()
         futures = as_completed([self._submit(task) for task in islice(waiting, ahead)])  # type: ignore[no-untyped-call]
         for future in futures:
             yield future.result()

@@ -102,9 +102,9 @@ def find_files(inputs: Sequence[str]) -> list[File]:
     return [file for name in inputs for file in _files_of(name)]
 
 
-def plan(files: Sequence[File]) -> Iterator[Part]:
-    """The parts of the files."""
-    return (Part(number, *part) for number, part in enumerate(_parts(files)))
+def plan(files: Sequence[File], fineness: int = 1) -> Iterator[Part]:
+    """The parts of the files; `fineness` makes them so many times smaller than usual."""
+    return (Part(number, *part) for number, part in enumerate(_parts(files, fineness)))
 
 
 def _files_of(name: str) -> Iterator[File]:
@@ -144,13 +144,14 @@ def kind_of(file: File) -> InputKind:
     return _SUFFIXES.get(file.suffix, "documents")
 
 
-def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
+def _parts(files: Sequence[File], fineness: int) -> Iterator[tuple[Any, ...]]:
+    part_bytes, documents = _PART_BYTES // fineness, _DOCUMENTS_PER_PART // fineness
     waiting: list[File] = []
     for file in files:
         kind = kind_of(file)
         if kind == "documents":
             waiting.append(file)
-            if len(waiting) == _DOCUMENTS_PER_PART or sum(document.size for document in waiting) >= _PART_BYTES:
+            if len(waiting) == documents or sum(document.size for document in waiting) >= part_bytes:
                 yield "documents", tuple(waiting)
                 waiting = []
             continue
@@ -159,18 +160,18 @@ def _parts(files: Sequence[File]) -> Iterator[tuple[Any, ...]]:
             waiting = []
         if kind == "parquet":
             local = file.url.startswith("file://")
-            strides = max(1, min(_MAX_STRIDES, file.size // _PART_BYTES)) if local else 1
+            strides = max(1, min(_MAX_STRIDES, file.size // part_bytes)) if local else 1
             yield from ((kind, (file,), 0, None, 1, (), piece, strides) for piece in range(strides))
         elif file.compressed:
             yield kind, (file,)
         else:
-            yield from _ranges(file, kind)
+            yield from _ranges(file, kind, part_bytes)
     if waiting:
         yield "documents", tuple(waiting)
 
 
-def _ranges(file: File, kind: InputKind) -> Iterator[tuple[Any, ...]]:
-    """Ranges of whole records.
+def _ranges(file: File, kind: InputKind, part_bytes: int) -> Iterator[tuple[Any, ...]]:
+    """Ranges of whole records, of `part_bytes` bytes or a little more.
 
     A line break between quotation marks does not end a record; a cell has an even number of quotation marks.
     """
@@ -182,14 +183,14 @@ def _ranges(file: File, kind: InputKind) -> Iterator[tuple[Any, ...]]:
         first = record = 1
         open_quote = False
         while block := content.read(_BLOCK):
-            if place + len(block) - start < _PART_BYTES:
+            if place + len(block) - start < part_bytes:
                 record, open_quote = _count(block, record, open_quote, kind)
                 place += len(block)
                 continue
             for line in io.BytesIO(block + content.readline()):
                 record, open_quote = _count(line, record, open_quote, kind)
                 place += len(line)
-                if place - start >= _PART_BYTES and line.endswith(b"\n") and not open_quote:
+                if place - start >= part_bytes and line.endswith(b"\n") and not open_quote:
                     yield kind, (file,), start, place, first, header
                     start, first = place, record
         if place > start:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from service.bulk.forecast import forecast
 from service.bulk.inputs import File, Part, find_files, plan
 from service.bulk.outputs import SUCCESS_FILE, OutputFormat, claim, file_name, finished
 from service.bulk.records import pieces
@@ -18,10 +19,13 @@ from service.bulk.scoring import Count, Options, columns_of, rows_of
 from service.metrics import product_version
 from service.settings import Settings
 from service.tabular import Format, whole
+from training.model_card import Kind
 from training.registry.storage import storage_at
 from training.scoring.frame_model import FrameModel
 
 _STREAMED: Mapping[OutputFormat, Format] = {"parquet": "parquet", "jsonl": "ndjson", "csv": "csv"}
+# An encoder takes minutes for a file of the usual size; smaller files show progress, and less is lost when it stops.
+_FINENESS: Mapping[Kind, int] = {"encoder": 8, "words": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Job:
     options: Options
     settings: Settings
     model: FrameModel
+
+    @property
+    def fineness(self) -> int:
+        """How many times smaller than usual the files of the output are."""
+        return _FINENESS[self.model.card.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,9 @@ class Progress:
 class Executor(Protocol):
     """Performs the tasks of a job."""
 
+    def processes(self) -> int:
+        """Number of processes that score side by side."""
+
     def run(self, job: Job, tasks: Iterable[Task]) -> Iterator[Progress]:
         """Performs all tasks, in any order, and yields the progress of each file; raises the error of a worker."""
 
@@ -80,19 +92,28 @@ class Summary:
     files_reused: int
 
 
-def run(job: Job, inputs: Sequence[str], executor: Executor, progress: Callable[[Progress, float], None]) -> Summary:
+def run(
+    job: Job,
+    inputs: Sequence[str],
+    executor: Executor,
+    progress: Callable[[Progress, float], None],
+    announce: Callable[[str], None] | None = None,
+) -> Summary:
     """Scores the inputs into the job's output folder; files that exist there are not made again.
 
-    Raises `InputError` for an input that cannot be read and `OutputError` for a folder of another job.
+    `announce` gets a sentence about the time that this takes, before the first file is made. Raises `InputError` for an
+    input that cannot be read and `OutputError` for a folder of another job.
     """
     files = find_files(inputs)
     storage = storage_at(job.output)
     claim(storage, job.output, _plan_content(job, files))
     pieces_of_parts = finished(storage)
-    tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in plan(files)]
+    tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in plan(files, job.fineness)]
     waiting = [task for task in tasks if not _is_done(task)]
     total = sum(task.part.size for task in tasks)
     done = Progress(size=total - sum(task.part.size for task in waiting))
+    if announce and (sentence := forecast(job, [task.part for task in waiting], executor.processes())):
+        announce(sentence)
     progress(done, done.size / max(total, 1))
     for step in executor.run(job, waiting):
         done += step
@@ -106,7 +127,7 @@ def score_task(job: Job, task: Task) -> Iterator[Progress]:
     """Makes the missing files of a part, and yields the progress of each as soon as it is written."""
     storage, part = storage_at(job.output), task.part
     columns = columns_of(job.model.frames, job.model.card.stances, job.options)
-    for piece in pieces(part, job.columns):
+    for piece in pieces(part, job.columns, job.fineness):
         if piece.number in task.finished:
             deque(piece.records, maxlen=0)  # skip them, to reach the next piece
             continue

@@ -55,21 +55,25 @@ def read_records(inputs: Sequence[str], columns: Columns | None = None) -> Itera
                 yield from piece.records
 
 
-def pieces(part: Part, columns: Columns) -> Iterator[OutputPiece]:
-    """The records of a part, in the pieces of its output. A piece must be read to its end before the next begins."""
+def pieces(part: Part, columns: Columns, fineness: int = 1) -> Iterator[OutputPiece]:
+    """The records of a part, in the pieces of its output. A piece must be read to its end before the next begins.
+
+    `fineness` makes the pieces so many times smaller than usual.
+    """
+    size = _RECORDS_PER_PIECE // fineness
     if part.kind == "documents":
         yield OutputPiece(0, chain.from_iterable(_documents(file) for file in part.files))
         return
     file = part.files[0]
     if part.kind == "parquet":
-        yield from _parquet(part, file, columns)
+        yield from _parquet(part, file, columns, size)
         return
     records = _lines(part, file, columns) if part.kind == "lines" else _rows(part, file, columns)
     if part.stop is not None:
         yield OutputPiece(0, records)
         return
     for number, first in enumerate(records):
-        yield OutputPiece(number, chain([first], islice(records, _RECORDS_PER_PIECE - 1)))
+        yield OutputPiece(number, chain([first], islice(records, size - 1)))
 
 
 def _documents(file: File) -> Iterator[Record]:
@@ -163,12 +167,12 @@ def _used(file: File, header: Sequence[str], columns: Columns) -> list[tuple[str
     return used
 
 
-def _parquet(part: Part, file: File, columns: Columns) -> Iterator[OutputPiece]:
+def _parquet(part: Part, file: File, columns: Columns, size: int) -> Iterator[OutputPiece]:
     from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
 
     with file.open() as content:
         with _parquet_faults(file):
-            batches = read_parquet(content, batch_size=_RECORDS_PER_PIECE)
+            batches = read_parquet(content, batch_size=size)
         used = _used(file, batches.schema.names, columns)
         first = 1
         for number in count():

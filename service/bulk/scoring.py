@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from labels.errors import FramingError
+from labels.paragraphs import Paragraph
 from service.articles.reading import language_of, split_article
 from service.bulk.records import FACTS, TEXTS, Record
 from service.schemas.articles import ClassifyRequest
@@ -78,7 +79,7 @@ def _rows(
     for record in records:
         about = (record.source, record.number, *_facts(record.fields))
         try:
-            language, paragraphs = _read(record, model, settings, options)
+            language, paragraphs = read(record, model, settings, options)
         except FramingError as error:
             failed[len(heads)] = (*about, None, None, None, None), str(error)
             heads.append(())
@@ -102,7 +103,8 @@ def _rows(
     return rows
 
 
-def _read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, Any]:
+def read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, tuple[Paragraph, ...]]:
+    """The language and the paragraphs of a record; raises `FramingError` if it cannot be scored."""
     request = request_of(record, options)
     article = split_article(request, settings)
     return language_of(article, request, model), article.paragraphs

@@ -44,6 +44,7 @@ def progress_bar() -> Iterator[ReportProgress]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=err) as bar:
         tasks: dict[str, TaskID] = {}
@@ -78,6 +79,11 @@ def counter(noun: str, *, shown: bool) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         task = bar.add_task(noun, total=None)
         yield lambda: bar.advance(task)
+
+
+def announce(sentence: str) -> None:
+    """Shows on standard error what is about to happen."""
+    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

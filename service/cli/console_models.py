@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.schemas.models import ModelList
     from training.evaluation import Evaluation
     from training.registry.promotions import Promotion
+    from training.reports.coded_report import CodedReport
     from training.reports.evaluate import EvaluationReport
 
 
@@ -34,6 +35,14 @@ def show_evaluation(evaluation: Evaluation) -> None:
     for number, row in enumerate(figures_rows(evaluation), 1):
         table.add_row(*row, end_section=number == len(evaluation.frames))
     out.print(table)
+
+
+def show_coded_report(report: CodedReport) -> None:
+    """Shows a model judged on coded paragraphs."""
+    from training.reports.coded_tables import coded_tables
+
+    for entry in coded_tables(report):
+        show_table(entry.title, entry.head, entry.rows)
 
 
 def show_report(report: EvaluationReport) -> None:
@@ -81,13 +90,14 @@ def _show_reliability(evaluation: Evaluation) -> None:
 def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
     """Shows the versions with their figures, and the history of promotions."""
     table = Table(title="Models")
-    head = ("Version", "", "Trained", "Paragraphs", "Macro F1, sources left out", "Macro F1, held out", "Note")
+    head = ("Version", "", "Kind", "Trained", "Paragraphs", "Macro F1, sources left out", "Macro F1, held out", "Note")
     add_columns(table, head)
     for model in models.models:
         held_out = model.held_out.macro_f1 if model.held_out else None
         table.add_row(
             model.version,
             Text("champion", "bold green") if model.champion else "",
+            model.kind,
             f"{model.created_at:%Y-%m-%d %H:%M}",
             str(model.paragraphs),
             optional(model.left_out.macro_f1.value),
@@ -95,7 +105,7 @@ def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
             model.note,
         )
     for damaged in models.damaged:
-        table.add_row(damaged.version, Text("damaged", "bold red"), "", "", "", "", damaged.fault)
+        table.add_row(damaged.version, Text("damaged", "bold red"), "", "", "", "", "", damaged.fault)
     out.print(table)
     for promotion in history:
         out.print(

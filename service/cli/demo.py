@@ -5,7 +5,7 @@ Everything is stored like real articles and annotations, so that each page shows
 
 import random
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from service.store.tables import articles as articles_table
 from training.registry.promotions import Promotion
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
+from training.scoring.pace import Estimate, paragraphs_per_second
 
 ARTICLES, WEEKS = 260, 26
 # Paragraphs that each coder codes.
@@ -53,11 +54,17 @@ class _Article:
 
 
 def fill(
-    database: Database, codebook: Codebook, model: FrameModel, promotion: Promotion, progress: Callable[[float], None]
+    database: Database,
+    codebook: Codebook,
+    model: FrameModel,
+    promotion: Promotion,
+    announce: Callable[[str], None],
+    progress: Callable[[float], None],
 ) -> tuple[int, int]:
     """Stores the articles and annotations and queues a training run; returns the numbers of both.
 
-    `progress` is called with the share of the articles that is stored. Raises `DemoError` if any article is stored.
+    `announce` gets a sentence about the time that this takes, `progress` the share of the articles that is stored.
+    Raises `DemoError` if any article is stored.
     """
     with database.read() as connection:
         if connection.scalar(select(func.count()).select_from(articles_table)):
@@ -67,6 +74,7 @@ def fill(
     chance = random.Random(_SEED)  # noqa: S311 - a demonstration, the same each time
     written = tuple(_articles(chance))
     intended: dict[str, frozenset[str]] = {}
+    announce(_estimate(written, model))
     for place, article in enumerate(written):
         with database.write() as connection:
             _store(connection, article, model, intended)
@@ -78,6 +86,14 @@ def fill(
     with database.write() as connection:
         training_runs.create(connection, training_runs.RunRequest("demonstration: the annotations of mira and tomas"))
     return len(written), coded
+
+
+def _estimate(written: Sequence[_Article], model: FrameModel) -> str:
+    # A reprinted paragraph is scored once.
+    texts = list(dict.fromkeys(text for article in written for text in article.paragraphs))
+    pace = paragraphs_per_second(model, texts)
+    amount = f"Scoring {len(written)} invented articles with {len(texts):,} different paragraphs"
+    return f"{amount}." if pace is None else Estimate(model.card.kind, len(texts), 1 / pace).sentence(amount)
 
 
 def _store(connection: Connection, article: _Article, model: FrameModel, intended: dict[str, frozenset[str]]) -> None:

@@ -1,7 +1,8 @@
 """Commands that judge a model and report on it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,11 @@ from service.settings import Settings
 from training.scoring.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
-    from labels.annotations import CodedParagraph
     from labels.codebook import Codebook
+    from training.reports.coded_files import DescribedParagraph
+    from training.reports.coded_report import CodedReport
     from training.scoring.frame_model import FrameModel
-    from training.validation import ModelDisagreement, Validation
+    from training.validation import ModelDisagreement
 
 _CODED = {True: "present", False: "absent"}
 _Version = Annotated[str | None, typer.Argument(help="Model version; default: the champion.")]
@@ -48,67 +50,86 @@ def behaviour(
         raise typer.Exit(1)
 
 
-@command("framing validate our-paragraphs.jsonl --disagreements differ.csv", rich_help_panel="Models")
-def validate(
-    path: Annotated[
-        Path | None, typer.Argument(help="Coded paragraphs: a file or folder of JSON Lines in the form of the corpus.")
-    ] = None,
-    stored: Annotated[
-        bool, typer.Option(help="Use the annotations of stored articles that the model was not trained on.")
-    ] = False,
-    version: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
-    operating_point: Annotated[OperatingPoint, typer.Option(help="Set of thresholds that decide.")] = "balanced",
-    disagreements: Annotated[
-        Path | None, typer.Option(help="Write the disagreements of coders and model here, as CSV, the surest first.")
-    ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
-    as_json: AsJson = False,
+@dataclass(frozen=True, slots=True)
+class CodedFiles:
+    """The files that a model is judged on, of one split or all; without `coded` the annotations of stored articles."""
+
+    coded: Path | None
+    file_format: str | None
+    split: str | None
+    population: Path | None
+    other: Path | None
+    articles: Path | None
+
+
+def evaluate_model(
+    files: CodedFiles,
+    version: str | None,
+    operating_point: OperatingPoint,
+    strata: str | None,
+    differing: Path | None,
+    markdown: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Judge a model on coded paragraphs that it never saw, such as paragraphs of your own outlets.
-
-    Paragraphs that the coding queue drew as uncertain make the model look worse than it is.
-    """
+    """Judges a model on coded paragraphs and shows or writes the figures."""
     from service.cli import console, console_models
-    from training.reports.tables import FIGURES_HEAD, figures_rows, table
-    from training.validation import validate as validate_model
+    from training.reports.coded_files import read_articles, read_texts
+    from training.reports.coded_report import evaluate_coded
+    from training.reports.coded_tables import coded_markdown
 
-    if stored == (path is not None):
-        raise typer.BadParameter("name either a file of coded paragraphs or --stored")
     settings = Settings()
     model = _model(settings, version)
-    result = validate_model(model, *_coded(settings, path, model), operating_point)
+    codebook, described = _described(settings, files, model)
+    split = files.split
+    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+        result = evaluate_coded(
+            model,
+            codebook,
+            described,
+            population=read_texts(files.population, split=split) if files.population else (),
+            other=read_texts(files.other, split=split) if files.other else (),
+            articles=read_articles(files.articles, codebook, split=split) if files.articles else (),
+            strata=None if strata is None else _model(settings, strata),
+            # Explaining each disagreement takes as long as scoring it.
+            point=operating_point if differing or as_json else None,
+            progress=progress,
+        )
     if markdown is not None:
-        tables = [table(FIGURES_HEAD, figures_rows(e)) for e in (result.evaluation, result.stances) if e is not None]
-        write_file(markdown, "\n\n".join(tables) + "\n")
-    if disagreements is not None:
-        write_file(disagreements, _disagreements_csv(result.disagreements).decode())
+        write_file(markdown, coded_markdown(result))
+    if differing is not None:
+        write_file(differing, _disagreements_csv(result.disagreements).decode())
     if as_json:
-        print_json({"version": model.card.version, "notes": _notes(result), **asdict(result)})
+        print_json({"notes": _notes(result), **asdict(result)})
         return
-    console_models.show_evaluation(result.evaluation)
-    if result.stances is not None:
-        console_models.show_evaluation(result.stances)
+    console_models.show_coded_report(result)
     console.show_sentences("Note", _notes(result))
 
 
-def _coded(settings: Settings, path: Path | None, model: "FrameModel") -> "tuple[Codebook, Sequence[CodedParagraph]]":
+def _silent(_step: str, _share: float) -> None:
+    """Shows no progress: the command prints JSON."""
+
+
+def _described(
+    settings: Settings, files: CodedFiles, model: "FrameModel"
+) -> "tuple[Codebook, Sequence[DescribedParagraph]]":
     """The codebook, and the coded paragraphs of a file or, without those that the model saw, of the database."""
-    from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.store import annotations
     from service.store.articles import stored_ids
+    from training.reports.coded_files import DescribedParagraph, read_coded
 
-    if path is not None:
+    if files.coded is not None:
         codebook = read_codebook(settings.codebook)
-        return codebook, read_corpus(path, codebook)
+        return codebook, read_coded(files.coded, codebook, file_format=files.file_format, split=files.split)
     seen = set(model.card.stored_articles)
     with open_database(settings) as (database, codebook), database.read() as connection:
         coded = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=True)
         stored = stored_ids(connection, {paragraph.article for paragraph in coded})
-    return codebook, [paragraph for paragraph in coded if paragraph.article in stored - seen]
+    return codebook, [DescribedParagraph(paragraph) for paragraph in coded if paragraph.article in stored - seen]
 
 
-def _notes(result: "Validation") -> list[str]:
+def _notes(result: "CodedReport") -> list[str]:
     """Notes for a reader of the figures."""
     notes = []
     if result.sources_known:
@@ -118,6 +139,17 @@ def _notes(result: "Validation") -> list[str]:
         )
     if result.unsettled:
         notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
+    if result.population is not None:
+        notes.append(
+            f"The post-stratified figures are about {result.population_paragraphs:,} paragraphs; a coded paragraph "
+            "stands for those with similar scores."
+        )
+    if result.enriched:
+        notes.append(
+            f"{', '.join(result.enriched)}: post-stratified, more paragraphs carry the frame than of those drawn at "
+            "random. They were chosen by more than the scores of the strata show, so the post-stratified figures are "
+            "too good; with --strata, name the model that chose them or a better one."
+        )
     return notes
 
 

@@ -25,7 +25,12 @@ def demo(as_json: AsJson = False) -> None:
     model, promotion = Registry(settings.models_location).load_champion()
     with open_database(settings) as (database, codebook), console.progress_bar() as progress:
         articles, annotations = demonstration.fill(
-            database, codebook, model, promotion, lambda share: progress("invented articles", share)
+            database,
+            codebook,
+            model,
+            promotion,
+            console.announce,
+            lambda share: progress("invented articles", share),
         )
     if as_json:
         print_json({"articles": articles, "annotations": annotations})
@@ -131,11 +136,13 @@ def purge(
     """Purge articles: remove them with everything derived from them, and overwrite their bytes in the database."""
     from service.articles.purge import purge as purge_articles
     from service.store.callers import COMMAND_LINE
+    from training.encoder.vectors import VectorStore
     from training.registry.versions import Registry
 
     settings = Settings()
     with open_database(settings) as (database, _):
-        purged = purge_articles(database, Registry(settings.models_location), identifiers, COMMAND_LINE)
+        registry, vectors = Registry(settings.models_location), VectorStore(settings.vectors_dir)
+        purged = purge_articles(database, registry, vectors, identifiers, COMMAND_LINE)
     if as_json:
         print_json(asdict(purged))
     else:

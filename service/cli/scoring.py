@@ -17,6 +17,7 @@ from training.scoring.operating_points import OperatingPoint
 if TYPE_CHECKING:
     from service.bulk.job import Executor, Job
     from service.bulk.scoring import Options
+    from training.model_card import Kind
     from training.scoring.frame_model import FrameModel
 
 
@@ -34,7 +35,11 @@ def score(
     file_format: Annotated[OutputFormat, typer.Option("--format", help="Format of those files.")] = "parquet",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Scoring processes, with --to; default 1, with a local cluster the number of cores."),
+        typer.Option(
+            min=1,
+            help="Scoring processes, with --to; default 1, with a local cluster the number of cores. An encoder scores "
+            "in a single process, on all cores.",
+        ),
     ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers score, with --to.")
@@ -52,8 +57,9 @@ def score(
 ) -> None:
     """Find the frames of articles; with --json, print an answer per line.
 
-    With --to, any number of articles become Parquet, JSON Lines or CSV; after an interruption the same command resumes
-    where it stopped. For s3:// and other URLs, install the file system that fsspec names.
+    With --to, any number of articles become Parquet, JSON Lines or CSV; the time is estimated before. After an
+    interruption the same command resumes where it stopped. For s3:// and other URLs, install the file system that
+    fsspec names.
     """
     from service.bulk.job import Job
     from service.bulk.scoring import Options
@@ -69,7 +75,7 @@ def score(
         return
     job = Job(to, file_format, columns, options, settings, model)
     with ExitStack() as stack:
-        _run(job, inputs, _executor(stack, workers, cluster), as_json)
+        _run(job, inputs, _executor(stack, workers, cluster, model.card.kind), as_json)
 
 
 def _columns(assignments: list[str]) -> dict[str, str]:
@@ -79,10 +85,13 @@ def _columns(assignments: list[str]) -> dict[str, str]:
     return dict(assignment.split("=", 1) for assignment in assignments)
 
 
-def _executor(stack: ExitStack, workers: int | None, address: str | None) -> "Executor":
+def _executor(stack: ExitStack, workers: int | None, address: str | None, kind: "Kind") -> "Executor":
+    """The executor of the options; an encoder uses all cores by itself, and each process more would load it again."""
     from service.bulk.cluster import cluster
     from service.bulk.executors import Cluster, Processes, ThisProcess
 
+    if kind == "encoder" and address in (None, "local"):
+        workers = 1
     if address is None:
         return Processes(workers) if workers and workers > 1 else ThisProcess()
     return Cluster(stack.enter_context(cluster(address, workers)))
@@ -93,7 +102,7 @@ def _run(job: "Job", inputs: list[str], executor: "Executor", as_json: bool) -> 
     from service.cli import console, console_articles
 
     with console.bulk_progress() as progress:
-        summary = run(job, inputs, executor, progress)
+        summary = run(job, inputs, executor, progress, console.announce)
     if as_json:
         print_json(asdict(summary))
     else:

@@ -9,6 +9,8 @@ import typer
 
 from service.cli.commands import AsJson, command, print_json, write_file
 from service.settings import Settings
+from training.hyperparameters import WantedKind
+from training.scoring.operating_points import OperatingPoint
 
 OnCluster = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
@@ -17,19 +19,25 @@ OnCluster = Annotated[
 
 @command("framing train --note 'after the March coding round'")
 def train(
+    kind: Annotated[WantedKind | None, typer.Option(help="Kind of model; default: that of the settings.")] = None,
     note: Annotated[str, typer.Option(help="Note on the model's card.")] = "",
     seed: Annotated[int | None, typer.Option(help="Same data, code and seed give the same scores.")] = None,
     if_no_champion: Annotated[bool, typer.Option(help="Do nothing if a champion exists.")] = False,
     cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on the corpus and register it; the first model becomes champion."""
+    """Train a model on the corpus and register it; the first model becomes champion.
+
+    The shipped encoder has learned from the shipped corpus already: it is registered as it is.
+    """
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.bulk.cluster import folds_on
     from service.cli import console, console_models
     from service.schemas.hyperparameters import chosen
-    from training.challenger import DEFAULT_SEED, train_challenger
+    from training.challenger import DEFAULT_SEED
+    from training.encoder.vectors import VectorStore
+    from training.kinds.choice import has_learned_from, kind_to_train, train_kind
     from training.registry.versions import Registry
 
     settings = Settings()
@@ -37,11 +45,14 @@ def train(
     if if_no_champion and registry.history():
         return
     codebook = read_codebook(settings.codebook)
-    paragraphs = read_corpus(settings.corpus, codebook)
+    chosen_kind = kind_to_train(kind or settings.kind, registry.champion_card(), codebook)
+    learned = has_learned_from(chosen_kind, settings.corpus, codebook)
     with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
-        challenger = train_challenger(
-            paragraphs,
+        challenger = train_kind(
+            chosen_kind,
+            () if learned else read_corpus(settings.corpus, codebook),
             codebook,
+            vectors=VectorStore(settings.vectors_dir),
             hyperparameters=chosen(settings.hyperparameters),
             seed=DEFAULT_SEED if seed is None else seed,
             note=note,
@@ -59,6 +70,8 @@ def train(
     if card.held_out:
         console_models.show_evaluation(card.held_out)
     console.show_sentences("Warning", card.warnings)
+    if learned:
+        console.out.print("Nothing was trained: the shipped encoder has learned from the shipped corpus already.")
     step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
 
@@ -67,14 +80,61 @@ def _silent(_step: str, _share: float) -> None:
     """Shows no progress: the command prints JSON."""
 
 
-@command("framing evaluate --html reports/evaluation.html")
+@command("framing evaluate --coded our-paragraphs.jsonl --disagreements differ.csv")
 def evaluate(
+    coded: Annotated[
+        Path | None, typer.Option(help="Coded paragraphs to judge a model on: JSON Lines, a corpus, or see --format.")
+    ] = None,
+    stored: Annotated[
+        bool, typer.Option(help="Judge a model on the annotations of stored articles that it was not trained on.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
+    file_format: Annotated[str | None, typer.Option("--format", help="Format of another tool's file.")] = None,
+    split: Annotated[str | None, typer.Option(help="Read only the rows of the files with this `split`.")] = None,
+    population: Annotated[
+        Path | None,
+        typer.Option(help="More paragraphs of the kind, without annotations: coded ones are weighted to it."),
+    ] = None,
+    strata: Annotated[
+        str | None,
+        typer.Option(help="Model version whose scores weight the coded paragraphs; default: the judged model."),
+    ] = None,
+    other: Annotated[Path | None, typer.Option(help="Paragraphs without any frame: how many get one?")] = None,
+    articles: Annotated[Path | None, typer.Option(help="Coded whole articles, as JSON Lines.")] = None,
+    operating_point: Annotated[
+        OperatingPoint, typer.Option(help="Set of thresholds that decides the disagreements.")
+    ] = "balanced",
+    disagreements: Annotated[
+        Path | None, typer.Option(help="Write the disagreements of coders and model here, as CSV, the surest first.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Also write an HTML report with plots here.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown here.")] = None,
     cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the pipeline on the corpus: sources left out, held-out articles, baselines, learning curve."""
+    """Judge a model on coded paragraphs that it never saw, such as paragraphs of your own outlets.
+
+    Without --coded and --stored, judge the pipeline on the corpus: sources left out, held-out articles, baselines,
+    learning curve. Paragraphs that the coding queue drew as uncertain make a model look worse than it is.
+    """
+    from service.cli import evaluation
+
+    if coded is None and not stored:
+        if any(
+            option is not None for option in (model, file_format, split, population, other, articles, disagreements)
+        ):
+            raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
+        _evaluate_pipeline(html, markdown, cluster, as_json=as_json)
+        return
+    if coded is not None and stored:
+        raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
+    if html is not None or cluster is not None:
+        raise typer.BadParameter("--html and --cluster judge the pipeline, without --coded and --stored")
+    files = evaluation.CodedFiles(coded, file_format, split, population, other, articles)
+    evaluation.evaluate_model(files, model, operating_point, strata, disagreements, markdown, as_json=as_json)
+
+
+def _evaluate_pipeline(html: Path | None, markdown: Path | None, cluster: str | None, *, as_json: bool) -> None:
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.bulk.cluster import folds_on

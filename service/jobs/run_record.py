@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,13 +13,25 @@ from labels.codebook import Codebook
 from labels.errors import FramingError
 from service.store import training_runs
 from service.store.sql.database import Database
+from training.model_card import Kind
 from training.registry.storage import Storage
 
 STEPS = ("snapshot", "check", "train", "label_diff", "promote")
 _REPORT_SECONDS = 0.25
-_PARTS_OF_TRAINING = ("leave", "fit", "evaluate")
+_PARTS_OF_TRAINING = ("encode", "leave", "fit", "evaluate")
 _SNAPSHOT = "snapshot.jsonl"
-_STORED_ARTICLES = "stored-articles.json"
+_FACTS = "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFacts:
+    """The kind of model that a run trains, None for the better kind; ids of articles of the snapshot that are stored.
+
+    They are written with the snapshot: later the champion may be another, and an article may be purged.
+    """
+
+    kind: Kind | None
+    stored_articles: tuple[str, ...]
 
 
 class RunCancelledError(FramingError):
@@ -58,14 +71,15 @@ class RunRecord:
 
     def training_progress(self) -> Callable[[str, float], None]:
         """A callback of a training: reports a few times per second, and raises `RunCancelledError` to stop it."""
-        reported = 0.0
+        reported, highest = 0.0, 0.0
 
         def report(part: str, share: float) -> None:
-            nonlocal reported
+            nonlocal reported, highest
             if time.monotonic() - reported > _REPORT_SECONDS:
                 reported = time.monotonic()
                 place = next((n for n, name in enumerate(_PARTS_OF_TRAINING) if part.startswith(name)), 0)
-                self.report("train", (place + share) / len(_PARTS_OF_TRAINING))
+                highest = max(highest, (place + share) / len(_PARTS_OF_TRAINING))  # two kinds may be trained in turn
+                self.report("train", highest)
                 self.stop_if_cancelled()
 
         return report
@@ -81,12 +95,9 @@ class RunRecord:
             training_runs.finish(connection, self.run, state, line=line, error=error)
         self._storage.delete(self._folder)
 
-    def write_snapshot(self, paragraphs: tuple[CodedParagraph, ...], stored_articles: list[str]) -> None:
-        """Writes the paragraphs, and the ids of those of their articles that are stored.
-
-        The ids are written now, because an article may be purged before the model is registered.
-        """
-        self._storage.write(f"{self._folder}/{_STORED_ARTICLES}", json.dumps(stored_articles).encode())
+    def write_snapshot(self, paragraphs: tuple[CodedParagraph, ...], facts: SnapshotFacts) -> None:
+        """Writes the paragraphs and facts about them."""
+        self._storage.write(f"{self._folder}/{_FACTS}", json.dumps(asdict(facts)).encode())
         with TemporaryDirectory() as folder:
             file = Path(folder) / _SNAPSHOT
             write_corpus(paragraphs, file)
@@ -98,5 +109,6 @@ class RunRecord:
             file.write_bytes(self._storage.read(f"{self._folder}/{_SNAPSHOT}"))
             return read_corpus(file, codebook)
 
-    def read_stored_articles(self) -> tuple[str, ...]:
-        return tuple(json.loads(self._storage.read(f"{self._folder}/{_STORED_ARTICLES}")))
+    def read_facts(self) -> SnapshotFacts:
+        facts = json.loads(self._storage.read(f"{self._folder}/{_FACTS}"))
+        return SnapshotFacts(facts["kind"], tuple(facts["stored_articles"]))

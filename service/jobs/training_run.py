@@ -13,23 +13,27 @@ from labels.agreement import agreement
 from labels.annotations import CodedParagraph, read_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
-from service.jobs.run_record import RunRecord
+from service.jobs.run_record import RunRecord, SnapshotFacts
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
 from service.store import annotations, article_lookup, articles, training_runs
 from service.store.audit import note_promotion
 from service.store.callers import WORKER
 from service.store.sql.database import Database
-from training.challenger import DEFAULT_SEED, Challenger, judge, train_challenger
-from training.dataset import build_dataset, data_digest, require_trainable
+from training.challenger import DEFAULT_SEED, Challenger, judge
+from training.dataset import build_dataset, data_digest
+from training.encoder.vectors import VectorStore
 from training.errors import ChampionChangedError, NoChampionError, TrainingDataError
+from training.kinds.choice import has_learned_from, kind_to_train, require_learnable, train_kind
+from training.model_card import Kind
 from training.registry.versions import Registry
 from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
 
 _PROMOTER = "training run"
-_DIFF_ARTICLES = 2000
-_DIFF_BATCH = 50
+# The newest stored articles are compared: as many as each kind of model scores in a minute or two on a core.
+_DIFF_ARTICLES: dict[Kind, int] = {"words": 2000, "encoder": 150}
+_DIFF_BATCH = 10
 # Agreement is not checked if fewer paragraphs than this have several coders.
 _MIN_SHARED_PARAGRAPHS = 30
 
@@ -71,18 +75,22 @@ class TrainingRunner:
             stored = articles.stored_ids(connection, {paragraph.article for paragraph in own})
         if request.coders is not None:
             own = tuple(p for p in (_only(p, request.coders) for p in own) if p.annotations)
-        corpus = read_corpus(self._settings.corpus, self._codebook) if request.include_corpus else ()
+        kind = kind_to_train(request.kind or self._settings.kind, self._registry.champion_card(), self._codebook)
+        learned = has_learned_from(kind, self._settings.corpus, self._codebook)
+        corpus = read_corpus(self._settings.corpus, self._codebook) if request.include_corpus and not learned else ()
         paragraphs = (*corpus, *own)
-        record.write_snapshot(paragraphs, sorted(stored & {paragraph.article for paragraph in own}))
+        stored_articles = tuple(sorted(stored & {paragraph.article for paragraph in own}))
+        record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles))
+        left_out = "; the corpus is left out, because the shipped encoder has learned from it" if learned else ""
         record.change(
             annotations=len(paragraphs),
             annotations_digest=data_digest(paragraphs),
-            line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here",
+            line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here{left_out}",
         )
 
     def _check(self, record: RunRecord) -> None:
         paragraphs = record.read_snapshot(self._codebook)
-        require_trainable(build_dataset(paragraphs, self._codebook))
+        require_learnable(record.read_facts().kind, paragraphs, self._codebook)
         with self._database.read() as connection:
             own = annotations.coded_paragraphs(connection, self._codebook.keys, adjudicated=False)
         for result in agreement(own, self._codebook, resamples=1):
@@ -110,31 +118,44 @@ class TrainingRunner:
 
     def _trained(self, record: RunRecord) -> Challenger:
         """The challenger of a run, with its verdict against the champion on its card."""
-        request = record.read().request
+        request, facts = record.read().request, record.read_facts()
         paragraphs = record.read_snapshot(self._codebook)
-        challenger = train_challenger(
+        vectors = VectorStore(self._settings.vectors_dir)
+        challenger = train_kind(
+            facts.kind,
             paragraphs,
             self._codebook,
+            vectors=vectors,
             hyperparameters=chosen(self._settings.hyperparameters, HyperparametersRequest(**request.hyperparameters)),
             seed=DEFAULT_SEED if request.seed is None else request.seed,
             note=request.note,
             progress=record.training_progress(),
             jobs=1,  # the other cores answer requests
         )
+        self._forget_purged(paragraphs, facts.stored_articles, vectors)
         dataset = build_dataset(paragraphs, self._codebook)
         verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out))
-        stored_articles = record.read_stored_articles()
-        card = replace(challenger.card, verdict=verdict, run=record.run, stored_articles=stored_articles)
+        card = replace(challenger.card, verdict=verdict, run=record.run, stored_articles=facts.stored_articles)
         return replace(challenger, card=card)
+
+    def _forget_purged(
+        self, paragraphs: Sequence[CodedParagraph], stored_articles: Sequence[str], vectors: VectorStore
+    ) -> None:
+        """Removes the vectors of articles that were purged while the run encoded its snapshot."""
+        with self._database.read() as connection:
+            purged = set(stored_articles) - articles.stored_ids(connection, stored_articles)
+        vectors.forget(paragraph.text for paragraph in paragraphs if paragraph.article in purged)
 
     def _label_diff(self, record: RunRecord) -> None:
         champion = self._champion()
         version = record.read().version
         if champion is None or version is None or champion.card.version == version:
             return
-        diff = LabelDiff(champion, self._registry.load(version))
+        challenger = self._registry.load(version)
+        diff = LabelDiff(champion, challenger)
+        most = min(_DIFF_ARTICLES[model.card.kind] for model in (champion, challenger))
         with self._database.read() as connection:
-            identifiers = article_lookup.newest_ids(connection, _DIFF_ARTICLES)
+            identifiers = article_lookup.newest_ids(connection, most)
         for start in range(0, len(identifiers), _DIFF_BATCH):
             record.stop_if_cancelled()
             self._compare(diff, identifiers[start : start + _DIFF_BATCH])

@@ -1,6 +1,7 @@
 """Models, promotions and training runs as answers of the API."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from service.schemas.models import (
     DamagedModel,
@@ -59,6 +60,8 @@ def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
         {
             "version": card.version,
             "champion": champion,
+            "kind": card.kind,
+            "encoder": asdict(card.encoder) if card.encoder else None,
             "created_at": card.created_at,
             "codebook_version": card.codebook_version,
             "frames": list(card.frame_keys),

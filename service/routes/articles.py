@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from service.articles.answers import as_json, listed_answer, stored_answer
 from service.articles.ingest import Submission, scored_article
 from service.articles.lookup import require_article, with_evidence
+from service.articles.purge import forget_vectors
 from service.articles.reading import classify_article, count_decisions, read_article
 from service.errors import NotFoundError, require_frames
 from service.http.body import StrictJsonRoute
@@ -31,6 +32,7 @@ from service.settings import Settings
 from service.store import article_list, audit, idempotency
 from service.store.articles import remove_article
 from service.store.sql.database import Database
+from training.encoder.vectors import VectorStore
 from training.errors import NoChampionError
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import Decision
@@ -139,8 +141,9 @@ def get(
 
 
 @router.delete("/{id:id}", status_code=204, response_class=Response, responses=guarded(404, 422, 503))
-def delete(id: ArticleId, database: UseDatabase, caller: Admin) -> None:
+def delete(id: ArticleId, database: UseDatabase, settings: UseSettings, caller: Admin) -> None:
     """Deletes an article with its paragraphs and scores, everywhere."""
+    forget_vectors(database, VectorStore(settings.vectors_dir), [id])
     with database.write() as connection:
         if not remove_article(connection, id):
             raise NotFoundError.article(id)

@@ -1,6 +1,7 @@
 """/v1/models: model versions, their figures and cards, promotion and rollback."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -62,7 +63,8 @@ def rescoring(registry: UseRegistry, database: UseDatabase) -> RescoringAnswer:
     version = champion_version(registry)
     with database.read() as connection:
         scored, total = unscored.count_scored(connection, version or "")
-    return RescoringAnswer(version=version, scored=scored, articles=total)
+        left = unscored.seconds_left(connection, version, datetime.now(UTC)) if version and scored < total else None
+    return RescoringAnswer(version=version, scored=scored, articles=total, seconds_left=left)
 
 
 @router.post("/{version:version}/promote", responses=guarded(400, 404, 409, 413, 422, 503))
@@ -120,5 +122,9 @@ def get(
     card = registry.card(registry.champion().version if version == "champion" else version)
     if "text/markdown" in accept:
         return Response(card_to_markdown(card), media_type="text/markdown")
-    content = {**json.loads(card_to_json(card)), "champion": card.version == champion_version(registry)}
+    content = {
+        **json.loads(card_to_json(card)),
+        "kind": card.kind,
+        "champion": card.version == champion_version(registry),
+    }
     return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.schemas.fields import Name, Strict
+from training.model_card import Kind
 
 
 class PromoteRequest(Strict):
@@ -52,6 +53,9 @@ class RescoringAnswer(BaseModel):
     version: str | None
     scored: int
     articles: int
+    seconds_left: float | None = Field(
+        description="Seconds that rescoring still takes, at its pace of late; null while it rests."
+    )
 
 
 class FigureAnswer(BaseModel):
@@ -86,11 +90,22 @@ class ModelFigures(BaseModel):
     frames: list[FrameFiguresAnswer]
 
 
+class EncoderAnswer(BaseModel):
+    """The encoder whose vectors a model reads."""
+
+    name: str
+    digest: str = Field(description="SHA-256 of its files.")
+    precision: str
+    runtime: str
+
+
 class ModelAnswer(BaseModel):
     """A model version in a list."""
 
     version: str
     champion: bool
+    kind: Kind = Field(description="Whether the model reads words in context (`encoder`) or counts them (`words`).")
+    encoder: EncoderAnswer | None = Field(description="Null for a model of words.")
     created_at: datetime
     codebook_version: int
     frames: list[str]
@@ -123,4 +138,5 @@ class CardAnswer(BaseModel):
 
     version: str
     champion: bool
+    kind: Kind
     frames: Mapping[str, str]

@@ -9,6 +9,7 @@ from service.schemas.fields import WHOLE, Name, Strict, Text
 from service.schemas.hyperparameters import HyperparametersRequest
 from service.store.training_runs import RunRequest
 from service.store.training_runs import State as RunState
+from training.hyperparameters import WantedKind
 
 
 class TrainingRunRequest(Strict):
@@ -19,7 +20,12 @@ class TrainingRunRequest(Strict):
         None, description="The same data and seed give the same scores."
     )
     hyperparameters: HyperparametersRequest = Field(default_factory=HyperparametersRequest)
-    include_corpus: bool = Field(True, description="Whether to train on the corpus of the settings as well.")
+    kind: WantedKind | None = Field(None, description="Kind of model; null: that of the settings.")
+    include_corpus: bool = Field(
+        True,
+        description="Whether to train on the corpus of the settings as well. A model that adapts the shipped encoder "
+        "ignores the shipped corpus, which the encoder has learned from.",
+    )
     coders: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="Only the annotations of these coders."
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from service.errors import IdempotencyKeyReusedError, NotFoundError
 from service.store.sql.paging import newest_page
 from service.store.tables import training_runs
+from training.hyperparameters import WantedKind
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
@@ -19,13 +20,17 @@ _LOG_LINES = 200
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What to train on and how; `coders` None means the annotations of all coders, `seed` None the default seed."""
+    """What to train on and how.
+
+    `coders` None means the annotations of all coders, `seed` None the default seed, `kind` None that of the settings.
+    """
 
     note: str = ""
     seed: int | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     include_corpus: bool = True
     coders: Sequence[str] | None = None
+    kind: WantedKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
@@ -13,6 +13,10 @@ from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scor
 from service.store.sql.insertion import new_numbers
 from service.store.tables import articles, scorings
 from training.scoring.operating_points import OperatingPoint
+
+# Scorings that show the pace of rescoring, and the time after which it counts as resting.
+_NEWEST = 200
+_RESTING = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,24 @@ def count_scored(connection: Connection, model_version: str) -> tuple[int, int]:
     """Number of articles that the model has scored, and of all stored articles."""
     done = select(func.count()).select_from(scorings).where(scorings.c.model_version == model_version)
     return connection.scalar(done) or 0, connection.scalar(select(func.count()).select_from(articles)) or 0
+
+
+def seconds_left(connection: Connection, model_version: str, now: datetime) -> float | None:
+    """Seconds that rescoring with the model still takes, at the pace of its newest scorings; None while it rests."""
+    newest = (
+        select(scorings.c.scored_at)
+        .where(scorings.c.model_version == model_version)
+        .order_by(scorings.c.number.desc())
+        .limit(_NEWEST)
+    )
+    times = connection.scalars(newest).all()
+    scored, total = count_scored(connection, model_version)
+    if not times or now - times[0] > _RESTING or times[0] <= times[-1]:
+        return None
+    # The scorings of the first moment were made before it.
+    made: int = sum(time > times[-1] for time in times)
+    elapsed: float = (times[0] - times[-1]).total_seconds()
+    return (total - scored) * elapsed / made
 
 
 def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scoring]]) -> None:

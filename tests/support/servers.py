@@ -122,7 +122,7 @@ def environment(**variables: str | Path) -> dict[str, str]:
     """Environment of a process that sees only what a user installs; each keyword becomes a `FRAMING_` variable."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
     # A worker that yields its core to others would wait for the other tests.
-    settings = {"worker_yields": "false", **variables}
+    settings = {"worker_yields": "false", "kind": "words", **variables}
     return {
         **inherited,
         "PYTHONPATH": f"{ROOT / 'tests' / 'support' / 'as_installed'}:{ROOT}",

@@ -7,7 +7,7 @@ from typing import Any
 from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
 from training.evaluation import Averages, Evaluation, Figure, FrameFigures, StanceFigures
-from training.model_card import DataFacts, ModelCard
+from training.model_card import DataFacts, EncoderFacts, ModelCard
 from training.promotion import FrameComparison, Verdict
 from training.scoring.operating_points import Cut
 
@@ -32,6 +32,7 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 def _card(content: dict[str, Any]) -> ModelCard:
     held_out, verdict, stances = (content.pop(name) for name in ("held_out", "verdict", "stances_left_out"))
+    encoder = content.pop("encoder", None)
     return ModelCard(
         **{
             **content,
@@ -49,6 +50,7 @@ def _card(content: dict[str, Any]) -> ModelCard:
         held_out=_evaluation(held_out) if held_out else None,
         stances_left_out=_stance_figures(stances) if stances else None,
         verdict=_verdict(verdict) if verdict else None,
+        encoder=EncoderFacts(**encoder) if encoder else None,
     )
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from training.errors import ModelFileError, RegistryError
 from training.model_card import ModelCard, current_libraries
-from training.scoring.compilation import TOLERANCE, agrees, compile_pipeline
-from training.scoring.compiled import CompiledScorer
+from training.scoring.compilation import TOLERANCE, agrees, compile_pipeline, read_scorer
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -17,16 +16,16 @@ PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.j
 _MUST_MATCH = ("scikit-learn", "numpy")
 
 
-def compiled_form(pipeline: "Pipeline", frames: int) -> bytes:
-    """Returns the file of the compiled form of a pipeline with `frames` frames; empty where it cannot be compiled.
+def compiled_form(pipeline: "Pipeline", card: ModelCard) -> bytes:
+    """Returns the file of the compiled form of a pipeline; empty where it cannot be compiled.
 
     Raises `RegistryError` where the compiled form scores differently from the pipeline.
     """
-    scorer = compile_pipeline(pipeline, frames)
+    scorer = compile_pipeline(pipeline, len(card.frames), card.encoder_digest)
     if scorer is None:
         return b""
     content = scorer.to_bytes()
-    if not agrees(CompiledScorer.from_bytes(content), pipeline):
+    if not agrees(read_scorer(content), pipeline):
         raise RegistryError(
             f"The compiled form of this model differs from its pipeline by more than {TOLERANCE:g} in its scores, so "
             "it was not registered."

@@ -23,8 +23,7 @@ from training.registry.card import card_from_json, card_to_json
 from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE, compiled_form, unpickle_pipeline
 from training.registry.promotions import Promotion, Promotions
 from training.registry.storage import storage_at
-from training.scoring.compilation import PipelineScorer
-from training.scoring.compiled import CompiledScorer
+from training.scoring.compilation import PipelineScorer, read_scorer
 from training.scoring.frame_model import FrameModel
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Registry:
 
         buffer = BytesIO()
         joblib.dump(challenger.pipeline, buffer, compress=3)
-        scorer = compiled_form(challenger.pipeline, len(challenger.card.frames))
+        scorer = compiled_form(challenger.pipeline, challenger.card)
         return self._store(challenger.card, buffer.getvalue(), scorer)
 
     def adopt(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
@@ -114,7 +113,7 @@ class Registry:
         pipeline = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
         if card.scorer_sha256:
             scorer = self._verified(version, SCORER_FILE, card.scorer_sha256)
-            return FrameModel(CompiledScorer.from_bytes(scorer), card)
+            return FrameModel(read_scorer(scorer), card)
         return FrameModel(PipelineScorer(unpickle_pipeline(pipeline, card), len(card.frames)), card)
 
     def unfinished(self) -> list[str]:
@@ -177,6 +176,13 @@ class Registry:
     def champion(self) -> Promotion:
         """Returns the promotion of the champion; raises `NoChampionError` before the first."""
         return self._promotions.latest()
+
+    def champion_card(self) -> ModelCard | None:
+        """Returns the card of the champion; None before the first promotion."""
+        try:
+            return self.card(self.champion().version)
+        except NoChampionError:
+            return None
 
     def load_champion(self) -> tuple[FrameModel, Promotion]:
         """Loads the champion; raises `ModelFileError` where its card has changed since the promotion."""

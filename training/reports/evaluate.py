@@ -1,4 +1,4 @@
-"""`framing evaluate`: the pipeline judged on sources left out and on held-out articles, beside the baselines."""
+"""`framing evaluate` of the pipeline: judged on sources left out and on held-out articles, beside the baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,20 +1,28 @@
 """From a fitted pipeline to a scorer: compiled where that is possible, else the pipeline itself."""
 
+import io
+import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise
+from training.errors import ModelFileError
 from training.scoring.compiled import CompiledScorer, FrameExplanation, Terms, sigmoid
+from training.scoring.encoder_scorer import KIND, EncoderScorer
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 # Largest difference between a compiled score and that of `predict_proba`.
 TOLERANCE = 1e-9
+
+
+# The scorers that are plain arrays.
+Compiled: TypeAlias = CompiledScorer | EncoderScorer
 
 
 class Scorer(Protocol):
@@ -56,18 +64,23 @@ class PipelineScorer:
         return 0.0
 
 
-def scorer_of(pipeline: "Pipeline", frames: int) -> Scorer:
+def scorer_of(pipeline: "Pipeline", frames: int, encoder: str = "") -> Scorer:
     """Returns the compiled scorer of a pipeline with `frames` frames where it can be compiled, else the pipeline."""
-    return compile_pipeline(pipeline, frames) or PipelineScorer(pipeline, frames)
+    return compile_pipeline(pipeline, frames, encoder) or PipelineScorer(pipeline, frames)
 
 
-def compile_pipeline(pipeline: "Pipeline", frames: int) -> CompiledScorer | None:
-    """Returns the compiled form of a fitted pipeline with `frames` frames; None where it cannot be compiled."""
+def compile_pipeline(pipeline: "Pipeline", frames: int, encoder: str = "") -> Compiled | None:
+    """Returns the compiled form of a fitted pipeline with `frames` frames; None where it cannot be compiled.
+
+    `encoder` is the digest of the encoder whose vectors the pipeline reads; empty for a pipeline that reads texts.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - servers never compile
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
     from sklearn.multiclass import OneVsRestClassifier  # noqa: PLC0415
 
     steps = list(pipeline.named_steps.values())
+    if encoder:
+        return _heads(steps, frames, encoder)
     if [type(step) for step in steps] != [TfidfVectorizer, OneVsRestClassifier]:
         return None
     features, columns = steps
@@ -81,6 +94,17 @@ def compile_pipeline(pipeline: "Pipeline", frames: int) -> CompiledScorer | None
         token=re.compile(features.token_pattern),
         longest=features.ngram_range[1],
         sublinear=features.sublinear_tf,
+        frames=frames,
+    )
+
+
+def _heads(steps: list[Any], frames: int, encoder: str) -> EncoderScorer:
+    """Returns the scorer of a pipeline whose only step is a classifier of vectors with linear columns."""
+    (columns,) = steps
+    return EncoderScorer(
+        encoder=encoder,
+        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in columns.estimators_]).T, dtype=np.float64),
+        intercepts=np.concatenate([e.intercept_ for e in columns.estimators_]).astype(np.float64),
         frames=frames,
     )
 
@@ -102,8 +126,22 @@ def _plain_words(features: Any) -> bool:
     return features.ngram_range[0] == 1 and all(parameters[name] == value for name, value in expected.items())
 
 
-def agrees(scorer: CompiledScorer, pipeline: "Pipeline") -> bool:
-    """Whether both score alike, up to `TOLERANCE`, on texts made of the model's terms and on odd texts."""
+def read_scorer(content: bytes) -> Compiled:
+    """Reads a compiled scorer of either kind; raises `ModelFileError`."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            kind = json.loads(arrays["facts"].tobytes()).get("kind")
+    except Exception as error:  # reading a file of another kind may raise anything
+        raise ModelFileError("The compiled model cannot be read.") from error
+    return EncoderScorer.from_bytes(content) if kind == KIND else CompiledScorer.from_bytes(content)
+
+
+def agrees(scorer: Compiled, pipeline: "Pipeline") -> bool:
+    """Whether both score alike, up to `TOLERANCE`, on texts of the model's terms and odd texts, or on vectors."""
+    if isinstance(scorer, EncoderScorer):
+        vectors = np.random.default_rng(0).normal(size=(100, len(scorer.coefficients)))
+        computed, expected = sigmoid(scorer.of_vectors(vectors)), pipeline.predict_proba(vectors)
+        return bool(np.abs(computed - expected).max() <= TOLERANCE)
     terms = sorted(scorer.vocabulary)
     generator = np.random.default_rng(0)
     texts = (

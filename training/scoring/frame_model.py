@@ -48,7 +48,7 @@ class FrameModel:
     @classmethod
     def of(cls, pipeline: "Pipeline", card: ModelCard) -> "FrameModel":
         """Returns the model of a fitted pipeline."""
-        return cls(scorer_of(pipeline, len(card.frames)), card)
+        return cls(scorer_of(pipeline, len(card.frames), card.encoder_digest), card)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Returns calibrated scores of the frames, (n, k), for n paragraphs as submitted."""

@@ -13,7 +13,7 @@ sources left out in calibration, on average over calibration sets.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,51 +58,71 @@ def above_threshold(scores: NDArray[np.float64], cuts: Sequence[Cut]) -> NDArray
     return scores >= np.array([np.inf if cut.threshold is None else cut.threshold for cut in cuts])
 
 
-def fit_cuts(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> dict[OperatingPoint, Cut]:
+def fit_cuts(
+    scores: NDArray[np.float64], target: NDArray[np.bool_], weight: NDArray[np.float64] | None = None
+) -> dict[OperatingPoint, Cut]:
     """Fits the cuts of a frame to scores (n,) of sources left out and their gold labels (n,).
 
-    Thresholds never cross: high_precision >= balanced >= high_recall.
+    `weight` (n,) says how many paragraphs each stands for; None means a paragraph each. Thresholds never cross:
+    high_precision >= balanced >= high_recall.
     """
-    balanced = best_f1_threshold(scores, target)
-    precise, recalling = _precise_threshold(scores, target), _recalling_threshold(scores, target)
+    weight = np.ones(len(target)) if weight is None else weight
+    ranking = _rank(scores, target, weight)
+    balanced = _best_f1_threshold(ranking)
+    precise, recalling = _precise_threshold(ranking), _recalling_threshold(ranking)
     thresholds: dict[OperatingPoint, float | None] = {
         "balanced": balanced,
         "high_precision": None if precise is None else max(precise, balanced),
         "high_recall": min(recalling, balanced),
     }
-    return {point: _cut(point, threshold, scores, target) for point, threshold in thresholds.items()}
+    return {point: _cut(point, threshold, scores, target, weight) for point, threshold in thresholds.items()}
 
 
-def _cut(point: OperatingPoint, threshold: float | None, scores: NDArray[np.float64], target: NDArray[np.bool_]) -> Cut:
-    present_at_bound = _lowest_present(scores[~target], MAX_FALSE_ALARM[point])
-    absent_at_bound = _highest_absent(scores[target], MAX_MISSED[point])
+def _cut(
+    point: OperatingPoint,
+    threshold: float | None,
+    scores: NDArray[np.float64],
+    target: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+) -> Cut:
+    present_at_bound = _lowest_present(scores[~target], weight[~target], MAX_FALSE_ALARM[point])
+    absent_at_bound = _highest_absent(scores[target], weight[target], MAX_MISSED[point])
     if threshold is None:
         # No threshold is precise enough: the frame is never asserted, only ruled out or left open.
         return Cut(None, absent_at_bound, None, MAX_MISSED[point], 0.0, None, None)
     present_from = max(threshold, present_at_bound)
     chosen = scores >= threshold
-    hits = int((chosen & target).sum())
+    hits = float(weight[chosen & target].sum())
     return Cut(
         threshold=threshold,
         absent_below=min(threshold, absent_at_bound),
         present_from=present_from if present_from <= 1 else None,
         max_missed=MAX_MISSED[point],
         max_false_alarm=MAX_FALSE_ALARM[point],
-        precision=hits / int(chosen.sum()) if chosen.any() else None,
-        recall=hits / int(target.sum()) if target.any() else None,
+        precision=hits / float(weight[chosen].sum()) if chosen.any() else None,
+        recall=hits / float(weight[target].sum()) if target.any() else None,
     )
 
 
-def _highest_absent(carrying: NDArray[np.float64], error: float) -> float:
+def _highest_absent(carrying: NDArray[np.float64], weight: NDArray[np.float64], error: float) -> float:
     """Score below which at most `error` of the carrying paragraphs fall; 0 where there are too few to promise it."""
-    rank = int(np.floor(error * (len(carrying) + 1)))
-    return float(np.sort(carrying)[rank - 1]) if rank >= 1 else 0.0
+    order = np.argsort(carrying, kind="stable")
+    rank = _rank_of_bound(weight[order], error)
+    return float(carrying[order][rank - 1]) if rank >= 1 else 0.0
 
 
-def _lowest_present(lacking: NDArray[np.float64], error: float) -> float:
+def _lowest_present(lacking: NDArray[np.float64], weight: NDArray[np.float64], error: float) -> float:
     """Score from which at most `error` of the lacking paragraphs lie; above 1 where there are too few to promise it."""
-    rank = int(np.floor(error * (len(lacking) + 1)))
-    return float(np.nextafter(np.sort(lacking)[-rank], 2.0)) if rank >= 1 else 2.0
+    order = np.argsort(-lacking, kind="stable")
+    rank = _rank_of_bound(weight[order], error)
+    return float(np.nextafter(lacking[order][rank - 1], 2.0)) if rank >= 1 else 2.0
+
+
+def _rank_of_bound(weight: NDArray[np.float64], error: float) -> int:
+    """How many of n paragraphs, in order and with weights (n,), an error may reach if one more is to come."""
+    if not len(weight):
+        return 0
+    return int(np.searchsorted(np.cumsum(weight), error * (weight.sum() + weight.mean()), side="right"))
 
 
 def best_f1_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float:
@@ -111,33 +131,44 @@ def best_f1_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) ->
     Lipton, Elkan and Naryanaswamy (2014), "Optimal thresholding of classifiers to maximize F1 measure". On sources left
     out it is as good as the threshold with the highest F1 in the sample, and far steadier from frame to frame.
     """
-    _, hits, chosen = _ranked(scores, target)
-    return float((2 * hits / (chosen + target.sum())).max() / 2)
+    return _best_f1_threshold(_rank(scores, target, np.ones(len(target))))
 
 
-def _recalling_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float:
+class _Ranking(NamedTuple):
+    """Distinct scores from high to low and, down to each, the weight of carrying and of all paragraphs, and how many.
+
+    All of shape (distinct scores,).
+    """
+
+    scores: NDArray[np.float64]
+    hits: NDArray[np.float64]
+    called: NDArray[np.float64]
+    paragraphs: NDArray[np.int64]
+
+
+def _rank(scores: NDArray[np.float64], target: NDArray[np.bool_], weight: NDArray[np.float64]) -> _Ranking:
+    ranked, first = np.unique(-scores, return_inverse=True)
+    hits, called = (np.cumsum(np.bincount(first, weights.astype(float))) for weights in (weight * target, weight))
+    return _Ranking(-ranked, hits.astype(np.float64), called.astype(np.float64), np.cumsum(np.bincount(first)))
+
+
+def _best_f1_threshold(ranking: _Ranking) -> float:
+    return float((2 * ranking.hits / (ranking.called + ranking.hits[-1])).max() / 2)
+
+
+def _recalling_threshold(ranking: _Ranking) -> float:
     """Returns the highest threshold at which recall reaches the target."""
-    ranked, hits, _ = _ranked(scores, target)
-    reached = np.flatnonzero(hits >= TARGET * target.sum())
-    return _between(ranked, int(reached[0]))
+    reached = np.flatnonzero(ranking.hits >= TARGET * ranking.hits[-1])
+    return _between(ranking.scores, int(reached[0]))
 
 
-def _precise_threshold(scores: NDArray[np.float64], target: NDArray[np.bool_]) -> float | None:
+def _precise_threshold(ranking: _Ranking) -> float | None:
     """Returns the lowest threshold at which precision reaches the target; None where no threshold does.
 
     A handful of lucky paragraphs is not evidence of precision: at least ten must be called.
     """
-    ranked, hits, chosen = _ranked(scores, target)
-    reached = np.flatnonzero((hits >= TARGET * chosen) & (chosen >= _FEWEST_CALLED))
-    return _between(ranked, int(reached[-1])) if len(reached) else None
-
-
-def _ranked(
-    scores: NDArray[np.float64], target: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Returns distinct scores from high to low and, down to each, the number of carrying and of all paragraphs."""
-    ranked, first = np.unique(-scores, return_inverse=True)
-    return -ranked, np.cumsum(np.bincount(first, target)).astype(np.int64), np.cumsum(np.bincount(first))
+    reached = np.flatnonzero((ranking.hits >= TARGET * ranking.called) & (ranking.paragraphs >= _FEWEST_CALLED))
+    return _between(ranking.scores, int(reached[-1])) if len(reached) else None
 
 
 def _between(ranked: NDArray[np.float64], place: int) -> float:

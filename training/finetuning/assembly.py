@@ -1,0 +1,132 @@
+"""Calibrates the heads of a fine-tuned encoder, with cuts and figures, on held-out articles.
+
+Many of the annotated paragraphs were chosen because an early model thought a frame likely in them. So that calibration
+and cuts hold for news as it comes, each paragraph of the held-out articles counts for those that its like stand for
+among all paragraphs of these articles, coded or not (see
+`training.reports.poststratification`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.annotations import SPECIFIED_STANCES
+from training.calibration import fit_platt
+from training.cross_validation import ReportProgress, no_progress
+from training.dataset import Dataset
+from training.encoder.encoder import Encoder
+from training.evaluation import Evaluation, StanceFigures, evaluate
+from training.reports.poststratification import poststratified_weights
+from training.scoring.compiled import sigmoid
+from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
+from training.stances import evaluate_stances, fit_calibration
+
+_HOW = "articles left out of fine-tuning, post-stratified"
+_FOLDS = 5
+_STEP = "encode the held-out articles"
+_BATCH = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """Linear heads as fine-tuning leaves them: coefficients (d, k + 3k) and intercepts (k + 3k,), not calibrated."""
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+
+    def logits(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns log-odds (n, k + 3k) of mean vectors (n, d)."""
+        return vectors.astype(np.float64) @ self.coefficients + self.intercepts
+
+
+def vectors_of(encoder: Encoder, texts: Sequence[str], progress: ReportProgress = no_progress) -> NDArray[np.float32]:
+    """Returns the mean vectors of n paragraphs, (n, d), and reports progress."""
+    parts = []
+    for start in range(0, len(texts), _BATCH):
+        parts.append(encoder.means(texts[start : start + _BATCH]))
+        progress(_STEP, min(1.0, (start + _BATCH) / len(texts)))
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedHeads:
+    """Calibrated heads, coefficients (d, k + 3k) and intercepts (k + 3k,), with their cuts and figures."""
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    calibration: dict[str, tuple[float, float]]
+    cuts: dict[OperatingPoint, dict[str, Cut]]
+    left_out: Evaluation
+    stances_left_out: StanceFigures
+
+
+def calibrate(
+    heads: Heads, judged: Dataset, vectors: NDArray[np.float32], population: NDArray[np.float32]
+) -> CalibratedHeads:
+    """Calibrates heads on n judged paragraphs, with vectors (n, d), from articles that the encoder never saw.
+
+    `population` (m, d) are the vectors of the other paragraphs of these articles.
+    """
+    logits, count = heads.logits(vectors), len(judged.frames)
+    of_stances = logits[:, count:].reshape(len(logits), count, len(SPECIFIED_STANCES))
+    weights = poststratified_weights(logits[:, :count], heads.logits(population)[:, :count])
+    calibration = {
+        frame: fit_platt(logits[:, k], judged.targets[:, k], weights[:, k]) for k, frame in enumerate(judged.frames)
+    }
+    slopes, offsets = _with_stances(calibration, judged, of_stances)
+    folds = article_folds(judged)
+    scores = _cross_fitted(logits[:, :count], judged, weights, folds)
+    cuts = _cuts(scores, judged, weights)
+    decisions = above_threshold(scores, [cuts["balanced"][frame] for frame in judged.frames])
+    return CalibratedHeads(
+        coefficients=heads.coefficients * slopes,
+        intercepts=heads.intercepts * slopes + offsets,
+        calibration=calibration,
+        cuts=cuts,
+        left_out=evaluate(_HOW, judged.frames, scores, decisions, judged.targets, judged.articles, weights=weights),
+        stances_left_out=evaluate_stances("articles left out of fine-tuning", judged, of_stances, folds),
+    )
+
+
+def _with_stances(
+    calibration: dict[str, tuple[float, float]], judged: Dataset, of_stances: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns slopes and offsets of all columns, (k + 3k,); the stances share a slope, and their offsets by stance."""
+    slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
+    rows, frames, stances = judged.coded_stances
+    slope, biases = fit_calibration(of_stances[rows, frames], stances)
+    return (
+        np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)]),
+        np.concatenate([offsets, np.tile(biases, len(calibration))]),
+    )
+
+
+def article_folds(judged: Dataset) -> NDArray[np.int64]:
+    """Returns the fold of each paragraph, (n,), by its article."""
+    numbers = np.unique(judged.articles.astype(str), return_inverse=True)[1]
+    return np.asarray(np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % _FOLDS, dtype=np.int64)
+
+
+def _cross_fitted(
+    logits: NDArray[np.float64], judged: Dataset, weights: NDArray[np.float64], folds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns scores (n, k); those of each fold are calibrated on the other folds."""
+    scores = np.zeros(logits.shape)
+    for fold in range(_FOLDS):
+        inside = folds == fold
+        for k in range(logits.shape[1]):
+            slope, offset = fit_platt(logits[~inside, k], judged.targets[~inside, k], weights[~inside, k])
+            scores[inside, k] = sigmoid(slope * logits[inside, k] + offset)
+    return scores
+
+
+def _cuts(
+    scores: NDArray[np.float64], judged: Dataset, weights: NDArray[np.float64]
+) -> dict[OperatingPoint, dict[str, Cut]]:
+    cuts: dict[OperatingPoint, dict[str, Cut]] = {point: {} for point in OPERATING_POINTS}
+    for k, frame in enumerate(judged.frames):
+        for point, cut in fit_cuts(scores[:, k], judged.targets[:, k], weights[:, k]).items():
+            cuts[point][frame] = cut
+    return cuts

@@ -1,0 +1,75 @@
+"""Figures of whole articles: which frames occur, with which score, and in which share of paragraphs.
+
+A frame is present in an article if it is present in any paragraph; its score is the highest of the paragraphs' scores.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluation import Evaluation, evaluate
+from training.reports.tables import FIGURES_HEAD, figures_rows
+
+ARTICLES_HEAD = [*FIGURES_HEAD, "Share, annotated", "Share, decided", "Error of the share"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleShares:
+    """Mean share of an article's paragraphs that carry a frame, as annotated and decided, and the mean error."""
+
+    annotated: float
+    decided: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleFigures:
+    """Figures of whole articles, and the shares of their paragraphs, by frame."""
+
+    evaluation: Evaluation
+    shares: tuple[ArticleShares, ...]
+
+
+def article_figures(
+    frames: tuple[str, ...],
+    scores: NDArray[np.float64],
+    decisions: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+    articles: NDArray[np.object_],
+    carried: Mapping[str, frozenset[str]] | None = None,
+) -> ArticleFigures:
+    """Returns the figures of whole articles from their paragraphs: (n, k) each, and the article of each, (n,).
+
+    `carried` has the frames of each article where articles were coded as wholes; None means those of their paragraphs.
+    """
+    names, article = np.unique(articles.astype(str), return_inverse=True)
+    order = np.argsort(article, kind="stable")
+    scores, decisions, targets = scores[order], decisions[order], targets[order]
+    sizes = np.bincount(article)
+    begins = np.cumsum(sizes) - sizes
+    evaluation = evaluate(
+        "whole articles",
+        frames,
+        np.maximum.reduceat(scores, begins, axis=0),
+        np.logical_or.reduceat(decisions, begins, axis=0),
+        np.logical_or.reduceat(targets, begins, axis=0)
+        if carried is None
+        else np.array([[frame in carried[name] for frame in frames] for name in names.tolist()]),
+        names.astype(object),
+    )
+    annotated, decided = (
+        np.add.reduceat(mask.astype(float), begins, axis=0) / sizes[:, None] for mask in (targets, decisions)
+    )
+    errors = np.abs(decided - annotated)
+    shares = np.column_stack([annotated.mean(axis=0), decided.mean(axis=0), errors.mean(axis=0)])
+    return ArticleFigures(evaluation, tuple(ArticleShares(*row) for row in shares.tolist()))
+
+
+def articles_rows(figures: ArticleFigures) -> list[list[str]]:
+    """Returns the cells under `ARTICLES_HEAD`."""
+    cells = [[share.annotated, share.decided, share.error] for share in figures.shares]
+    means = np.mean(cells, axis=0).tolist()
+    texts = [[f"{share:.0%}" for share in row] for row in (*cells, means)]
+    return [[*row, *more] for row, more in zip(figures_rows(figures.evaluation), [*texts, [""] * 3], strict=True)]

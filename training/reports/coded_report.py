@@ -1,0 +1,165 @@
+"""`framing evaluate --coded`: a model judged on paragraphs that people coded and that it never saw.
+
+Coded paragraphs are often no random sample: some were chosen because a model thought them likely to carry a frame.
+Where the file says how they were drawn, the first figures are on those drawn at random, and the second on all of them,
+post-stratified to a population.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.codebook import Codebook
+from training.evaluation import Figure, StanceFigures
+from training.reports.article_figures import ArticleFigures, article_figures
+from training.reports.coded_figures import (
+    FramesFigures,
+    GroupFigures,
+    decided_present,
+    frames_figures,
+    groups_figures,
+    shares,
+    stances_figures,
+)
+from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
+from training.reports.poststratification import poststratified_weights
+from training.scoring.frame_model import FrameModel
+from training.scoring.operating_points import OperatingPoint, above_threshold
+from training.validation import Judged, ModelDisagreement, disagreements, judge, score_in_parts, sources_known
+
+RANDOM = "random"
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TextFigures:
+    """Figures of frames and stances on coded paragraphs.
+
+    `stances` is None where the coders specified no stance or the model knows none.
+    """
+
+    how: str
+    paragraphs: int
+    articles: int
+    frames: FramesFigures
+    stances: StanceFigures | None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFigures:
+    """Share of paragraphs without any frame that the model gives a frame: by frame and, at last, any frame."""
+
+    paragraphs: int
+    shares: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedReport:
+    """Everything that `framing evaluate --coded` shows.
+
+    `figures` are on the paragraphs drawn at random, or on all where the file does not say how they were drawn;
+    `population` on all, post-stratified to `population_paragraphs` of them; None where the first are on all.
+    `unsettled` counts the paragraphs left out because their coders are tied. `sources_known` are sources that the model
+    was trained on, which makes the figures better than they would be elsewhere. `disagreements` come in descending
+    order of how sure the model was.
+    """
+
+    version: str
+    figures: TextFigures
+    population: TextFigures | None
+    population_paragraphs: int
+    groups: tuple[GroupFigures, ...]
+    unsettled: int
+    sources_known: tuple[str, ...]
+    disagreements: tuple[ModelDisagreement, ...]
+    other: OtherFigures | None = None
+    articles: ArticleFigures | None = None
+
+    @property
+    def enriched(self) -> tuple[str, ...]:
+        """The frames whose share in the post-stratified paragraphs is above the interval of the random ones."""
+        if self.population is None:
+            return ()
+        frames = [figures.frame for figures in self.figures.frames.points["balanced"].frames]
+        pairs = zip(frames, self.figures.frames.carried, self.population.frames.carried, strict=False)
+        return tuple(frame for frame, drawn, weighted in pairs if (weighted.value or 0) > (drawn.high or 0))
+
+
+def evaluate_coded(
+    model: FrameModel,
+    codebook: Codebook,
+    described: Sequence[DescribedParagraph],
+    *,
+    population: Sequence[Text] = (),
+    other: Sequence[Text] = (),
+    articles: Sequence[CodedArticle] = (),
+    strata: FrameModel | None = None,
+    point: OperatingPoint | None = None,
+    progress: Progress = lambda _step, _share: None,
+) -> CodedReport:
+    """Judges a model on coded paragraphs; lists the disagreements at an operating point, none where it is None.
+
+    `population` are more paragraphs of the kind, without annotations; `other` are paragraphs that carry no frame. The
+    scores of `strata` post-stratify; None means those of the model. It should be no worse than the model that chose
+    the paragraphs: what that model saw beyond the scores of the strata makes the weights too high for what it chose.
+    Raises the errors of `training.validation.judge`.
+    """
+    judged = judge(model, codebook, [row.paragraph for row in described], lambda share: progress("coded", share))
+    settled = [described[row] for row in judged.rows.tolist()]
+    random = np.array([row.drawn == RANDOM for row in settled])
+    sampled = bool(random.any()) and not random.all()
+    weights = _weights(strata or model, judged, population, progress) if sampled or population else None
+    first = judged.take(random) if sampled else judged
+    return CodedReport(
+        version=model.card.version,
+        figures=_figures(model, "coded paragraphs drawn at random" if random.any() else "coded paragraphs", first),
+        population=None
+        if weights is None
+        else _figures(model, "all coded paragraphs, post-stratified", judged, weights),
+        population_paragraphs=len(judged.gold) + len(population),
+        groups=groups_figures(judged, settled, model.card.cuts, weights),
+        unsettled=len(described) - len(judged.gold),
+        sources_known=sources_known(model, judged),
+        disagreements=disagreements(model, judged, point) if point else (),
+        other=_other(model, other, progress) if other else None,
+        articles=_articles(model, codebook, articles, progress) if articles else None,
+    )
+
+
+def _weights(strata: FrameModel, judged: Judged, population: Sequence[Text], progress: Progress) -> NDArray[np.float64]:
+    coded = [settled.paragraph.text for settled in judged.gold]
+    texts = [*coded, *(entry.text for entry in population)]
+    scores = score_in_parts(strata, texts, lambda share: progress("strata", share)).frames
+    return poststratified_weights(scores[: len(coded)], scores[len(coded) :])
+
+
+def _figures(model: FrameModel, how: str, judged: Judged, weights: NDArray[np.float64] | None = None) -> TextFigures:
+    return TextFigures(
+        how=how,
+        paragraphs=len(judged.gold),
+        articles=len(set(judged.articles)),
+        frames=frames_figures(how, judged, model.card.cuts, weights),
+        stances=stances_figures(f"stances of frames, {how}", judged, model.card.stances, weights),
+    )
+
+
+def _other(model: FrameModel, other: Sequence[Text], progress: Progress) -> OtherFigures:
+    scores = score_in_parts(model, [entry.text for entry in other], lambda share: progress("other", share)).frames
+    present = decided_present(scores, model.frames, model.card.cuts["balanced"])
+    marks = np.column_stack([present, present.any(axis=1)])
+    articles = np.array([entry.article for entry in other], dtype=object)
+    # The last of the shares is among all columns, which says nothing here.
+    return OtherFigures(len(other), shares(marks, articles)[:-1])
+
+
+def _articles(
+    model: FrameModel, codebook: Codebook, articles: Sequence[CodedArticle], progress: Progress
+) -> ArticleFigures:
+    paragraphs = [paragraph for article in articles for paragraph in article.paragraphs]
+    judged = judge(model, codebook, paragraphs, lambda share: progress("articles", share))
+    decisions = above_threshold(judged.scores, [model.card.cuts["balanced"][key] for key in judged.frames])
+    carried = {article.article: article.frames for article in articles}
+    return article_figures(judged.frames, judged.scores, decisions, judged.targets, judged.articles, carried)

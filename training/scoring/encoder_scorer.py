@@ -1,0 +1,96 @@
+"""The scorer of an encoder: linear log-odds of the mean vector of a paragraph, explained by the vectors of its words.
+
+The mean and the linear heads make the explanation exact: the log-odds of a frame are its intercept plus what each
+word's own vector adds. A vector in context also carries what stands around the word.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.encoder.encoder import Encoder
+from training.encoder.shipped import encoder_of
+from training.errors import ModelFileError
+from training.scoring.compiled import FrameExplanation, Terms
+
+KIND = "encoder"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderScorer:
+    """Linear log-odds of vectors of length d: c columns; the first k columns are frames and are explained.
+
+    encoder: digest of the files of the encoder; coefficients: (d, c) and intercepts: (c,), calibrated.
+    """
+
+    encoder: str
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    frames: int
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Returns calibrated log-odds (n, c) of paragraphs as submitted."""
+        return self.of_vectors(self.loaded().means(texts).astype(np.float64))
+
+    def of_vectors(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns calibrated log-odds (n, c) of the mean vectors (n, d) of n paragraphs."""
+        # Row by row: a matrix product may add up in another order for another number of rows.
+        return (
+            np.array([row @ self.coefficients for row in vectors]).reshape(-1, len(self.intercepts)) + self.intercepts
+        )
+
+    def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
+        """Returns log-odds (n, c) and the explanation of each paragraph and frame."""
+        encoded = self.loaded().encode(texts)
+        means = np.array([paragraph.mean for paragraph in encoded], np.float64).reshape(-1, len(self.coefficients))
+        logits = self.of_vectors(means)
+        intercepts = self.intercepts.tolist()
+        explanations = []
+        for paragraph, row in zip(encoded, logits.tolist(), strict=True):
+            weights = paragraph.vectors.astype(np.float64) @ self.coefficients[:, : self.frames]
+            terms = Terms(paragraph.starts, paragraph.ends, weights)
+            explanations.append(tuple(FrameExplanation(row[k], intercepts[k], terms, k) for k in range(self.frames)))
+        return logits, explanations
+
+    def known_share(self, _text: str) -> float:
+        """Returns 0: an encoder knows no list of words."""
+        return 0.0
+
+    def loaded(self) -> Encoder:
+        """Returns the encoder; raises `ModelFileError` where this installation lacks it."""
+        return encoder_of(self.encoder)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EncoderScorer.from_bytes, (self.to_bytes(),)
+
+    def to_bytes(self) -> bytes:
+        """Returns the scorer as an npz file that holds no pickle."""
+        facts = {"format": _FORMAT, "kind": KIND, "encoder": self.encoder, "frames": self.frames}
+        out = io.BytesIO()
+        np.savez_compressed(
+            out,
+            facts=np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
+            coefficients=self.coefficients,
+            intercepts=self.intercepts,
+        )
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "EncoderScorer":
+        """Reads the file that `to_bytes` writes; raises `ModelFileError` for anything else."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                facts: dict[str, Any] = json.loads(arrays["facts"].tobytes())
+                if facts["format"] != _FORMAT or facts["kind"] != KIND:
+                    raise ModelFileError("The compiled model is in a format that this version does not read.")
+                return cls(facts["encoder"], arrays["coefficients"], arrays["intercepts"], facts["frames"])
+        except ModelFileError:
+            raise
+        except Exception as error:  # reading a file of another kind may raise anything
+            raise ModelFileError("The compiled model cannot be read.") from error
