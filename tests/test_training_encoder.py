@@ -68,11 +68,11 @@ def test_evidence_adds_up_to_the_log_odds_and_lies_in_the_text(base):
             assert all(0 <= start < end <= len(text) for start, end, _ in frame.evidence)
 
 
-def test_evidence_shows_whole_words_without_their_punctuation(base):
-    text = "Rain, they blamed the army!"
+def test_evidence_shows_whole_words_without_their_punctuation_and_without_function_words(base):
+    text = "Rain, they\u2019ve blamed the government\u2019s army!"
     _, [explained] = base.scorer.explain([text])
     words = [text[start:end] for start, end, _ in sorted(explained[0].evidence)]
-    assert words == ["Rain", "they", "blamed", "the", "army"]
+    assert words == ["Rain", "blamed", "government\u2019s", "army"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -68,7 +68,9 @@ class Champion:
             if self._refused == promotion.number:
                 return
             self._refused = promotion.number
-            self.current, self._promotion = self._registry.load_champion()
+            model, promotion = self._registry.load_champion()
+            model.prepare()
+            self.current, self._promotion = model, promotion
         except NoChampionError:
             return
         except StorageError as error:

@@ -46,8 +46,8 @@ class Running:
 
 
 def train(folder: Path) -> None:
-    """Trains the default model into a data folder."""
-    variables = {**os.environ, "FRAMING_DATA_DIR": str(folder)}
+    """Trains a model of words into a data folder."""
+    variables = {**os.environ, "FRAMING_DATA_DIR": str(folder), "FRAMING_KIND": "words"}
     subprocess.run([*PROGRAM, "train", "--json"], cwd=ROOT, env=variables, check=True, stdout=subprocess.DEVNULL)
 
 

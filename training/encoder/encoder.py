@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.normalise import NormalText, normalise_with_offsets
+from labels.normalise import normalise_with_offsets
 from training.encoder.files import TOKENIZER_FILE, EncoderWeights, read_encoder
+from training.encoder.function_words import FUNCTION_WORDS
 from training.encoder.graph import CompiledEncoder, Float, relative_bias
 from training.encoder.runtime import available_cores
 from training.errors import ModelFileError
 
 _T = TypeVar("_T")
 
-_LETTER = re.compile(r"\w")
+# Words as readers see them, with their apostrophes and hyphens.
+_WORD = re.compile(r"\w+(?:['-]\w+)*")
+_ANYTHING = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +31,8 @@ class EncodedParagraph:
     """The vectors of a paragraph's m words and the mean over its tokens.
 
     vectors: (m, d), for each word the sum over its tokens divided by the number of tokens of the paragraph, so that
-    they add up to `mean`, (d,); punctuation counts with the word before it. starts, ends: (m,), spans of the words in
-    the paragraph as submitted.
+    they add up to `mean`, (d,); punctuation and function words (the, of, and …) count with the word before them.
+    starts, ends: (m,), spans of the words in the paragraph as submitted.
     """
 
     mean: Float
@@ -94,12 +97,12 @@ class Encoder:
         normal = normalise_with_offsets(text)
         tokens = self._tokenize(normal.text)
         hidden = self._in_context(tokens.ids)
-        firsts, lasts = _words(normal, tokens)
-        begins = np.array([0, *firsts[1:]], np.int64)[: len(firsts)]
+        token_starts = np.array([start for start, _ in tokens.offsets], np.int64)
+        firsts, spans = _words(normal.text, token_starts)
+        begins = np.concatenate([[0], firsts[1:]])[: len(firsts)]
         sums = np.add.reduceat(hidden, begins) if len(begins) else hidden[:0]
         vectors = (sums / np.float32(max(1, len(hidden)))).astype(np.float32)
-        spans = np.array(tokens.offsets, np.int64).reshape(-1, 2)
-        starts, ends = normal.original_spans(spans[firsts, 0], spans[lasts, 1])
+        starts, ends = normal.original_spans(spans[:, 0], spans[:, 1])
         return EncodedParagraph(_mean(hidden), vectors, starts, ends)
 
     def _tokenize(self, text: str) -> Any:
@@ -136,15 +139,15 @@ def _mean(hidden: Float) -> Float:
     return np.asarray(hidden.mean(axis=0, dtype=np.float64), np.float32)
 
 
-def _words(normal: NormalText, tokens: Any) -> tuple[list[int], list[int]]:
-    """Returns the first and the last token of each word; a paragraph without letters counts as its tokens."""
-    numbers, offsets = tokens.word_ids, tokens.offsets
-    starts = [place for place, number in enumerate(numbers) if not place or number != numbers[place - 1]]
-    ends = [*(start - 1 for start in starts[1:]), len(numbers) - 1]
-    words = [
-        (start, end)
-        for start, end in zip(starts, ends, strict=False)
-        if _LETTER.search(normal.text, offsets[start][0], offsets[end][1])
-    ]
-    words = words or list(zip(starts, ends, strict=False))
-    return [first for first, _ in words], [last for _, last in words]
+def _words(text: str, token_starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the first token of each word that is shown, (m,), and the spans of these words, (m, 2).
+
+    A paragraph of function words and punctuation alone shows whatever it has.
+    """
+    spans = [match.span() for match in _WORD.finditer(text) if match[0] not in FUNCTION_WORDS]
+    spans = spans or [match.span() for match in _ANYTHING.finditer(text)]
+    firsts = np.searchsorted(token_starts, np.array([start for start, _ in spans], np.int64))
+    # Characters that the tokenizer drops have no token.
+    firsts, places = np.unique(firsts, return_index=True)
+    within = firsts < len(token_starts)
+    return firsts[within], np.array(spans, np.int64).reshape(-1, 2)[places[within]]

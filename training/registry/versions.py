@@ -200,7 +200,9 @@ class Registry:
         With `judged_against` it replaces only that version: where another became champion since, it raises
         `ChampionChangedError`.
         """
-        verdict = self.load(version).card.verdict
+        model = self.load(version)
+        model.prepare()
+        verdict = model.card.verdict
         against = verdict is not None and not verdict.promote
         if verdict is not None and against and not force:
             raise VerdictError(version, verdict.reason)

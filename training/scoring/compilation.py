@@ -37,6 +37,9 @@ class Scorer(Protocol):
     def known_share(self, text: str) -> float:
         """Returns the share of the words of a text that the model knows; 0 where that is unknown."""
 
+    def prepare(self) -> None:
+        """Loads what scoring needs, which the first paragraph would else wait for; raises `ModelFileError`."""
+
 
 class PipelineScorer:
     """A pipeline that cannot be compiled, for example a user's: scikit-learn scores it, without evidence."""
@@ -62,6 +65,9 @@ class PipelineScorer:
     def known_share(self, _text: str) -> float:
         """Returns 0: the vocabulary of an arbitrary pipeline is unknown."""
         return 0.0
+
+    def prepare(self) -> None:
+        """Does nothing: the pipeline is in memory."""
 
 
 def scorer_of(pipeline: "Pipeline", frames: int, encoder: str = "") -> Scorer:

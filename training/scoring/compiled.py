@@ -159,6 +159,9 @@ class CompiledScorer:
         words = self.token.findall(normalise(text))
         return sum(word in self.vocabulary for word in words) / len(words) if words and self.longest == 1 else 0.0
 
+    def prepare(self) -> None:
+        """Does nothing: the arrays are in memory."""
+
     def _weigh(self, keys: NDArray[np.int64], texts: int) -> _WeightedTerms:
         """Weighs the terms of paragraphs by their sorted keys."""
         new = np.ones(len(keys) + 1, dtype=np.bool_)

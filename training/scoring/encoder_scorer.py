@@ -62,6 +62,10 @@ class EncoderScorer:
         """Returns 0: an encoder knows no list of words."""
         return 0.0
 
+    def prepare(self) -> None:
+        """Loads the encoder; raises `ModelFileError` where this installation lacks it."""
+        self.loaded()
+
     def loaded(self) -> Encoder:
         """Returns the encoder; raises `ModelFileError` where this installation lacks it."""
         return encoder_of(self.encoder)

@@ -79,6 +79,10 @@ class FrameModel:
         """Returns the share of the words of a text that occurred in training; 0 where that is unknown."""
         return self._scorer.known_share(text)
 
+    def prepare(self) -> None:
+        """Loads what scoring needs, which the first paragraph would else wait for; raises `ModelFileError`."""
+        self._scorer.prepare()
+
     @property
     def _columns(self) -> int:
         return len(self.card.frames) * (1 + len(self.card.stances))
