@@ -13,7 +13,8 @@ of in on at by to from with into onto upon over under about above below between 
 during before after across along around behind beside besides beyond near off out up down via per within toward towards
 be am is are was were been being
 do does did doing done have has had having
-it's that's there's he's she's what's who's i'm you're we're they're i've you've we've they've i'll you'll we'll they'll i'd you'd he'd she'd we'd they'd
+it's that's there's he's she's what's who's i'm you're we're they're i've you've we've they've
+i'll you'll we'll they'll i'd you'd he'd she'd we'd they'd
 there here also just very too quite rather some any each every both all other another same own more most much many few
 """
 

@@ -1,4 +1,4 @@
-"""The settings of a fine-tuning run, chosen on held-out articles of real news (docs/quality.md)."""
+"""The settings of a fine-tuning run. The defaults are those that the shipped encoder was made with."""
 
 from dataclasses import dataclass
 
