@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -45,15 +45,17 @@ class Encoder:
     """Encodes paragraphs, each by its own text only. May be used by several threads."""
 
     def __init__(self, weights: EncoderWeights, tokenizer: Any) -> None:
-        self.weights = weights
-        self._tokenizer = tokenizer
         self._graph = CompiledEncoder(weights)
+        # The graph has the layers now; here they would only take memory.
+        self.weights = weights = replace(weights, layers=())
+        self._tokenizer = tokenizer
         cores = available_cores()
         # Paragraphs of an article are encoded on all cores; OpenVINO lets go of the interpreter meanwhile.
         self._threads = ThreadPoolExecutor(cores, "encoder") if cores > 1 else None
         # Of the latest paragraphs: a champion and its challenger, which are compared, read the same vectors.
         self._latest: tuple[bytes, Float] = b"", np.zeros((0, weights.width), np.float32)
-        self._bias = lru_cache(maxsize=128)(lambda tokens: relative_bias(weights, tokens))
+        # A bias takes up to 5 MB, and a hundredth of the time of the graph to make.
+        self._bias = lru_cache(maxsize=8)(lambda tokens: relative_bias(weights, tokens))
 
     @classmethod
     def read(cls, folder: Path) -> "Encoder":
