@@ -76,22 +76,28 @@ class Settings(BaseSettings):
     champion_poll_seconds: float = Field(
         1.0, gt=0, description="Interval at which a process checks for a new champion."
     )
-    server_processes: int = Field(1, ge=1, le=256, description="Processes of `framing serve` that answer requests.")
+    server_processes: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes of `framing serve` that answer requests; with an encoder each holds it in memory.",
+    )
     threads: int = Field(8, ge=2, description="Requests that a process works on at the same time; others wait.")
     scoring_processes: int | None = Field(
         None,
         ge=0,
-        description="Additional processes that score articles of hundreds of paragraphs; they start with the first "
-        "such article and end a minute after the last, and take about 100 MiB each. Unset: a process "
-        "per core, at most four; 0 on a single core or with several server processes.",
+        description="Additional processes that score articles of hundreds of paragraphs with a model of words (an "
+        "encoder uses all cores without them); they start with the first such article and end a minute after the last, "
+        "and take about 100 MiB each. Unset: a process per core, at most four; 0 on a single core or with several "
+        "server processes.",
     )
     worker: bool = Field(
         True, description="Whether `framing serve` starts a worker; if false, run `framing worker` separately."
     )
     worker_yields: bool = Field(
         True,
-        description="Whether the worker uses at most a single core, and only when nothing else needs it (nice 19, on "
-        "Linux SCHED_IDLE); set it to false on a machine that is reserved for the worker.",
+        description="Whether the worker uses cores only when nothing else needs them (nice 19, on Linux SCHED_IDLE), "
+        "and a single core for a model of words; set it to false on a machine that is reserved for the worker.",
     )
     promotion: Literal["auto", "manual"] = Field(
         "manual", description="Whether a training run promotes its model if the verdict is positive."
