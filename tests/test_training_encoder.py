@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.articles.rescoring import Rescoring
 from tests.support import house
 from tests.support.tiny_encoder import MOST_TOKENS, use_base, write_tiny_base
 from training.encoder.encoder import Encoder
@@ -158,6 +159,33 @@ def test_a_registered_encoder_model_is_loaded_promoted_and_scores_as_before(base
     pipeline = registry.pipeline("v1")
     means = encoder_of(card.encoder_digest).means(TEXTS).astype(np.float64)
     assert np.abs(pipeline.predict_proba(means)[:, : len(card.frames)] - model.score(TEXTS)).max() < 1e-9
+
+
+def test_a_model_whose_encoder_is_missing_becomes_champion_neither_by_promotion_nor_by_rollback(
+    base, tmp_path, monkeypatch
+):
+    registry = Registry(tmp_path / "models")
+    for number in (1, 2):
+        registry.promote(registry.register(base_challenger(base, seed=number)).version, by="tests", reason="try")
+    monkeypatch.setattr("training.encoder.shipped.BASE_FOLDER", tmp_path / "nothing")
+    encoder_of.cache_clear()
+    with pytest.raises(ModelFileError, match="not part of this installation"):
+        registry.promote("v1", by="tests", reason="again")
+    with pytest.raises(ModelFileError, match="not part of this installation"):
+        registry.roll_back(by="tests", reason="back")
+    assert registry.champion().version == "v2"
+
+
+def test_nothing_is_rescored_by_a_champion_whose_encoder_is_missing_and_this_is_said_once(
+    base, settings, database, monkeypatch, tmp_path, caplog
+):
+    registry = Registry(settings.models_location)
+    registry.promote(registry.register(base_challenger(base, seed=1)).version, by="tests", reason="try")
+    monkeypatch.setattr("training.encoder.shipped.BASE_FOLDER", tmp_path / "nothing")
+    encoder_of.cache_clear()
+    rescoring = Rescoring(settings, database, registry)
+    assert [rescoring.do_some() for _ in range(3)] == [False] * 3
+    assert len([line for line in caplog.messages if "Nothing is rescored" in line]) == 1
 
 
 def test_a_damaged_scorer_of_an_encoder_is_refused(base):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from labels.codebook import read_codebook
 from labels.errors import CorpusError
 from training.errors import TrainingDataError
+from training.finetuning.assembly import vectors_of
+from training.finetuning.base import Sources, split_articles
 from training.finetuning.epochs import Material, epoch_of, targets
 from training.finetuning.names import GROUPS, STATES, swap_names
 from training.finetuning.paragraphs import (
@@ -160,3 +163,16 @@ def test_the_share_of_each_frame_comes_from_paragraphs_drawn_at_random():
     at_random = [_paragraph(n, {"blame": "advanced"} if n else {}, "random") for n in range(4)]
     shares = Material(FRAMES, [*at_random, _paragraph(9, {"hand": "advanced"})]).shares()
     np.testing.assert_allclose(shares, [0.5, 0.2, 0.2])
+
+
+def test_making_a_base_is_refused_before_the_hours_of_training_where_no_article_can_judge_it(tmp_path, codebook):
+    learned = next(name for name in map(str, range(99)) if not is_held_out(name))
+    row = {"article": learned, "text": "The army came.", "split": "train", "frames": {}, "drawn": "random", "sure": 3}
+    path = tmp_path / "coded.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(TrainingDataError, match="give more articles"):
+        split_articles(Sources(tmp_path, (path,)), codebook)
+
+
+def test_the_population_of_a_base_may_be_empty():
+    assert vectors_of(SimpleNamespace(width=7), []).shape == (0, 7)

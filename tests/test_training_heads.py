@@ -150,6 +150,18 @@ def test_a_frame_without_a_carrying_paragraph_keeps_its_known_head():
     assert (fitted.coefficients[:, 0] != known.coefficients[:, 0]).any()
 
 
+def test_a_frame_that_fewer_than_wanted_carry_keeps_its_known_head():
+    known = heads(1)
+    vectors, targets = drawn(heads(2), 100, 4)
+    targets[:, 1] = 0
+    targets[:9, 1] = 1
+    fitted = fit_separately(vectors, targets, known, 0.1, 10)
+    assert (fitted.coefficients[:, 1] == known.coefficients[:, 1]).all()
+    targets[:10, 1] = 1
+    fitted = fit_separately(vectors, targets, known, 0.1, 10)
+    assert (fitted.coefficients[:, 1] != known.coefficients[:, 1]).any()
+
+
 def test_heads_from_nothing_score_the_share_of_each_frame():
     targets = np.zeros((98, 2))
     targets[:9, 0] = 1

@@ -37,6 +37,8 @@ class Rescoring:
         self._registry = registry
         self._model: FrameModel | None = None
         self._promotion = 0
+        # The number of a promotion whose model cannot serve.
+        self._refused: int | None = None
         # The number at which the next pass begins, and the numbers that are left of this pass.
         self._begin = 1
         self._left: range | None = None
@@ -55,8 +57,6 @@ class Rescoring:
         if not pending:
             self._left, self._announced = None, False
             return False
-        if not self._announced:
-            _load(model, pending)
         began = time.perf_counter()
         scored = [(article, _score(article, model)) for article in pending]
         stored = time.perf_counter()
@@ -78,20 +78,23 @@ class Rescoring:
         self._announced = True
 
     def _champion(self) -> FrameModel | None:
+        """The champion, ready to score; None where there is none or it cannot serve, which is said once."""
         try:
-            if self._registry.champion().number != self._promotion:
-                self._model, promotion = self._registry.load_champion()
-                self._promotion = promotion.number
+            number = self._registry.champion().number
+            if number == self._refused:
+                return None
+            if number != self._promotion:
+                self._refused = number
+                model, promotion = self._registry.load_champion()
+                model.prepare()
+                self._model, self._promotion, self._refused = model, promotion.number, None
                 self._begin, self._left, self._announced = 1, None, False
-        except (NoChampionError, ModelFileError) as error:
-            _log.debug("Nothing is rescored: %s", error)
+        except NoChampionError:
+            return None
+        except ModelFileError as error:
+            _log.warning("Nothing is rescored: %s", error)
             return None
         return self._model
-
-
-def _load(model: FrameModel, pending: Sequence[PendingArticle]) -> None:
-    """Scores a paragraph, for which an encoder is loaded; the score comes from the cache afterwards."""
-    model.score([pending[0].split.paragraphs[0].text])
 
 
 def _score(pending: PendingArticle, model: FrameModel) -> Scoring:

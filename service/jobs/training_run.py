@@ -5,6 +5,7 @@ finished is repeated: the snapshot is a file, written whole; before a model is r
 one of the same run; a second promotion is noticed in the history.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -23,12 +24,14 @@ from service.store.sql.database import Database
 from training.challenger import DEFAULT_SEED, Challenger, judge
 from training.dataset import build_dataset, data_digest
 from training.encoder.vectors import VectorStore
-from training.errors import ChampionChangedError, NoChampionError, TrainingDataError
+from training.errors import ChampionChangedError, ModelFileError, NoChampionError, TrainingDataError
 from training.kinds.choice import has_learned_from, kind_to_train, require_learnable, train_kind
 from training.model_card import Kind
 from training.registry.versions import Registry
 from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
+
+_log = logging.getLogger("framing")
 
 _PROMOTER = "training run"
 # The newest stored articles are compared: as many as each kind of model scores in a minute or two on a core.
@@ -121,18 +124,21 @@ class TrainingRunner:
         request, facts = record.read().request, record.read_facts()
         paragraphs = record.read_snapshot(self._codebook)
         vectors = VectorStore(self._settings.vectors_dir)
-        challenger = train_kind(
-            facts.kind,
-            paragraphs,
-            self._codebook,
-            vectors=vectors,
-            hyperparameters=chosen(self._settings.hyperparameters, HyperparametersRequest(**request.hyperparameters)),
-            seed=DEFAULT_SEED if request.seed is None else request.seed,
-            note=request.note,
-            progress=record.training_progress(),
-            jobs=1,  # the other cores answer requests
-        )
-        self._forget_purged(paragraphs, facts.stored_articles, vectors)
+        hyperparameters = HyperparametersRequest(**request.hyperparameters)
+        try:
+            challenger = train_kind(
+                facts.kind,
+                paragraphs,
+                self._codebook,
+                vectors=vectors,
+                hyperparameters=chosen(self._settings.hyperparameters, hyperparameters),
+                seed=DEFAULT_SEED if request.seed is None else request.seed,
+                note=request.note,
+                progress=record.training_progress(),
+                jobs=1,  # a model of words leaves the other cores to requests
+            )
+        finally:
+            self._forget_purged(paragraphs, facts.stored_articles, vectors)
         dataset = build_dataset(paragraphs, self._codebook)
         verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out))
         card = replace(challenger.card, verdict=verdict, run=record.run, stored_articles=facts.stored_articles)
@@ -207,10 +213,16 @@ class TrainingRunner:
         record.change(promoted=True, line=f"promoted {run.version}")
 
     def _champion(self) -> FrameModel | None:
+        """The champion; None where there is none, or where this installation lacks its encoder."""
         try:
-            return self._registry.load_champion()[0]
+            champion, _ = self._registry.load_champion()
+            champion.prepare()
         except NoChampionError:
             return None
+        except ModelFileError as error:
+            _log.warning("The challenger is not compared with the champion, which cannot serve: %s", error)
+            return None
+        return champion
 
 
 def _only(paragraph: CodedParagraph, coders: Sequence[str]) -> CodedParagraph:

@@ -31,8 +31,8 @@ class EncodedParagraph:
     """The vectors of a paragraph's m words and the mean over its tokens.
 
     vectors: (m, d), for each word the sum over its tokens divided by the number of tokens of the paragraph, so that
-    they add up to `mean`, (d,); punctuation and function words (the, of, and …) count with the word before them.
-    starts, ends: (m,), spans of the words in the paragraph as submitted.
+    they add up to `mean`, (d,); punctuation and function words (the, of, and …) count with the word before them,
+    at the beginning with the first word. starts, ends: (m,), spans of the words in the paragraph as submitted.
     """
 
     mean: Float
@@ -149,7 +149,6 @@ def _words(text: str, token_starts: NDArray[np.int64]) -> tuple[NDArray[np.int64
     spans = [match.span() for match in _WORD.finditer(text) if match[0] not in FUNCTION_WORDS]
     spans = spans or [match.span() for match in _ANYTHING.finditer(text)]
     firsts = np.searchsorted(token_starts, np.array([start for start, _ in spans], np.int64))
-    # Characters that the tokenizer drops have no token.
-    firsts, places = np.unique(firsts, return_index=True)
-    within = firsts < len(token_starts)
-    return firsts[within], np.array(spans, np.int64).reshape(-1, 2)[places[within]]
+    # A word of characters that the tokenizer drops has no token: the token is that of the next word.
+    shown = np.append(firsts[1:] != firsts[:-1], True)[: len(firsts)] & (firsts < len(token_starts))
+    return firsts[shown], np.array(spans, np.int64).reshape(-1, 2)[shown]

@@ -93,12 +93,12 @@ def fit_pulled(vectors: Array, targets: Array, known: Heads, pull: float, loss: 
     return Heads(coefficients, weights[-1] - centre @ coefficients)
 
 
-def fit_separately(vectors: Array, targets: Array, known: Heads, pull: float) -> Heads:
-    """Returns heads of c frames, each fitted by itself; a frame that no target carries keeps its known head."""
+def fit_separately(vectors: Array, targets: Array, known: Heads, pull: float, fewest: int = 1) -> Heads:
+    """Returns heads of c frames, each fitted by itself; a frame that fewer than `fewest` carry keeps its known head."""
     columns = []
     for column in range(targets.shape[1]):
         chosen = slice(column, column + 1)
-        carried = targets[:, column].any()
+        carried = targets[:, column].sum() >= fewest
         head = known.columns(chosen)
         columns.append(fit_pulled(vectors, targets[:, chosen], head, pull, of_presence) if carried else head)
     return side_by_side(columns)

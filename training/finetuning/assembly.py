@@ -43,7 +43,7 @@ class Heads:
 
 def vectors_of(encoder: Encoder, texts: Sequence[str], progress: ReportProgress = no_progress) -> NDArray[np.float32]:
     """Returns the mean vectors of n paragraphs, (n, d), and reports progress."""
-    parts = []
+    parts = [np.zeros((0, encoder.width), np.float32)]
     for start in range(0, len(texts), _BATCH):
         parts.append(encoder.means(texts[start : start + _BATCH]))
         progress(_STEP, min(1.0, (start + _BATCH) / len(texts)))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from training.cross_validation import ReportProgress, no_progress
 from training.dataset import Dataset
 from training.encoder.encoder import Encoder
 from training.encoder.files import digest_of
+from training.errors import TrainingDataError
 from training.finetuning.assembly import CalibratedHeads, Heads, calibrate, vectors_of
 from training.finetuning.epochs import Material, frames_and_stances
 from training.finetuning.paragraphs import LearnedParagraph, is_held_out, read_annotated, read_written
@@ -46,7 +48,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Split:
+class Split:
     """Paragraphs to learn from, paragraphs to judge on, and the texts of the population that the latter stand for."""
 
     learned: tuple[LearnedParagraph, ...]
@@ -64,40 +66,44 @@ def make_base(
     note: str = "",
     progress: ReportProgress = no_progress,
 ) -> BaseModel:
-    """Makes a base model and writes its files into `folder`.
+    """Makes a base model and writes its files into `folder`, once all of them are made.
 
-    Checkpoints go into `work`, from which the same call resumes. Takes hours on a few cores.
+    Checkpoints go into `work`, from which the same call resumes. Takes one to two hours on two cores. Raises
+    `TrainingDataError` where no article is left to judge it on.
     """
     from training.finetuning.export import export  # noqa: PLC0415 - torch, which only fine-tuning needs
     from training.finetuning.loop import fine_tune  # noqa: PLC0415
 
     recipe = recipe or Recipe()
-    split = _split(sources, codebook)
+    split = split_articles(sources, codebook)
     material = Material(codebook.keys, split.learned, read_written(codebook))
     model = fine_tune(sources.pretrained, material, recipe, work, progress)
-    heads = Heads(*(array.astype(np.float64) for array in export(model, sources.pretrained, folder, "encoder")))
-    return finish_base(sources, codebook, folder, heads, recipe, note=note, progress=progress)
+    made = work / "made"
+    heads = Heads(*(array.astype(np.float64) for array in export(model, sources.pretrained, made, "encoder")))
+    base = finish_base(split, codebook, made, heads, recipe, sources.pretrained, note=note, progress=progress)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return base
 
 
 def finish_base(
-    sources: Sources,
+    split: Split,
     codebook: Codebook,
     folder: Path,
     heads: Heads,
     recipe: Recipe,
+    pretrained: Path,
     *,
     note: str = "",
     progress: ReportProgress = no_progress,
 ) -> BaseModel:
     """Calibrates the heads of an encoder in `folder` on the held-out articles, and writes what is missing there."""
-    split = _split(sources, codebook)
     encoder = Encoder.read(folder)
     judged = _dataset(split.judged, codebook)
     vectors = vectors_of(encoder, [paragraph.text for paragraph in split.judged], progress)
     population = vectors_of(encoder, split.population, progress)
     calibrated = calibrate(heads, judged, vectors, population)
     encoder_facts = EncoderFacts(
-        name=sources.pretrained.resolve().name,
+        name=pretrained.resolve().name,
         digest=digest_of(folder),
         precision=PRECISION,
         runtime=f"OpenVINO {library_version('openvino')}",
@@ -110,15 +116,22 @@ def finish_base(
     return base
 
 
-def _split(sources: Sources, codebook: Codebook) -> _Split:
+def split_articles(sources: Sources, codebook: Codebook) -> Split:
+    """Returns the paragraphs to learn from and to judge on; raises `TrainingDataError` without any of the latter."""
     annotated = [paragraph for path in sources.annotated for paragraph in read_annotated(path, codebook)]
     other = [paragraph for path in sources.other for paragraph in read_annotated(path, codebook)]
     uncoded = [paragraph for path in sources.uncoded for paragraph in read_annotated(path, codebook)]
-    return _Split(
+    split = Split(
         learned=tuple(paragraph for paragraph in annotated + other if not is_held_out(paragraph.article)),
         judged=tuple(paragraph for paragraph in annotated if is_held_out(paragraph.article)),
         population=tuple(paragraph.text for paragraph in uncoded if is_held_out(paragraph.article)),
     )
+    if not split.judged:
+        raise TrainingDataError(
+            "None of the annotated articles is in the fifth that is held out to calibrate and judge the model on: "
+            "give more articles."
+        )
+    return split
 
 
 def _dataset(paragraphs: Sequence[LearnedParagraph], codebook: Codebook) -> Dataset:
@@ -139,7 +152,7 @@ def _dataset(paragraphs: Sequence[LearnedParagraph], codebook: Codebook) -> Data
 
 
 def _card(
-    split: _Split, codebook: Codebook, calibrated: CalibratedHeads, encoder: EncoderFacts, recipe: Recipe, note: str
+    split: Split, codebook: Codebook, calibrated: CalibratedHeads, encoder: EncoderFacts, recipe: Recipe, note: str
 ) -> ModelCard:
     carrying = frames_and_stances(split.learned, codebook.keys)[0].sum(axis=0)
     digest = hashlib.sha256()

@@ -17,7 +17,7 @@ from training.finetuning.batches import Batch, Subwords, batches_of_similar_leng
 from training.finetuning.checkpoints import Checkpoints
 from training.finetuning.epochs import Material, Targets, epoch_of, targets
 from training.finetuning.optimisation import Optimiser, loss_of
-from training.finetuning.pretrained import read_pretrained
+from training.finetuning.pretrained import WEIGHTS_FILE, read_pretrained
 from training.finetuning.recipe import Recipe
 from training.finetuning.transformer import FramingTransformer
 
@@ -107,7 +107,8 @@ def _steps_of_epoch(material: Material, recipe: Recipe, epoch: int) -> int:
 
 
 def _digest(material: Material, pretrained: Path) -> str:
-    digest = hashlib.sha256(repr((pretrained.name, material.frames)).encode())
+    weights = pretrained / WEIGHTS_FILE
+    digest = hashlib.sha256(repr((pretrained.resolve().name, weights.stat().st_size, material.frames)).encode())
     for paragraph in (*material.paragraphs, *material.written):
         facts = (paragraph.text, sorted(paragraph.frames.items()), paragraph.weight, paragraph.origin, paragraph.easy)
         digest.update(repr(facts).encode())

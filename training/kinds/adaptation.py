@@ -1,7 +1,7 @@
 """Adaptation: the heads of the base model, pulled from what the base has learned towards a user's own annotations.
 
-A frame that no annotation carries keeps the base's head, and a frame with few keeps its cuts: a few dozen annotations
-cannot spoil a model that learned from thousands.
+A frame that few annotations carry keeps the base's head, and one that some carry keeps its cuts, so a few dozen
+annotations seldom spoil a model that learned from thousands.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from training.cross_validation import LeftOut, ReportProgress, article_folds
-from training.dataset import Dataset
+from training.dataset import MIN_POSITIVE, Dataset
 from training.encoder.heads import (
     Array,
     Heads,
@@ -27,6 +27,8 @@ from training.registry.base import BaseModel
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, fit_cuts
 from training.stances import MIN_CODED
 
+# Paragraphs that carry a frame from which on its head learns from them, as training from nothing needs them too.
+CARRYING_FOR_HEADS = MIN_POSITIVE
 # Paragraphs that carry a frame from which on its cuts are fitted to them.
 CARRYING_FOR_CUTS = 50
 
@@ -81,7 +83,7 @@ def _adapt_frames(
     targets = training.targets.astype(float)
 
     def fit(part: Array, part_targets: Array, pull: float) -> Heads:
-        return fit_separately(part, part_targets, known, pull)
+        return fit_separately(part, part_targets, known, pull, CARRYING_FOR_HEADS)
 
     pull, logits = choose_pull(vectors, targets, folds, fit, of_presence, progress)
     return fit(vectors, targets, pull), pull, logits

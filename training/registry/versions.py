@@ -216,7 +216,7 @@ class Registry:
         previous = history[-1].previous
         if previous is None:
             raise RegistryError("There is no earlier champion to roll back to.")
-        self.load(previous)
+        self.load(previous).prepare()
         return self._promotions.append("rollback", previous, by, reason)
 
 
