@@ -43,7 +43,7 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-base: .venv/serve  ## Make the base model from annotated news in SHARED, in hours; WEIGHTS is the pretrained encoder
+base: .venv/serve  ## Make the base model from annotated news in SHARED: one to two hours on two cores; WEIGHTS is the pretrained encoder
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[finetune]'
 	$(BIN)/framing make-base $(WEIGHTS) --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz --to training/base/encoder
 

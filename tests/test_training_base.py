@@ -1,15 +1,24 @@
 """The shipped base model: its files are whole and small, it serves at once, and it reads news by the codebook."""
 
+import hashlib
 import json
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from labels.annotations import read_corpus
 from training.encoder.files import digest_of
-from training.encoder.shipped import BASE_FOLDER, encoder_folders
+from training.encoder.shipped import BASE_FOLDER, encoder_folders, encoder_of
 from training.registry.base import base_for
+from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
+from training.reports import learned_paragraphs, report
+from training.reports.learned_paragraphs import count_learned
+from training.reports.report import write_report
 from training.scoring.frame_model import FrameModel
 
 MEGABYTE = 10**6
@@ -48,6 +57,82 @@ def test_the_first_start_registers_the_base_and_trains_nothing(framing, tmp_path
     assert model.card.hyperparameters["epochs"] == 2
 
 
+def test_training_registers_the_base_once(framing, tmp_path):
+    place = {"kind": "auto", "data_dir": tmp_path / "data"}
+    framing("train", **place)
+    again = framing("train", **place)
+    assert again.returncode == 0
+    assert "Nothing to train: the champion, v1, is the shipped model" in " ".join(again.stdout.split())
+    assert json.loads(framing("train", "--json", **place).stdout) == {"version": "v1", "champion": True}
+    assert Registry(tmp_path / "data" / "models").versions() == ["v1"]
+
+
+def test_another_model_as_champion_does_not_keep_the_base_from_being_registered(framing, tmp_path):
+    place = {"kind": "auto", "data_dir": tmp_path / "data"}
+    framing("train", **place)
+    registry = Registry(tmp_path / "data" / "models")
+    adapted = replace(registry.card("v1"), created_at="2027-01-01T00:00:00+00:00")
+    version = registry.adopt(adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE))).version
+    registry.promote(version, by="tests", reason="adapted")
+    assert "Registered as v3" in framing("train", **place).stdout
+
+
+def test_the_methods_of_a_paper_describe_the_base(codebook, part_of_the_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "check_behaviour", lambda *_: [])
+    base, corpus = base_for(codebook), read_corpus(part_of_the_corpus, codebook)
+    card = base.card.registered("v1", "0" * 64, "1" * 64)
+    write_report(tmp_path, FrameModel(base.scorer, card), codebook, corpus)
+    methods = (tmp_path / "methods.tex").read_text(encoding="utf-8")
+    assert "a transformer encoder" in methods
+    assert card.encoder.name in methods
+    assert "articles left out of fine-tuning" in methods
+    assert card.note in methods
+    for foreign in ("TF--IDF", "names", "sources left out", "from 0 sources", "share weights"):
+        assert foreign not in methods
+    references = (tmp_path / "references.bib").read_text(encoding="utf-8")
+    cited = set(re.findall(r"\\cite[pt]\{(\w+)\}", methods))
+    assert cited == set(re.findall(r"^@\w+\{(\w+),", references, re.MULTILINE))
+    assert "song2020mpnet" in cited
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "sentence"),
+    [
+        ({"base": "2026", "own_paragraphs": 1200, "pull": {"frames": 1.0}}, "fitted to 1,200 more paragraphs"),
+        ({"pull": {"frames": 1.0}}, "linear heads on the mean of its token vectors. The model was trained"),
+    ],
+)
+def test_the_methods_describe_other_heads_on_the_encoder(
+    codebook, corpus, tmp_path, monkeypatch, hyperparameters, sentence
+):
+    monkeypatch.setattr(report, "check_behaviour", lambda *_: [])
+    base = base_for(codebook)
+    card = replace(base.card.registered("v2", "0" * 64, "1" * 64), hyperparameters=hyperparameters, note="second")
+    write_report(tmp_path, FrameModel(base.scorer, card), codebook, corpus[:40])
+    methods = " ".join((tmp_path / "methods.tex").read_text(encoding="utf-8").split())
+    assert sentence in methods
+    assert f"About the base model: {base.card.note}" in methods
+
+
+def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkeypatch, tmp_path):
+    texts = ["The port was shelled.", "The port was rebuilt.", "It rained."]
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts[:2]]
+    (tmp_path / learned_paragraphs.DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
+    monkeypatch.setattr(learned_paragraphs, "encoder_folders", lambda: [tmp_path])
+    monkeypatch.setattr(learned_paragraphs, "digest_of", lambda _folder: base_model.card.encoder_digest)
+    assert count_learned(base_model.card.encoder_digest, texts) == 2
+    assert count_learned("another", texts) == 0
+    assert count_learned("", texts) == 0
+
+
+def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(base_model, corpus):
+    [folder] = encoder_folders()
+    lines = (folder / learned_paragraphs.DIGESTS_FILE).read_text(encoding="utf-8").split()
+    assert len(lines) > 10_000
+    assert {len(line) for line in lines} == {16}
+    assert count_learned(base_model.card.encoder_digest, [paragraph.text for paragraph in corpus]) == 0
+
+
 def test_each_frame_of_the_example_is_present_in_its_paragraph_alone(base_model):
     paragraphs = json.loads(EXAMPLE.read_text(encoding="utf-8"))["text"].split("\n\n")
     scores = base_model.score(paragraphs)
@@ -79,3 +164,18 @@ def test_everyday_news_carries_no_frame(base_model, text):
     scores = base_model.score([text])[0]
     cuts = [base_model.card.cuts["balanced"][frame].present_from for frame in base_model.frames]
     assert (scores < np.array(cuts)).all()
+
+
+def test_an_encoder_with_a_missing_file_is_named_by_the_doctor_and_not_registered(framing, tmp_path, monkeypatch):
+    data, base = tmp_path / "data", shutil.copytree(BASE_FOLDER, tmp_path / "base")
+    framing("train", "--if-no-champion", kind="auto", data_dir=data)
+    (base / "encoder" / "layers.npz").unlink()
+    monkeypatch.setattr("training.encoder.shipped.BASE_FOLDER", base)
+    encoder_of.cache_clear()
+    findings = framing("doctor", kind="auto", data_dir=data).stdout
+    assert "damaged there" in " ".join(findings.split())
+    refused = framing("train", kind="encoder", data_dir=tmp_path / "other")
+    assert refused.returncode == 1
+    assert "damaged there" in refused.stderr
+    assert Registry(tmp_path / "other" / "models").versions() == []
+    encoder_of.cache_clear()

@@ -40,10 +40,13 @@ def _write(path, *rows):
 
 def test_only_the_paragraphs_of_the_split_train_are_read(tmp_path):
     row = {"article": "a", "text": "A port was shelled.", "frames": {"foreign_hand": "reported"}, "sure": 2}
-    rows = [row | {"split": "train", "drawn": "random"}, row | {"split": "dev", "drawn": "random"}]
+    rows = [
+        row | {"split": "train", "drawn": "random", "outlet": "Harbour Post"},
+        row | {"split": "dev", "drawn": "random"},
+    ]
     [paragraph] = read_annotated(_write(tmp_path / "coded.jsonl", *rows), read_codebook())
     assert paragraph.frames == {"foreign_hand": "reported"}
-    assert (paragraph.origin, paragraph.sure) == ("random", 2)
+    assert (paragraph.origin, paragraph.sure, paragraph.outlet) == ("random", 2, "Harbour Post")
 
 
 def test_rows_without_draw_are_other_news_and_rows_without_frames_are_uncoded(tmp_path):
@@ -60,6 +63,7 @@ def test_rows_without_draw_are_other_news_and_rows_without_frames_are_uncoded(tm
         ({"frames": ["foreign_hand"]}, "must be an object"),
         ({"text": None}, "'text' must be a string"),
         ({"sure": 7}, "'sure' must be"),
+        ({"outlet": 7}, "'outlet' must be a string"),
     ],
 )
 def test_a_bad_row_is_rejected_with_its_line(tmp_path, change, fault):
@@ -72,6 +76,25 @@ def test_a_line_that_is_not_json_is_rejected(tmp_path):
     (tmp_path / "coded.jsonl").write_text("{\n")
     with pytest.raises(CorpusError, match="line 1: not a JSON object"):
         read_annotated(tmp_path / "coded.jsonl", read_codebook())
+
+
+def test_blank_lines_are_skipped_and_lines_counted_with_them(tmp_path):
+    row = json.dumps({"article": "a", "text": "A port.", "split": "train", "frames": {}})
+    (tmp_path / "coded.jsonl").write_text(f"{row}\n\n{row}\n[]\n")
+    with pytest.raises(CorpusError, match="line 4: not a JSON object"):
+        read_annotated(tmp_path / "coded.jsonl", read_codebook())
+    (tmp_path / "coded.jsonl").write_text(f"{row}\n\n{row}\n\n")
+    assert [paragraph.outlet for paragraph in read_annotated(tmp_path / "coded.jsonl", read_codebook())] == ["", ""]
+
+
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "damaged.jsonl.gz", "cut.jsonl.gz", "binary.jsonl"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
+    whole = gzip.compress(json.dumps({"article": "a", "text": "A port.", "split": "train"}).encode())
+    (tmp_path / "damaged.jsonl.gz").write_bytes(whole[:12] + b"\xff\xff\xff" + whole[15:])
+    (tmp_path / "cut.jsonl.gz").write_bytes(whole[:-12])
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(CorpusError, match="not a readable file of text"):
+        read_annotated(tmp_path / name, read_codebook())
 
 
 def test_the_written_corpus_gives_settled_paragraphs_with_frames_of_the_codebook():

@@ -256,7 +256,7 @@ def test_a_few_annotations_adapt_the_base_and_keep_its_cuts_and_figures(base, co
     challenger = train_kind("encoder", coded(60), codebook, vectors=store)
     card = challenger.card
     assert card.cuts == base.card.cuts
-    assert card.left_out.how.endswith("(the base model: too few annotations for figures of their own)")
+    assert card.left_out.how.endswith("(the base model: there are too few annotations to measure this model on)")
     assert card.left_out.macro == base.card.left_out.macro
     assert card.calibration == dict.fromkeys(codebook.keys, (1.0, 0.0))
     assert card.data.paragraphs == base.card.data.paragraphs + card.hyperparameters["own_paragraphs"]

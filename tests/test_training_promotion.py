@@ -93,3 +93,11 @@ def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challen
         assert sum(changes.counts.values()) == len(changed) > 0
         assert [e["article_id"] for e in changes.examples] == [corpus[n].article for n in changed[:5]]
     assert diff.paragraphs == 300
+
+
+def test_a_challenger_is_not_promoted_where_no_held_out_paragraph_carries_a_frame():
+    nothing, called = np.zeros((6, 2), dtype=bool), np.ones((6, 2), dtype=bool)
+    articles = np.array(["a", "a", "b", "b", "c", "c"], dtype=object)
+    verdict = compare("v1", ("blame", "hand"), nothing, nothing, called, articles)
+    assert not verdict.promote
+    assert "No held-out paragraph carries a frame" in verdict.reason

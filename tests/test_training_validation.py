@@ -10,10 +10,12 @@ import pytest
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
 from labels.errors import CorpusError
+from service.cli.evaluation import _notes
 from tests.support.files import write_lines
 from training.calibration import chance_calibration_error, expected_calibration_error
 from training.errors import ValidationDataError
 from training.evaluation import evaluate
+from training.reports import coded_report
 from training.reports.coded_files import DescribedParagraph, Text, read_articles, read_coded, read_texts
 from training.reports.coded_report import evaluate_coded
 from training.reports.poststratification import poststratified_weights
@@ -135,6 +137,9 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
     ("arguments", "sentence"),
     [
         (("--split", "dev"), "name either a file of coded paragraphs with --coded or --stored"),
+        (("--strata", "v1"), "name either a file of coded paragraphs with --coded or --stored"),
+        (("--stored", "--split", "dev"), "--split selects rows of files, and --stored reads none"),
+        (("--stored", "--format", "doccano"), "--format is for a file of coded paragraphs"),
         (("--coded", "own.jsonl", "--stored"), "name either a file of coded paragraphs with --coded or --stored"),
         (("--coded", "own.jsonl", "--html", "page.html"), "--html and --cluster judge the pipeline"),
         (("--coded", "nowhere.jsonl"), "there is no .jsonl file"),
@@ -288,6 +293,24 @@ def test_without_a_way_of_drawing_there_is_a_single_table(model, codebook, descr
         ("outlet", "Outlet 0", 100),
         ("outlet", "Outlet 1", 100),
     ]
+
+
+@pytest.mark.parametrize(("count", "note"), [(1, "1 of these paragraphs is among"), (2, "2 of these paragraphs are")])
+def test_a_note_counts_the_paragraphs_that_the_model_learned_from(
+    framing, models_folder, tmp_path, monkeypatch, count, note
+):
+    monkeypatch.setattr(coded_report, "count_learned", lambda _encoder, texts: len([*texts][:count]))
+    write_lines(tmp_path / "own.jsonl", [row(BLAME), row(FORCE)])
+    done = framing("evaluate", "--coded", "own.jsonl", data_dir=models_folder.parent)
+    assert note in " ".join(done.stdout.split())
+
+
+def test_a_note_names_few_sources_of_the_training_and_counts_the_others(model, codebook, corpus):
+    sources = sorted({paragraph.source for paragraph in corpus})
+    rows = [DescribedParagraph(coded(WEATHER, [], source=source)) for source in sources]
+    [note] = _notes(evaluate_coded(model, codebook, rows))
+    known = sorted(model.card.data.sources)
+    assert f"trained on {', '.join(known[:5])} and {len(known) - 5} more of these sources, on" in note
 
 
 def test_small_groups_are_counted_together(model, codebook, described):

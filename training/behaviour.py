@@ -5,6 +5,7 @@ invariance (names, quotation marks, spelling, casing, order of paragraphs) and o
 an attribution or another actor should move a single frame). The table of names, spellings and pairs is behaviour.toml.
 """
 
+import hashlib
 import random
 import re
 import tomllib
@@ -19,12 +20,15 @@ import numpy as np
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from labels.normalise import normalise
+from training.cross_validation import ReportProgress, no_progress
 from training.lexicon import proper_names
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
 
 # Largest share of paragraphs on which an invariance may change a decision.
 MOST_CHANGED = 0.01
+# Paragraphs that the invariances are checked on with an encoder.
+_DRAWN = 400
 _WORD = re.compile(r"\w+")
 # The class of a codebook that lists the names of states.
 _STATES = "states"
@@ -46,25 +50,50 @@ class Check:
         return self.failed <= (MOST_CHANGED * self.tried if self.kind == "invariance" else 0)
 
 
-def check_behaviour(model: FrameModel, codebook: Codebook, paragraphs: Sequence[CodedParagraph]) -> list[Check]:
+def check_behaviour(
+    model: FrameModel,
+    codebook: Codebook,
+    paragraphs: Sequence[CodedParagraph],
+    progress: ReportProgress = no_progress,
+) -> list[Check]:
     """Runs all checks: invariances on the texts of n annotated paragraphs, directions for the frames of the model.
 
     Where the codebook has a class of states, states are replaced by other states of the table, and other names by
-    people and groups.
+    people and groups. With an encoder, whole articles are drawn until there are some hundreds of paragraphs: on all of
+    the shipped corpus the checks would take half an hour.
     """
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    names = proper_names([paragraph.text for paragraph in paragraphs])
+    paragraphs = _drawn(paragraphs) if model.card.kind == "encoder" else paragraphs
     texts = [paragraph.text for paragraph in paragraphs]
     changes: dict[str, Callable[[str], str]] = {
-        **_renamings(proper_names(texts), frozenset(codebook.classes.get(_STATES, ())), table["names"]),
+        **_renamings(names, frozenset(codebook.classes.get(_STATES, ())), table["names"]),
         "curly quotation marks for straight ones": _curly,
         "no quotation marks": lambda text: re.sub('["“”«»]', "", text),
         "American for British spelling": _Respelling(table["spelling"]),
         "all in capitals": str.upper,
         "all in small letters": str.lower,
     }
-    checks = [_invariance(name, model, texts, change) for name, change in changes.items()]
+    checks = []
+    for done, (name, change) in enumerate(changes.items(), 1):
+        checks.append(_invariance(name, model, texts, change))
+        progress("check behaviour", done / (len(changes) + 1))
     checks.append(_order(model, paragraphs))
+    progress("check behaviour", 1.0)
     return [*checks, *_directions(model, table["pairs"])]
+
+
+def _drawn(paragraphs: Sequence[CodedParagraph]) -> list[CodedParagraph]:
+    """Draws whole articles, by a digest of their ids, until they have `_DRAWN` paragraphs."""
+    by_article: dict[str, list[CodedParagraph]] = {}
+    for paragraph in paragraphs:
+        by_article.setdefault(paragraph.article, []).append(paragraph)
+    drawn: list[CodedParagraph] = []
+    for article in sorted(by_article, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if len(drawn) >= _DRAWN:
+            break
+        drawn += by_article[article]
+    return drawn
 
 
 def _renamings(

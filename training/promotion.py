@@ -67,8 +67,12 @@ def compare(
     `left_out_frames` are frames of only a single model, left out because the codebook has changed.
     """
     names, membership = np.unique(articles.astype(str), return_inverse=True)
-    if not len(names) or not len(frames):
-        reason = "There are no held-out paragraphs on which both models could be compared."
+    if not len(names) or not targets.any():
+        reason = (
+            "No held-out paragraph carries a frame that both models could be compared on."
+            if len(targets) and len(frames)
+            else "There are no held-out paragraphs on which both models could be compared."
+        )
         return Verdict(
             False, reason, champion, len(targets), len(names), None, None, Figure(None, None, None), None, ()
         )

@@ -2,7 +2,7 @@
 
 Three sections need data of third parties that are not shipped, and are left out where these are missing: real news and
 opinion (--real-news), paragraphs on four conflicts (--real) and the Gun Violence Frame Corpus (--gun-violence).
-Everything else is computed from the shipped corpus.
+Everything else is about the model of words, on the shipped corpus.
 """
 
 import json
@@ -46,7 +46,7 @@ def measure(news: Path, real: Path, headlines: Path) -> dict[str, Any]:
     paragraphs = read_corpus(DEFAULT_CORPUS, codebook)
     dataset = build_dataset(paragraphs, codebook)
     training, held_out = dataset.take(~dataset.held_out), dataset.take(dataset.held_out)
-    _show("the shipped model")
+    _show("the model of words")
     challenger = train_challenger(paragraphs, codebook)
     model = FrameModel.of(challenger.pipeline, challenger.card)
     checks = check_behaviour(model, codebook, paragraphs)

@@ -41,7 +41,7 @@ CODEBOOK = Path(__file__).with_suffix(".toml")
 _CHARACTERS = Hyperparameters(characters=4, regularisation=10.0, names=True, contrast=0.4)
 # Each with whether the codebook has its concepts. Settings other than the shipped ones were chosen on these folds.
 PRODUCTS = (
-    ("this product as shipped, no concepts", False, Hyperparameters()),
+    ("the kind `words`, no concepts", False, Hyperparameters()),
     ("with the concepts of the codebook", True, Hyperparameters()),
     ("names and runs of characters too, no concepts", False, _CHARACTERS),
     ("names, runs of characters and concepts", True, replace(_CHARACTERS, concepts=0.7)),

@@ -38,14 +38,14 @@ SEED = 20260101
 
 CHOSEN = Hyperparameters()
 _PLAIN = replace(CHOSEN, forms=0.0, concepts=0.0, contrast=0.0, names=True)
-# Pipelines that lead to the shipped pipeline, part by part, and whether they know the codebook's classes.
+# Pipelines that lead to that of the kind `words`, part by part, and whether they know the codebook's classes.
 PARTS: tuple[tuple[str, Hyperparameters, bool], ...] = (
     ("plain words", _PLAIN, False),
     ("+ forms of a word share weights", replace(_PLAIN, forms=CHOSEN.forms), False),
     ("+ concepts of the codebook share weights", replace(CHOSEN, contrast=0.0, names=True), False),
     ("+ columns scaled by contrast", replace(CHOSEN, names=True), False),
     ("+ names left out", CHOSEN, False),
-    ("+ names of states share a weight: **as shipped**", CHOSEN, True),
+    ("+ names of states share a weight: **the kind `words`**", CHOSEN, True),
 )
 TRIED: tuple[tuple[str, Hyperparameters], ...] = (
     ("pairs of words too", replace(CHOSEN, ngrams=2)),

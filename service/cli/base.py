@@ -1,6 +1,7 @@
 """`framing make-base`: the makers' command, which fine-tunes an encoder and writes the base model."""
 
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from service.cli.commands import AsJson, command, print_json
 from service.settings import Settings
 
 _PANEL = "Maintenance"
+# What the extra `finetune` installs.
+_PACKAGES = ("torch", "safetensors")
 
 
 class FineTuningError(FramingError):
@@ -32,17 +35,16 @@ def make_base(
     note: Annotated[str, typer.Option(help="Note on the model's card.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fine-tune an encoder on annotated paragraphs and write a base model: about an hour on two cores."""
+    """Fine-tune an encoder on annotated paragraphs and write a base model: one to two hours on two cores."""
+    if not all(map(find_spec, _PACKAGES)):
+        raise FineTuningError("Install media-framing[finetune] to fine-tune an encoder.")
     from labels.codebook import read_codebook
     from service.cli import console, console_models
     from training.finetuning.base import Sources, make_base
 
     sources = Sources(pretrained, tuple(annotated), tuple(other or ()), tuple(uncoded or ()))
     with nullcontext(_silent) if as_json else console.progress_bar() as progress:
-        try:
-            base = make_base(sources, read_codebook(Settings().codebook), work, to, note=note, progress=progress)
-        except ImportError as error:
-            raise FineTuningError("Install media-framing[finetune] to fine-tune an encoder.") from error
+        base = make_base(sources, read_codebook(Settings().codebook), work, to, note=note, progress=progress)
     if as_json:
         print_json({"folder": str(to), "encoder": base.card.encoder_digest})
     else:

@@ -96,6 +96,7 @@ def _audit(settings: Settings) -> str:
 
 def _champion(registry: Registry) -> str:
     model, promotion = registry.load_champion()
+    model.prepare()
     return f"{model.card.version}, promoted {promotion.at} by {promotion.by}"
 
 
@@ -125,7 +126,7 @@ def _leftovers(registry: Registry) -> str:
 
 def _model_check(registry: Registry, version: str) -> Callable[[], str]:
     def check() -> str:
-        registry.load(version)
+        registry.load(version).prepare()
         return "unchanged since it was registered, and loads"
 
     return check

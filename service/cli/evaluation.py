@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from training.validation import ModelDisagreement
 
 _CODED = {True: "present", False: "absent"}
+# Sources that a note names; it counts the others.
+_MOST_NAMES = 5
 _Version = Annotated[str | None, typer.Argument(help="Model version; default: the champion.")]
 
 
@@ -34,12 +36,15 @@ def behaviour(
     from labels.codebook import read_codebook
     from service.cli import console
     from training.behaviour import check_behaviour
+    from training.cross_validation import no_progress
     from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, table
 
     settings = Settings()
     model = _model(settings, version)
     codebook = read_codebook(settings.codebook)
-    checks = check_behaviour(model, codebook, read_corpus(settings.corpus, codebook))
+    paragraphs = read_corpus(settings.corpus, codebook)
+    with nullcontext(no_progress) if as_json else console.progress_bar() as progress:
+        checks = check_behaviour(model, codebook, paragraphs, progress)
     if markdown is not None:
         write_file(markdown, table(BEHAVIOUR_HEAD, behaviour_rows(checks)) + "\n")
     if as_json:
@@ -133,10 +138,14 @@ def _notes(result: "CodedReport") -> list[str]:
     """Notes for a reader of the figures."""
     notes = []
     if result.sources_known:
-        names = ", ".join(result.sources_known)
+        names, more = ", ".join(result.sources_known[:_MOST_NAMES]), len(result.sources_known) - _MOST_NAMES
+        names += f" and {more} more of these sources" if more > 0 else ""
         notes.append(
             f"The model was also trained on {names}, on these or other paragraphs, so the figures may be too good."
         )
+    if result.paragraphs_known:
+        count = f"{result.paragraphs_known:,} of these paragraphs {'is' if result.paragraphs_known == 1 else 'are'}"
+        notes.append(f"{count} among those that the model learned from: the figures are too good.")
     if result.unsettled:
         notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
     if result.population is not None:
@@ -187,12 +196,16 @@ def report(
     """Write a paper's appendix: methods, LaTeX and CSV tables, plots, model card, datasheet, behaviour, references."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
+    from service.cli import console
+    from training.cross_validation import no_progress
     from training.reports.report import write_report
 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
     unseen = None if coded is None else read_corpus(coded, codebook)
-    written = write_report(folder, _model(settings, version), codebook, read_corpus(settings.corpus, codebook), unseen)
+    model, paragraphs = _model(settings, version), read_corpus(settings.corpus, codebook)
+    with nullcontext(no_progress) if as_json else console.progress_bar() as progress:
+        written = write_report(folder, model, codebook, paragraphs, unseen, progress)
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})
     else:

@@ -86,7 +86,7 @@ def _columns(assignments: list[str]) -> dict[str, str]:
 
 
 def _executor(stack: ExitStack, workers: int | None, address: str | None, kind: "Kind") -> "Executor":
-    """The executor of the options; an encoder uses all cores by itself, and each process more would load it again."""
+    """The executor of the options; an encoder uses all cores by itself; another process would load it again."""
     from service.bulk.cluster import cluster
     from service.bulk.executors import Cluster, Processes, ThisProcess
 

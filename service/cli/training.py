@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from service.cli.commands import AsJson, command, print_json, write_file
 from service.settings import Settings
 from training.hyperparameters import WantedKind
 from training.scoring.operating_points import OperatingPoint
+
+if TYPE_CHECKING:
+    from labels.codebook import Codebook
+    from training.model_card import ModelCard
 
 OnCluster = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
@@ -26,9 +30,10 @@ def train(
     cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on the corpus and register it; the first model becomes champion.
+    """Train a model on the corpus of the settings, not on stored annotations, and register it; the first is champion.
 
-    The shipped encoder has learned from the shipped corpus already: it is registered as it is.
+    With the shipped corpus the shipped model is registered as it is, once. From annotations made here a training run
+    learns: the page Models, or POST /v1/training-runs.
     """
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
@@ -39,14 +44,19 @@ def train(
     from training.encoder.vectors import VectorStore
     from training.kinds.choice import has_learned_from, kind_to_train, train_kind
     from training.registry.versions import Registry
+    from training.scoring.frame_model import FrameModel
 
     settings = Settings()
     registry = Registry(settings.models_location)
     if if_no_champion and registry.history():
         return
     codebook = read_codebook(settings.codebook)
-    chosen_kind = kind_to_train(kind or settings.kind, registry.champion_card(), codebook)
+    champion = registry.champion_card()
+    chosen_kind = kind_to_train(kind or settings.kind, champion, codebook)
     learned = has_learned_from(chosen_kind, settings.corpus, codebook)
+    if learned and champion is not None and _is_base(champion, codebook):
+        _show_nothing_to_train(champion.version, as_json=as_json)
+        return
     with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
         challenger = train_kind(
             chosen_kind,
@@ -59,6 +69,8 @@ def train(
             progress=progress,
             jobs=-1 if cluster else None,
         )
+    # An encoder that is missing or damaged is noticed before the model is registered.
+    FrameModel.of(challenger.pipeline, challenger.card).prepare()
     card = registry.register(challenger)
     first = not registry.history()
     if first:
@@ -71,9 +83,27 @@ def train(
         console_models.show_evaluation(card.held_out)
     console.show_sentences("Warning", card.warnings)
     if learned:
-        console.out.print("Nothing was trained: the shipped encoder has learned from the shipped corpus already.")
+        console.out.print("Nothing was trained: with the shipped corpus the shipped model is registered as it is.")
     step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
+
+
+def _is_base(card: "ModelCard", codebook: "Codebook") -> bool:
+    """Whether a registered model is the base of a codebook; a card is made together with the heads."""
+    from training.registry.base import base_for
+
+    base = base_for(codebook)
+    return base is not None and (card.encoder, card.created_at) == (base.card.encoder, base.card.created_at)
+
+
+def _show_nothing_to_train(champion: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": champion, "champion": True})
+    else:
+        typer.echo(
+            f"Nothing to train: the champion, {champion}, is the shipped model, and this command reads FRAMING_CORPUS. "
+            "A training run learns from annotations made here (the page Models, or POST /v1/training-runs)."
+        )
 
 
 def _silent(_step: str, _share: float) -> None:
@@ -114,20 +144,26 @@ def evaluate(
 ) -> None:
     """Judge a model on coded paragraphs that it never saw, such as paragraphs of your own outlets.
 
-    Without --coded and --stored, judge the pipeline on the corpus: sources left out, held-out articles, baselines,
-    learning curve. Paragraphs that the coding queue drew as uncertain make a model look worse than it is.
+    Without --coded and --stored, judge the pipeline of the model of words on the corpus: sources left out, held-out
+    articles, baselines, learning curve. Paragraphs that the coding queue drew as uncertain make a model look worse than
+    it is.
     """
     from service.cli import evaluation
 
     if coded is None and not stored:
         if any(
-            option is not None for option in (model, file_format, split, population, other, articles, disagreements)
+            option is not None
+            for option in (model, file_format, split, population, strata, other, articles, disagreements)
         ):
             raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
         _evaluate_pipeline(html, markdown, cluster, as_json=as_json)
         return
     if coded is not None and stored:
         raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
+    if stored and file_format is not None:
+        raise typer.BadParameter("--format is for a file of coded paragraphs, not for --stored")
+    if stored and split is not None and (population, other, articles) == (None, None, None):
+        raise typer.BadParameter("--split selects rows of files, and --stored reads none")
     if html is not None or cluster is not None:
         raise typer.BadParameter("--html and --cluster judge the pipeline, without --coded and --stored")
     files = evaluation.CodedFiles(coded, file_format, split, population, other, articles)

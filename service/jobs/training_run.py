@@ -84,7 +84,11 @@ class TrainingRunner:
         paragraphs = (*corpus, *own)
         stored_articles = tuple(sorted(stored & {paragraph.article for paragraph in own}))
         record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles))
-        left_out = "; the corpus is left out, because the shipped encoder has learned from it" if learned else ""
+        if learned and not own and request.coders is not None:
+            raise TrainingDataError("There are no annotations of these coders to learn from.")
+        left_out = "; the corpus is left out: the shipped model has learned from a sample of it" if learned else ""
+        if kind == "encoder" and request.hyperparameters:
+            left_out += "; the hyperparameters are ignored: they concern a model of words"
         record.change(
             annotations=len(paragraphs),
             annotations_digest=data_digest(paragraphs),

@@ -24,7 +24,7 @@ class TrainingRunRequest(Strict):
     include_corpus: bool = Field(
         True,
         description="Whether to train on the corpus of the settings as well. A model that adapts the shipped encoder "
-        "ignores the shipped corpus, which the encoder has learned from.",
+        "ignores the shipped corpus: the shipped model has learned from a sample of it, and real news is harder.",
     )
     coders: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="Only the annotations of these coders."

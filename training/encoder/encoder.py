@@ -21,8 +21,8 @@ from training.errors import ModelFileError
 
 _T = TypeVar("_T")
 
-# Words as readers see them, with their apostrophes and hyphens.
-_WORD = re.compile(r"\w+(?:['-]\w+)*")
+# Words as readers see them, with their apostrophes and hyphens; numbers are not shown as evidence.
+_WORD = re.compile(r"\w*[^\W\d]\w*(?:['-]\w+)*")
 _ANYTHING = re.compile(r"\S+")
 
 
@@ -31,7 +31,7 @@ class EncodedParagraph:
     """The vectors of a paragraph's m words and the mean over its tokens.
 
     vectors: (m, d), for each word the sum over its tokens divided by the number of tokens of the paragraph, so that
-    they add up to `mean`, (d,); punctuation and function words (the, of, and …) count with the word before them,
+    they add up to `mean`, (d,); punctuation, numbers and function words (the, of …) count with the word before them,
     at the beginning with the first word. starts, ends: (m,), spans of the words in the paragraph as submitted.
     """
 

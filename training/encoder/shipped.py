@@ -24,9 +24,17 @@ def encoder_of(digest: str) -> "Encoder":
     from training.encoder.encoder import Encoder  # noqa: PLC0415 - a server of words never needs it
 
     for folder in encoder_folders():
-        if digest_of(folder) == digest:
+        if _digest(folder) == digest:
             return Encoder.read(folder)
     raise ModelFileError(
-        f"The model needs an encoder (digest {digest[:12]}…) that is not part of this installation: install the "
-        "version of this program that the model was made with, or train again."
+        f"The model needs an encoder (digest {digest[:12]}…) that is not part of this installation, or is "
+        "damaged there: install the version of this program that the model was made with again, or train again."
     )
+
+
+def _digest(folder: Path) -> str:
+    """Returns the digest of an encoder; empty where a file is missing."""
+    try:
+        return digest_of(folder)
+    except OSError:
+        return ""

@@ -1,9 +1,8 @@
 """Calibrates the heads of a fine-tuned encoder, with cuts and figures, on held-out articles.
 
 Many of the annotated paragraphs were chosen because an early model thought a frame likely in them. So that calibration
-and cuts hold for news as it comes, each paragraph of the held-out articles counts for those that its like stand for
-among all paragraphs of these articles, coded or not (see
-`training.reports.poststratification`).
+and cuts hold for news as it comes, each paragraph of the held-out articles counts for as many paragraphs, coded or not,
+as it stands for among all paragraphs of these articles (`training.reports.poststratification`).
 """
 
 from collections.abc import Sequence

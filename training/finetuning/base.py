@@ -25,9 +25,9 @@ from training.finetuning.recipe import Recipe
 from training.lexicon import lexicon_of
 from training.model_card import DataFacts, EncoderFacts, ModelCard
 from training.registry.base import BaseModel, write_base
+from training.reports.learned_paragraphs import DIGESTS_FILE
 
 PRECISION = "int8 weights, activations rounded to int8 in groups of 128"
-DIGESTS_FILE = "training-paragraphs.sha256"
 # Of each digest, so many digits are stored: enough to tell twelve thousand paragraphs from all others.
 _DIGITS = 16
 
@@ -168,7 +168,7 @@ def _card(
             digest=digest.hexdigest(),
             paragraphs=len(split.learned),
             articles=len({paragraph.article for paragraph in split.learned}),
-            sources=(),
+            sources=tuple(sorted({paragraph.outlet for paragraph in split.learned if paragraph.outlet})),
             held_out_articles=len({paragraph.article for paragraph in split.judged}),
             unsettled=0,
             carrying={key: int(count) for key, count in zip(codebook.keys, carrying, strict=True)},

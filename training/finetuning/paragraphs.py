@@ -1,9 +1,7 @@
 """Paragraphs that an encoder learns from, read from annotated files and from the written corpus."""
 
-import gzip
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +13,7 @@ from labels.annotations import DEFAULT_CORPUS, STANCES, Stance, read_corpus
 from labels.codebook import Codebook
 from labels.errors import CorpusError
 from labels.gold import GoldParagraph, settle
+from training.reports.coded_files import json_lines
 
 # How a paragraph came here: annotated and drawn at random, annotated because an early model chose it, from news about
 # other subjects, from the written corpus, or without annotations.
@@ -38,7 +37,8 @@ class Teacher:
 class LearnedParagraph:
     """A paragraph to learn from, with the stance of each frame that is present.
 
-    `sure` is the coder's certainty, 1 to 3. The loss of the paragraph is multiplied by `weight`.
+    `sure` is the coder's certainty, 1 to 3. The loss of the paragraph is multiplied by `weight`. `outlet` is empty if
+    it is unknown.
     """
 
     article: str
@@ -48,6 +48,7 @@ class LearnedParagraph:
     sure: int = _CERTAIN
     weight: float = 1.0
     teacher: Teacher | None = None
+    outlet: str = ""
 
     @property
     def easy(self) -> bool:
@@ -64,10 +65,11 @@ def read_annotated(path: Path, codebook: Codebook) -> tuple[LearnedParagraph, ..
     """Reads the paragraphs of the split `train` from a JSON Lines file (also `.gz`).
 
     Rows have `article`, `text`, `split`, `frames` (frame to stance; none in files without annotations), and for
-    annotated paragraphs `drawn` and `sure`. Raises `CorpusError` with the fault of each bad row.
+    annotated paragraphs `drawn` and `sure`; `outlet` may be missing. Raises `CorpusError` with the fault of each bad
+    row, or where the file cannot be read.
     """
     paragraphs, faults = [], []
-    for number, row in enumerate(_rows(path), 1):
+    for number, row in json_lines(path):
         fault = _fault(row, codebook)
         if fault is not None:
             faults.append(f"line {number}: {fault}")
@@ -114,22 +116,14 @@ def rarest_frame(paragraphs: Iterable[LearnedParagraph], frames: Sequence[str]) 
     return min(frames, key=counts.__getitem__)
 
 
-def _rows(path: Path) -> Iterator[Any]:
-    """Yields the JSON value of each line; None for a line that is not valid JSON."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                yield None
-
-
 def _fault(row: Any, codebook: Codebook) -> str | None:
     if not isinstance(row, dict):
         return "not a JSON object"
     for name in ("article", "text", "split"):
         if not isinstance(row.get(name), str):
             return f"'{name}' must be a string"
+    if not isinstance(row.get("outlet") or "", str):
+        return "'outlet' must be a string"
     if row.get("sure", _CERTAIN) not in range(1, _CERTAIN + 1):
         return f"'sure' must be a whole number from 1 to {_CERTAIN}"
     return _frames_fault(row.get("frames", {}), codebook)
@@ -148,7 +142,7 @@ def _frames_fault(frames: Any, codebook: Codebook) -> str | None:
 
 def _paragraph(row: Mapping[str, Any]) -> LearnedParagraph:
     frames, sure = row.get("frames", {}), row.get("sure", _CERTAIN)
-    return LearnedParagraph(row["article"], row["text"], frames, _origin(row), sure)
+    return LearnedParagraph(row["article"], row["text"], frames, _origin(row), sure, outlet=row.get("outlet") or "")
 
 
 def _origin(row: Mapping[str, Any]) -> Origin:

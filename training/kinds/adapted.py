@@ -1,7 +1,7 @@
 """The challenger that a user's annotations make of the base model, and its card.
 
 Where the annotations carry a frame fewer than 30 times, the figures on the card are still those of the base: figures on
-a handful of paragraphs would say nothing. The verdict compares both models on the user's held-out articles in any case.
+a handful of paragraphs would say nothing. The verdict compares both models on the user's held-out articles, if any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,8 @@ def _card(
 
 
 def _of_the_base(evaluation: Evaluation) -> Evaluation:
-    return replace(evaluation, how=f"{evaluation.how} (the base model: too few annotations for figures of their own)")
+    why = "the base model: there are too few annotations to measure this model on"
+    return replace(evaluation, how=f"{evaluation.how} ({why})")
 
 
 def _data(base: DataFacts, own: DataFacts) -> DataFacts:

@@ -33,7 +33,7 @@ def kind_to_train(wanted: WantedKind, champion: ModelCard | None, codebook: Code
 
 
 def has_learned_from(kind: Kind | None, corpus: Path, codebook: Codebook) -> bool:
-    """Whether training this kind adapts the base and the corpus is the shipped one, which the base learned from."""
+    """Whether this kind adapts the base and the corpus is the shipped one, of which the base learned a sample."""
     return _adapts_base(kind, codebook) and corpus.resolve() == DEFAULT_CORPUS.resolve()
 
 

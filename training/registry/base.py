@@ -4,7 +4,7 @@ training/base/encoder/
 ├── encoder.json, layers.npz, words.npz, tokenizer.json     see `training.encoder.files`
 ├── heads.npz                       calibrated coefficients (d, c) and intercepts (c,) of the linear heads
 ├── card.json                       the model card, without a version
-├── training-paragraphs.sha256      first digits of the digests of the paragraphs it learned from, which are not shipped
+├── training-paragraphs.sha256      first digits of the digests of the news that it learned from, which is not shipped
 └── NOTICE                          licence of the pretrained weights
 """
 

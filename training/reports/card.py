@@ -17,7 +17,7 @@ with a person looking at what matters. Scores are calibrated; decisions may be "
 
 _LIMITS = """\
 - It knows words, not arguments: irony, metaphor and long inference escape it.
-- It was judged on sources left out of training; writing unlike all of them can be judged worse than the figures say.
+- It was judged on text that was left out of training; writing unlike that can be judged worse than the figures say.
 - A frame in a paragraph describes how the violence is presented, not what is true, and not who is right.
 - Not for decisions about people, and not for single paragraphs without a reader."""
 
@@ -85,7 +85,7 @@ def _operating_points(card: ModelCard) -> str:
     return (
         "Present from the upper limit up, absent below the lower limit, uncertain between. By split conformal "
         "prediction, at most the stated share of paragraphs that carry a frame is called absent, and of those that do "
-        "not, present, for paragraphs like those of the sources left out.\n\n"
+        "not, present, for paragraphs like those on which the model was calibrated.\n\n"
         + table(
             [
                 "Point",

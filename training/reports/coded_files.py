@@ -7,6 +7,7 @@ are ignored. A file whose name ends in .gz is compressed.
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,11 @@ def _exchanged(path: Path, codebook: Codebook, file_format: str) -> tuple[Descri
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yields the number and the JSON value of each line; None for a line that is not valid JSON."""
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yields the number and the JSON value of each line that is not blank; None for a line that is not valid JSON.
+
+    Raises `CorpusError` where the file is missing or damaged.
+    """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", encoding="utf-8") as lines:
@@ -110,12 +114,12 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                         yield number, json.loads(line)
                     except ValueError:
                         yield number, None
-    except (OSError, EOFError, UnicodeDecodeError):
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         raise CorpusError(str(path), ["it is not a readable file of text"]) from None
 
 
 def _is_corpus(path: Path) -> bool:
-    first = next((row for _, row in _lines(path)), None)
+    first = next((row for _, row in json_lines(path)), None)
     return isinstance(first, dict) and "annotations" in first
 
 
@@ -123,7 +127,7 @@ def _read_rows(path: Path, split: str | None, read: Callable[[int, dict[str, Any
     """Reads the rows of a split; raises `CorpusError` with all bad rows, or if there is no row."""
     rows: list[Read] = []
     faults: list[str] = []
-    for number, row in _lines(path):
+    for number, row in json_lines(path):
         try:
             if not isinstance(row, dict):
                 raise _RowError("not a JSON object")

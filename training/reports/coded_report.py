@@ -24,6 +24,7 @@ from training.reports.coded_figures import (
     stances_figures,
 )
 from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
+from training.reports.learned_paragraphs import count_learned
 from training.reports.poststratification import poststratified_weights
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint, above_threshold
@@ -63,8 +64,8 @@ class CodedReport:
     `figures` are on the paragraphs drawn at random, or on all where the file does not say how they were drawn;
     `population` on all, post-stratified to `population_paragraphs` of them; None where the first are on all.
     `unsettled` counts the paragraphs left out because their coders are tied. `sources_known` are sources that the model
-    was trained on, which makes the figures better than they would be elsewhere. `disagreements` come in descending
-    order of how sure the model was.
+    was trained on, which makes the figures better than they would be elsewhere, and `paragraphs_known` counts the
+    paragraphs that its encoder was fine-tuned on. `disagreements` come in descending order of how sure the model was.
     """
 
     version: str
@@ -74,6 +75,7 @@ class CodedReport:
     groups: tuple[GroupFigures, ...]
     unsettled: int
     sources_known: tuple[str, ...]
+    paragraphs_known: int
     disagreements: tuple[ModelDisagreement, ...]
     other: OtherFigures | None = None
     articles: ArticleFigures | None = None
@@ -123,6 +125,7 @@ def evaluate_coded(
         groups=groups_figures(judged, settled, model.card.cuts, weights),
         unsettled=len(described) - len(judged.gold),
         sources_known=sources_known(model, judged),
+        paragraphs_known=count_learned(model.card.encoder_digest, (row.paragraph.text for row in settled)),
         disagreements=disagreements(model, judged, point) if point else (),
         other=_other(model, other, progress) if other else None,
         articles=_articles(model, codebook, articles, progress) if articles else None,

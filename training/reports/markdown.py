@@ -8,8 +8,8 @@ def report_to_markdown(report: EvaluationReport) -> str:
     """Returns the tables of the whole evaluation."""
     sections = [
         "# Evaluation",
-        f"Written by `make figures` from {report.paragraphs:,} annotated paragraphs of {report.articles} articles. "
-        "Calibration and threshold of each fold come from the other folds.",
+        f"Written by `make figures`: the model of words on {report.paragraphs:,} annotated paragraphs of "
+        f"{report.articles} articles of the corpus. Calibration and threshold of each fold come from the other folds.",
     ]
     for evaluation in (report.left_out, report.held_out):
         if evaluation is not None:

@@ -1,5 +1,6 @@
 """`framing report`: the appendix of a paper in a folder: methods, references, tables, plots, model card, datasheet."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from labels.agreement import agreement
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook, codebook_to_toml
 from training.behaviour import Check, check_behaviour
+from training.cross_validation import ReportProgress, no_progress
 from training.model_card import ModelCard
+from training.registry.base import shipped_base
 from training.registry.card import card_to_json
 from training.reports.card import card_to_markdown
 from training.reports.charts import f1_chart, pdf, reliability_chart, svg
@@ -52,6 +55,7 @@ def write_report(
     codebook: Codebook,
     paragraphs: Sequence[CodedParagraph],
     coded: Sequence[CodedParagraph] | None = None,
+    progress: ReportProgress = no_progress,
 ) -> list[Path]:
     """Writes all files about a model and its annotated paragraphs, over those of an earlier report; returns the paths.
 
@@ -59,7 +63,7 @@ def write_report(
     before anything is written.
     """
     written = []
-    for name, content in _files(model, codebook, paragraphs, coded):
+    for name, content in _files(model, codebook, paragraphs, coded, progress):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -72,14 +76,20 @@ def _files(
     codebook: Codebook,
     paragraphs: Sequence[CodedParagraph],
     coded: Sequence[CodedParagraph] | None,
+    progress: ReportProgress,
 ) -> Iterator[tuple[str, str | bytes]]:
     card, validation, validation_tables = model.card, None, []
     if coded is not None:
         validation = validate(model, codebook, coded)
         validation_tables = _validation_tables(validation, codebook, coded)
-    tables = [*_tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs)), *validation_tables]
-    yield "methods.tex", _methods(card, codebook, validation)
-    yield "references.bib", Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
+    # Before the checks of behaviour, which take minutes with an encoder.
+    methods = _methods(card, codebook, validation)
+    tables = [
+        *_tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs, progress)),
+        *validation_tables,
+    ]
+    yield "methods.tex", methods
+    yield "references.bib", _references(methods)
     for entry in tables:
         yield f"tables/{entry.name}.tex", latex_table(entry.caption, entry.name, entry.head, entry.rows)
         yield f"tables/{entry.name}.csv", csv_table(entry.head, entry.rows)
@@ -132,9 +142,22 @@ def _validation_tables(validation: Validation, codebook: Codebook, coded: Sequen
 
 def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None) -> str:
     """Returns the methods paragraph in LaTeX, with citations and figures."""
+    base = shipped_base() if card.encoder else None
     return _TEX.get_template("methods.tex").render(
-        card=card, classes=[*map(escaped, codebook.classes)], validation=validation, figure=figure_text, tex=escaped
+        card=card,
+        base_note=base.card.note if base and base.card.encoder == card.encoder else "",
+        classes=[*map(escaped, codebook.classes)],
+        validation=validation,
+        figure=figure_text,
+        tex=escaped,
     )
+
+
+def _references(methods: str) -> str:
+    """Returns the references that the methods cite; `references.bib` has a reference per line."""
+    cited = set(re.findall(r"\\cite[pt]\{(\w+)\}", methods))
+    references = Path(__file__).with_name("references.bib").read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in references if line.partition("{")[2].partition(",")[0] in cited)
 
 
 def _appendix(tables: Sequence[Table]) -> str:

@@ -7,8 +7,8 @@ Mondrian sets):
 * missed: of the paragraphs that carry the frame, at most `max_missed` are called absent;
 * false alarm: of the paragraphs that do not carry it, at most `max_false_alarm` are called present.
 
-A score that would break either bound is "uncertain". The bounds hold for paragraphs exchangeable with those of the
-sources left out in calibration, on average over calibration sets.
+A score that would break either bound is "uncertain". The bounds hold for paragraphs exchangeable with those on which
+the model was calibrated, on average over calibration sets.
 """
 
 from collections.abc import Sequence

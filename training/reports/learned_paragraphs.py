@@ -1,0 +1,24 @@
+"""Whether an encoder learned from a paragraph: its texts are not shipped, but the first digits of their digests are."""
+
+import hashlib
+from collections.abc import Iterable
+
+from training.encoder.files import digest_of
+from training.encoder.shipped import encoder_folders
+
+DIGESTS_FILE = "training-paragraphs.sha256"
+
+
+def count_learned(encoder: str, texts: Iterable[str]) -> int:
+    """Returns the number of texts that the shipped encoder with a digest was fine-tuned on; 0 where there is none.
+
+    The file beside the encoder has the first 16 digits of the SHA-256 of each paragraph, a line each.
+    """
+    if not encoder:
+        return 0
+    folder = next((folder for folder in encoder_folders() if digest_of(folder) == encoder), None)
+    if folder is None or not (folder / DIGESTS_FILE).exists():
+        return 0
+    learned = set((folder / DIGESTS_FILE).read_text(encoding="utf-8").split())
+    digits = max(map(len, learned), default=0)
+    return sum(hashlib.sha256(text.encode()).hexdigest()[:digits] in learned for text in texts)
