@@ -12,7 +12,7 @@ from service.articles.reading import classify_article, read_article
 from service.articles.scoring_pool import ScoringPool
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
-from tests.support.procfs import children
+from tests.support.procfs import children, command_of
 from tests.support.servers import running_server
 from tests.support.waiting import wait_until
 
@@ -86,7 +86,7 @@ def test_the_server_answers_if_no_process_can_start(pool, settings, registry, mo
 
 def processes_of(server):
     """Processes that loky started for a server."""
-    return [child for child in children(server.pid) if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(server.pid) if b"popen_loky" in command_of(child)]
 
 
 def test_a_killed_process_costs_no_answer_and_none_outlives_the_server(models_folder):

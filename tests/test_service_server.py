@@ -19,7 +19,7 @@ from service.http import openapi
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.length import full
 from tests.support.paths import ROOT
-from tests.support.procfs import children, own_memory, resident_memory
+from tests.support.procfs import children, command_of, own_memory, resident_memory
 from tests.support.servers import PORT, Command, environment, running, running_server
 from tests.support.training_runs import start, state_of
 from tests.support.waiting import wait_until
@@ -224,10 +224,7 @@ def _answers_from_the_pool(client, server, article):
 
 
 def _is_of_the_pool(pid):
-    try:
-        return b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return b"popen_loky" in command_of(pid)
 
 
 def test_processes_of_bulk_scoring_import_nothing_from_the_current_folder(data_dir, hostile_folder, console_script):

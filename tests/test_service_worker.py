@@ -19,7 +19,7 @@ from service.jobs.status import WorkerStatus
 from service.store import training_runs
 from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS
-from tests.support.procfs import children
+from tests.support.procfs import children, command_of
 from tests.support.servers import kill, running_server, running_worker
 from tests.support.training_runs import start, state_of, wait_for_end
 from tests.support.waiting import wait_until
@@ -146,7 +146,7 @@ def test_every_server_process_knows_that_the_worker_is_dead_and_that_it_is_back(
 
         wait_until(lambda: readiness() == {"running"}, "the worker")
         codebook.write_text("not a codebook", encoding="utf-8")
-        [worker] = [pid for pid in children(process.pid) if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        [worker] = [pid for pid in children(process.pid) if b"worker" in command_of(pid)]
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: readiness() == {"not running"}, "the processes to notice")
         assert "framing_worker_up 0.0" in client.get("/metrics").text

@@ -20,7 +20,6 @@ import numpy as np
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
 from labels.normalise import normalise
-from training.cross_validation import ReportProgress, no_progress
 from training.lexicon import proper_names
 from training.scoring.classification import classify, cuts_at
 from training.scoring.frame_model import FrameModel
@@ -54,7 +53,7 @@ def check_behaviour(
     model: FrameModel,
     codebook: Codebook,
     paragraphs: Sequence[CodedParagraph],
-    progress: ReportProgress = no_progress,
+    progress: Callable[[str, float], None] = lambda _step, _share: None,
 ) -> list[Check]:
     """Runs all checks: invariances on the texts of n annotated paragraphs, directions for the frames of the model.
 

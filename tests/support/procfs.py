@@ -28,6 +28,14 @@ def resident_memory(process: subprocess.Popen[bytes]) -> float:
     return _mib(process.pid, "status", "VmRSS")
 
 
+def command_of(process: int) -> bytes:
+    """The command line of a process; empty if it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _mib(process: int, file: str, field: str) -> float:
     """A field of a file in /proc; 0 if the process has ended."""
     try:
