@@ -169,12 +169,14 @@ def _size(name: str) -> int:
 
 
 def subwords() -> float | None:
-    """Mean number of subwords of the first thousand paragraphs; None without an encoder."""
+    """Mean number of subwords of the paragraphs that the encoder scores in process; None without an encoder."""
     from tokenizers import Tokenizer  # noqa: PLC0415
 
     for folder in encoder_folders():
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        return statistics.mean(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts(1_000))
+        return statistics.mean(
+            len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts(_ARTICLE * _SIZES["encoder"][0])
+        )
     return None
 
 
@@ -196,7 +198,7 @@ def report(costs: dict[Kind, list[Costs]]) -> str:
         *([f"{size:,} paragraphs in bulk", *_bulk_cells(costs, size)] for size in (100_000, 1_000_000)),
     ]
     mean = subwords()
-    length = "" if mean is None else f" A paragraph has {mean:.0f} subwords on average."
+    length = "" if mean is None else f" Those that the encoder scores in process have {mean:.0f} subwords on average."
     return f"{table(['on a single core', *costs], rows)}\n\nParagraphs are those of the shipped corpus.{length}"
 
 
