@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from labels.annotations import read_corpus
+from training.encoder import shipped
 from training.encoder.files import digest_of
 from training.encoder.shipped import BASE_FOLDER, encoder_folders, encoder_of
 from training.registry.base import base_for
@@ -118,8 +119,8 @@ def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkey
     texts = ["The port was shelled.", "The port was rebuilt.", "It rained."]
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts[:2]]
     (tmp_path / learned_paragraphs.DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
-    monkeypatch.setattr(learned_paragraphs, "encoder_folders", lambda: [tmp_path])
-    monkeypatch.setattr(learned_paragraphs, "digest_of", lambda _folder: base_model.card.encoder_digest)
+    monkeypatch.setattr(shipped, "encoder_folders", lambda: [tmp_path])
+    monkeypatch.setattr(shipped, "digest_of", lambda _folder: base_model.card.encoder_digest)
     assert count_learned(base_model.card.encoder_digest, texts) == 2
     assert count_learned("another", texts) == 0
     assert count_learned("", texts) == 0

@@ -65,11 +65,10 @@ def fold_in(pipeline: Pipeline, slopes: NDArray[np.float64], offsets: NDArray[np
         estimator.intercept_ = estimator.intercept_ * slope + offset
 
 
-def linear_pipeline(
-    coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], regularisation: float, seed: int
-) -> Pipeline:
+def linear_pipeline(coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], seed: int) -> Pipeline:
     """Returns a pipeline from vectors (n, d) to scores of c columns with known coefficients (d, c), intercepts (c,)."""
-    hyperparameters = Hyperparameters(regularisation=regularisation)
+    # Nothing is fitted, but scikit-learn wants a number.
+    hyperparameters = Hyperparameters(regularisation=1.0)
     columns = [
         _estimator(weights, float(intercept), hyperparameters, seed)
         for weights, intercept in zip(coefficients.T, intercepts, strict=True)

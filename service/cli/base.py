@@ -1,6 +1,5 @@
 """`framing make-base`: the makers' command, which fine-tunes an encoder and writes the base model."""
 
-from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -43,13 +42,9 @@ def make_base(
     from training.finetuning.base import Sources, make_base
 
     sources = Sources(pretrained, tuple(annotated), tuple(other or ()), tuple(uncoded or ()))
-    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with console.progress_bar(silent=as_json) as progress:
         base = make_base(sources, read_codebook(Settings().codebook), work, to, note=note, progress=progress)
     if as_json:
         print_json({"folder": str(to), "encoder": base.card.encoder_digest})
     else:
         console_models.show_evaluation(base.card.left_out)
-
-
-def _silent(_step: str, _share: float) -> None:
-    """Shows no progress: the command prints JSON."""

@@ -1,7 +1,6 @@
 """Commands that judge a model and report on it."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,14 +35,13 @@ def behaviour(
     from labels.codebook import read_codebook
     from service.cli import console
     from training.behaviour import check_behaviour
-    from training.cross_validation import no_progress
     from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, table
 
     settings = Settings()
     model = _model(settings, version)
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
-    with nullcontext(no_progress) if as_json else console.progress_bar() as progress:
+    with console.progress_bar(silent=as_json) as progress:
         checks = check_behaviour(model, codebook, paragraphs, progress)
     if markdown is not None:
         write_file(markdown, table(BEHAVIOUR_HEAD, behaviour_rows(checks)) + "\n")
@@ -87,7 +85,7 @@ def evaluate_model(
     model = _model(settings, version)
     codebook, described = _described(settings, files, model)
     split = files.split
-    with nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with console.progress_bar(silent=as_json) as progress:
         result = evaluate_coded(
             model,
             codebook,
@@ -109,10 +107,6 @@ def evaluate_model(
         return
     console_models.show_coded_report(result)
     console.show_sentences("Note", _notes(result))
-
-
-def _silent(_step: str, _share: float) -> None:
-    """Shows no progress: the command prints JSON."""
 
 
 def _described(
@@ -197,14 +191,13 @@ def report(
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.cli import console
-    from training.cross_validation import no_progress
     from training.reports.report import write_report
 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
     unseen = None if coded is None else read_corpus(coded, codebook)
     model, paragraphs = _model(settings, version), read_corpus(settings.corpus, codebook)
-    with nullcontext(no_progress) if as_json else console.progress_bar() as progress:
+    with console.progress_bar(silent=as_json) as progress:
         written = write_report(folder, model, codebook, paragraphs, unseen, progress)
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})

@@ -1,6 +1,5 @@
 """Commands that train a model and evaluate how it is trained."""
 
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,7 +43,6 @@ def train(
     from training.encoder.vectors import VectorStore
     from training.kinds.choice import has_learned_from, kind_to_train, train_kind
     from training.registry.versions import Registry
-    from training.scoring.frame_model import FrameModel
 
     settings = Settings()
     registry = Registry(settings.models_location)
@@ -57,7 +55,7 @@ def train(
     if learned and champion is not None and _is_base(champion, codebook):
         _show_nothing_to_train(champion.version, as_json=as_json)
         return
-    with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with folds_on(cluster), console.progress_bar(silent=as_json) as progress:
         challenger = train_kind(
             chosen_kind,
             () if learned else read_corpus(settings.corpus, codebook),
@@ -69,8 +67,6 @@ def train(
             progress=progress,
             jobs=-1 if cluster else None,
         )
-    # An encoder that is missing or damaged is noticed before the model is registered.
-    FrameModel.of(challenger.pipeline, challenger.card).prepare()
     card = registry.register(challenger)
     first = not registry.history()
     if first:
@@ -104,10 +100,6 @@ def _show_nothing_to_train(champion: str, *, as_json: bool) -> None:
             f"Nothing to train: the champion, {champion}, is the shipped model, and this command reads FRAMING_CORPUS. "
             "A training run learns from annotations made here (the page Models, or POST /v1/training-runs)."
         )
-
-
-def _silent(_step: str, _share: float) -> None:
-    """Shows no progress: the command prints JSON."""
 
 
 @command("framing evaluate --coded our-paragraphs.jsonl --disagreements differ.csv")
@@ -183,7 +175,7 @@ def _evaluate_pipeline(html: Path | None, markdown: Path | None, cluster: str | 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
     paragraphs = read_corpus(settings.corpus, codebook)
-    with folds_on(cluster), nullcontext(_silent) if as_json else console.progress_bar() as progress:
+    with folds_on(cluster), console.progress_bar(silent=as_json) as progress:
         report = evaluate_pipeline(
             paragraphs,
             codebook,

@@ -1,5 +1,6 @@
 """The encoders that are shipped with this package, by the digest that a model's card names them by."""
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,18 +24,19 @@ def encoder_of(digest: str) -> "Encoder":
     """Returns the shipped encoder with a digest, read once per process; raises `ModelFileError` where there is none."""
     from training.encoder.encoder import Encoder  # noqa: PLC0415 - a server of words never needs it
 
-    for folder in encoder_folders():
-        if _digest(folder) == digest:
-            return Encoder.read(folder)
+    folder = folder_of(digest)
+    if folder is not None:
+        return Encoder.read(folder)
     raise ModelFileError(
         f"The model needs an encoder (digest {digest[:12]}…) that is not part of this installation, or is "
         "damaged there: install the version of this program that the model was made with again, or train again."
     )
 
 
-def _digest(folder: Path) -> str:
-    """Returns the digest of an encoder; empty where a file is missing."""
-    try:
-        return digest_of(folder)
-    except OSError:
-        return ""
+def folder_of(digest: str) -> Path | None:
+    """Returns the folder of the shipped encoder with a digest; None where there is none or a file of it is missing."""
+    for folder in encoder_folders():
+        with suppress(OSError):
+            if digest_of(folder) == digest:
+                return folder
+    return None

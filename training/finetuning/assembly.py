@@ -16,6 +16,7 @@ from training.calibration import fit_platt
 from training.cross_validation import ReportProgress, no_progress
 from training.dataset import Dataset
 from training.encoder.encoder import Encoder
+from training.encoder.heads import Heads
 from training.evaluation import Evaluation, StanceFigures, evaluate
 from training.reports.poststratification import poststratified_weights
 from training.scoring.compiled import sigmoid
@@ -26,18 +27,6 @@ _HOW = "articles left out of fine-tuning, post-stratified"
 _FOLDS = 5
 _STEP = "encode the held-out articles"
 _BATCH = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Heads:
-    """Linear heads as fine-tuning leaves them: coefficients (d, k + 3k) and intercepts (k + 3k,), not calibrated."""
-
-    coefficients: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
-
-    def logits(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns log-odds (n, k + 3k) of mean vectors (n, d)."""
-        return vectors.astype(np.float64) @ self.coefficients + self.intercepts
 
 
 def vectors_of(encoder: Encoder, texts: Sequence[str], progress: ReportProgress = no_progress) -> NDArray[np.float32]:
@@ -51,10 +40,9 @@ def vectors_of(encoder: Encoder, texts: Sequence[str], progress: ReportProgress 
 
 @dataclass(frozen=True, eq=False)
 class CalibratedHeads:
-    """Calibrated heads, coefficients (d, k + 3k) and intercepts (k + 3k,), with their cuts and figures."""
+    """Calibrated heads of k frames and their stances, k + 3k columns, with their cuts and figures."""
 
-    coefficients: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
+    heads: Heads
     calibration: dict[str, tuple[float, float]]
     cuts: dict[OperatingPoint, dict[str, Cut]]
     left_out: Evaluation
@@ -68,9 +56,9 @@ def calibrate(
 
     `population` (m, d) are the vectors of the other paragraphs of these articles.
     """
-    logits, count = heads.logits(vectors), len(judged.frames)
+    logits, count = heads.logits(vectors.astype(np.float64)), len(judged.frames)
     of_stances = logits[:, count:].reshape(len(logits), count, len(SPECIFIED_STANCES))
-    weights = poststratified_weights(logits[:, :count], heads.logits(population)[:, :count])
+    weights = poststratified_weights(logits[:, :count], heads.logits(population.astype(np.float64))[:, :count])
     calibration = {
         frame: fit_platt(logits[:, k], judged.targets[:, k], weights[:, k]) for k, frame in enumerate(judged.frames)
     }
@@ -80,8 +68,7 @@ def calibrate(
     cuts = _cuts(scores, judged, weights)
     decisions = above_threshold(scores, [cuts["balanced"][frame] for frame in judged.frames])
     return CalibratedHeads(
-        coefficients=heads.coefficients * slopes,
-        intercepts=heads.intercepts * slopes + offsets,
+        heads=heads.calibrated(slopes, offsets),
         calibration=calibration,
         cuts=cuts,
         left_out=evaluate(_HOW, judged.frames, scores, decisions, judged.targets, judged.articles, weights=weights),

@@ -17,8 +17,9 @@ from training.cross_validation import ReportProgress, no_progress
 from training.dataset import Dataset
 from training.encoder.encoder import Encoder
 from training.encoder.files import digest_of
+from training.encoder.heads import Heads
 from training.errors import TrainingDataError
-from training.finetuning.assembly import CalibratedHeads, Heads, calibrate, vectors_of
+from training.finetuning.assembly import CalibratedHeads, calibrate, vectors_of
 from training.finetuning.epochs import Material, frames_and_stances
 from training.finetuning.paragraphs import LearnedParagraph, is_held_out, read_annotated, read_written
 from training.finetuning.recipe import Recipe
@@ -109,7 +110,7 @@ def finish_base(
         runtime=f"OpenVINO {library_version('openvino')}",
     )
     card = _card(split, codebook, calibrated, encoder_facts, recipe, note)
-    base = BaseModel(card, calibrated.coefficients, calibrated.intercepts)
+    base = BaseModel(card, calibrated.heads.coefficients, calibrated.heads.intercepts)
     write_base(folder, base)
     lines = sorted({hashlib.sha256(paragraph.text.encode()).hexdigest()[:_DIGITS] for paragraph in split.learned})
     (folder / DIGESTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")

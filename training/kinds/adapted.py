@@ -30,14 +30,11 @@ from training.registry.base import BaseModel
 from training.scoring.operating_points import above_threshold
 from training.stances import evaluate_stances
 
-# Of a classifier that nothing fits; scikit-learn wants a number.
-_REGULARISATION = 1.0
-
 
 def base_challenger(base: BaseModel, *, seed: int, note: str = "") -> Challenger:
     """Returns the base model as a challenger; trains nothing."""
     card = replace(base.card, seed=seed, note=note or base.card.note, libraries=current_libraries())
-    return Challenger(linear_pipeline(base.coefficients, base.intercepts, _REGULARISATION, seed), card)
+    return Challenger(linear_pipeline(base.coefficients, base.intercepts, seed), card)
 
 
 def require_articles(dataset: Dataset) -> None:
@@ -78,7 +75,7 @@ def adapt_base(
             card = replace(card, held_out=_held_out_figures(adapted, means[held_out], judged))
     progress("evaluate", 1.0)
     heads = adapted.heads
-    pipeline = linear_pipeline(heads.coefficients, heads.intercepts, _REGULARISATION, seed)
+    pipeline = linear_pipeline(heads.coefficients, heads.intercepts, seed)
     return Challenger(pipeline, card, adapted.left_out)
 
 

@@ -31,8 +31,6 @@ from training.pipeline import linear_pipeline
 from training.scoring.operating_points import above_threshold
 from training.stances import fit_calibration, stances_learnable
 
-_REGULARISATION = 1.0
-
 
 def learn_heads(
     paragraphs: Sequence[CodedParagraph],
@@ -84,7 +82,7 @@ def _fit(
         left_out = replace(left_out, stances=stance_logits)
         heads = side_by_side([heads, of_stances])
     progress("fit", 1.0)
-    pipeline = linear_pipeline(heads.coefficients, heads.intercepts, _REGULARISATION, seed)
+    pipeline = linear_pipeline(heads.coefficients, heads.intercepts, seed)
     return heads, Fitted(pipeline, calibration, cuts, stances, left_out), pulls
 
 

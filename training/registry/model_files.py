@@ -19,11 +19,12 @@ _MUST_MATCH = ("scikit-learn", "numpy")
 def compiled_form(pipeline: "Pipeline", card: ModelCard) -> bytes:
     """Returns the file of the compiled form of a pipeline; empty where it cannot be compiled.
 
-    Raises `RegistryError` where the compiled form scores differently from the pipeline.
+    Raises `RegistryError` where it scores differently from the pipeline, `ModelFileError` where it cannot serve here.
     """
     scorer = compile_pipeline(pipeline, len(card.frames), card.encoder_digest)
     if scorer is None:
         return b""
+    scorer.prepare()
     content = scorer.to_bytes()
     if not agrees(read_scorer(content), pipeline):
         raise RegistryError(

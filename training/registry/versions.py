@@ -68,7 +68,8 @@ class Registry:
     def register(self, challenger: "Challenger") -> ModelCard:
         """Stores a challenger as the next version, compiled too where that is possible, and returns its card.
 
-        Raises `RegistryError` where the compiled form scores differently from the pipeline.
+        Raises `RegistryError` where the compiled form scores differently from the pipeline, and `ModelFileError` where
+        this installation lacks its encoder.
         """
         import joblib  # noqa: PLC0415 - servers never register
 

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from training.encoder.files import digest_of
-from training.encoder.shipped import encoder_folders
+from training.encoder.shipped import folder_of
 
 DIGESTS_FILE = "training-paragraphs.sha256"
 
@@ -16,7 +15,7 @@ def count_learned(encoder: str, texts: Iterable[str]) -> int:
     """
     if not encoder:
         return 0
-    folder = next((folder for folder in encoder_folders() if digest_of(folder) == encoder), None)
+    folder = folder_of(encoder)
     if folder is None or not (folder / DIGESTS_FILE).exists():
         return 0
     learned = set((folder / DIGESTS_FILE).read_text(encoding="utf-8").split())
