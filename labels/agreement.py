@@ -112,18 +112,17 @@ def agreement(
     exclude: Sequence[str] = (ADJUDICATOR,),
     resamples: int = 1000,
 ) -> tuple[FrameAgreement, ...]:
-    """Measures the agreement on each frame over the paragraphs with at least two coders.
+    """Measures the agreement on each frame over the paragraphs on which at least two coders decided about it.
 
     `exclude` names coders who saw the others' annotations (adjudicators): they are not independent.
     """
     independent = [(p, [a for a in p.annotations if a.coder not in exclude]) for p in paragraphs]
     shared = [(paragraph, annotations) for paragraph, annotations in independent if len(annotations) > 1]
-    return tuple(
-        _measure(
-            key, [(p, {a.coder: int(key in a.frames) for a in annotations}) for p, annotations in shared], resamples
-        )
-        for key in codebook.keys
-    )
+    results = []
+    for key in codebook.keys:
+        decisions = [(p, {a.coder: int(key in a.frames) for a in coded if a.decides(key)}) for p, coded in shared]
+        results.append(_measure(key, [(p, values) for p, values in decisions if len(values) > 1], resamples))
+    return tuple(results)
 
 
 def stance_agreement(

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from labels.codebook import Codebook
-from labels.errors import CorpusError
+from labels.errors import CorpusError, FileError
+from labels.files.encodings import decoded
+from labels.files.json_records import on_a_single_line, read_lines, read_text
 
 # Whether the text advances a frame itself, reports it from a source or contests it; `present` where the coder did not
 # specify which.
@@ -29,10 +31,47 @@ DEFAULT_CORPUS = Path(__file__).with_name("corpus")
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A coder's decision on a paragraph: the frames that are present, each with its stance."""
+    """A coder's decision on a paragraph: the frames that are present, each with its stance.
+
+    `covered` are the frames that the coder decided about, None for all of the codebook: the annotation does not say
+    that any other frame is absent.
+    """
 
     coder: str
     frames: Mapping[str, Stance]
+    covered: frozenset[str] | None = None
+
+    def decides(self, frame: str) -> bool:
+        """Whether the annotation says if a frame is present."""
+        return self.covered is None or frame in self.covered or frame in self.frames
+
+
+def annotation_today(
+    coder: str,
+    frames: Mapping[str, Stance],
+    codebook: Codebook,
+    *,
+    covered: Iterable[str] | None = None,
+    version: int | None = None,
+) -> Annotation:
+    """Returns an annotation in the frames of today's codebook, whatever codebook it was made with.
+
+    Frames have their keys of today, and frames that the codebook no longer has are left out. `covered` are the frames
+    that the coder decided about; where that is not known, those of the codebook's `version`, None for today's.
+    """
+    today = codebook.current_keys
+    current: dict[str, Stance] = {}
+    for key, stance in frames.items():
+        frame = today.get(key)
+        if frame is not None:
+            # A frame made of two can have two stances: then neither holds for it.
+            current[frame] = stance if current.get(frame, stance) == stance else UNSPECIFIED
+    if covered is not None:
+        decided = frozenset(today[key] for key in covered if key in today)
+    else:
+        decided = frozenset(codebook.keys) if version is None else codebook.keys_in(version)
+    decided |= current.keys()
+    return Annotation(coder, current, None if decided >= set(codebook.keys) else decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +107,7 @@ def read_corpus(path: Path, codebook: Codebook) -> tuple[CodedParagraph, ...]:
                 faults.append(f"{where}: {fault}")
                 continue
             seen.add((row["article"], row["index"]))
-            paragraphs.append(_paragraph(row))
+            paragraphs.append(_paragraph(row, codebook))
     if faults:
         raise CorpusError(str(path), faults)
     return tuple(paragraphs)
@@ -78,7 +117,7 @@ def write_corpus(paragraphs: Iterable[CodedParagraph], path: Path) -> None:
     """Writes JSON Lines that `read_corpus` reads back unchanged."""
     with path.open("w", encoding="utf-8") as file:
         for paragraph in paragraphs:
-            file.write(json.dumps(corpus_row(paragraph), ensure_ascii=False) + "\n")
+            file.write(on_a_single_line(json.dumps(corpus_row(paragraph), ensure_ascii=False)) + "\n")
 
 
 def corpus_row(paragraph: CodedParagraph) -> dict[str, Any]:
@@ -91,20 +130,26 @@ def corpus_row(paragraph: CodedParagraph) -> dict[str, Any]:
         "setting": paragraph.setting,
         "text": paragraph.text,
         "annotations": [
-            {"coder": annotation.coder, "frames": dict(annotation.frames)} for annotation in paragraph.annotations
+            {"coder": annotation.coder, "frames": dict(annotation.frames), **_covered_entry(annotation)}
+            for annotation in paragraph.annotations
         ],
     }
 
 
+def _covered_entry(annotation: Annotation) -> dict[str, str]:
+    return {} if annotation.covered is None else {"covered": " ".join(sorted(annotation.covered))}
+
+
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Yields the place and the JSON value of each line; None for a line that is not valid JSON."""
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield f"{file.name} line {number}", json.loads(line)
-                except ValueError:
-                    yield f"{file.name} line {number}", None
+    """Yields the place and the JSON value of each line or entry; None for one that is not valid JSON."""
+    try:
+        read = decoded(file.read_bytes())
+    except FileError as error:
+        raise CorpusError(file.name, [str(error).rstrip(".")]) from error
+    noun = "entry" if read.text.lstrip().startswith("[") else "line"
+    records = read_text(read.text) if noun == "entry" else read_lines(read.text.split("\n"))
+    for record in records:
+        yield f"{file.name} {noun} {record.number}", record.value
 
 
 def row_fault(row: Any, codebook: Codebook) -> str | None:
@@ -133,21 +178,41 @@ def _annotation_fault(annotation: Any, codebook: Codebook) -> str | None:
     frames = annotation.get("frames")
     if not isinstance(frames, dict):
         return "each annotation needs 'frames', an object of frame and stance"
+    return _frames_fault(frames, codebook) or _decided_fault(annotation)
+
+
+def _frames_fault(frames: dict[str, Any], codebook: Codebook) -> str | None:
     for frame, stance in frames.items():
-        if frame not in codebook.keys:
+        if frame not in codebook.current_keys:
             return f"the codebook has no frame '{frame}'"
         if stance not in STANCES:
             return f"'{stance}' is not a stance; the stances are {', '.join(STANCES)}"
     return None
 
 
-def _paragraph(row: dict[str, Any]) -> CodedParagraph:
+def _decided_fault(annotation: dict[str, Any]) -> str | None:
+    """Describes what is wrong with the fields that say which frames the coder decided about."""
+    if not isinstance(annotation.get("covered") or "", str):
+        return "'covered' must be the keys of the frames that the coder decided about, with spaces between them"
+    version = annotation.get("codebook_version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+        return "'codebook_version' must be a whole number from 1"
+    return None
+
+
+def _annotation(entry: dict[str, Any], codebook: Codebook) -> Annotation:
+    covered = entry["covered"].split() if entry.get("covered") is not None else None
+    version = entry.get("codebook_version")
+    return annotation_today(entry["coder"], entry["frames"], codebook, covered=covered, version=version)
+
+
+def _paragraph(row: dict[str, Any], codebook: Codebook) -> CodedParagraph:
     return CodedParagraph(
         article=row["article"],
         index=row["index"],
         source=row["source"],
         text=row["text"],
-        annotations=tuple(Annotation(a["coder"], dict(a["frames"])) for a in row["annotations"]),
+        annotations=tuple(_annotation(entry, codebook) for entry in row["annotations"]),
         register=str(row.get("register", "")),
         setting=str(row.get("setting", "")),
     )

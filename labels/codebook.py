@@ -3,8 +3,8 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from labels.errors import CodebookError
 
 DEFAULT_CODEBOOK = Path(__file__).with_name("codebook.toml")
 MIN_FRAMES, MAX_FRAMES = 2, 50
+
+# What an article is about that is not about the subject of the codebook.
+OTHER = "other"
+MOST_OF_SUBJECT = 64
 
 UNKNOWN_COLOUR = "#555555"
 
@@ -26,7 +30,9 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 class Frame:
     """A frame: a way of presenting the violence, which a paragraph may carry.
 
-    `include` and `exclude` are rules for coders; only the keyword baseline of the evaluation reads `keywords`.
+    `include` and `exclude` are rules for coders; only the keyword baseline of the evaluation reads `keywords`. `since`
+    is the version of the codebook in which the frame came: earlier annotations say nothing of it. `formerly` are keys
+    that it had before; annotations under them are annotations of this frame.
     """
 
     key: str
@@ -36,6 +42,8 @@ class Frame:
     exclude: tuple[str, ...] = ()
     colour: str = UNKNOWN_COLOUR
     keywords: tuple[str, ...] = ()
+    since: int = 1
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,34 @@ class Codebook:
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     # Words that a model must not distinguish (names of states, for example), by the name of their class.
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    # What the articles are about, in a few words; empty where that is not said. A base model can then tell an article
+    # about something else.
+    subject: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of the frames in the order of the file."""
         return tuple(frame.key for frame in self.frames)
+
+    @property
+    def current_keys(self) -> Mapping[str, str]:
+        """The key of today for every key that a frame has or had."""
+        return {key: frame.key for frame in self.frames for key in (frame.key, *frame.formerly)}
+
+    def keys_in(self, version: int) -> frozenset[str]:
+        """The keys of the frames that a version of the codebook had, as far as `since` says."""
+        return frozenset(frame.key for frame in self.frames if frame.since <= version)
+
+    def under_keys(self, keys: Iterable[str]) -> "Codebook":
+        """The frames as a model calls them that was trained before some of them were renamed."""
+        keys, today = tuple(keys), self.current_keys
+        named = {frame.key: frame for frame in self.frames}
+        frames = []
+        for key in keys:
+            frame = named.get(today.get(key, key), Frame(key, key, key))
+            others = tuple(name for name in (frame.key, *frame.formerly) if name not in keys)
+            frames.append(replace(frame, key=key, formerly=others))
+        return Codebook(self.name, self.version, tuple(frames))
 
     def cases_of(self, key: str) -> list[tuple[int, Case]]:
         """The settled cases that concern a frame, each with its number."""
@@ -86,7 +117,7 @@ def read_codebook(path: Path = DEFAULT_CODEBOOK) -> Codebook:
         table: {name: tuple(words.split()) for name, words in content.get(table, {}).items()} for table in _WORD_LISTS
     }
     frames, cases = tuple(map(_frame, content["frames"])), tuple(map(_case, content.get("cases", ())))
-    return Codebook(content["name"], content["version"], frames, cases, **lists)
+    return Codebook(content["name"], content["version"], frames, cases, subject=content.get("subject", ""), **lists)
 
 
 def codebook_faults(codebook: Codebook) -> list[str]:
@@ -98,6 +129,7 @@ def codebook_faults(codebook: Codebook) -> list[str]:
 def codebook_to_toml(codebook: Codebook) -> str:
     """Returns the codebook as the text of a TOML file that `read_codebook` reads."""
     lines = [f"name = {_toml(codebook.name)}", f"version = {codebook.version}"]
+    lines += [f"subject = {_toml(codebook.subject)}"] if codebook.subject else []
     for frame in codebook.frames:
         lines += ["", "[[frames]]", *(f"{name} = {_toml(value)}" for name, value in _entry(frame).items())]
     for case in codebook.cases:
@@ -110,9 +142,20 @@ def codebook_to_toml(codebook: Codebook) -> str:
 
 def _entry(frame: Frame) -> dict[str, Any]:
     """Returns a frame as its table in a codebook file, without empty lists."""
-    entry = {"key": frame.key, "title": frame.title, "colour": frame.colour, "definition": frame.definition}
-    lists = {"include": frame.include, "exclude": frame.exclude, "keywords": frame.keywords}
-    return {**entry, **{name: list(values) for name, values in lists.items() if values}}
+    entry: dict[str, Any] = {
+        "key": frame.key,
+        "title": frame.title,
+        "colour": frame.colour,
+        "definition": frame.definition,
+    }
+    lists = {
+        "include": frame.include,
+        "exclude": frame.exclude,
+        "keywords": frame.keywords,
+        "formerly": frame.formerly,
+    }
+    entry |= {name: list(values) for name, values in lists.items() if values}
+    return entry if frame.since == 1 else {**entry, "since": frame.since}
 
 
 def _case_entry(case: Case) -> dict[str, Any]:
@@ -121,7 +164,7 @@ def _case_entry(case: Case) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
-    """Writes a string or a list of strings as TOML: the same as in JSON, except for the character DEL."""
+    """Writes a string, a list of strings or a number as TOML: the same as in JSON, except for the character DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -134,7 +177,14 @@ def _frame(entry: dict[str, Any]) -> Frame:
         exclude=tuple(entry.get("exclude", ())),
         colour=entry.get("colour", UNKNOWN_COLOUR),
         keywords=tuple(entry.get("keywords", ())),
+        since=entry.get("since", 1),
+        formerly=_names(entry.get("formerly", ())),
     )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Returns the names in a list; a single name may stand without one."""
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _case(entry: dict[str, Any]) -> Case:
@@ -148,6 +198,8 @@ def _faults(content: dict[str, Any]) -> list[str]:
     version = content.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         faults.append("'version' must be a whole number from 1")
+    if not _is_subject(content.get("subject", "")):
+        faults.append(f"'subject' must be a few words on one line, and not '{OTHER}'")
     for table, in_common in _WORD_LISTS.items():
         lists = content.get(table, {})
         if not isinstance(lists, dict) or not all(isinstance(words, str) for words in lists.values()):
@@ -159,9 +211,15 @@ def _faults(content: dict[str, Any]) -> list[str]:
         faults.append(f"it has {len(frames)} frames, and {MIN_FRAMES} to {MAX_FRAMES} are allowed")
     keys = [frame.get("key") for frame in frames]
     faults += [f"frame '{key}' is defined twice" for key in {k for k in keys if keys.count(k) > 1}]
+    faults += _former_faults(frames, keys)
     for number, frame in enumerate(frames, 1):
+        faults += [f"frame {number} ({frame.get('key')}): {fault}" for fault in _since_faults(frame, version)]
         faults += [f"frame {number} ({frame.get('key')}): {fault}" for fault in _frame_faults(frame)]
     return faults + _cases_faults(content.get("cases", []), keys)
+
+
+def _is_subject(subject: Any) -> bool:
+    return isinstance(subject, str) and len(subject) <= MOST_OF_SUBJECT and subject != OTHER and subject.isprintable()
 
 
 def _frame_faults(frame: dict[str, Any]) -> list[str]:
@@ -176,6 +234,34 @@ def _frame_faults(frame: dict[str, Any]) -> list[str]:
     colour = frame.get("colour", UNKNOWN_COLOUR)
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
         faults.append("'colour' must be written as #rrggbb")
+    return faults
+
+
+def _since_faults(frame: dict[str, Any], version: Any) -> list[str]:
+    since = frame.get("since", 1)
+    if not isinstance(since, int) or isinstance(since, bool) or since < 1:
+        return ["'since' must be the version in which the frame came, a whole number from 1"]
+    if isinstance(version, int) and since > version:
+        return [f"'since' is version {since}, and the codebook is version {version}: raise its 'version'"]
+    return []
+
+
+def _former_faults(frames: list[dict[str, Any]], keys: list[Any]) -> list[str]:
+    """Names the former keys that are not keys, and those of which it is not clear which frame they belong to."""
+    faults = []
+    owners: dict[str, Any] = {}
+    for frame in frames:
+        formerly = frame.get("formerly", [])
+        if not isinstance(formerly, str | list) or not all(isinstance(key, str) for key in _names(formerly)):
+            faults.append(f"frame '{frame.get('key')}': 'formerly' must be a former key or a list of them")
+            continue
+        for key in _names(formerly):
+            if not _KEY.fullmatch(key):
+                faults.append(f"frame '{frame.get('key')}': '{key}' in 'formerly' cannot be a key")
+            elif key in keys:
+                faults.append(f"'{key}' is a frame and cannot be a former key of '{frame.get('key')}' too")
+            elif owners.setdefault(key, frame.get("key")) != frame.get("key"):
+                faults.append(f"'{key}' is a former key of both '{owners[key]}' and '{frame.get('key')}'")
     return faults
 
 

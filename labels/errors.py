@@ -4,6 +4,8 @@ FramingError
 ├── CodebookError        the codebook file is wrong, or a frame is not in it
 ├── CorpusError          an annotated corpus cannot be read; carries a line per bad row
 ├── ExchangeError        a file of another tool cannot be read; carries a line per bad row
+├── FileError            a file cannot be read as what its name says, or as text
+├── ArchiveError         an archive is damaged, too large, or has a member that would leave its folder
 └── ArticleError         a submitted article cannot be cut into paragraphs; carries the field
     └── LanguageError    the article is in a language that the model was not trained on
 
@@ -11,6 +13,7 @@ FramingError
 """
 
 import lzma
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from collections.abc import Sequence
 # What the standard library raises for a file that is not an archive, or an archive that is damaged, encrypted or of an
 # unknown kind.
 UNREADABLE_ARCHIVE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(KeyError, ValueError, NotImplementedError, RuntimeError),
 )
 
@@ -47,6 +50,14 @@ class ExchangeError(FramingError):
         shown = "; ".join(rows[:10]) + (f"; and {len(rows) - 10} more" if len(rows) > 10 else "")
         super().__init__(f"{subject} cannot be used: {shown}.")
         self.rows = tuple(rows)
+
+
+class FileError(FramingError):
+    """A file cannot be read; the sentence is about the file, which the caller names."""
+
+
+class ArchiveError(FramingError):
+    """A zip or tar file is damaged, too large, or has a member that would leave the folder it is unpacked into."""
 
 
 class ArticleError(FramingError):

@@ -35,13 +35,23 @@ ANNOTATIONS = [
         created_at="2026-03-14T08:00:00+00:00",
     ),
     ExchangedAnnotation(
+        "ben",
+        "=cmd('x') The neighbour armed them — ünïcode 😀",
+        "Herald",
+        {"foreign_hand": "reported"},
+        article_id="0" * 32,
+        paragraph=3,
+        role="adjudicator",
+        covered=frozenset({"foreign_hand", "militarized_response"}),
+    ),
+    ExchangedAnnotation(
         "eva", "'quoted start", "+source", {"foreign_hand": "reported"}, article_id="0" * 32, paragraph=4
     ),
 ]
 
 
 def ordered(annotations):
-    return sorted(annotations, key=lambda c: (c.text, c.coder))
+    return sorted(annotations, key=lambda c: (c.text, c.coder, c.role))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +63,8 @@ def frames():
 def test_a_round_trip_loses_nothing(name, frames):
     file_format = require_format(name)
     again = file_format.read(file_format.write(ANNOTATIONS, frames), frames)
-    assert ordered(again) == ordered(ANNOTATIONS)
+    assert ordered(again.annotations) == ordered(ANNOTATIONS)
+    assert again.set_aside == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -70,21 +81,21 @@ def test_a_round_trip_loses_nothing(name, frames):
 def test_a_round_trip_preserves_any_text_and_coder(name, frames, text, coder, chosen):
     annotation = ExchangedAnnotation(coder, text, "here", chosen, article_id="a" * 32, paragraph=0)
     file_format = require_format(name)
-    assert file_format.read(file_format.write([annotation], frames), frames) == [annotation]
+    assert file_format.read(file_format.write([annotation], frames), frames).annotations == [annotation]
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_control_characters_never_break_an_export(name, frames):
     file_format = require_format(name)
     annotation = ExchangedAnnotation("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
-    [again] = file_format.read(file_format.write([annotation], frames), frames)
+    [again] = file_format.read(file_format.write([annotation], frames), frames).annotations
     assert again.text.startswith("The army")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "potato"])
 def test_a_file_without_annotations_can_be_read(name, frames):
     file_format = require_format(name)
-    assert file_format.read(file_format.write([], frames), frames) == []
+    assert file_format.read(file_format.write([], frames), frames).annotations == []
 
 
 def test_training_reads_a_corpus_of_stored_annotations(frames, tmp_path):
@@ -93,17 +104,21 @@ def test_training_reads_a_corpus_of_stored_annotations(frames, tmp_path):
     [coded_twice, in_article, following] = read_corpus(path, frames)
     assert [(a.coder, a.frames) for a in coded_twice.annotations] == [(a.coder, a.frames) for a in ANNOTATIONS[:2]]
     assert (in_article.article, in_article.index, following.index) == ("0" * 32, 3, 4)
-    [plain] = FORMATS["corpus"].read(
-        lines(
-            {
-                "article": "a1",
-                "index": 2,
-                "source": "Post",
-                "text": "It rained.",
-                "annotations": [{"coder": "mira", "frames": {"foreign_hand": "contested"}}],
-            }
-        ),
-        frames,
+    [plain] = (
+        FORMATS["corpus"]
+        .read(
+            lines(
+                {
+                    "article": "a1",
+                    "index": 2,
+                    "source": "Post",
+                    "text": "It rained.",
+                    "annotations": [{"coder": "mira", "frames": {"foreign_hand": "contested"}}],
+                }
+            ),
+            frames,
+        )
+        .annotations
     )
     assert plain == ExchangedAnnotation(
         "mira", "It rained.", "Post", {"foreign_hand": "contested"}, article_id="a1", paragraph=2
@@ -143,30 +158,30 @@ def test_a_file_that_label_studio_wrote_is_read(frames):
         "meta": {},
         "project": 1,
     }
-    annotations = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames)
-    assert [(c.coder, dict(c.frames)) for c in annotations] == [("3", {"foreign_hand": "present"}), ("b@x.org", {})]
+    annotations = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames).annotations
+    assert [(c.coder, dict(c.frames)) for c in annotations] == [("3", {"foreign_hand": "present"})]
 
 
 def test_a_file_that_doccano_wrote_is_read(frames):
     data = lines(
         {"id": 1, "text": "A.", "label": ["foreign_hand"], "Comments": []}, {"id": 2, "text": "B.", "label": []}
     )
-    annotations = FORMATS["doccano"].read(data, frames)
-    assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [
-        ("", "A.", {"foreign_hand": "present"}),
-        ("", "B.", {}),
-    ]
+    annotations = FORMATS["doccano"].read(data, frames).annotations
+    assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [("", "A.", {"foreign_hand": "present"})]
 
 
 def test_a_file_that_prodigy_wrote_is_read(frames):
-    choice = {"text": "A.", "options": [{"id": "foreign_hand", "text": "Foreign hand"}], "_view_id": "choice"}
+    options = [{"id": key, "text": key} for key in frames.keys]
+    choice = {"text": "A.", "options": options, "_view_id": "choice"}
     data = lines(
         {**choice, "accept": ["foreign_hand"], "answer": "accept", "_input_hash": 1, "_annotator_id": "ann"},
         {**choice, "accept": [], "answer": "ignore", "_input_hash": 1, "_annotator_id": "ben"},
         {"text": "B.", "label": "foreign_hand", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
         {"text": "B.", "label": "grievance_driven", "answer": "accept", "_input_hash": 2, "_session_id": "ben"},
+        {"text": "B.", "label": "blame_on_leadership", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
+        {"text": "B.", "label": "militarized_response", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
     )
-    annotations = FORMATS["prodigy"].read(data, frames)
+    annotations = FORMATS["prodigy"].read(data, frames).annotations
     assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [
         ("ann", "A.", {"foreign_hand": "present"}),
         ("ben", "B.", {"grievance_driven": "present"}),
@@ -182,13 +197,13 @@ def test_rows_that_argilla_wrote_are_read(frames):
         "framing.suggestion": ["foreign_hand"],
         "framing.suggestion.score": [0.4],
     }
-    annotations = FORMATS["argilla"].read(lines(row), frames)
+    annotations = FORMATS["argilla"].read(lines(row), frames).annotations
     assert [(c.coder, dict(c.frames)) for c in annotations] == [("u1", {"foreign_hand": "present"}), ("u3", {})]
 
 
 def test_a_wide_csv_of_a_spreadsheet_is_read(frames):
-    table = "coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\r\nann,A.,0,1,,0\r\n"
-    [annotation] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames)
+    table = "coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\r\nann,A.,0,1,0,0\r\n"
+    [annotation] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames).annotations
     assert (annotation.coder, dict(annotation.frames)) == ("ann", {"foreign_hand": "present"})
 
 
@@ -221,7 +236,7 @@ def qdpx(project=QDE, **texts):
 
 
 def test_a_refi_qda_project_of_another_tool_is_read_with_its_users(frames):
-    annotations = FORMATS["refi-qda"].read(qdpx(), frames)
+    annotations = FORMATS["refi-qda"].read(qdpx(), frames).annotations
     assert [(c.coder, c.text, c.source, dict(c.frames)) for c in annotations] == [
         ("Ann", "The army.", "Courier 1", {"foreign_hand": "present"}),
         ("Ben", "The army.", "Courier 1", {"foreign_hand": "contested"}),
@@ -250,25 +265,23 @@ def test_a_codebook_of_another_tool_becomes_a_codebook_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "faults"),
     [
-        ("doccano", lines({"text": "A.", "label": ["rain"]}, {"label": []}), ["line 1: the codebook has no frame 'rain'", "line 2: 'text'"]),
-        ("doccano", b"{\n[]", ["line 1: not a JSON object", "line 2: not a JSON object"]),
-        ("doccano", b"\xff", ["not UTF-8"]),
+        ("doccano", lines({"text": "A.", "label": ["rain"]}, {"label": []}), ["line 2: 'text'", "the codebook has no frame 'rain' (line 1)"]),
+        ("doccano", b'{\n{"text": "A."}\n[]', ["line 1: not a JSON object", "line 3: not a JSON object"]),
+        ("doccano", b"\xff\xfe\x00", ["not text in utf-16"]),
         ("doccano", lines({"text": "A.", "label": "foreign_hand"}), ["line 1: the labels must be a list of strings"]),
-        ("doccano", lines({"text": "A.", "label": [], "inclusion_probability": 2}), ["'inclusion_probability' must be above 0"]),
+        ("doccano", lines({"text": "A.", "label": ["foreign_hand"], "inclusion_probability": 2}), ["'inclusion_probability' must be above 0"]),
         ("prodigy", lines({"text": "A.", "accept": [], "answer": "maybe"}), ["'answer' must be"]),
         ("label-studio", b"{}", ["not a list of tasks"]),
         ("label-studio", b'[{"data": {}}]', ["task 1: 'text' must be"]),
         ("label-studio", b"[5]", ["task 1: not a JSON object"]),
-        ("argilla", lines({"text": "A."}), ["'frames.responses' is missing"]),
         ("argilla", lines({"text": "A.", "frames.responses": [[]], "frames.responses.users": []}), ["an entry per response"]),
-        ("csv-long", b"coder,text\r\n", ["no column 'frame'"]),
+        ("csv-long", b"coder,text\r\n", ["no column 'frame'", "its columns are coder, text, separated by comma"]),
         ("csv-long", b"coder,text,frame,paragraph\r\na,A.,,x\r\n", ["row 2: 'paragraph' must be a number"]),
         ("csv-wide", b"coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\na,A.,2,0,0,0\n", ["row 2: 'blame_on_leadership' must be 0 or 1"]),
         ("refi-qda", b"PK", ["not a zip file"]),
         ("refi-qda", qdpx("<Project"), ["not well-formed XML"]),
         ("refi-qda", qdpx(other="x"), ["source 'Courier 1': its text 's-1.txt' is not in the project"]),
         ("refi-qda", qdpx(QDE.replace('endPosition="9"', 'endPosition="99"')), ["lies outside the text"]),
-        ("refi-qda", qdpx(QDE.replace("Foreign hand", "Rain")), ["not a frame of the codebook"]),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_rejected_with_all_its_bad_rows(name, data, faults, frames):
@@ -294,7 +307,7 @@ def test_entity_attacks_and_archive_bombs_are_rejected(frames):
         for number in range(3):
             archive.writestr(f"sources/{number}.txt", bytes(80 * 2**20))
         archive.writestr("project.qde", QDE)
-    with pytest.raises(ExchangeError, match="larger than 200 MiB"):
+    with pytest.raises(ExchangeError, match="packed more than 200 times smaller"):
         FORMATS["refi-qda"].read(bomb.getvalue(), frames)
 
 

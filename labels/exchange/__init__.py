@@ -1,16 +1,30 @@
 """Annotations in the file formats of other tools: a module per format, each with `write` and `read`.
 
-A file is read completely or rejected completely, with every bad row named.
+A file is read completely or rejected completely, with every bad row named. What holds no answer of a coder is set
+aside and named; it never becomes an annotation.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from labels.codebook import Codebook
 from labels.errors import ExchangeError
-from labels.exchange import argilla, corpus, csv_long, csv_wide, doccano, label_studio, prodigy, refi_qda
+from labels.exchange import (
+    argilla,
+    corpus,
+    csv_long,
+    csv_wide,
+    doccano,
+    label_studio,
+    potato,
+    prodigy,
+    refi_qda,
+)
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.options import COMMON, DEFAULTS, ReadingOptions, spelled
+from labels.exchange.parsing import encoding_notes
+from labels.exchange.reading import Reading, coded_thing, with_coders, without_repeats
 
 __all__ = [
     "FORMATS",
@@ -19,31 +33,59 @@ __all__ = [
     "ExchangeFormat",
     "ExchangedAnnotation",
     "FormatName",
+    "Reading",
+    "ReadingOptions",
     "require_format",
 ]
 
-FormatName = Literal["label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"]
+FormatName = Literal[
+    "label-studio", "doccano", "prodigy", "argilla", "potato", "csv-long", "csv-wide", "refi-qda", "corpus"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFormat:
-    """A file format: the functions that write and read it, and its file suffix and media type."""
+    """A file format: the functions that write and read it, its suffix and media type, and the options that it knows."""
 
     write: Callable[[Sequence[ExchangedAnnotation], Codebook], bytes]
-    read: Callable[[bytes, Codebook], list[ExchangedAnnotation]]
+    reader: Callable[[bytes, Codebook, ReadingOptions], Reading]
     suffix: str
     media_type: str
+    options: frozenset[str] = frozenset()
 
+    def read(self, data: bytes, codebook: Codebook, options: ReadingOptions = DEFAULTS) -> Reading:
+        """Reads a file; of a coder's annotations of the same paragraph, the last one counts.
+
+        Raises `ExchangeError` with every bad row, or for an option that the format does not know.
+        """
+        unknown = [name for name in options.chosen() if name not in self.options]
+        if unknown:
+            raise ExchangeError("The option", [f"{spelled(name)} has no meaning for this format" for name in unknown])
+        reading = self.reader(data, codebook, options)
+        named = with_coders(reading.annotations, options)
+        counted, repeated = without_repeats((coded_thing(annotation), annotation) for annotation in named)
+        return replace(
+            reading,
+            annotations=[annotation for _, annotation in counted],
+            set_aside=[*reading.set_aside, *repeated],
+            notes=[*encoding_notes(data), *reading.notes],
+        )
+
+
+_JSON, _LINES, _CSV = "application/json", "application/x-ndjson", "text/csv"
+_CODERS = frozenset({"coders", "coder"})
+_FIELDS = COMMON | {"text_field", "coder_field"}
 
 FORMATS: dict[FormatName, ExchangeFormat] = {
-    "label-studio": ExchangeFormat(label_studio.write, label_studio.read, ".json", "application/json"),
-    "doccano": ExchangeFormat(doccano.write, doccano.read, ".jsonl", "application/x-ndjson"),
-    "prodigy": ExchangeFormat(prodigy.write, prodigy.read, ".jsonl", "application/x-ndjson"),
-    "argilla": ExchangeFormat(argilla.write, argilla.read, ".jsonl", "application/x-ndjson"),
-    "csv-long": ExchangeFormat(csv_long.write, csv_long.read, ".csv", "text/csv"),
-    "csv-wide": ExchangeFormat(csv_wide.write, csv_wide.read, ".csv", "text/csv"),
-    "refi-qda": ExchangeFormat(refi_qda.write, refi_qda.read, ".qdpx", "application/zip"),
-    "corpus": ExchangeFormat(corpus.write, corpus.read, ".jsonl", "application/x-ndjson"),
+    "label-studio": ExchangeFormat(label_studio.write, label_studio.read, ".json", _JSON, _FIELDS | {"question"}),
+    "doccano": ExchangeFormat(doccano.write, doccano.read, ".jsonl", _LINES, _FIELDS | {"question"}),
+    "prodigy": ExchangeFormat(prodigy.write, prodigy.read, ".jsonl", _LINES, _FIELDS),
+    "argilla": ExchangeFormat(argilla.write, argilla.read, ".jsonl", _LINES, COMMON | {"text_field", "question"}),
+    "potato": ExchangeFormat(potato.write, potato.read, ".zip", "application/zip", _FIELDS | {"question", "items"}),
+    "csv-long": ExchangeFormat(csv_long.write, csv_long.read, ".csv", _CSV, _FIELDS | {"question"}),
+    "csv-wide": ExchangeFormat(csv_wide.write, csv_wide.read, ".csv", _CSV, _FIELDS - {"ignored"}),
+    "refi-qda": ExchangeFormat(refi_qda.write, refi_qda.read, ".qdpx", "application/zip", COMMON | {"unit"}),
+    "corpus": ExchangeFormat(corpus.write, corpus.read, ".jsonl", _LINES, _CODERS),
 }
 
 

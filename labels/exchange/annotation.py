@@ -1,13 +1,17 @@
 """The annotation that all formats exchange: a coder's decision on a paragraph, with its text and metadata."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from labels.annotations import Stance
 
 # The coder of an annotation in a file that does not name its coders; whoever imports the file has to name them.
 UNKNOWN_CODER = ""
+
+# An adjudicator settles what coders disagree about; an adjudication stands beside their annotations.
+Role = Literal["coder", "adjudicator"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 METADATA = (
     "source",
@@ -18,6 +22,8 @@ METADATA = (
     "inclusion_probability",
     "codebook_version",
     "created_at",
+    "role",
+    "covered",
 )
 
 
@@ -25,7 +31,9 @@ METADATA = (
 class ExchangedAnnotation:
     """The frames that a coder marked in a paragraph, with the text and the origin of both.
 
-    `selection` is random, uncertain or chosen; `inclusion_probability` is above 0 and at most 1.
+    `selection` is random, uncertain or chosen; `inclusion_probability` is above 0 and at most 1. `covered` are the
+    frames that the coder decided about, None where that is not known. `where` is the place in the file that it was
+    read from.
     """
 
     coder: str
@@ -39,11 +47,15 @@ class ExchangedAnnotation:
     inclusion_probability: float | None = None
     codebook_version: int | None = None
     created_at: str | None = None
+    role: Role = "coder"
+    covered: frozenset[str] | None = None
+    where: str = field(default="", compare=False)
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The fields that most formats carry as metadata."""
-        return {name: getattr(self, name) for name in METADATA}
+        """The fields that most formats carry as metadata; `covered` as a text, which every format can hold."""
+        covered = None if self.covered is None else " ".join(sorted(self.covered))
+        return {name: covered if name == "covered" else getattr(self, name) for name in METADATA}
 
 
 def by_paragraph(annotations: Sequence[ExchangedAnnotation]) -> list[list[ExchangedAnnotation]]:

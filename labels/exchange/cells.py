@@ -1,18 +1,21 @@
-"""Cells that both CSV layouts share, guarded so that a spreadsheet does not run them as formulas."""
+"""Cells of CSV files, guarded so that a spreadsheet does not run them as formulas."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from labels.errors import ExchangeError
+from labels.errors import ExchangeError, FileError
 from labels.exchange.annotation import METADATA, ExchangedAnnotation
-from labels.exchange.parsing import RowError, checked_metadata, decode, require_text
+from labels.exchange.frame_labels import RowError
+from labels.exchange.options import ReadingOptions
+from labels.exchange.parsing import checked_metadata, decode, require_coder, require_text
+from labels.files import tables
 
 FILE = "The CSV file"
 COLUMNS = ("coder", "text", *METADATA)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'", "＝", "＋", "－", "＠")
-_NUMBERS = {"paragraph": int, "codebook_version": int, "inclusion_probability": float}
+_NUMBERS = ("paragraph", "codebook_version", "inclusion_probability")
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -35,21 +38,32 @@ def guarded(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def read_table(data: bytes, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields the place and the cells of each row; raises `ExchangeError` if a required column is missing."""
-    csv.field_size_limit(2**20)
+def read_table(data: bytes, subject: str, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str] | str]]:
+    """Yields the place and the cells of each row, by column, or what is wrong with the row.
+
+    Raises `ExchangeError` if it is not a table, or has not one of the required columns.
+    """
+    lines = io.StringIO(decode(data, subject), newline="").readlines()
     try:
-        reader = csv.DictReader(io.StringIO(decode(data, FILE), newline=""), strict=True)
-        missing = [name for name in required if name not in (reader.fieldnames or [])]
-        if missing:
-            raise ExchangeError(FILE, [f"it has no column '{name}'" for name in missing])
-        for row in reader:
-            yield (
-                f"row {reader.line_num}",
-                {name: _unguarded(cell or "") for name, cell in row.items() if name is not None},
-            )
-    except csv.Error as error:
-        raise ExchangeError(FILE, [str(error)]) from error
+        dialect = tables.find_dialect(lines)
+    except FileError as error:
+        raise ExchangeError(subject, [str(error)]) from error
+    faults = [f"it has no column '{name}'" for name in required if name not in dialect.columns]
+    if faults:
+        shown = tables.shown_columns(dialect.columns)
+        raise ExchangeError(subject, [*faults, f"its columns are {shown}, separated by {dialect.delimiter_name}"])
+    for row in tables.read_rows(lines[dialect.head_lines :], dialect):
+        if row.fault is None and any(map(str.strip, row.cells)):
+            yield f"row {row.number + 1}", dict(zip(dialect.columns, map(_unguarded, row.cells), strict=True))
+        elif row.fault is not None:
+            yield f"row {row.number + 1}", row.fault.rstrip(".")
+
+
+def require_cells(row: Any) -> dict[str, str]:
+    """Returns the cells of a row that `read_table` has read; raises `RowError` with what is wrong with it."""
+    if not isinstance(row, dict):
+        raise RowError(str(row))
+    return row
 
 
 def _unguarded(cell: str) -> str:
@@ -61,13 +75,22 @@ def shared_cells(annotation: ExchangedAnnotation) -> dict[str, Any]:
     return {"coder": annotation.coder, "text": annotation.text, **annotation.metadata}
 
 
-def shared_fields(row: Mapping[str, str]) -> dict[str, Any]:
+def shared_fields(row: Mapping[str, str], options: ReadingOptions) -> dict[str, Any]:
     """Returns the coder, the text and the metadata of a row as arguments of `ExchangedAnnotation`."""
-    metadata: dict[str, Any] = {name: row.get(name) for name in METADATA}
-    for name, number in _NUMBERS.items():
-        if metadata[name]:
+    return {
+        "coder": require_coder(row, options, ("coder",)),
+        "text": require_text(row, options),
+        **checked_metadata(with_numbers(row), "csv"),
+    }
+
+
+def with_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the cells with numbers instead of text where the metadata are numbers."""
+    cells: dict[str, Any] = dict(row)
+    for name in _NUMBERS:
+        if isinstance(cells.get(name), str) and cells[name]:
             try:
-                metadata[name] = number(metadata[name])
+                cells[name] = float(cells[name])
             except ValueError:
                 raise RowError(f"'{name}' must be a number") from None
-    return {"coder": row.get("coder", ""), "text": require_text(row), **checked_metadata(metadata, "csv")}
+    return cells

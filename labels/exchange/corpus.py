@@ -1,15 +1,23 @@
-"""The format of a corpus: JSON Lines of paragraphs with all their annotations, as training and validation read it."""
+"""The format of a corpus: JSON Lines of paragraphs with all their annotations, as training and validation read it.
+
+The annotation by `adjudicator` settles a paragraph. `write` puts the last adjudication there, and all of them, with
+their coders, into `adjudications`.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from labels.annotations import Annotation, CodedParagraph, corpus_row, row_fault
+from labels.annotations import ADJUDICATOR, Annotation, CodedParagraph, corpus_row, row_fault
 from labels.codebook import Codebook
 from labels.exchange.annotation import ExchangedAnnotation, by_paragraph
-from labels.exchange.parsing import RowError, checked_metadata, json_lines, read_rows, write_lines
+from labels.exchange.frame_labels import FrameLabels, RowError
+from labels.exchange.options import ReadingOptions
+from labels.exchange.parsing import checked_metadata, json_rows, read_annotations, write_lines
+from labels.exchange.reading import Reading
 
 _FILE = "The corpus"
+_ADJUDICATIONS = "adjudications"
 # Metadata that a corpus has in the row of the paragraph and not in each of its annotations.
 _OF_THE_ROW = ("source", "article_id", "paragraph")
 
@@ -22,37 +30,56 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
 def _row(group: Sequence[ExchangedAnnotation]) -> dict[str, Any]:
     """Returns the row of a paragraph, with the metadata of each annotation added to it."""
     first = group[0]
-    annotations = tuple(Annotation(exchanged.coder, exchanged.frames) for exchanged in group)
+    by_coders = [exchanged for exchanged in group if exchanged.role == "coder"]
+    adjudications = [exchanged for exchanged in group if exchanged.role == "adjudicator"]
+    annotations = [Annotation(exchanged.coder, exchanged.frames) for exchanged in by_coders]
+    settled = [Annotation(ADJUDICATOR, exchanged.frames) for exchanged in adjudications[-1:]]
     article = first.article_id or _new_article_id(first)
-    row = corpus_row(CodedParagraph(article, first.paragraph or 0, first.source, first.text, annotations))
-    for annotation, exchanged in zip(row["annotations"], group, strict=True):
-        metadata = exchanged.metadata.items()
-        annotation |= {name: value for name, value in metadata if name not in _OF_THE_ROW and value}
-        if exchanged.article_id is None:
-            annotation["article_id"] = None
+    paragraph = CodedParagraph(article, first.paragraph or 0, first.source, first.text, (*annotations, *settled))
+    row = corpus_row(paragraph)
+    row["annotations"] = [_entry(exchanged) for exchanged in by_coders] + row["annotations"][len(by_coders) :]
+    if adjudications:
+        row[_ADJUDICATIONS] = [_entry(exchanged) for exchanged in adjudications]
     return row
+
+
+def _entry(exchanged: ExchangedAnnotation) -> dict[str, Any]:
+    metadata = {name: value for name, value in exchanged.metadata.items() if name not in _OF_THE_ROW and value}
+    entry = {"coder": exchanged.coder, "frames": dict(exchanged.frames), **metadata}
+    return entry if exchanged.article_id is not None else {**entry, "article_id": None}
 
 
 def _new_article_id(annotation: ExchangedAnnotation) -> str:
     return "text-" + hashlib.sha256(f"{annotation.source}\n{annotation.text}".encode()).hexdigest()[:24]
 
 
-def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
+def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
     """Reads the rows that training reads, by the same rules, and the metadata that `write` adds to annotations."""
+    return read_annotations(
+        _FILE, json_rows(data, _FILE), lambda row: _annotations(row, codebook), FrameLabels(codebook, options)
+    )
 
-    def annotations(row: Any) -> Iterator[ExchangedAnnotation]:
-        fault = row_fault(row, codebook)
+
+def _annotations(row: Any, codebook: Codebook) -> Iterator[ExchangedAnnotation]:
+    fault = row_fault(row, codebook)
+    if fault is not None:
+        raise RowError(fault)
+    adjudications = row.get(_ADJUDICATIONS)
+    entries = row["annotations"]
+    if adjudications is not None:
+        fault = row_fault({**row, "annotations": adjudications}, codebook)
         if fault is not None:
-            raise RowError(fault)
-        for annotation in row["annotations"]:
-            metadata = {"article_id": row["article"], "paragraph": row["index"], **annotation}
-            if metadata["article_id"] is None:
-                metadata["paragraph"] = None
-            yield ExchangedAnnotation(
-                coder=annotation["coder"],
-                text=row["text"],
-                frames=annotation["frames"],
-                **checked_metadata(metadata, row["source"]),
-            )
-
-    return read_rows(_FILE, json_lines(data, _FILE), annotations)
+            raise RowError(f"'{_ADJUDICATIONS}': {fault}")
+        entries = [entry for entry in entries if entry["coder"] != ADJUDICATOR] + adjudications
+    for entry in entries:
+        metadata = {"article_id": row["article"], "paragraph": row["index"], **entry}
+        if metadata["article_id"] is None:
+            metadata["paragraph"] = None
+        if entry["coder"] == ADJUDICATOR:
+            metadata.setdefault("role", "adjudicator")
+        yield ExchangedAnnotation(
+            coder=entry["coder"],
+            text=row["text"],
+            frames={codebook.current_keys[frame]: stance for frame, stance in entry["frames"].items()},
+            **checked_metadata(metadata, row["source"]),
+        )

@@ -4,33 +4,56 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from labels.annotations import UNSPECIFIED
 from labels.codebook import Codebook
 from labels.exchange.annotation import ExchangedAnnotation
-from labels.exchange.cells import COLUMNS, FILE, read_table, shared_cells, shared_fields, write_table
-from labels.exchange.parsing import read_rows, require_frames
+from labels.exchange.cells import (
+    COLUMNS,
+    FILE,
+    read_table,
+    require_cells,
+    shared_cells,
+    shared_fields,
+    write_table,
+)
+from labels.exchange.frame_labels import FrameLabels
+from labels.exchange.options import ReadingOptions
+from labels.exchange.parsing import read_annotations
+from labels.exchange.reading import Reading, coded_thing
+
+_FRAME = "frame"
 
 
 def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> bytes:
     rows = (
-        {**shared_cells(annotation), "frame": frame, "stance": stance}
+        {**shared_cells(annotation), _FRAME: frame, "stance": stance}
         for annotation in annotations
         for frame, stance in (annotation.frames.items() or [("", "")])
     )
-    return write_table([*COLUMNS, "frame", "stance"], rows)
+    return write_table([*COLUMNS, _FRAME, "stance"], rows)
 
 
-def read(data: bytes, codebook: Codebook) -> list[ExchangedAnnotation]:
+def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
+    """Reads rows and merges those of a coder and paragraph."""
+    labels = FrameLabels(codebook, options)
+    column = options.question or _FRAME
+
     def annotation(row: Any) -> Iterator[ExchangedAnnotation]:
-        fields = shared_fields(row)
-        labels = [row["frame"]] if row["frame"] else []
-        frames = require_frames(labels, codebook)
-        stance = row.get("stance") or UNSPECIFIED
-        yield ExchangedAnnotation(**fields, frames=require_frames(labels, codebook, dict.fromkeys(frames, stance)))
+        row = require_cells(row)
+        fields = shared_fields(row, options)
+        answer = [row[column]] if row[column].strip() else []
+        frame = labels.frame(row[column])
+        stances = {frame: row.get("stance")} if frame else {}
+        yield ExchangedAnnotation(**fields, frames=labels.frames(answer, stances))
 
-    merged: dict[tuple[str, str, str | None, int | None, str], ExchangedAnnotation] = {}
-    for row in read_rows(FILE, read_table(data, ("coder", "text", "frame")), annotation):
-        key = row.coder, row.text, row.article_id, row.paragraph, row.source
+    rows = read_table(data, FILE, (options.text_field or "text", column))
+    reading = read_annotations(FILE, rows, annotation, labels)
+    return replace(reading, annotations=_merged(reading.annotations))
+
+
+def _merged(rows: Sequence[ExchangedAnnotation]) -> list[ExchangedAnnotation]:
+    merged: dict[object, ExchangedAnnotation] = {}
+    for row in rows:
+        key = row.coder, row.role, coded_thing(row)
         earlier = merged.get(key)
         merged[key] = row if earlier is None else replace(earlier, frames={**earlier.frames, **row.frames})
     return list(merged.values())

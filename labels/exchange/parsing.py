@@ -1,26 +1,73 @@
 """Reading the rows of a file and checking their fields, the same for all formats."""
 
+import codecs
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
-from labels.annotations import SELECTIONS, STANCES, UNSPECIFIED, Stance
-from labels.codebook import Codebook
-from labels.errors import ExchangeError
-from labels.exchange.annotation import ExchangedAnnotation
+from labels.annotations import SELECTIONS
+from labels.archives import safe_members
+from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, ExchangeError, FileError
+from labels.exchange.annotation import ROLES, ExchangedAnnotation
+from labels.exchange.frame_labels import (
+    FrameLabels,
+    NotCodedError,
+    RowError,
+    UnknownLabelError,
+    name_of,
+)
+from labels.exchange.options import ReadingOptions, spelled
+from labels.exchange.reading import Reading, SetAside
+from labels.files import encodings, json_records
+
+# The longest that the API accepts too, by field.
+_LONGEST = {"coder": 128, "text": 100_000, "source": 256, "note": 10_000, "article_id": 256}
+# NUL, which PostgreSQL cannot store, and halves of characters, which are not Unicode text.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_ARCHIVE = b"PK\x03\x04"
+_BLANK = codecs.BOM_UTF8 + b" \r\n\t"
+_ZIP_START = b"PK\x03\x04"
+_MAX_FIELDS_SHOWN = 20
 
 
-class RowError(Exception):
-    """What is wrong with a row."""
+def read_annotations(
+    subject: str,
+    rows: Iterable[tuple[str, Any]],
+    read: Callable[[Any], Iterable[ExchangedAnnotation]],
+    labels: FrameLabels,
+) -> Reading:
+    """Returns the annotations of all rows, each a place and a value for `read`, and the rows that were set aside.
+
+    `read` raises `RowError` for a bad row, `NotCodedError` for one to set aside, and `UnknownLabelError`. Raises
+    `ExchangeError` with all bad rows and all unknown labels; `subject` names the file in it.
+    """
+    annotations: list[ExchangedAnnotation] = []
+    set_aside: list[SetAside] = []
+    faults: list[str] = []
+    for where, row in rows:
+        try:
+            annotations.extend(replace(_checked(annotation), where=where) for annotation in read(row))
+        except RowError as fault:
+            faults.append(f"{where}: {fault}")
+        except NotCodedError as reason:
+            set_aside.append(SetAside(where, str(reason)))
+        except UnknownLabelError as unknown:
+            labels.note_unknown(unknown.labels, where)
+    label_fault = labels.fault()
+    faults += [label_fault] if label_fault else []
+    if faults:
+        raise ExchangeError(subject, faults)
+    return Reading(annotations, set_aside, labels.ignored)
 
 
 def read_rows(
     subject: str, rows: Iterable[tuple[str, Any]], read: Callable[[Any], Iterable[ExchangedAnnotation]]
 ) -> list[ExchangedAnnotation]:
-    """Returns the annotations of all rows, each a place and a value for `read`.
-
-    `read` raises `RowError` for a bad row. Raises `ExchangeError` with all bad rows; `subject` names the file in it.
-    """
+    """Returns the annotations of all rows; raises `ExchangeError` with all bad rows."""
     annotations: list[ExchangedAnnotation] = []
     faults: list[str] = []
     for where, row in rows:
@@ -33,27 +80,105 @@ def read_rows(
     return annotations
 
 
+def _checked(annotation: ExchangedAnnotation) -> ExchangedAnnotation:
+    for name, longest in _LONGEST.items():
+        value = getattr(annotation, name) or ""
+        if len(value) > longest:
+            raise RowError(f"its {name} is longer than {longest:,} characters")
+        if _NOT_TEXT.search(value):
+            raise RowError(f"its {name} contains the character NUL or half of a character")
+    return annotation
+
+
 def decode(data: bytes, subject: str) -> str:
-    """Decodes UTF-8 with or without a byte order mark; raises `ExchangeError` for anything else."""
+    """Decodes a file in its own encoding; raises `ExchangeError` if it is not text."""
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ExchangeError(subject, ["it is not UTF-8 text"]) from None
+        return encodings.decoded(data).text
+    except FileError as error:
+        raise ExchangeError(subject, [str(error)]) from None
 
 
-def json_lines(data: bytes, subject: str) -> Iterator[tuple[str, Any]]:
-    """Yields the place and the object of each line; None for a line that is not a JSON object."""
-    for number, line in enumerate(decode(data, subject).splitlines(), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            yield f"line {number}", row if isinstance(row, dict) else None
+def encoding_notes(data: bytes) -> list[str]:
+    """Says in which encoding a file was read, unless it is UTF-8 or an archive."""
+    if data.startswith(_ARCHIVE):
+        return []
+    encoding = encodings.shown(encodings.encoding_of([data]))
+    return [] if encoding == encodings.UTF_8 else [f"The file was read as {encoding}."]
+
+
+def unzipped(data: bytes, subject: str) -> list[tuple[str, bytes]]:
+    """Returns the name and the content of each file of a zip file; any other file as it is, with an empty name.
+
+    What macOS and editors add, in `__MACOSX` or with a dot before its name, is left out. Raises `ExchangeError` for an
+    archive that is damaged, unsafe or empty.
+    """
+    if not data.startswith(_ZIP_START):
+        return [("", data)]
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            members = safe_members(archive)
+            files = [(member.name, member.read()) for member in members if not _is_by_the_way(member.name)]
+    except (ArchiveError, *UNREADABLE_ARCHIVE) as error:
+        raise ExchangeError(subject, [f"it is a zip file that cannot be read ({error})"]) from error
+    if not files:
+        raise ExchangeError(subject, ["it is a zip file without files"])
+    return files
+
+
+def _is_by_the_way(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+def is_table(name: str, content: bytes) -> bool:
+    """Whether a file is a table and not JSON, by its name if it has any, else by how it begins."""
+    if name:
+        return name.lower().endswith((".csv", ".tsv"))
+    begin = content.lstrip(_BLANK)
+    return bool(begin) and not begin.startswith((b"{", b"["))
+
+
+def json_rows(data: bytes, subject: str) -> Iterator[tuple[str, Any]]:
+    """Yields the place and the object of each line of JSON Lines, or of each entry of a JSON list.
+
+    None stands for what is not a JSON object.
+    """
+    text = decode(data, subject)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    place = "entry" if text.lstrip().startswith("[") else "line"
+    for record in json_records.read_text(text) if text.strip() else ():
+        row = record.value if isinstance(record.value, dict) else None
+        yield f"{place} {record.number}", row and {name: without_nan(value) for name, value in row.items()}
+
+
+def without_nan(value: Any) -> Any:
+    """None for NaN, which pandas writes for an empty cell."""
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
+
+
+def json_list(text: str, subject: str) -> list[Any]:
+    """Returns a JSON list; raises `ExchangeError` for anything else."""
+    try:
+        entries = parsed_json(text)
+    except ValueError:
+        raise ExchangeError(subject, ["it is not valid JSON"]) from None
+    if not isinstance(entries, list):
+        raise ExchangeError(subject, ["it is not a list"])
+    return entries
+
+
+def parsed_json(text: str) -> Any:
+    """Parses JSON, with None for NaN, which pandas writes for an empty cell; raises `ValueError`."""
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def write_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    """Returns JSON Lines that no reader of lines cuts at another character than a newline."""
+    lines = (json_records.on_a_single_line(json.dumps(row, ensure_ascii=False)) for row in rows)
+    return "".join(line + "\n" for line in lines).encode()
 
 
 def require_object(row: Any) -> dict[str, Any]:
@@ -62,46 +187,75 @@ def require_object(row: Any) -> dict[str, Any]:
     return row
 
 
-def require_text(row: Mapping[str, Any], name: str = "text") -> str:
-    text = row.get(name)
-    if not isinstance(text, str) or not text.strip():
-        raise RowError(f"'{name}' must be a non-empty string")
-    return text
+def require_list(row: Mapping[str, Any], name: str) -> list[Any]:
+    """Returns a list of the row; an empty list if there is none."""
+    value = row.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise RowError(f"'{name}' must be a list")
+    return value
 
 
-def require_frames(labels: Any, codebook: Codebook, stances: Mapping[str, Any] | None = None) -> dict[str, Stance]:
-    """Returns the frames that `labels` names by key or title, each with its stance in `stances`, else `present`."""
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise RowError("the labels must be a list of strings")
-    by_name = {name: frame.key for frame in codebook.frames for name in (frame.key, frame.title)}
-    unknown = [label for label in labels if label not in by_name]
-    if unknown:
-        raise RowError(f"the codebook has no frame '{unknown[0]}'")
-    return {by_name[label]: require_stance((stances or {}).get(by_name[label], UNSPECIFIED)) for label in labels}
+def require_text(row: Mapping[str, Any], options: ReadingOptions, usual: Sequence[str] = ("text",)) -> str:
+    """Returns the text of a row, from the field that the caller names, else from the first usual field."""
+    names = [options.text_field] if options.text_field else [name for name in usual if name in row] or usual
+    text = row.get(names[0])
+    if isinstance(text, str) and text.strip():
+        return text
+    others = [name for name, value in row.items() if isinstance(value, str) and name != names[0]]
+    hint = ""
+    if names[0] not in row and others:
+        fields = ", ".join(f"'{name}'" for name in others[:_MAX_FIELDS_SHOWN])
+        hint = f"; if one of {fields} is the text, name it with {spelled('text_field')}"
+    raise RowError(f"'{names[0]}' must be a non-empty string{hint}")
 
 
-def require_stance(stance: Any) -> Stance:
-    if stance not in STANCES:
-        raise RowError(f"'{stance}' is not a stance; the stances are {', '.join(STANCES)}")
-    checked: Stance = stance
-    return checked
+def require_coder(row: Mapping[str, Any], options: ReadingOptions, usual: Sequence[str]) -> str:
+    """Returns the coder of a row, from the field that the caller names, else the first usual field that has one.
+
+    The result is empty if there is none.
+    """
+    if options.coder_field and options.coder_field not in row:
+        raise RowError(f"it has no field '{options.coder_field}'")
+    for name in [options.coder_field] if options.coder_field else usual:
+        value = row.get(name)
+        if isinstance(value, str | int | float) and value != "":
+            return name_of(value).strip()
+    return ""
 
 
 def checked_metadata(row: Mapping[str, Any], default_source: str) -> dict[str, Any]:
     """Returns the metadata of a row as arguments of `ExchangedAnnotation`; missing fields keep their defaults."""
-    metadata: dict[str, Any] = {"source": row.get("source") or default_source}
-    for name, types in (
-        ("source", str), ("article_id", str), ("note", str), ("selection", str), ("created_at", str),
-        ("paragraph", int), ("codebook_version", int), ("inclusion_probability", (int, float)),
+    metadata: dict[str, Any] = {"source": default_source}
+    for name, expected in (
+        ("source", str), ("article_id", str), ("note", str), ("selection", str), ("created_at", str), ("role", str),
+        ("covered", str), ("paragraph", int), ("codebook_version", int), ("inclusion_probability", float),
     ):  # fmt: skip
         value = row.get(name)
-        if value in (None, ""):
-            continue
-        if not isinstance(value, types) or isinstance(value, bool):
-            raise RowError(f"'{name}' has the wrong type")
-        metadata[name] = value
+        if value not in (None, ""):
+            metadata[name] = _typed(name, value, expected)
+    if "covered" in metadata:
+        metadata["covered"] = frozenset(metadata["covered"].split())
     if metadata.get("selection", "chosen") not in SELECTIONS:
         raise RowError("'selection' must be random, uncertain or chosen")
+    if metadata.get("role", "coder") not in ROLES:
+        raise RowError(f"'role' must be {' or '.join(ROLES)}")
     if not 0 < metadata.get("inclusion_probability", 1) <= 1:
         raise RowError("'inclusion_probability' must be above 0 and at most 1")
+    if metadata.get("codebook_version", 1) < 1:
+        raise RowError("'codebook_version' cannot be negative")
     return metadata
+
+
+def _typed(name: str, value: Any, expected: type) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if expected is str and name in ("source", "article_id") and number:
+        return name_of(value)
+    if expected is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if expected is float and number:
+        return value
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise RowError(f"'{name}' has the wrong type")
+    return value

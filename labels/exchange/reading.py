@@ -1,0 +1,94 @@
+"""What was read from a file: the annotations, and what was set aside, each with its place and the reason."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.options import ReadingOptions
+
+Key = TypeVar("Key")
+
+_MAX_PLACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Something in a file that is not an annotation, or not a whole one, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was set aside, how often, and the first places."""
+
+    reason: str
+    count: int
+    first: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The annotations of a file.
+
+    `ignored` counts the labels that the caller wanted ignored; `notes` are sentences that the caller should read.
+    """
+
+    annotations: Sequence[ExchangedAnnotation]
+    set_aside: Sequence[SetAside] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What was set aside, by reason, the most frequent first."""
+        places: dict[str, list[str]] = {}
+        for entry in self.set_aside:
+            places.setdefault(entry.reason, []).append(entry.where)
+        by_count = sorted(places.items(), key=lambda entry: -len(entry[1]))
+        return tuple(Reason(reason, len(where), tuple(where[:_MAX_PLACES])) for reason, where in by_count)
+
+
+def with_coders(annotations: Iterable[ExchangedAnnotation], options: ReadingOptions) -> list[ExchangedAnnotation]:
+    """Gives the coders the names that the caller maps them to, and nameless annotations the caller's coder."""
+    named = []
+    for annotation in annotations:
+        coder = options.coders.get(annotation.coder, annotation.coder)
+        named.append(replace(annotation, coder=options.coder or UNKNOWN_CODER if coder == UNKNOWN_CODER else coder))
+    return named
+
+
+def without_repeats(
+    annotations: Iterable[tuple[Key, ExchangedAnnotation]],
+) -> tuple[list[tuple[Key, ExchangedAnnotation]], list[SetAside]]:
+    """Returns the last annotation of a coder under each key, which stands for what is coded, and the others.
+
+    The last is the one that was made last, where the file says when; else it is the last of the file.
+    """
+    last: dict[object, tuple[Key, ExchangedAnnotation]] = {}
+    set_aside = []
+    for key, annotation in annotations:
+        whole = key, annotation.coder, annotation.role
+        earlier, later = last.get(whole, (key, annotation))[1], annotation
+        if earlier is not annotation:
+            if (earlier.created_at or "") > (annotation.created_at or "") > "":
+                earlier, later = annotation, earlier
+            same = earlier.frames == later.frames and earlier.note == later.note
+            reason = "the same annotation comes again" if same else "a later annotation by the coder replaces it"
+            set_aside.append(SetAside(earlier.where, reason))
+        last[whole] = key, later
+    return list(last.values()), set_aside
+
+
+def coded_thing(annotation: ExchangedAnnotation) -> tuple[str | None, int | None, str, str]:
+    """What an annotation is about, as far as the file says."""
+    return annotation.article_id, annotation.paragraph, annotation.source, annotation.text
+
+
+def counted_frames(annotations: Iterable[ExchangedAnnotation], frames: Iterable[str]) -> dict[str, int]:
+    """Number of annotations in which each frame is present."""
+    counts = Counter(frame for annotation in annotations for frame in annotation.frames)
+    return {frame: counts[frame] for frame in frames}
