@@ -1,148 +1,192 @@
-"""Rules that recognise what surrounds the paragraphs of an article: headings, bylines, captions, share links.
+"""Rules that recognise what surrounds the paragraphs of an article: bylines, date lines, captions, share links, lists.
 
-Each rule looks only at a piece of the article and the pieces before it, so that coders, training and service skip the
-same pieces. In doubt a piece counts as a paragraph: scoring a heading does less harm than losing a paragraph.
+Each rule must match a whole piece, so that no sentence that only begins like furniture is lost, and looks at nothing but
+the piece: coders, training and service skip the same pieces. In doubt a piece counts as a paragraph.
 """
 
 import re
 from typing import Literal
 
-SkipReason = Literal["heading", "byline", "dateline", "caption", "boilerplate", "related", "outside_article"]
+from labels.reading.headings import ends_with_stop
+from labels.reading.prompts import REPORTING_VERB, is_prompt
 
-_MAX_HEADING_WORDS = 25
-_MAX_QUESTION_WORDS = 12
-_MAX_BOILERPLATE_WORDS = 40
-# Limit for a dateline that ends like a sentence.
-_MAX_DATELINE_WORDS = 6
+SkipReason = Literal[
+    "heading", "byline", "dateline", "caption", "boilerplate", "related", "outside_article", "metadata"
+]
 
-_NAME = r"(?:[^\W\d_][\w.'’-]*)"
+_MAX_WORDS, _MAX_CHARACTERS = 40, 600
+_MAX_LINK_WORDS = 25
+_MAX_LIST_WORDS = 15
+
 # Requires a capital even where the rest of a rule ignores case: "By killing monks they ..." is a sentence.
-_PROPER = r"(?-i:[A-ZÀ-ÖØ-Þ][\w.'’-]*)"
-_AGENCY = r"(?:AFP|AP|Reuters|EPA|ANI|PTI|IANS|Xinhua|Getty(?: Images)?|Anadolu|DPA|Shutterstock|NurPhoto|White Star|Online|File(?: photo)?)"
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?"
+_PROPER = r"(?-i:[A-ZÀ-ÖØ-Þ][\w.'’&-]*)"
+_NAMES = rf"(?:(?:{_PROPER}|(?:and|of|the|in|for|at|on|de|la|van|von|al)\b|[&|/,–—-])[\s,]*)"
+_AGENCY = r"(?:AFP|AP|Reuters|REUTERS|EPA|ANI|PTI|IANS|Xinhua|Getty(?: Images)?|Anadolu|DPA|Shutterstock|NurPhoto|White Star|Online|File(?: [Pp]hoto)?)"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.?"
 _DATE = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH},?\s+\d{{4}}|{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{2,4}})"
 _TIME = r"(?:\d{1,2}[:.]\d{2}\s*(?:[ap]\.?m\.?)?(?:\s+[A-Z]{2,4})?)"
+_DATE_WORDS = (
+    rf"(?:(?:{_MONTH}|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tue|wed|thu|fri|sat|sun)\.?|\d[\d:./-]*(?:st|nd|rd|th)?"
+    r"|[ap]\.?m\.?|(?-i:[A-Z]{2,4})|at|on|in|the|last|just now|today|yesterday|an?|min(?:ute)?s?|hours?|hrs?|days?|weeks?|ago|updated|published)(?:[\s,|–—:.()·•-]+|$))"
+)
+_PLATFORM = r"(?:x|twitter|facebook|instagram|google(?: news)?|whatsapp|telegram|youtube|tiktok|linkedin|threads|bluesky|mastodon|reddit|social media)"
 
 _BYLINE = re.compile(
     rf"(?:by|words by|written by|reported by|reporting by|edited by|story by|compiled by|analysis by|opinion by)\s+"
     rf"{_PROPER}(?:[\s,&|]+(?:(?:and|in|with|for|the|of)\s+){{0,2}}{_PROPER}){{0,11}}\.?"
     r"|(?:our|a)?\s*(?:staff|special|senior|diplomatic|defence|national|news)\s+"
-    r"(?:reporter|correspondent|writer|desk|report|bureau)s?\b[^.!?]{0,40}"
+    rf"(?:reporter|correspondent|writer|desk|report|bureau)s?(?:[\s,|–—-]+{_NAMES}{{1,6}})?"
     r"|our\s+(?:own\s+)?(?:correspondents?|reporters?|staff)|(?:news|web|city|foreign|national)\s*desk"
-    r"|@\w{2,30}|[\w.+-]+@[\w-]+\.[\w.]+",
+    # The signature of a post: "— Ilara Venn (@ilara) March 14, 2026".
+    rf"|[–—-]{{1,2}}\s?{_PROPER}(?:\s+{_PROPER}){{0,4}}(?:\s+\(@\w+\))?(?:[\s,]+{_DATE})?"
+    r"|(?:(?:e-?mail|twitter|x)\s*:\s*)?(?:@\w{2,30}|[\w.+-]+@[\w-]+\.[\w.]+)",
     re.IGNORECASE,
 )
+_ROLE = (
+    r"(?:ambassador|diplomat|professor|lecturer|journalist|analyst|researcher|director|editor|columnist|fellow|lawyer|advocate|"
+    r"economist|historian|academic|student|teacher|scholar|consultant|novelist|author|writer|commentator|bureaucrat|civil servant|"
+    r"correspondent|reporter|contributor|scientist|poet|head|dean|chair(?:man|woman)?|member|founder|freelance\w*|inspector|officer|general|minister|adviser|secretary)"
+)
 _BIOGRAPHY = re.compile(
-    rf"(?:the|this)\s+(?:writer|author|columnist|contributor)s?\s+(?:is|are|was|has|have|can|teach|work|serve|tweet|cover|specialis|hold|may)"
-    rf"|(?:{_PROPER}\s+){{1,4}}(?:is|was)\s+(?:an?|the)\s+[^.]{{0,80}}\b(?:columnist|freelance|contributing|opinion writer|correspondent for|fellow at|professor (?:of|at)|lecturer|editor (?:of|at)|journalist based)\b"
-    r"|(?:the\s+)?(?:views|opinions) expressed\b|(?:email|twitter|x|e-mail)\s*:",
+    rf"(?:the|this)\s+(?:writer|author|columnist|contributor)s?\s+(?:(?:is|are)\s+[^.]{{0,60}}\b{_ROLE}s?\b.*|(?:can be (?:reached|contacted|mailed|emailed)|tweets?|teach(?:es)?|may be reached|(?:has )?served as|has taught|works (?:at|for|as)|covers|speciali[sz]es|writes (?:on|for|about)|holds|lives in)\b.{{0,300}})"
+    r"|(?:the\s+)?(?:views|opinions)(?: and opinions)? (?:expressed|in this (?:article|piece|column))\b(?:(?: here| herein| in this \w+| by the \w+| above)* (?:are|do not|is)\b.*|\.?)|views are (?:personal|his own|her own|their own)\.?",
+    re.IGNORECASE | re.DOTALL,
+)
+# Biographies by name are bylines only below the last paragraph: a source may be introduced in the same words.
+_BIOGRAPHY_BY_NAME = re.compile(
+    rf"(?:{_PROPER}\s+){{1,4}}(?i:is)\s+(?:an?|the)\s+[^.]{{0,80}}\b(?:columnist|freelance|contributing|opinion writer|correspondent for|fellow (?:at|with)|professor (?:of|at)|lecturer|editor (?:of|at)|journalist based)\b.*",
+    re.DOTALL,
+)
+# What happens to the persons of the news, and not to authors of columns.
+_EVENT = re.compile(
+    r"\b(?:killed|shot|arrested|detained|held|jailed|dead|died|murdered|wounded|abducted|kidnapped|missing|tortured|executed|attacked|"
+    rf"accused|charged|fled|exile|beaten|imprisoned|prison|whom|victims?)\b|{REPORTING_VERB}",
     re.IGNORECASE,
 )
 _DATELINE = re.compile(
-    rf"(?:(?:published|updated|last updated|first published|posted|modified)\b(?:\s+(?:on|at|in))?[\s:]*.{{0,60}}(?:\d|ago)\b.{{0,40}}"
-    rf"|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+)?{_DATE}(?:[\s,|–—-]*(?:at\s+)?{_TIME})?"
-    rf"|{_TIME}(?:[\s,|–—-]*{_DATE})?"
-    r"|\d+\s+(?:min(?:ute)?s?|hours?|days?|weeks?)(?:\s+(?:ago|read))|\d+\s*min(?:ute)?s?\.?\s+read)\.?",
+    rf"(?:published|updated|last updated|first published|posted|modified)(?:\s+(?:on|at|in))?[\s:]*{_DATE_WORDS}{{1,16}}"
+    rf"|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+)?{_DATE}(?:[\s,|–—-]*(?:at\s+)?{_TIME})?\.?"
+    rf"|{_TIME}(?:[\s,|–—-]*{_DATE})?\.?"
+    r"|\d+\s+(?:min(?:ute)?s?|hours?|days?|weeks?)(?:\s+(?:ago|read))\.?|\d+\s*min(?:ute)?s?\.?\s+read\.?",
     re.IGNORECASE,
 )
+_PICTURE = r"(?:photo(?:graph)?|image|picture|illustration|graphic|photo illustration)"
 _CAPTION = re.compile(
-    r"\(?(?:(?:this|the)\s+(?:image|photo(?:graph)?|picture|illustration|graphic)s?\s+(?:is|are|was|were)\s+"
-    r"(?:taken|used|for|provided|courtesy|sourced|only|representative|released)"
-    r"|(?:in\s+)?this\s+(?:\w+\s+){0,3}(?:photo|image|picture|handout|file photo|frame grab|screengrab)(?:graph)?\b"
-    r"|(?:file\s+)?(?:photo|image|picture|photograph|illustration|graphic|video|map|caption|credit|source)s?"
-    r"(?:\s+(?:credit|courtesy|source|by))?\s*[:|–—-]"
-    r"|(?:photo|image|picture|photograph|illustration|video)s?\s+(?:credit|courtesy|by|via|from)\b"
-    r"|(?:file|representational|representative|stock)\s+(?:photo|image|picture|photograph)\b"
-    r"|an?\s+(?:photo|image|picture|screengrab|screenshot|view|file photo)\s+(?:of|from|showing|shows|taken)\b[^.]{0,160}$)",
-    re.IGNORECASE,
+    rf"\(?this\s+{_PICTURE}s?\s+(?:is|are|was|were)\s+(?:taken from|(?:used |only )*for (?:representation|illustrat|reference)|provided by|courtesy|sourced from|representative|representational|released by|via)[^.!?;]{{0,80}}[.)]*"
+    rf"|the\s+{_PICTURE}s?\s+(?:is|are)\s+(?:used )?(?:for (?:representation|illustration|reference)|representational|representative|courtesy)\b[^.!?;]{{0,60}}[.)]*"
+    rf"|\(?in\s+this\s+(?:\w+\s+){{0,3}}(?:photo(?:graph)?|handout|frame grab|screengrab)(?: (?:taken|provided|released|made|obtained|dated|supplied|posted|from|by)\b[^.!?]{{0,120}}?)?,\s.*"
+    rf"|\(?in\s+this\s+(?:\w+\s+){{0,3}}(?:image|picture)\s+(?:taken|provided|released|made|obtained|dated|supplied|posted)\b.*,\s.*"
+    rf"|\(?(?:file|stock)\s+{_PICTURE}s?\s*[:|–—-]\s.*"
+    rf"|{_PICTURE}s?\s+(?:credit|courtesy|source|by|via)s?(?:\s+of)?(?:\s*[:|–—-]\s*|\s+){_NAMES}{{1,10}}\.?"
+    rf"|(?:{_PICTURE}|credit|caption)s?(?:\s+(?:credit|courtesy|source))?\s*[:|]\s*[^.!?…]*"
+    rf"|(?:video|map|source)s?\s*[:|]\s*{_NAMES}{{1,8}}\.?"
+    rf"|(?:file|representational|representative|stock)\s+{_PICTURE}s?(?:\s+(?:of|from|by|for|used)\s[^.!?…]{{1,100}})?"
+    rf"|an?\s+(?:{_PICTURE}|file photo|screengrab|screenshot|view)\s+(?:of|from|showing|taken)\b[^.!?…]{{0,160}}"
+    r"|!\[[^\]]*\]\([^)\s]*\)",
+    re.IGNORECASE | re.DOTALL,
 )
 _CREDIT_AT_END = re.compile(
     # An agency in brackets after a full sentence signs a report, not a picture.
-    rf"(?:[—–|/]|(?<![.!?]\s)[\[(]|-\s|\.\s|\s-)\s*(?:{_NAME}\s+){{0,3}}(?:{_AGENCY})(?:[/\s,]+{_AGENCY})*[\])]?\.?$"
+    rf"(?:[—–|/]|(?<![.!?]\s)[\[(]|-\s|\.\s|\s-)\s*(?:{_PROPER}[\s/]+){{0,5}}(?:{_AGENCY})(?:[/\s,]+{_AGENCY})*[\])]?\.?$"
+)
+# Verbs of a report. Captions have a verb in the present, or none.
+_PAST = re.compile(
+    r"\b(?:was|were|had|has|have|will|would|did|could|fought|shot|fled|fell|took|held|left|struck|hit|met|broke|blew|burnt|went|came|saw|"
+    r"gave|put|sent|won|lost|set|began|led|became|made|found|brought|kept|drove|threw|spoke|rose|got|(?:kill|fire|launch|attack|accus|"
+    rf"blam|clos|open|order|enter|call|start|storm|seiz|captur|destroy|injur|wound|arrest|detain|clash|di)e?d)\b|{REPORTING_VERB}",
+    re.IGNORECASE,
+)
+_SHARE_WORD = (
+    rf"(?:share|tweet|whats\s?app|facebook|twitter|e-?mail|print|copy link|copy|save|bookmark|pin it|{_PLATFORM})"
+)
+_SITE_WORDS = (
+    r"(?:(?:terms|conditions|use|service|privacy|policy|notice|cookies?|contact|about|us|advertise|careers|jobs|help|faq|sitemap|imprint|"
+    r"accessibility|statement|home|archive|subscribe|newsletters?|and|of|&|[|·•/,-])\s*)"
 )
 _BOILERPLATE = re.compile(
-    r"(?:share|tweet|whats\s?app|facebook|twitter|email|e-mail|print|copy link|save|bookmark|linkedin|telegram|pin it|reddit|instagram|youtube|x)"
-    r"(?:(?:\s*[|,/·•]\s*|\s+)(?:this|on|via|to|by|with|the|article|story|page|post|link|us|a|friend|share|tweet|whats\s?app|facebook|twitter|"
-    r"email|e-mail|print|copy|save|bookmark|linkedin|telegram|pin|it|reddit|instagram|youtube|x))*\s*[:.!]?"
-    r"|share (?:this|on|via)\b.{0,60}|follow (?:us|our|the author|.{1,40} on (?:x|twitter|facebook|instagram|google|whatsapp))\b.{0,120}"
-    r"|(?:subscribe|sign up|sign in|log in|register|join)(?:\s+(?:to|for|now|today|here|free|our|us|in)\b.{0,160})?[.!]?"
+    rf"{_SHARE_WORD}(?:(?:\s*[|,/·•]\s*|\s+)(?:{_SHARE_WORD}|this|on|via|to|by|with|the|article|story|page|post|link|us|a|friends?|your|and))*\s*[:.!]?"
+    rf"|follow (?:us|our \w+(?: \w+){{0,3}}|the (?:author|writer)|@\w+|{_NAMES}{{1,5}})\s*(?:(?:on|at|:)\s*)?(?:(?:{_PLATFORM}|@\w+|and|&|,|/|page|channel)\s*)*(?:for (?:more|the latest)\b.{{0,60}})?[.!:]?"
+    r"|(?:subscribe|sign up|sign in|log in|register|join)(?: (?:us|now|today|here|free|in))*[.!]?"
     r"|(?:advertisement|ad|sponsored(?: content)?|promoted|comments?(?:\s*\(\d+\))?|\d+ comments?|leave a (?:comment|reply)|post a comment|"
-    r"newsletters?|listen(?: to (?:this|the) (?:article|story).{0,30})?|play|loading|menu|search|home|next|previous|back to top|skip to .{1,30}|"
-    r"continue reading.{0,40}|read more|show more|load more|view (?:all|more).{0,30}|click here.{0,100}|tap here.{0,100}|"
-    r"download (?:the|our) .{0,60}app.{0,60}|get (?:the|our) .{0,60}(?:app|newsletter).{0,60}|support (?:our|independent) journalism.{0,120}|"
+    r"newsletters?|listen(?: to (?:this|the) (?:article|story)(?: \(?\d.{0,20})?)?|play|loading|menu|search|home|next|previous|back to top|skip to (?:main )?(?:content|navigation|search|footer)|"
+    r"continue reading(?: below| the main story)?|read more|show more|load more|view (?:all|more)(?: \w+){0,3}|(?:click|tap) here(?: (?:to|for) .{0,80})?|"
+    rf"download (?:the|our) (?:{_PROPER}\s+){{0,4}}app(?: (?:now|today|for|from|on) .{{0,60}})?|get (?:the|our) (?:{_PROPER}\s+){{0,4}}(?:app|newsletter)(?: .{{0,60}})?|"
     r"donate(?: now)?|print edition|e-?paper)[.!:]?"
-    r"|(?:tags?|topics?|keywords?|filed under|categories|in this (?:article|story))\s*:.{0,200}"
-    r"|(?:©|\(c\)|copyright\b).{0,160}|.{0,80}all rights reserved\b.{0,80}|terms (?:of|and) .{0,60}|privacy policy.{0,60}"
-    r"|(?:we|this (?:site|website)) uses? cookies\b.{0,160}|(?:accept|manage) (?:all )?cookies"
-    r"|published in .{1,60}(?:\d{4}|edition)\b.{0,20}"
-    r"|(?:originally|first) (?:published|appeared) (?:in|on|at)\b.{1,100}"
-    r"|this (?:article|story|piece|report) (?:was|has been|first|originally) .{0,60}(?:published|appeared|updated|syndicated|generated).{0,120}"
-    r"|\(?(?:with|additional) (?:inputs?|reporting)\b.{1,100}"
+    r"|(?:tags?|topics?|keywords?|filed under|categories|in this (?:article|story))\s*:[^.!?;…]{0,200}"
+    r"|(?:©|\(c\)|copyright\s*(?:©|\(c\)|\d{4}|:)).{0,160}|(?:.{0,80}[.,|©\d]\s*)?all rights reserved(?:[.|©].{0,80})?"
+    rf"|(?:terms (?:of (?:use|service|sale)|(?:and|&) conditions)|privacy (?:policy|notice|statement))[\s|·•,]*{_SITE_WORDS}{{0,12}}\.?"
+    rf"|published in (?:(?:the|print|edition|of|on)\s+|{_PROPER}[\s,]+){{1,10}}{_DATE}\.?"
+    rf"|(?:this (?:article|story|piece|report|column|essay|post) )?(?:was |has been )?(?:originally |first |also |last )+(?:published|appeared|posted|updated) (?:in|on|at|by|under)\b(?:\s+(?:the|print edition|titled|{_NAMES}|{_DATE}|\d{{4}}|[‘'“\"][^’'”\"]{{1,80}}[’'”\"])[\s,:]*){{1,16}}\.?"
+    rf"|this (?:article|story|piece|report|column|page) (?:was|has been) (?:(?:originally|first|last|auto-?)[ -]?)?(?:published|updated|syndicated|generated|amended|corrected)"
+    rf"(?: (?:in|on|at|by|from|via|to (?:include|reflect|correct|clarify)) (?:an? |the |additional |new |more |further )*(?:syndicated feed|information|details|developments|{_NAMES}{{1,8}}|{_DATE})(?: .{{0,60}})?)?\.?"
+    rf"|\(?with (?:additional )?(?:inputs?|reporting|agencies)(?: (?:from|by) (?:(?:agencies|agency|staff|correspondents?)\s*|{_NAMES}){{1,12}})?[.)]*"
+    rf"|\(?additional reporting (?:from|by) (?:(?:agencies|staff)\s*|{_NAMES}){{1,12}}[.)]*"
     r"|\(?(?:this story has not been edited|except for the headline)\b.{0,200}"
-    r"|have something to say\?.{0,120}|(?:let us know|tell us) .{0,80}comments?\b.{0,60}",
+    r"|have something to say\?.{0,120}|(?:let us know|tell us) (?:what you think|your thoughts|in the|how|why|about)?.{0,60}\bcomments?\b(?: below| section)?[.!]?",
     re.IGNORECASE,
 )
 _RELATED_LIST = re.compile(
-    r"(?:more (?:columns?|stories|articles|news|opinions?|pieces|from|on this|like this|by|in)\b.{0,60}"
+    rf"(?:more (?:columns?|stories|articles|news|opinions?|pieces|coverage)(?: (?:from|by|on|in|about|like) (?:this(?: \w+)?|our \w+|{_NAMES}{{1,6}}))?"
+    rf"|more (?:from|by|on|in|like) (?:this(?: \w+)?|our \w+|{_PROPER}\s*{_NAMES}{{0,5}})"
     r"|(?:related|recommended|similar|further)(?: (?:stories|articles|news|content|reading|topics|posts|coverage|columns))?(?: for you)?"
-    r"|(?:read|see|watch|listen) (?:also|next|more)(?:\s*[:|–—-])?|also (?:read|see|watch|in .{1,40})"
+    rf"|(?:read|see|watch|listen) (?:also|next|more)(?:\s*[:|–—-])?|also (?:read|see|watch|in {_NAMES}{{1,5}})"
     r"|(?:most (?:read|popular|viewed|shared)|trending(?: now)?|top stories|latest (?:stories|news|updates|headlines)|editor'?s'? (?:picks?|choice)|"
     r"you (?:may|might) (?:also )?(?:like|be interested in)|in other news|what to read next|don'?t miss|from the archives?|popular (?:now|stories)|"
-    r"other (?:columns?|stories|articles|news)\b.{0,40}|previous(?:ly)? (?:columns?|articles|stories)))\s*[:.]?",
+    rf"other (?:columns?|stories|articles|news)(?: (?:from|by|on|in) {_NAMES}{{1,5}})?|previous(?:ly)? (?:columns?|articles|stories)))\s*[:.]?",
     re.IGNORECASE,
 )
 _RELATED_LINK = re.compile(
-    r"(?:read(?: also| more| next)?|also read|see also|watch|related|explained|explainer|editorial|opinion|don'?t miss|more)\s*[:|»>–—]\s*\S.*",
+    r"(?P<invites>(?:read(?: also| more| next)|also read|see also|related|don'?t miss)\s*[:|»>–—]\s*\S.*)"
+    r"|(?:read|watch|explained|explainer|editorial|opinion|more)\s*[:|»>–—]\s*(?-i:[A-ZÀ-ÖØ-Þ0-9\"'“‘]).*",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…。۔؟।][\"'”’»)\]]*(?:\s\([^()]{1,40}\))?$")
-_QUESTION_END = re.compile(r"[?؟][\"'”’»)\]]*$")
-_MARKDOWN_HEADING = re.compile(r"#{1,6}\s+\S")
 _BULLET = re.compile(r"(?:[-*•▪►»>–—]|\d{1,2}[.)])\s+")
 
 
 def reason_to_skip(piece: str) -> SkipReason | None:
     """Returns why a piece is certainly not a paragraph; None if it may be a paragraph.
 
-    These rules are strict enough for paragraphs that a caller cut; headings, which are less certain, have their own.
+    Headings, which are less certain, have rules of their own, which look at what follows.
     """
-    words = _words(piece, _MAX_BOILERPLATE_WORDS)
-    if words > _MAX_BOILERPLATE_WORDS:
+    if len(piece) > _MAX_CHARACTERS or _words(piece, _MAX_WORDS) > _MAX_WORDS:
         return None
     if _RELATED_LIST.fullmatch(piece):
         return "related"
-    if _BOILERPLATE.fullmatch(piece):
+    if _BOILERPLATE.fullmatch(piece) or is_prompt(piece):
         return "boilerplate"
-    if _DATELINE.fullmatch(piece) and not (words > _MAX_DATELINE_WORDS and _SENTENCE_END.search(piece)):
+    if _DATELINE.fullmatch(piece):
         return "dateline"
-    if _BYLINE.fullmatch(piece) or _BIOGRAPHY.match(piece):
+    if _BYLINE.fullmatch(piece) or (_BIOGRAPHY.fullmatch(piece) and not _EVENT.search(piece)):
         return "byline"
-    if _CAPTION.match(piece) or _CREDIT_AT_END.search(piece):
+    if _is_caption(piece):
         return "caption"
-    if words <= _MAX_HEADING_WORDS and _RELATED_LINK.fullmatch(piece):
-        return "related"
-    return None
+    return "related" if _is_related_link(piece) else None
 
 
-def is_heading(piece: str) -> bool:
-    """Whether a piece is a heading, a rule or a number: short and not a sentence, or a short question."""
-    words = _words(piece, _MAX_HEADING_WORDS)
-    if not any(character.isalpha() for character in piece):
+def is_biography(piece: str) -> bool:
+    """Whether a piece introduces the author by name, provided that no paragraph follows."""
+    return len(piece) <= _MAX_CHARACTERS and bool(_BIOGRAPHY_BY_NAME.fullmatch(piece) and not _EVENT.search(piece))
+
+
+def continues_related_list(piece: str) -> bool:
+    """Whether a piece after a "more columns" heading still belongs to its list of headlines."""
+    headline = _BULLET.sub("", piece, count=1)
+    return _words(headline, _MAX_LIST_WORDS) <= _MAX_LIST_WORDS and (
+        headline.endswith("?") or not ends_with_stop(headline)
+    )
+
+
+def _is_caption(piece: str) -> bool:
+    if _CAPTION.fullmatch(piece):
         return True
-    if _MARKDOWN_HEADING.match(piece):
-        return words <= _MAX_HEADING_WORDS
-    if words <= _MAX_QUESTION_WORDS and _QUESTION_END.search(piece):
-        return True
-    if words <= _MAX_HEADING_WORDS and piece.isupper():
-        return True
-    return words <= _MAX_HEADING_WORDS and not _SENTENCE_END.search(piece)
+    return bool(_CREDIT_AT_END.search(piece)) and not _PAST.search(piece)
+
+
+def _is_related_link(piece: str) -> bool:
+    link = _RELATED_LINK.fullmatch(piece) if _words(piece, _MAX_LINK_WORDS) <= _MAX_LINK_WORDS else None
+    return link is not None and (link["invites"] is not None or not ends_with_stop(piece))
 
 
 def _words(piece: str, most: int) -> int:
     """Counts the words of a piece, up to `most` + 1, because splitting a long piece takes long."""
     return len(piece.split(None, most))
-
-
-def continues_related_list(piece: str) -> bool:
-    """Whether a piece after a "more columns" heading still belongs to its list of headlines."""
-    return is_heading(_BULLET.sub("", piece, count=1))

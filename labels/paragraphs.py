@@ -6,18 +6,31 @@ caller's paragraphs joined by blank lines.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
-from labels.boilerplate import SkipReason, continues_related_list, is_heading, reason_to_skip
+from labels.boilerplate import SkipReason, continues_related_list, is_biography, reason_to_skip
 from labels.errors import ArticleError
-from labels.extraction import PageBlock, extract_blocks
+from labels.extraction import PageBlock, extract_page
+from labels.language import detect_language
+from labels.reading.field_lines import is_field_line, read_export
+from labels.reading.headings import heading_places, is_heading_in_markup, may_be_heading
+from labels.reading.imprint import NO_IMPRINT, Imprint
+from labels.reading.lines import LINE_BREAK, text_pieces
+from labels.reading.sentences import DEFAULT_SENTENCES, sentence_windows
 
-_LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # begins with a set because that is faster
-_SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
-_NARROWEST_WRAP, _WIDEST_WRAP = 40, 120
+Cut = Literal["lines", "sentences"]
+
 _PARAGRAPH_GAP = "\n\n"
+# Above this share of a text, its headings are no headings.
+_MOST_HEADINGS = 1 / 3
+# Of a page whose navigation has more pieces than this, neighbours outside the article become a single piece.
+_MOST_PIECES_OUTSIDE = 200
+_MOST_WORDS_OF_A_LABEL = 3
+_STOP = re.compile(r"[.!?…。۔؟।]")
+_MOST_STOPS_OF_A_PARAGRAPH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +60,42 @@ class SplitArticle:
     text: str
     paragraphs: tuple[Paragraph, ...]
     skipped: tuple[Skipped, ...]
+    imprint: Imprint = NO_IMPRINT
+
+    @property
+    def cut(self) -> Cut:
+        """Where the paragraphs end: at lines, or, in a text without line breaks, after some sentences."""
+        between = (self.text[paragraph.end : following.start] for paragraph, following in pairwise(self.paragraphs))
+        return "sentences" if any(not LINE_BREAK.search(gap) for gap in between) else "lines"
 
 
-def split_text(text: str) -> SplitArticle:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    start: int
+    end: int
+    text: str
+    reason: SkipReason | None = None
+    # No heading by our rules: an item of a list that a page marks up.
+    is_item: bool = False
+
+
+def split_text(text: str, sentences: int = DEFAULT_SENTENCES) -> SplitArticle:
     """Cuts plain text at blank lines and, unless the lines are merely wrapped, at newlines.
 
-    Raises `ArticleError` if the text is empty or has no paragraph.
+    A text without line breaks is cut after about so many `sentences`; 0 leaves it whole. Raises `ArticleError` if the
+    text is empty or has no paragraph.
     """
     if not text.strip():
         raise ArticleError("The text is empty.", "text")
-    return _split(text, [(span, None) for span in _text_spans(text)], "text")
+    if sentences and not LINE_BREAK.search(text.strip()) and len(_STOP.findall(text)) > _MOST_STOPS_OF_A_PARAGRAPH:
+        return _in_windows(text, sentences)
+    export = read_export(text)
+    if export is None:
+        return _split(text, list(_text_pieces(text, 0, len(text))), "text")
+    pieces = [_Piece(start, end, text[start:end], "metadata") for start, end in export.fields]
+    pieces += [piece for start, end in export.texts for piece in _text_pieces(text, start, end)]
+    pieces.sort(key=lambda piece: piece.start)
+    return replace(_split(text, pieces, "text"), imprint=export.imprint)
 
 
 def split_html(html: str) -> SplitArticle:
@@ -66,17 +105,17 @@ def split_html(html: str) -> SplitArticle:
     """
     if not html.strip():
         raise ArticleError("The HTML is empty.", "html")
-    blocks = extract_blocks(html)
-    text, spans = _join([block.text for block in blocks])
-    pieces = [(span, _reason_in_markup(block)) for span, block in zip(spans, blocks, strict=True)]
-    return _split(text, pieces, "html")
+    page = extract_page(html)
+    text, spans = _join([block.text for block in page.blocks])
+    pieces = [_block_piece(block, *span) for block, span in zip(page.blocks, spans, strict=True)]
+    article = _split(text, pieces, "html")
+    return replace(article, skipped=tuple(_fewer(text, article.skipped)), imprint=page.imprint)
 
 
 def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
-    """Uses the caller's paragraphs as they are, numbered by their position in the list.
+    """Uses the caller's paragraphs as they are, numbered by their position in the list; nothing is skipped.
 
-    Skips only what is certainly boilerplate. Raises `ArticleError` for an empty list, for an empty paragraph, or if
-    everything is boilerplate.
+    Raises `ArticleError` for an empty list or an empty paragraph.
     """
     if not paragraphs:
         raise ArticleError("The list of paragraphs is empty.", "paragraphs")
@@ -84,60 +123,136 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
         if not paragraph.strip():
             raise ArticleError(f"Paragraph {index} is empty.", f"paragraphs/{index}")
     text, spans = _join(paragraphs)
-    accepted: list[Paragraph] = []
-    skipped: list[Skipped] = []
-    for index, (start, end) in enumerate(spans):
-        reason = reason_to_skip(text[start:end].strip())
-        if reason:
-            skipped.append(Skipped(start, end, text[start:end], reason))
-        else:
-            accepted.append(Paragraph(index, start, end, text[start:end]))
-    return _require_paragraph(SplitArticle(text, tuple(accepted), tuple(skipped)), "paragraphs")
+    return SplitArticle(
+        text, tuple(Paragraph(index, start, end, text[start:end]) for index, (start, end) in enumerate(spans)), ()
+    )
 
 
-def _split(text: str, pieces: Sequence[tuple[tuple[int, int], SkipReason | None]], field: str) -> SplitArticle:
-    """Sorts pieces, each a span and the reason in its markup to skip it, into paragraphs and skipped pieces."""
-    reasons = list(_reasons([(text[start:end], in_markup) for (start, end), in_markup in pieces]))
-    if all(reason == "heading" and in_markup is None for reason, (_, in_markup) in zip(reasons, pieces, strict=True)):
-        # Headings without a text below them: a list of headlines, or a sentence without its full stop.
-        reasons = [None] * len(pieces)
+def looks_like_headings(article: SplitArticle) -> bool:
+    """Whether so much of the paragraphs looks like headings that none of it was taken for one."""
+    pieces: list[Paragraph | Skipped] = [*article.paragraphs, *article.skipped]
+    pieces.sort(key=lambda piece: piece.start)
+    texts = [piece.text if isinstance(piece, Paragraph) else None for piece in pieces]
+    return _too_much(texts, heading_places(texts))
+
+
+def _text_pieces(text: str, start: int, end: int) -> Iterator[_Piece]:
+    """Yields the pieces of a stretch of a plain text."""
+    for piece in text_pieces(text[start:end]):
+        content = text[start + piece.start : start + piece.end]
+        reason: SkipReason | None = reason_to_skip(content)
+        if piece.is_page_mark:
+            reason = "boilerplate"
+        elif is_field_line(content):
+            reason = "metadata"
+        yield _Piece(start + piece.start, start + piece.end, content, reason)
+
+
+def _block_piece(block: PageBlock, start: int, end: int) -> _Piece:
+    reason = reason_to_skip(block.text) or ("metadata" if is_field_line(block.text) else None)
+    if reason is None and block.kind == "outside":
+        reason = "outside_article"
+    elif reason is None and block.kind == "caption":
+        reason = "caption"
+    elif reason is None and block.kind == "heading" and is_heading_in_markup(block.text):
+        reason = "heading"
+    return _Piece(start, end, block.text, reason, is_item=block.kind == "item")
+
+
+def _in_windows(text: str, sentences: int) -> SplitArticle:
+    """Cuts a text without line breaks into windows of sentences."""
+    # Most other languages have letters outside ASCII, and detection takes as long as scoring.
+    language = "en" if text.isascii() else detect_language(text).code
+    spans = sentence_windows(text, language, sentences)
+    return SplitArticle(
+        text, tuple(Paragraph(index, start, end, text[start:end]) for index, (start, end) in enumerate(spans)), ()
+    )
+
+
+def _split(text: str, pieces: Sequence[_Piece], field: str) -> SplitArticle:
+    """Sorts pieces into paragraphs and skipped pieces."""
+    reasons = _with_related_lists(pieces)
+    _set_headings_aside(pieces, reasons)
+    _set_biographies_aside(pieces, reasons)
     paragraphs: list[Paragraph] = []
     skipped: list[Skipped] = []
-    for ((start, end), _), reason in zip(pieces, reasons, strict=True):
+    for piece, reason in zip(pieces, reasons, strict=True):
         if reason is None:
-            paragraphs.append(Paragraph(len(paragraphs), start, end, text[start:end]))
+            paragraphs.append(Paragraph(len(paragraphs), piece.start, piece.end, piece.text))
         else:
-            skipped.append(Skipped(start, end, text[start:end], reason))
-    return _require_paragraph(SplitArticle(text, tuple(paragraphs), tuple(skipped)), field)
-
-
-def _reasons(pieces: Sequence[tuple[str, SkipReason | None]]) -> Iterator[SkipReason | None]:
-    """Yields why each piece, a text and the reason in its markup, is skipped; None for a paragraph."""
-    in_list = False
-    for piece, in_markup in pieces:
-        reason = reason_to_skip(piece) or in_markup
-        if reason is None and in_list and continues_related_list(piece):
-            reason = "related"
-        elif reason is None and is_heading(piece):
-            reason = "heading"
-        in_list = reason == "related" or (in_list and reason not in (None, "outside_article"))
-        yield reason
-
-
-def _require_paragraph(article: SplitArticle, field: str) -> SplitArticle:
-    if not article.paragraphs:
+            skipped.append(Skipped(piece.start, piece.end, piece.text, reason))
+    if not paragraphs:
         raise ArticleError(
             "Nothing is left to score: every piece is a heading, a byline, a caption or other boilerplate.", field
         )
-    return article
+    return SplitArticle(text, tuple(paragraphs), tuple(skipped))
 
 
-def _reason_in_markup(block: PageBlock) -> SkipReason | None:
-    if block.kind == "outside":
-        return "outside_article"
-    if block.kind == "heading":
-        return "heading"
-    return "caption" if block.kind == "caption" else None
+def _with_related_lists(pieces: Sequence[_Piece]) -> list[SkipReason | None]:
+    """Returns the reasons of the pieces; what follows a "more columns" heading is a list of headlines."""
+    in_list = False
+    reasons: list[SkipReason | None] = []
+    for piece in pieces:
+        reason = piece.reason
+        if reason is None and in_list and continues_related_list(piece.text):
+            reason = "related"
+        in_list = reason == "related" or (in_list and reason not in (None, "outside_article"))
+        reasons.append(reason)
+    return reasons
+
+
+def _set_headings_aside(pieces: Sequence[_Piece], reasons: list[SkipReason | None]) -> None:
+    texts = [piece.text if reason is None else None for piece, reason in zip(pieces, reasons, strict=True)]
+    places = {place for place in heading_places(texts) if not pieces[place].is_item}
+    if _too_much(texts, places):
+        places = {place for place in places if not _has_letters(pieces[place].text)}
+    if any(reasons) and all(text is None or _is_label(text) for text in texts):
+        # Sections of a site, among nothing but furniture.
+        places = {place for place, text in enumerate(texts) if text is not None}
+    for place in places:
+        reasons[place] = "heading"
+
+
+def _too_much(texts: Sequence[str | None], places: Iterable[int]) -> bool:
+    headings = [texts[place] or "" for place in places]
+    whole = sum(len(text) for text in texts if text is not None)
+    return sum(len(text) for text in headings if _has_letters(text)) > _MOST_HEADINGS * whole
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
+
+
+def _is_label(text: str) -> bool:
+    """Whether a piece is the name of a section, such as "World"."""
+    return len(text.split(None, _MOST_WORDS_OF_A_LABEL)) <= _MOST_WORDS_OF_A_LABEL and may_be_heading(text)
+
+
+def _set_biographies_aside(pieces: Sequence[_Piece], reasons: list[SkipReason | None]) -> None:
+    """Sets aside who wrote the article, below its last paragraph."""
+    open_places = [place for place, reason in enumerate(reasons) if reason is None]
+    while len(open_places) > 1 and is_biography(pieces[open_places[-1]].text):
+        reasons[open_places.pop()] = "byline"
+
+
+def _fewer(text: str, skipped: Sequence[Skipped]) -> Iterator[Skipped]:
+    """Yields the skipped pieces; if very many lie outside the article, neighbours among them as a single piece."""
+    if sum(piece.reason == "outside_article" for piece in skipped) <= _MOST_PIECES_OUTSIDE:
+        yield from skipped
+        return
+    waiting: Skipped | None = None
+    for piece in skipped:
+        gap = len(_PARAGRAPH_GAP)
+        if waiting and piece.reason == "outside_article" and piece.start == waiting.end + gap:
+            waiting = Skipped(waiting.start, piece.end, text[waiting.start : piece.end], "outside_article")
+            continue
+        if waiting:
+            yield waiting
+        waiting = piece if piece.reason == "outside_article" else None
+        if waiting is None:
+            yield piece
+    if waiting:
+        yield waiting
 
 
 def _join(parts: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
@@ -147,49 +262,3 @@ def _join(parts: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         spans.append((position, position + len(part)))
         position += len(part) + len(_PARAGRAPH_GAP)
     return _PARAGRAPH_GAP.join(parts), spans
-
-
-def _text_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yields the trimmed spans of the pieces of a plain text, in order."""
-    block: list[tuple[int, int]] = []
-    for start, end in _lines(text):
-        if start < end:
-            block.append((start, end))
-        elif block:
-            yield from _unwrap(text, block)
-            block = []
-    if block:
-        yield from _unwrap(text, block)
-
-
-def _lines(text: str) -> Iterator[tuple[int, int]]:
-    """Yields the spans of the lines without surrounding white space; a blank line has start == end."""
-    position = 0
-    for line_break in [*_LINE_BREAK.finditer(text), None]:
-        stop = line_break.start() if line_break else len(text)
-        line = text[position:stop]
-        start = position + len(line) - len(line.lstrip())
-        yield start, max(start, position + len(line.rstrip()))
-        position = line_break.end() if line_break else stop
-
-
-def _unwrap(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yields the spans of the pieces in a block of lines; lines that were wrapped at a column belong together."""
-    width = max(end - start for start, end in lines)
-    breaks = [_breaks_for_width(text, line, following, width) for line, following in pairwise(lines)]
-    mid_sentence = sum(
-        wrapped and not _SENTENCE_END.search(text[start:end])
-        for (start, end), wrapped in zip(lines, breaks, strict=False)
-    )
-    wrapped_block = _NARROWEST_WRAP <= width <= _WIDEST_WRAP and mid_sentence * 2 > sum(breaks)
-    start = lines[0][0]
-    for number, (_, end) in enumerate(lines):
-        if number == len(breaks) or not (wrapped_block and breaks[number]):
-            yield start, end
-            start = lines[number + 1][0] if number < len(breaks) else end
-
-
-def _breaks_for_width(text: str, line: tuple[int, int], following: tuple[int, int], width: int) -> bool:
-    """Whether the first word of the following line would not have fitted on this line."""
-    first_word = text[following[0] : following[1]].split(maxsplit=1)[0]
-    return line[1] - line[0] + 1 + len(first_word) > width

@@ -1,16 +1,18 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.boilerplate import is_heading, reason_to_skip
+from labels.boilerplate import reason_to_skip
 from labels.errors import ArticleError
 from labels.paragraphs import split_html, split_paragraphs, split_text
+from labels.reading.headings import may_be_heading
 from tests.support.paths import SHARED
 
 A = "The gunmen stopped the night train in the pass and held its passengers until the next afternoon."
 B = "Ministers promised an inquiry, and the opposition demanded to know why earlier warnings had been ignored."
+WHITE_SPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 C = "By evening the line had been repaired and the first goods trains went through to the coast."
 
 
@@ -60,7 +62,6 @@ def test_offsets_are_code_points_into_the_submitted_text():
     [
         ("World", "heading"),
         ("After the night train", "heading"),
-        ("What do the gunmen want?", "heading"),
         ("## The long war", "heading"),
         ("THE MAKING OF A CRISIS", "heading"),
         ("By Ilara Venn", "byline"),
@@ -74,6 +75,8 @@ def test_offsets_are_code_points_into_the_submitted_text():
         ("March 14, 2026", "dateline"),
         ("Published 14 March 2026 at 10:30", "dateline"),
         ("Updated 3 hours ago", "dateline"),
+        ("Views are personal.", "byline"),
+        ("— Ilara Venn (@ilara) March 14, 2026", "byline"),
         ("This image is taken from the Courier.", "caption"),
         ("Photo: Courier archive", "caption"),
         ("Soldiers at the mouth of the tunnel on Tuesday. — AFP", "caption"),
@@ -149,11 +152,16 @@ def test_an_empty_text_is_rejected(text):
         split_text(text)
 
 
-def test_the_index_of_a_callers_paragraph_is_its_position_in_the_list():
+def test_nothing_is_set_aside_of_the_paragraphs_of_a_caller():
     article = split_paragraphs([A, "Share this on", "no full stop here", B])
-    assert [(p.index, p.text) for p in article.paragraphs] == [(0, A), (2, "no full stop here"), (3, B)]
-    assert reasons(article) == {"Share this on": "boilerplate"}
-    for piece in (*article.paragraphs, *article.skipped):
+    assert [(p.index, p.text) for p in article.paragraphs] == [
+        (0, A),
+        (1, "Share this on"),
+        (2, "no full stop here"),
+        (3, B),
+    ]
+    assert article.skipped == ()
+    for piece in article.paragraphs:
         assert article.text[piece.start : piece.end] == piece.text
 
 
@@ -164,8 +172,8 @@ def test_an_empty_paragraph_of_a_caller_is_named():
 
 
 def test_the_rules_skip_only_those_paragraphs_of_the_shipped_corpus_that_its_datasheet_mentions(corpus):
-    skipped = [p.text for p in corpus if reason_to_skip(p.text) or is_heading(p.text)]
-    assert len(skipped) == 10
+    skipped = [p.text for p in corpus if reason_to_skip(p.text) or may_be_heading(p.text)]
+    assert len(skipped) == 6
 
 
 def test_the_headings_and_the_caption_of_the_real_sample_article_are_skipped():
@@ -179,8 +187,9 @@ def test_the_headings_and_the_caption_of_the_real_sample_article_are_skipped():
     assert [s.text[:40] for s in article.skipped] == [p["starts"] for p in pieces if p["boilerplate"]]
 
 
+@settings(deadline=None)  # the first text without line breaks loads the rules for sentences
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400))
-def test_only_white_space_is_ever_lost(text):
+def test_only_white_space_and_marks_of_quotations_are_ever_lost(text):
     try:
         article = split_text(text)
     except ArticleError:
@@ -188,10 +197,10 @@ def test_only_white_space_is_ever_lost(text):
     pieces = sorted((*article.paragraphs, *article.skipped), key=lambda piece: piece.start)
     position = 0
     for piece in pieces:
-        assert not text[position : piece.start].strip()
+        assert not text[position : piece.start].strip("> " + WHITE_SPACE)
         assert text[piece.start : piece.end] == piece.text
         position = piece.end
-    assert not text[position:].strip()
+    assert not text[position:].strip("> " + WHITE_SPACE)
 
 
 PAGE = f"""<html><head><title>T</title><script>var a = "x";</script></head><body>

@@ -1,0 +1,165 @@
+"""Field lines of texts exported from ProQuest, Nexis and Factiva: set aside, and read as the imprint of the article.
+
+A text counts as an export only if it has several of the fields of such an archive.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labels.reading.imprint import Imprint, imprint_of
+from labels.reading.lines import LINE_BREAK
+
+Span = tuple[int, int]
+
+_NAMES = (
+    "title", "author", "publication info", "publication title", "publication date", "publication year",
+    "publication subject", "publisher", "place of publication", "country of publication", "abstract", "links",
+    "subject", "subject term", "location", "people", "person", "company / organization", "company", "organization",
+    "pages", "first page", "issn", "source type", "source attribution", "language of publication", "language",
+    "document type", "document feature", "proquest document id", "document url", "copyright", "last updated",
+    "database", "section", "dateline", "word count", "credit", "column", "volume", "issue", "identifier / keyword",
+    "classification", "edition", "length", "byline", "load-date", "publication-type", "headline", "graphic",
+    "country", "city", "state", "ticker", "industry", "geographic", "journal-code", "distribution",
+    "correction-date", "highlight", "series", "copyright notice", "accession number", "date", "source", "url",
+)  # fmt: skip
+_TEXT_NAMES = ("full text", "text", "body", "fulltext")
+_COLON_FIELD = re.compile(rf"({'|'.join(map(re.escape, (*_NAMES, *_TEXT_NAMES)))})\s*:(?:\s+|$)", re.IGNORECASE)
+_CODES = (
+    "HD", "BY", "CR", "WC", "PD", "ET", "SN", "SC", "ED", "PG", "VOL", "LA", "CY", "LP", "TD", "CO", "IN", "NS",
+    "RE", "IPC", "IPD", "PUB", "AN", "SE", "CLM", "CT", "RF", "ART", "NGC",
+)  # fmt: skip
+_CODE_FIELD = re.compile(rf"({'|'.join(_CODES)})(?:[ \t]+|$)")
+_CODES_OF_TEXT = ("LP", "TD")
+# A single line that only an archive writes.
+_UNMISTAKABLE = re.compile(
+    r"(?:LOAD-DATE|PUBLICATION-TYPE|JOURNAL-CODE|CORRECTION-DATE)\s*:\s.*|LENGTH:\s*[\d,]+ words|\d+ of \d+ DOCUMENTS"
+    r"|Document \d+ of \d+|End of Document|ProQuest document (?:link|ID:?.*)|_{10,}"
+    r"|Document [A-Z]{2,8}\d{16}[0-9a-z]{6,10}",
+    re.IGNORECASE,
+)
+_FEWEST_FIELDS, _FEWEST_CODES = 3, 4
+_TITLES, _AUTHORS = ("title", "headline", "HD"), ("author", "byline", "BY")
+_OUTLETS, _ADDRESSES = ("publication title", "SN", "publication info", "source"), ("url",)
+_DATES = ("publication date", "PD", "date", "publication info", "load-date")
+_OUTLET_END = re.compile(r"\s*[;\[].*", re.DOTALL)
+_MOST_WORDS_OF_A_REST = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The spans of an export's fields and of its texts, both in order, and what the fields say of the article."""
+
+    fields: tuple[Span, ...]
+    texts: tuple[Span, ...]
+    imprint: Imprint
+
+
+def read_export(text: str) -> Export | None:
+    """Reads a text as an export of an archive; None if it is none."""
+    lines = list(_lines(text))
+    for pattern, fewest in ((_COLON_FIELD, _FEWEST_FIELDS), (_CODE_FIELD, _FEWEST_CODES)):
+        labels = {start: match for start, end in lines if (match := pattern.match(text, start, end))}
+        names = {_name(match) for match in labels.values()}
+        if len(names) >= fewest and (pattern is _COLON_FIELD or names & {"HD", "SN"}):
+            return _read(text, lines, labels)
+    return None
+
+
+def is_field_line(piece: str) -> bool:
+    """Whether a piece is a line that only an archive writes."""
+    return len(piece) <= 200 and _UNMISTAKABLE.fullmatch(piece) is not None
+
+
+def _name(match: re.Match[str]) -> str:
+    return match[1] if match.re is _CODE_FIELD else match[1].lower()
+
+
+def _lines(text: str) -> Iterator[Span]:
+    """Yields the spans of all lines without their margins; a blank line has start == end."""
+    position = 0
+    for line_break in [*LINE_BREAK.finditer(text), None]:
+        stop = line_break.start() if line_break else len(text)
+        content = text[position:stop]
+        start = position + len(content) - len(content.lstrip())
+        yield start, max(start, position + len(content.rstrip()))
+        position = line_break.end() if line_break else stop
+
+
+def _read(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) -> Export:
+    text_labels = [start for start, match in labels.items() if _begins_text(match)]
+    fields: list[Span] = []
+    texts: list[Span] = []
+    values: dict[str, str] = {}
+    field, is_open, in_text = "", False, not text_labels
+    for start, end in lines:
+        if start == end:
+            is_open = is_open and not values.get(field)
+            continue
+        match = labels.get(start)
+        if match is not None and _begins_text(match):
+            fields.append((start, min(match.end(), end)))
+            if match.end() < end:
+                texts.append((match.end(), end))
+            is_open, in_text = False, True
+        elif match is not None:
+            field, is_open = _name(match), True
+            in_text = in_text and not text_labels
+            values.setdefault(field, text[match.end() : end].strip())
+            fields.append((start, end))
+        elif is_open and _continues(text, values[field], start, end):
+            values[field] = f"{values[field]} {text[start:end]}".strip()
+            fields.append((start, end))
+        elif in_text or start > max(text_labels):
+            texts.append((start, end))
+            is_open = False
+        else:
+            fields.append((start, end))
+    return Export(tuple(fields), tuple(_stretches(texts, fields)), _imprint(values))
+
+
+def _begins_text(match: re.Match[str]) -> bool:
+    return _name(match) in _TEXT_NAMES or _name(match) in _CODES_OF_TEXT
+
+
+def _continues(text: str, value: str, start: int, end: int) -> bool:
+    """Whether a line below a field still belongs to it: the field is empty, or its list goes on."""
+    if not value:
+        return True
+    words = len(text[start:end].split(None, _MOST_WORDS_OF_A_REST))
+    return value.endswith((";", ",")) and words <= _MOST_WORDS_OF_A_REST
+
+
+def _stretches(texts: Sequence[Span], fields: Sequence[Span]) -> Iterator[Span]:
+    """Yields the stretches of text lines between which no field stands."""
+    starts = sorted(start for start, _ in fields)
+    place = 0
+    stretch: Span | None = None
+    for start, end in texts:
+        interrupted = False
+        while place < len(starts) and starts[place] < start:
+            interrupted = interrupted or (stretch is not None and starts[place] >= stretch[1])
+            place += 1
+        if stretch is not None and not interrupted:
+            stretch = stretch[0], end
+            continue
+        if stretch is not None:
+            yield stretch
+        stretch = start, end
+    if stretch is not None:
+        yield stretch
+
+
+def _imprint(values: dict[str, str]) -> Imprint:
+    outlet = _first(values, _OUTLETS)
+    return imprint_of(
+        title=_first(values, _TITLES),
+        author=_first(values, _AUTHORS),
+        outlet=_OUTLET_END.sub("", outlet) if outlet else None,
+        url=_first(values, _ADDRESSES),
+        date=_first(values, _DATES),
+    )
+
+
+def _first(values: dict[str, str], names: Sequence[str]) -> str | None:
+    return next((values[name] for name in names if values.get(name)), None)
