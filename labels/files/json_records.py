@@ -1,0 +1,62 @@
+"""The one reader of JSON and JSON Lines: objects, a line or an entry of a list each.
+
+Only a line feed ends a line: strings may hold U+2028, U+2029 and U+0085, which other programs take for line ends.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from labels.files.encodings import DAMAGED, is_damaged
+
+NOT_JSON = "It is not valid JSON."
+
+
+# Inside JSON these stand in strings only, where they may be escaped.
+_SEPARATORS = {ord(character): f"\\u{ord(character):04x}" for character in "\u0085\u2028\u2029"}
+
+
+def on_a_single_line(text: str) -> str:
+    """A JSON text of a line as a line for programs, too, that end lines at more than line feeds."""
+    return text if text.isascii() else text.translate(_SEPARATORS)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRecord:
+    """A value, the number of its line or entry from 1, and a sentence if it is not JSON."""
+
+    number: int
+    value: Any
+    fault: str | None = None
+
+
+def read_lines(lines: Iterable[str], first: int = 1) -> Iterator[JsonRecord]:
+    """The value of each line that is not blank; `first` is the number of the first line."""
+    for number, line in enumerate(lines, first):
+        if line.strip():
+            yield _parsed(number, line)
+
+
+def read_text(text: str) -> Iterator[JsonRecord]:
+    """The records of a whole text: one object, the entries of a list, or JSON Lines."""
+    whole = _parsed(1, text)
+    if whole.fault is None:
+        entries = whole.value if isinstance(whole.value, list) else [whole.value]
+        yield from (JsonRecord(number, entry) for number, entry in enumerate(entries, 1))
+        return
+    lines = [line for line in text.split("\n") if line.strip()]
+    # A text of which no line is JSON is a single faulty record, not as many as it has lines.
+    if len(lines) > 1 and any(_parsed(1, line).fault is None for line in lines if line.lstrip().startswith("{")):
+        yield from read_lines(text.split("\n"))
+    else:
+        yield whole
+
+
+def _parsed(number: int, text: str) -> JsonRecord:
+    if is_damaged(text):
+        return JsonRecord(number, None, DAMAGED)
+    try:
+        return JsonRecord(number, json.loads(text))
+    except (ValueError, RecursionError):
+        return JsonRecord(number, None, NOT_JSON)
