@@ -4,9 +4,11 @@ BIN := .venv/bin
 # What `make base` reads: annotated news, and a folder of pretrained weights as sentence-transformers publishes them.
 SHARED ?= ../shared
 WEIGHTS ?= weights/all-mpnet-base-v2
+SMALL_WEIGHTS ?= weights/all-MiniLM-L6-v2
+ANNOTATED := --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-full check base figures quality benchmarks retraining-curve latency screenshots dashboard-speed bench soak fuzz audit sbom lock wheel clean
+.PHONY: help serve demo test test-full check base figures quality quality-news benchmarks retraining-curve latency screenshots dashboard-speed bench interop soak fuzz audit sbom lock wheel clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -43,15 +45,20 @@ check: .venv/test  ## Lint, formatting, types, and that imports go down only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-base: .venv/serve  ## Make the base model from annotated news in SHARED: one to two hours on two cores; WEIGHTS is the pretrained encoder
+base: .venv/serve  ## Make the base models from annotated news in SHARED: hours on two cores; WEIGHTS, SMALL_WEIGHTS are pretrained
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[finetune]'
-	$(BIN)/framing make-base $(WEIGHTS) --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz --to training/base/encoder
+	$(BIN)/framing make-base --pretrained $(WEIGHTS) $(ANNOTATED) --to training/base/encoder
+	$(BIN)/framing make-base --kind encoder-small --pretrained $(SMALL_WEIGHTS) --teacher training/base/encoder $(ANNOTATED) --work base-work-small --to training/base/encoder-small
+	$(BIN)/framing make-base --kind words --teacher training/base/encoder $(ANNOTATED) --work base-work-words --to training/base/words
 
 figures: .venv/serve  ## Write docs/evaluation.md: every frame and source
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html
 
 quality: .venv/test figures  ## Write docs/quality.md: how good scores are on sources that the model never saw
 	$(BIN)/python -m benchmarks.quality.document --write
+
+quality-news: .venv/test  ## Write only the sections of docs/quality.md that the encoders decide: an hour, or minutes once vectors are stored
+	$(BIN)/python -m benchmarks.quality.document news learning codebook --write
 
 benchmarks: .venv/test  ## Print this product beside the literature on the Gun Violence Frame Corpus
 	$(BIN)/python -m benchmarks.quality.gun_violence
@@ -75,6 +82,9 @@ dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts 
 
 bench: .venv/test  ## Write docs/performance.md: speed and size, beside other servers of the same model
 	$(BIN)/python -m benchmarks.speed.performance --write
+
+interop: .venv/test  ## Try our files with the own code of Label Studio, Argilla, Potato and doccano, each in an environment of its own
+	$(BIN)/python -m tests.support.interop
 
 soak: .venv/test  ## Write docs/reliability.md: survive faults at full length, about 40 minutes
 	$(BIN)/python -m benchmarks.speed.reliability --write

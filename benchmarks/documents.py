@@ -1,6 +1,7 @@
 """Documents of figures: the text is a template beside the benchmark that measures the figures."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -28,3 +29,13 @@ def publish(text: str, name: str, *, write: bool) -> None:
     print(text)
     if write:
         (ROOT / "docs" / name).write_text(text, encoding="utf-8")
+
+
+def show(line: str) -> None:
+    """Says on standard error what is being measured."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def objects(head: list[str], rows: list[list[str]]) -> list[dict[str, str]]:
+    """The rows of a table as objects, for JSON."""
+    return [dict(zip(head, row, strict=True)) for row in rows]

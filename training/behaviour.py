@@ -61,9 +61,9 @@ def check_behaviour(
     people and groups. With an encoder, whole articles are drawn until there are some hundreds of paragraphs: on all of
     the shipped corpus the checks would take half an hour.
     """
-    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    table = behaviour_table()
     names = proper_names([paragraph.text for paragraph in paragraphs])
-    paragraphs = _drawn(paragraphs) if model.card.kind == "encoder" else paragraphs
+    paragraphs = _drawn(paragraphs) if model.card.encoder else paragraphs
     texts = [paragraph.text for paragraph in paragraphs]
     changes: dict[str, Callable[[str], str]] = {
         **_renamings(names, frozenset(codebook.classes.get(_STATES, ())), table["names"]),
@@ -82,6 +82,11 @@ def check_behaviour(
     return [*checks, *_directions(model, table["pairs"])]
 
 
+def behaviour_table() -> Mapping[str, Any]:
+    """Returns names, spellings and pairs, from behaviour.toml."""
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
 def _drawn(paragraphs: Sequence[CodedParagraph]) -> list[CodedParagraph]:
     """Draws whole articles, by a digest of their ids, until they have `_DRAWN` paragraphs."""
     by_article: dict[str, list[CodedParagraph]] = {}
@@ -97,13 +102,13 @@ def _drawn(paragraphs: Sequence[CodedParagraph]) -> list[CodedParagraph]:
 
 def _renamings(
     names: frozenset[str], states: frozenset[str], table: Mapping[str, Sequence[str]]
-) -> "dict[str, _Renaming]":
+) -> "dict[str, Renaming]":
     others = dict.fromkeys(table, (names - states, "name"))
     replaced = {**others, "countries": (states, "state")} if states else others
-    return {f"other {kind} for every {what}": _Renaming(words, table[kind]) for kind, (words, what) in replaced.items()}
+    return {f"other {kind} for every {what}": Renaming(words, table[kind]) for kind, (words, what) in replaced.items()}
 
 
-class _Renaming:
+class Renaming:
     """Replaces the names in a text by names of a kind: equal names by equal names, different by different names."""
 
     def __init__(self, names: frozenset[str], replacements: Sequence[str]) -> None:

@@ -154,23 +154,32 @@ def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
     """Returns the figures of a model at its balanced thresholds on n paragraphs of held-out articles."""
     scores = model.score(list(judged.texts))
     decisions = _decisions(model, list(judged.texts), judged.frames)
-    return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
+    return evaluate(
+        "held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles, weights=judged.weights
+    )
 
 
-def judge(challenger: Challenger, champion: FrameModel | None, judged: Dataset) -> Verdict:
-    """Compares a challenger with the champion on the same n held-out paragraphs, on the frames that both have."""
+def judge(
+    challenger: Challenger, champion: FrameModel | None, judged: Dataset, current_keys: Mapping[str, str] | None = None
+) -> Verdict:
+    """Compares a challenger with the champion on the same n held-out paragraphs, on the frames that both have.
+
+    `current_keys` has today's key of frames that were renamed since the champion was trained.
+    """
     if champion is None:
         return first_model_verdict()
-    both = [frame for frame in judged.frames if frame in champion.card.frames]
+    of_champion = {(current_keys or {}).get(key, key): key for key in champion.card.frames}
+    both = [frame for frame in judged.frames if frame in of_champion]
     columns = [judged.frames.index(frame) for frame in both]
-    changed = set(judged.frames) ^ set(champion.card.frames)
-    texts = list(judged.texts)
+    changed = set(judged.frames) ^ set(of_champion)
+    texts, coded = list(judged.texts), judged.coded[:, columns]
+    # What nobody decided about is neither a hit nor a false alarm of either model.
     return compare(
         champion.card.version,
         both,
         judged.targets[:, columns],
-        _decisions(champion, texts, both),
-        _decisions(FrameModel.of(challenger.pipeline, challenger.card), texts, both),
+        _decisions(champion, texts, [of_champion[frame] for frame in both]) & coded,
+        _decisions(FrameModel.of(challenger.pipeline, challenger.card), texts, both) & coded,
         judged.articles,
         left_out_frames=sorted(changed),
     )
@@ -188,10 +197,11 @@ def calibrate(
     calibration: dict[str, tuple[float, float]] = {}
     cuts: dict[OperatingPoint, dict[str, Cut]] = {point: {} for point in OPERATING_POINTS}
     for k, frame in enumerate(training.frames):
-        slope, offset = fit_platt(left_out.logits[:, k], training.targets[:, k])
+        coded = training.coded[:, k]
+        slope, offset = fit_platt(left_out.logits[coded, k], training.targets[coded, k])
         calibration[frame] = slope, offset
-        scores = expit(slope * left_out.logits[:, k] + offset)
-        for point, cut in fit_cuts(scores, training.targets[:, k]).items():
+        scores = expit(slope * left_out.logits[coded, k] + offset)
+        for point, cut in fit_cuts(scores, training.targets[coded, k]).items():
             cuts[point][frame] = cut
     return calibration, cuts
 

@@ -113,7 +113,8 @@ def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
         for k in range(len(dataset.frames)):
-            slope, offset = fit_platt(left_out.logits[~inside, k], dataset.targets[~inside, k])
+            others = ~inside & dataset.coded[:, k]
+            slope, offset = fit_platt(left_out.logits[others, k], dataset.targets[others, k])
             scores[inside, k] = expit(slope * left_out.logits[inside, k] + offset)
     return scores
 
@@ -123,9 +124,9 @@ def left_out_decisions(dataset: Dataset, left_out: LeftOut, scores: NDArray[np.f
     decisions = np.zeros(scores.shape, dtype=bool)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
-        decisions[inside] = scores[inside] >= np.array(
-            [best_f1_threshold(scores[~inside, k], dataset.targets[~inside, k]) for k in range(len(dataset.frames))]
-        )
+        for k in range(len(dataset.frames)):
+            others = ~inside & dataset.coded[:, k]
+            decisions[inside, k] = scores[inside, k] >= best_f1_threshold(scores[others, k], dataset.targets[others, k])
     return decisions
 
 
@@ -133,7 +134,15 @@ def evaluate_left_out(dataset: Dataset, left_out: LeftOut) -> Evaluation:
     """Returns figures on all paragraphs, each scored by a model fitted, calibrated and cut without its source."""
     scores = calibrated_left_out(dataset, left_out)
     decisions = left_out_decisions(dataset, left_out, scores)
-    return evaluate(left_out.how, dataset.frames, scores, decisions, dataset.targets, dataset.articles)
+    return evaluate(
+        left_out.how,
+        dataset.frames,
+        scores,
+        decisions,
+        dataset.targets,
+        dataset.articles,
+        weights=dataset.weights,
+    )
 
 
 def evaluate_left_out_stances(dataset: Dataset, left_out: LeftOut) -> StanceFigures | None:

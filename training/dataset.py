@@ -26,7 +26,8 @@ class Dataset:
 
     texts: (n,) as coders read them; normalised: (n,) in the spelling that the features see; targets: (n, k) bool;
     articles and sources: (n,) names; stances: (n, k), the stance of a frame that is present, as its index in
-    `SPECIFIED_STANCES`, -1 where the frame is absent or its coders did not specify a stance.
+    `SPECIFIED_STANCES`, -1 where the frame is absent or its coders did not specify a stance; coded: (n, k), whether
+    any coder decided about the frame. Where none did, the target is False and must not count.
     """
 
     frames: tuple[str, ...]
@@ -36,6 +37,7 @@ class Dataset:
     articles: NDArray[np.object_]
     sources: NDArray[np.object_]
     stances: NDArray[np.int8]
+    coded: NDArray[np.bool_]
     lexicon: Lexicon
 
     def __len__(self) -> int:
@@ -51,7 +53,18 @@ class Dataset:
             articles=self.articles[rows],
             sources=self.sources[rows],
             stances=self.stances[rows],
+            coded=self.coded[rows],
         )
+
+    @property
+    def known_targets(self) -> NDArray[np.float64]:
+        """Targets (n, k) of 0 and 1, NaN where nobody decided about the frame."""
+        return np.where(self.coded, self.targets.astype(float), np.nan)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Weights (n, k) for figures: 0 where nobody decided about the frame; None where all count."""
+        return None if self.coded.all() else self.coded.astype(float)
 
     @property
     def coded_stances(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -76,8 +89,11 @@ def is_held_out(article: str) -> bool:
 
 
 def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> Dataset:
-    """Settles the annotations and selects the n paragraphs on which the coders of no frame are tied."""
-    gold = [paragraph for paragraph in settle(paragraphs, codebook) if not paragraph.unsettled]
+    """Settles the annotations and selects the n paragraphs on which the coders of no frame are tied.
+
+    A frame that came after a paragraph was coded is not absent from it: it is not coded there.
+    """
+    gold = [g for g in settle(paragraphs, codebook) if not g.unsettled and len(g.missing) < len(codebook.keys)]
     texts, shape = [g.paragraph.text for g in gold], (len(gold), len(codebook.keys))
     training = [g.paragraph.text for g in gold if not is_held_out(g.paragraph.article)]
     lexicon = lexicon_of(training, codebook)
@@ -91,6 +107,7 @@ def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> D
         stances=np.array([[_stance_index(g.stances.get(key)) for key in codebook.keys] for g in gold], np.int8).reshape(
             shape
         ),
+        coded=np.array([[key not in g.missing for key in codebook.keys] for g in gold], dtype=bool).reshape(shape),
         lexicon=lexicon,
     )
 
@@ -115,8 +132,8 @@ def require_trainable(dataset: Dataset) -> None:
         positive = int(training.targets[:, column].sum())
         if positive < MIN_POSITIVE:
             faults.append(f"'{frame}' has {positive} paragraphs that carry it")
-        elif len(training) - positive < MIN_POSITIVE:
-            faults.append(f"'{frame}' has {len(training) - positive} paragraphs that do not carry it")
+        elif (negative := int(training.coded[:, column].sum()) - positive) < MIN_POSITIVE:
+            faults.append(f"'{frame}' has {negative} paragraphs that do not carry it")
     if faults:
         raise TrainingDataError(
             f"There are too few annotations to train: {'; '.join(faults)} outside the held-out articles, and "

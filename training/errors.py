@@ -2,6 +2,8 @@
 
 FramingError
 ├── TrainingDataError         too few annotated paragraphs to train or judge a frame
+├── UnusedHyperparametersError  training has no use for hyperparameters that it was given; carries the field
+├── FineTuningError           an encoder cannot be fine-tuned here
 ├── ValidationDataError       a model cannot be validated on some annotations
 ├── RegistryError             the registry refuses an operation
 │   ├── NoSuchVersionError        no model version has that name
@@ -9,14 +11,33 @@ FramingError
 │   ├── VerdictError              the verdict of a version is against promoting it
 │   └── ChampionChangedError      another version became champion after a verdict
 ├── ModelFileError            a stored model is damaged, tampered with, foreign or of other libraries
+├── ScoringStoppedError       nobody waits for the scores any longer
+│   └── ScoringTooSlowError       scoring took longer than a request may take
 └── StorageError              the place of the models does not answer
 """
+
+from collections.abc import Sequence
 
 from labels.errors import FramingError
 
 
 class TrainingDataError(FramingError):
     """The annotations do not suffice to train a model."""
+
+
+class UnusedHyperparametersError(FramingError):
+    """Training has no use for hyperparameters that it was given; `field` names the first."""
+
+    def __init__(self, names: Sequence[str], kind: str) -> None:
+        super().__init__(
+            f"A model of the kind {kind} does not use {', '.join(names)}: hyperparameters are for the kind words. "
+            "Leave them out, or train that kind."
+        )
+        self.field = f"hyperparameters/{names[0]}"
+
+
+class FineTuningError(FramingError):
+    """An encoder cannot be fine-tuned here."""
 
 
 class ValidationDataError(FramingError):
@@ -60,6 +81,23 @@ class ChampionChangedError(RegistryError):
 
 class ModelFileError(FramingError):
     """A stored model cannot be trusted or read."""
+
+
+class ScoringStoppedError(FramingError):
+    """Nobody waits for the scores any longer."""
+
+    def __init__(self, detail: str = "The client left before the article was scored.") -> None:
+        super().__init__(detail)
+
+
+class ScoringTooSlowError(ScoringStoppedError):
+    """Scoring took longer than a request may take."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"Scoring the article was stopped after {seconds:g} seconds: send it in parts, or again when the service "
+            "has less to do."
+        )
 
 
 class StorageError(FramingError):

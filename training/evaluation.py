@@ -31,7 +31,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class FrameFigures:
-    """How well a frame is recognised. `support` is the number of paragraphs that carry it."""
+    """How well a frame is recognised. `support` is the number of paragraphs that carry it.
+
+    `ece` is None where no paragraph counts.
+    """
 
     frame: str
     support: int
@@ -39,7 +42,7 @@ class FrameFigures:
     recall: Figure
     f1: Figure
     average_precision: Figure
-    ece: float
+    ece: float | None
     reliability: tuple[ReliabilityBin, ...]
 
 
@@ -63,7 +66,7 @@ class Evaluation:
     macro: Averages
     micro: Averages
     macro_average_precision: Figure
-    ece: float
+    ece: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ def evaluate(
 ) -> Evaluation:
     """Returns the figures of scores, decisions and targets, (n, k) each, by the article of each paragraph, (n,).
 
-    `weights` (n, k) says for each frame how many paragraphs each stands for; None means a paragraph each. Supports and
-    numbers of paragraphs are not weighted.
+    `weights` (n, k) says for each frame how many paragraphs each stands for; None means a paragraph each, and 0 that
+    nobody decided about the frame there, whose target is then False. Supports and numbers of paragraphs are not
+    weighted.
     """
     names, membership = np.unique(articles.astype(str), return_inverse=True)
     draws = article_draws(len(names), seed)
@@ -102,7 +106,8 @@ def evaluate(
     resampled = np.tensordot(draws, counts, axes=1)  # (B, k, 3)
     per_frame, spread = _ratios(total), _ratios(resampled)
     ap, ap_spread = _average_precisions(scores, targets, draws[:, membership], weights)
-    columns = [(scores[:, k], targets[:, k], None if weights is None else weights[:, k]) for k in range(len(frames))]
+    columns = [_counting(scores[:, k], targets[:, k], weights, k) for k in range(len(frames))]
+    errors = [expected_calibration_error(*column) if len(column[0]) else None for column in columns]
     figures = tuple(
         FrameFigures(
             frame=frame,
@@ -111,7 +116,7 @@ def evaluate(
             recall=figure_of(per_frame[k, 1], spread[:, k, 1]),
             f1=figure_of(per_frame[k, 2], spread[:, k, 2]),
             average_precision=figure_of(ap[k], ap_spread[:, k]),
-            ece=expected_calibration_error(*columns[k]),
+            ece=errors[k],
             reliability=reliability(*columns[k]),
         )
         for k, frame in enumerate(frames)
@@ -124,8 +129,18 @@ def evaluate(
         macro=_averages(_mean(per_frame, 0), _mean(spread, 1)),
         micro=_averages(_ratios(total.sum(axis=0)), _ratios(resampled.sum(axis=1))),
         macro_average_precision=figure_of(_mean(ap, 0), _mean(ap_spread, 1)),
-        ece=float(np.mean([figure.ece for figure in figures])),
+        ece=float(np.mean(defined)) if (defined := [error for error in errors if error is not None]) else None,
     )
+
+
+def _counting(
+    scores: NDArray[np.float64], target: NDArray[np.bool_], weights: NDArray[np.float64] | None, frame: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64] | None]:
+    """Returns scores, targets and weights of the paragraphs that count for a frame, (m,) each."""
+    if weights is None:
+        return scores, target, None
+    counting = weights[:, frame] > 0
+    return scores[counting], target[counting], weights[counting, frame]
 
 
 def article_draws(articles: int, seed: int) -> NDArray[np.int64]:
@@ -225,7 +240,7 @@ def figure_of(value: np.float64 | NDArray[np.float64], spread: NDArray[np.float6
 
 def majority_decisions(training: Dataset, paragraphs: int) -> NDArray[np.bool_]:
     """Returns the commoner label of each frame for every paragraph: (paragraphs, k)."""
-    return np.tile(training.targets.mean(axis=0) > 0.5, (paragraphs, 1))
+    return np.tile(training.targets.sum(axis=0) > training.coded.sum(axis=0) / 2, (paragraphs, 1))
 
 
 def keyword_decisions(codebook: Codebook, texts: NDArray[np.object_]) -> NDArray[np.bool_]:
@@ -244,6 +259,14 @@ def evaluate_baselines(training: Dataset, judged: Dataset, codebook: Codebook) -
     if any(frame.keywords for frame in codebook.frames):
         candidates["keywords"] = keyword_decisions(codebook, judged.texts)
     return tuple(
-        evaluate(name, judged.frames, decisions.astype(float), decisions, judged.targets, judged.articles)
+        evaluate(
+            name,
+            judged.frames,
+            decisions.astype(float),
+            decisions,
+            judged.targets,
+            judged.articles,
+            weights=judged.weights,
+        )
         for name, decisions in candidates.items()
     )

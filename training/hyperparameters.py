@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from annotated_types import Ge, Gt, Le
 
 # The kind of model to train; `auto` leaves it to `training.kinds.choice`.
-WantedKind: TypeAlias = Literal["auto", "encoder", "words"]
+WantedKind: TypeAlias = Literal["auto", "encoder", "encoder-small", "words"]
+
+# What training starts from: the shipped base model of the kind where it knows the frames, or nothing.
+Start: TypeAlias = Literal["base", "nothing"]
 
 _Weight: TypeAlias = Annotated[float, Ge(0), Le(10)]
 

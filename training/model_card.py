@@ -14,8 +14,9 @@ from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
 from training.scoring.operating_points import Cut, OperatingPoint
 
-# The kinds of model: a transformer that reads words in context, or TF-IDF of words.
-Kind = Literal["encoder", "words"]
+# The kinds of model: a transformer that reads words in context, a smaller and faster one, or TF-IDF of words.
+EncoderKind = Literal["encoder", "encoder-small"]
+Kind = Literal["encoder", "encoder-small", "words"]
 
 # A frame with fewer training paragraphs that carry it gets a warning.
 FEW_CARRYING = 30
@@ -43,12 +44,50 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFacts:
-    """The encoder whose vectors a model reads: its name, the digest of its files, its precision and its runtime."""
+    """The encoder whose vectors a model reads: its name, the digest of its files, its precision and its runtime.
+
+    An encoder that a user fine-tuned has the digest of the one it was `fine_tuned_from`, and the number of the user's
+    paragraphs that it learned from.
+    """
 
     name: str
     digest: str
     precision: str
     runtime: str
+    kind: EncoderKind = "encoder"
+    fine_tuned_from: str = ""
+    own_paragraphs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCut:
+    """The score below which an article is about something else than the subject of the codebook.
+
+    That was so of the share `missed` of `on_subject` held-out texts on the subject, and of the share `recognised` of
+    `others`.
+    """
+
+    other_below: float
+    on_subject: int
+    missed: float
+    others: int
+    recognised: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectFacts:
+    """How a model tells articles about the subject of the codebook, by `name`, from articles about something else.
+
+    A paragraph alone says less about its article than several do, so it needs a lower score to be about something else.
+    """
+
+    name: str
+    several: SubjectCut
+    alone: SubjectCut
+
+    def other_below(self, paragraphs: int) -> float:
+        """Returns the score below which an article of so many paragraphs is about something else."""
+        return (self.several if paragraphs > 1 else self.alone).other_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +116,8 @@ class ModelCard:
     stances_left_out: StanceFigures | None = None
     # None for a model that reads words.
     encoder: EncoderFacts | None = None
+    # None for a model that cannot tell what an article is about. Its column is the last of the pipeline.
+    subject: SubjectFacts | None = None
     # The comparison with the champion of the time; None for a model that was trained outside a training run.
     verdict: Verdict | None = None
     # The training run that made the model, so that a resumed run recognises its own model.
@@ -103,7 +144,7 @@ class ModelCard:
     @property
     def kind(self) -> Kind:
         """The kind of model."""
-        return "encoder" if self.encoder else "words"
+        return self.encoder.kind if self.encoder else "words"
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -46,7 +47,10 @@ def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: 
             matrix = sparse.hstack([matrix, of_spans])
         shared = sharing(vocabulary, matrix.shape[1], part.lexicon, hyperparameters)
         mixed = sparse.csr_matrix(matrix @ shared)
-        weights = [_fit_column(mixed, target, hyperparameters, seed) for target in part.targets.T]
+        weights = [
+            _fit_column(mixed if coded.all() else mixed[coded], target[coded], hyperparameters, seed)
+            for target, coded in zip(part.targets.T, part.coded.T, strict=True)
+        ]
         if stances:
             weights += _fit_stances(mixed, part, hyperparameters, seed)
     columns = [_estimator(shared @ weight, offset, hyperparameters, seed) for weight, offset in weights]
@@ -74,6 +78,14 @@ def linear_pipeline(coefficients: NDArray[np.float64], intercepts: NDArray[np.fl
         for weights, intercept in zip(coefficients.T, intercepts, strict=True)
     ]
     return Pipeline([("frames", _classifier_of(columns))])
+
+
+def words_vectoriser(words: Sequence[str], idf: NDArray[np.float64]) -> TfidfVectorizer:
+    """Returns a vectoriser of d known words with known inverse document frequencies, (d,)."""
+    vectoriser = TfidfVectorizer(sublinear_tf=True)
+    vectoriser.vocabulary_ = {word: place for place, word in enumerate(words)}
+    vectoriser.idf_ = np.asarray(idf, np.float64)
+    return vectoriser
 
 
 def _fit_column(

@@ -15,6 +15,10 @@ from training.evaluation import Figure, article_counts, article_draws, f1_of, fi
 # Largest loss of F1 on a single frame with which a model may still be promoted.
 FRAME_MARGIN = 0.05
 
+# Fewer held-out articles, or fewer of their paragraphs with a frame, cannot show that a model is better: what holds for
+# a handful of articles says little about others.
+FEWEST_ARTICLES = FEWEST_CARRYING = 10
+
 
 @dataclass(frozen=True, slots=True)
 class FrameComparison:
@@ -88,6 +92,9 @@ def compare(
     old_macro, new_macro = float(np.nanmean(old)), float(np.nanmean(new))
     spread = np.nanmean(new_spread, axis=1) - np.nanmean(old_spread, axis=1)
     promote, reason = _judge(new_macro - old_macro, compared, left_out_frames)
+    carrying = int(targets.any(axis=1).sum())
+    if promote and (len(names) < FEWEST_ARTICLES or carrying < FEWEST_CARRYING):
+        promote, reason = False, _too_few(len(names), carrying)
     return Verdict(
         promote=promote,
         reason=reason,
@@ -100,6 +107,18 @@ def compare(
         better_in=float((spread > 0).mean()),
         frames=compared,
     )
+
+
+def _too_few(articles: int, carrying: int) -> str:
+    return (
+        f"It was compared on {_count(articles, 'held-out article')} with {_count(carrying, 'paragraph')} that carry a "
+        f"frame, too few to say that it is better: that takes {FEWEST_ARTICLES} of each. Annotate more, or decide "
+        "yourself."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _value(figure: np.float64) -> float | None:

@@ -11,9 +11,10 @@ from labels.codebook import Codebook
 from labels.gold import GoldParagraph, settle
 from training.errors import ValidationDataError
 from training.evaluation import Evaluation, evaluate
-from training.scoring.compiled import FrameExplanation
+from training.scoring.evidence import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import OperatingPoint, above_threshold
+from training.scoring.subject import about_article
 from training.stances import stance_figures
 
 _MOST_WORDS = 5
@@ -25,8 +26,8 @@ class Judged:
     """The n coded paragraphs that are settled, with the model's scores and the coders' decisions.
 
     `rows` (n,) has the place of each among the paragraphs given, `scores` (n, k) the scores of the frames, `stances`
-    (n, k, s) those of their stances, `targets` (n, k) whether a paragraph carries a frame, and `articles` (n,) the
-    article of each.
+    (n, k, s) those of their stances, `targets` (n, k) whether a paragraph carries a frame, `coded` (n, k) whether any
+    coder decided about that, and `articles` (n,) the article of each.
     """
 
     frames: tuple[str, ...]
@@ -35,6 +36,7 @@ class Judged:
     scores: NDArray[np.float64]
     stances: NDArray[np.float64]
     targets: NDArray[np.bool_]
+    coded: NDArray[np.bool_]
     articles: NDArray[np.object_]
 
     def take(self, chosen: NDArray[np.bool_]) -> "Judged":
@@ -46,8 +48,15 @@ class Judged:
             scores=self.scores[chosen],
             stances=self.stances[chosen],
             targets=self.targets[chosen],
+            coded=self.coded[chosen],
             articles=self.articles[chosen],
         )
+
+    def weighted(self, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+        """Returns weights (n, k) that are 0 where nobody decided about the frame; None where all count alike."""
+        if self.coded.all():
+            return weights
+        return self.coded.astype(float) if weights is None else weights * self.coded
 
     def coded_stances(self, known: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Returns paragraph, frame and stance (its place in `known`) of each frame with a coded stance, (m,) each."""
@@ -98,7 +107,8 @@ def judge(
 ) -> Judged:
     """Scores the coded paragraphs that are settled.
 
-    Raises `ValidationDataError` where model and codebook have different frames, or no paragraph is settled.
+    Raises `ValidationDataError` where model and codebook have different frames, no paragraph is settled, or nobody has
+    decided about a frame.
     """
     if model.frames != codebook.keys:
         raise ValidationDataError(
@@ -107,6 +117,11 @@ def judge(
     settled = [(row, gold) for row, gold in enumerate(settle(paragraphs, codebook)) if not gold.unsettled]
     if not settled:
         raise ValidationDataError("There is no coded paragraph to validate the model on.")
+    unknown = [key for key in codebook.keys if all(key in entry.missing for _, entry in settled)]
+    if unknown:
+        raise ValidationDataError(
+            f"No annotation decides about {', '.join(unknown)}: they were made before the codebook had it."
+        )
     gold = tuple(entry for _, entry in settled)
     scored = score_in_parts(model, [entry.paragraph.text for entry in gold], progress)
     return Judged(
@@ -116,6 +131,7 @@ def judge(
         scores=scored.frames,
         stances=scored.stances,
         targets=np.array([[key in entry.frames for key in codebook.keys] for entry in gold]),
+        coded=np.array([[key not in entry.missing for key in codebook.keys] for entry in gold]),
         articles=np.array([entry.paragraph.article for entry in gold], dtype=object),
     )
 
@@ -128,7 +144,30 @@ def score_in_parts(
     for start in range(0, len(texts), _PART):
         parts.append(model.score_with_stances(texts[start : start + _PART]))
         progress(min(start + _PART, len(texts)) / len(texts))
-    return Scored(np.concatenate([p.frames for p in parts]), np.concatenate([p.stances for p in parts]))
+    subject = [p.subject for p in parts if p.subject is not None]
+    return Scored(
+        np.concatenate([p.frames for p in parts]),
+        np.concatenate([p.stances for p in parts]),
+        np.concatenate(subject) if subject else None,
+    )
+
+
+def off_topic_articles(
+    model: FrameModel, texts: Sequence[str], articles: Sequence[str], scored: Scored
+) -> dict[str, bool] | None:
+    """Whether the model says of each article that it is about something else; None for a model that cannot tell.
+
+    `texts` are n paragraphs, `articles` has the article of each, and `scored` their scores.
+    """
+    if model.card.subject is None or scored.subject is None:
+        return None
+    places: dict[str, list[int]] = {}
+    for place, article in enumerate(articles):
+        places.setdefault(article, []).append(place)
+    return {
+        article: about_article(model.card.subject, scored.subject[own], [texts[place] for place in own]).other
+        for article, own in places.items()
+    }
 
 
 def validate(
@@ -142,7 +181,15 @@ def validate(
     decisions = above_threshold(judged.scores, [model.card.cuts[point][key] for key in codebook.keys])
     how = f"coded paragraphs, at {point}"
     return Validation(
-        evaluation=evaluate(how, codebook.keys, judged.scores, decisions, judged.targets, judged.articles),
+        evaluation=evaluate(
+            how,
+            codebook.keys,
+            judged.scores,
+            decisions,
+            judged.targets,
+            judged.articles,
+            weights=judged.weighted(),
+        ),
         stances=_stances(judged, model.card.stances),
         unsettled=len(paragraphs) - len(judged.gold),
         sources_known=sources_known(model, judged),
@@ -158,7 +205,7 @@ def sources_known(model: FrameModel, judged: Judged) -> tuple[str, ...]:
 def disagreements(model: FrameModel, judged: Judged, point: OperatingPoint) -> tuple[ModelDisagreement, ...]:
     """Returns the disagreements of coders and model at an operating point, in descending order of how sure it was."""
     decisions = above_threshold(judged.scores, [model.card.cuts[point][key] for key in judged.frames])
-    entries = _disagreements(model, judged, decisions != judged.targets)
+    entries = _disagreements(model, judged, (decisions != judged.targets) & judged.coded)
     return tuple(sorted(entries, key=lambda entry: abs(entry.coded - entry.score), reverse=True))
 
 

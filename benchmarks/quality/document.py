@@ -1,81 +1,79 @@
-"""How good scores are on sources that the model never saw, and what made them so: docs/quality.md.
+"""How good scores are on real news, on another codebook and on sources that the model never saw: docs/quality.md.
 
-Three sections need data of third parties that are not shipped, and are left out where these are missing: real news and
-opinion (--real-news), paragraphs on four conflicts (--real) and the Gun Violence Frame Corpus (--gun-violence).
-Everything else is about the model of words, on the shipped corpus.
+python -m benchmarks.quality.document news learning --write     only these parts; the page keeps its other sections
+
+Three parts need data of third parties that are not shipped, and are left out where these are missing: `news` and
+`learning` (--real-news) and `codebook` (--gun-violence). `corpus` is about the model of words, on the shipped corpus.
 """
 
 import json
-import sys
+import re
+from argparse import Namespace
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.documents import arguments, publish, render
-from benchmarks.quality import few_labels, gun_violence, real_news, transfer, whole_articles
-from labels.annotations import DEFAULT_CORPUS, Annotation, CodedParagraph, read_corpus
-from labels.codebook import Codebook, read_codebook
-from tests.support.paths import SHARED
+from benchmarks.documents import arguments, publish, render, show
+from benchmarks.quality import few_labels, gun_violence, learning, real_news, transfer
+from benchmarks.quality.annotated_news import WORK
+from labels.annotations import DEFAULT_CORPUS, read_corpus
+from labels.codebook import read_codebook
+from tests.support.paths import ROOT
 from training.behaviour import MOST_CHANGED, check_behaviour
 from training.challenger import Challenger, train_challenger
 from training.cross_validation import leave_out
 from training.dataset import build_dataset
-from training.evaluation import Evaluation
-from training.reports.tables import (
-    BEHAVIOUR_HEAD,
-    FIGURES_HEAD,
-    behaviour_rows,
-    figure_text,
-    figures_rows,
-    stances_table,
-    table,
-)
+from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, error_text, figure_text, stances_table, table
 from training.scoring.frame_model import FrameModel
-from training.validation import validate
 
-REAL = SHARED / "benchmarks" / "real-conflict" / "dev.jsonl"
+TEMPLATE = Path(__file__).with_name("quality.md.jinja")
+PARTS = ("news", "learning", "corpus", "codebook")
 HEADLINES_HEAD = ["Evaluated on", "Macro F1", "Micro F1", "ECE"]
+_HEADING = re.compile(r"^(?=## )", re.MULTILINE)
 
 
-def _show(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def measure(parts: Collection[str], options: Namespace) -> dict[str, Any]:
+    """The figures of the template, by name; None for a part that is not measured."""
+    figures: dict[str, Any] = dict.fromkeys(("news", "learning", "corpus", "gun_violence"))
+    news = options.real_news / "coded.jsonl"
+    if "learning" in parts and news.exists():
+        chosen = learning.parser().parse_args(["--data", str(news), "--work", str(options.work)])
+        figures["learning"] = {name: each.markdown for name, each in learning.measure(chosen).items()}
+    if "codebook" in parts and options.gun_violence.exists():
+        rows = gun_violence.measure(options.gun_violence, options.work)
+        figures["gun_violence"] = table(gun_violence.HEAD, rows)
+    if "corpus" in parts or ("news" in parts and news.exists()):
+        show("the model of words")
+        challenger = train_challenger(read_corpus(DEFAULT_CORPUS, codebook := read_codebook()), codebook)
+        if "news" in parts and news.exists():
+            kinds = real_news.models(FrameModel.of(challenger.pipeline, challenger.card))
+            figures["news"] = real_news.measure(kinds, codebook, options.real_news, show)
+        if "corpus" in parts:
+            figures |= {"corpus": True, **_on_the_corpus(challenger)}
+    return figures
 
 
-def measure(news: Path, real: Path, headlines: Path) -> dict[str, Any]:
-    """The figures of the template, by name."""
+def _on_the_corpus(challenger: Challenger) -> dict[str, Any]:
     codebook = read_codebook()
     paragraphs = read_corpus(DEFAULT_CORPUS, codebook)
     dataset = build_dataset(paragraphs, codebook)
     training, held_out = dataset.take(~dataset.held_out), dataset.take(dataset.held_out)
-    _show("the model of words")
-    challenger = train_challenger(paragraphs, codebook)
-    model = FrameModel.of(challenger.pipeline, challenger.card)
-    checks = check_behaviour(model, codebook, paragraphs)
-    kinds = real_news.models(model)
-    news_tables = real_news.measure(kinds, codebook, news, _show) if news.exists() else None
-    on_real = _real(real, model, codebook) if real.exists() else None
+    checks = check_behaviour(FrameModel.of(challenger.pipeline, challenger.card), codebook, paragraphs)
     left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
-    pipelines = transfer.rows(training, left_out, _show)
+    pipelines = transfer.rows(training, left_out, show)
     shipped = len(transfer.PARTS)
-    few, few_saving = few_labels.measure(training, held_out, few_labels.SIZES, few_labels.REPEATS, _show)
+    few, few_saving = few_labels.measure(training, held_out, few_labels.SIZES, few_labels.REPEATS, show)
     rare, rare_saving = few_labels.measure(
-        training, held_out, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, _show, rare=True
+        training, held_out, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, show, rare=True
     )
     return {
-        "news": news_tables,
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),
         "parts": table(transfer.HEAD, pipelines[:shipped]),
         "tried": table(transfer.HEAD, pipelines[shipped:]),
-        "narrow": table(transfer.NARROW_HEAD, transfer.narrow(training, _show)),
-        "rounds": table(transfer.ROUNDS_HEAD, transfer.rounds(training, left_out, _show)),
-        "articles": table(whole_articles.HEAD, whole_articles.rows(training, left_out)),
-        "rare_articles": table(whole_articles.HEAD, whole_articles.rows(training, left_out, rare=True)),
         "stances": stances_table(challenger.card.stances_left_out) if challenger.card.stances_left_out else "",
         "paragraphs": f"{len(paragraphs):,}",
         "most_changed": f"{MOST_CHANGED:.0%}",
         "behaviour": table(BEHAVIOUR_HEAD, behaviour_rows(checks)),
-        "real": on_real,
-        "real_table": table(FIGURES_HEAD, figures_rows(on_real)) if on_real else "",
-        "gun_violence": table(gun_violence.HEAD, gun_violence.measure(headlines)) if headlines.exists() else "",
         "repeats": few_labels.REPEATS,
         "rare_repeats": few_labels.RARE_REPEATS,
         "few": table(few_labels.HEAD, few),
@@ -89,35 +87,37 @@ def _headlines(challenger: Challenger) -> list[list[str]]:
     card = challenger.card
     evaluations = [("sources left out of training", card.left_out), ("held-out articles", card.held_out)]
     return [
-        [name, figure_text(e.macro.f1), figure_text(e.micro.f1), f"{e.ece:.3f}"]
+        [name, figure_text(e.macro.f1), figure_text(e.micro.f1), error_text(e.ece)]
         for name, e in evaluations
         if e is not None
     ]
 
 
-def _real(path: Path, model: FrameModel, codebook: Codebook) -> Evaluation:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    paragraphs = [
-        CodedParagraph(row["article"], number, row["source"], row["text"], (Annotation("both", row["frames"]),))
-        for number, row in enumerate(rows)
-    ]
-    return validate(model, codebook, paragraphs).evaluation
+def merged(page: str, measured: str) -> str:
+    """The page with the sections that were measured in the place of its own, in the order of the template."""
+    first, *_ = _HEADING.split(measured)
+    sections = {part.splitlines()[0]: part.strip() for text in (page, measured) for part in _HEADING.split(text)[1:]}
+    headings = [part.splitlines()[0] for part in _HEADING.split(TEMPLATE.read_text(encoding="utf-8"))[1:]]
+    return "\n\n".join([first.strip(), *(sections[name] for name in headings if name in sections)]) + "\n"
 
 
 def main() -> None:
     parser = arguments(__doc__, "benchmarks.quality.document --write")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
     parser.add_argument("--write", action="store_true", help="write docs/quality.md")
     parser.add_argument("--json", action="store_true", help="print the tables as JSON")
     parser.add_argument("--real-news", type=Path, default=real_news.DATA, help="folder of annotated real paragraphs")
-    parser.add_argument("--real", type=Path, default=REAL, help="annotated paragraphs of real news, as JSON Lines")
     parser.add_argument("--gun-violence", type=Path, default=gun_violence.DATA, help="that corpus, as JSON Lines")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder that keeps vectors; default: %(default)s")
     options = parser.parse_args()
-    figures = measure(options.real_news, options.real, options.gun_violence)
+    figures = measure(options.parts or PARTS, options)
     if options.json:
-        print(json.dumps({**figures, "real": None}, indent=1))
-    else:
-        text = render(Path(__file__).with_name("quality.md.jinja"), **figures)
-        publish(text, "quality.md", write=options.write)
+        print(json.dumps({name: each for name, each in figures.items() if each is not None}, indent=1))
+        return
+    page = ROOT / "docs" / "quality.md"
+    text = render(TEMPLATE, **figures)
+    # Of a part that was not measured, the page keeps what it says.
+    publish(merged(page.read_text(encoding="utf-8"), text) if options.parts else text, page.name, write=options.write)
 
 
 if __name__ == "__main__":

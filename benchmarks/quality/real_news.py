@@ -13,11 +13,12 @@ import numpy as np
 from labels.codebook import Codebook
 from tests.support.paths import SHARED
 from training.evaluation import Evaluation, evaluate
+from training.model_card import Kind
 from training.registry.base import shipped_base
 from training.reports.coded_files import CodedArticle, read_articles, read_coded, read_texts
 from training.reports.coded_report import CodedReport, TextFigures, evaluate_coded
 from training.reports.coded_tables import TitledTable, coded_tables, percent_text
-from training.reports.tables import figure_text, table
+from training.reports.tables import error_text, figure_text, table
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import above_threshold
 
@@ -29,9 +30,12 @@ CODERS_HEAD = ["F1 on paragraphs of whole articles", "Support"]
 
 def models(words: FrameModel) -> dict[str, FrameModel]:
     """The kinds of model that exist in this installation, the one to post-stratify with first."""
-    base = shipped_base()
-    encoders = {} if base is None else {"encoder": FrameModel(base.scorer, base.card)}
-    return {**encoders, "words": words}
+    kinds: tuple[Kind, ...] = ("encoder", "encoder-small", "words")
+    shipped = {kind: base for kind in kinds if (base := shipped_base(kind))}
+    return {
+        **{kind: FrameModel(base.scorer, base.card) for kind, base in shipped.items()},
+        "words, of the written corpus alone": words,
+    }
 
 
 def measure(
@@ -73,7 +77,7 @@ def _overview(figures: TextFigures) -> list[str]:
         f"{figures.paragraphs:,}, {figures.how}",
         figure_text(balanced.macro.f1),
         ap,
-        f"{balanced.ece:.3f}",
+        error_text(balanced.ece),
         stances,
     ]
 

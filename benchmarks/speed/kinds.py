@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from itertools import cycle, islice
@@ -32,9 +32,13 @@ from training.model_card import Kind
 from training.registry.versions import Registry
 from training.reports.tables import table
 
-_ARTICLE = 15
+ARTICLE = 15
 # Articles that a process scores, seconds of load over HTTP, and paragraphs of a bulk job; an encoder gets fewer.
-_SIZES: dict[Kind, tuple[int, float, int]] = {"encoder": (20, 20, 2_000), "words": (500, 4, 100_000)}
+SIZES: dict[Kind, tuple[int, float, int]] = {
+    "encoder": (20, 20, 2_000),
+    "encoder-small": (80, 20, 10_000),
+    "words": (500, 4, 100_000),
+}
 _BODIES = 6_000
 # Packages that only an encoder needs, with all that only they bring.
 _ENCODER_PACKAGES = ("openvino", "tokenizers")
@@ -69,12 +73,12 @@ def measure(rounds: int) -> dict[Kind, list[Costs]]:
     with tempfile.TemporaryDirectory() as place:
         for number in range(rounds):
             for kind, each in costs.items():
-                each.append(_round(_champion(Path(place) / kind, kind), kind))
+                each.append(_round(champion(Path(place) / kind, kind), kind))
                 print(f"round {number + 1} of {rounds}: {kind}", file=sys.stderr)
     return costs
 
 
-def _champion(folder: Path, kind: Kind) -> Path:
+def champion(folder: Path, kind: Kind) -> Path:
     """A data folder with a champion of a kind."""
     variables = {**os.environ, "FRAMING_DATA_DIR": str(folder), "FRAMING_KIND": kind}
     command = [*PROGRAM, "train", "--if-no-champion", "--json"]
@@ -86,13 +90,13 @@ def _champion(folder: Path, kind: Kind) -> Path:
 
 
 def _round(folder: Path, kind: Kind) -> Costs:
-    articles, seconds, bulk = _SIZES[kind]
+    articles, seconds, bulk = SIZES[kind]
     command = [sys.executable, "-m", "benchmarks.speed.kinds", "--score", str(folder), "--articles", str(articles)]
-    scored = json.loads(_on_a_core(command))
+    scored = json.loads(on_a_core(command))
     return Costs(**scored, http=_http(folder, seconds), bulk=_bulk(folder, bulk))
 
 
-def _on_a_core(command: list[str], **variables: str) -> bytes:
+def on_a_core(command: list[str], **variables: str) -> bytes:
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -106,61 +110,74 @@ def _on_a_core(command: list[str], **variables: str) -> bytes:
 
 def _score(folder: Path, articles: int) -> dict[str, float]:
     """Loads the champion in this process and scores articles."""
-    paragraphs = list(texts(_ARTICLE * (articles + 1)))
+    paragraphs = list(texts(ARTICLE * (articles + 1)))
     began = time.perf_counter()
     model, _ = Registry(folder / "models").load_champion()
     model.score(paragraphs[:1])
     load = time.perf_counter() - began
     times = []
-    for start in range(_ARTICLE, len(paragraphs), _ARTICLE):
+    for start in range(ARTICLE, len(paragraphs), ARTICLE):
         began = time.perf_counter()
-        model.score(paragraphs[start : start + _ARTICLE])
+        model.score(paragraphs[start : start + ARTICLE])
         times.append(time.perf_counter() - began)
     article = statistics.median(times)
-    per_second = _ARTICLE * len(times) / sum(times)
+    per_second = ARTICLE * len(times) / sum(times)
     return {"load": load, "memory": own_memory(os.getpid()), "per_second": per_second, "article": article}
 
 
 def _http(folder: Path, seconds: float) -> float:
-    bodies = _bodies(folder / "bodies.jsonl", texts(_ARTICLE * _BODIES, _ARTICLE))
-    first = _bodies(folder / "first.jsonl", texts(_ARTICLE))
+    bodies = write_articles(folder / "bodies.jsonl", texts(ARTICLE * _BODIES, ARTICLE))
+    first = write_articles(folder / "first.jsonl", texts(ARTICLE))
     with running(product(folder), SERVER_CORE) as server:
         url = f"{server.address}/v1/classify"
         put_load(url, first, 0.5, 1)  # the first request loads the encoder
-        return put_load(url, bodies, seconds, 4).per_second * _ARTICLE
+        return put_load(url, bodies, seconds, 4).per_second * ARTICLE
 
 
 def _bulk(folder: Path, count: int) -> float:
     """Paragraphs per second of `framing score --to`, from its start to its end."""
-    path = _bodies(folder / "bulk.jsonl", texts(count))
+    path = write_articles(folder / "bulk.jsonl", texts(count))
     with tempfile.TemporaryDirectory(dir=folder) as output:
         began = time.perf_counter()
         command = [*PROGRAM, "score", str(path), "--to", f"{output}/scores", "--json"]
-        _on_a_core(command, FRAMING_DATA_DIR=str(folder))
+        on_a_core(command, FRAMING_DATA_DIR=str(folder))
         return count / (time.perf_counter() - began)
 
 
-def _bodies(path: Path, paragraphs: Iterator[str]) -> Path:
+def write_articles(path: Path, paragraphs: Iterator[str]) -> Path:
     with path.open("w", encoding="utf-8") as file:
-        while article := list(islice(paragraphs, _ARTICLE)):
+        while article := list(islice(paragraphs, ARTICLE)):
             file.write(json.dumps({"paragraphs": article, "explain": False}) + "\n")
     return path
 
 
 def install_weight(kind: Kind) -> float:
     """MB of the installed packages that this program needs for a kind, with all that they bring."""
-    left_out = () if kind == "encoder" else _ENCODER_PACKAGES
-    waiting = [("media-framing", ""), *((name, "") for name in _ENCODER_PACKAGES if name not in left_out)]
+    return packages_weight() + (0 if kind == "words" else packages_weight(_ENCODER_PACKAGES))
+
+
+def packages_weight(added: Sequence[str] = ()) -> float:
+    """MB of the packages that this program needs for words, or of those that `added` packages bring beside these."""
+    every_kind = _required(["media-framing"]) - {"media-framing"}
+    return sum(map(_size, _required(added) - every_kind if added else every_kind)) / 1e6
+
+
+def _required(packages: Iterable[str]) -> set[str]:
+    """Packages with all that they bring, apart from what only an encoder needs and nobody wanted."""
+    waiting = [(canonicalize_name(name), "") for name in packages]
+    wanted = {name for name, _ in waiting}
     seen = set(waiting)
     while waiting:
         name, extra = waiting.pop()
         for required in map(Requirement, distribution(name).requires or ()):
-            if required.name in left_out or (required.marker and not required.marker.evaluate({"extra": extra})):
+            if required.name in set(_ENCODER_PACKAGES) - wanted:
+                continue
+            if required.marker and not required.marker.evaluate({"extra": extra}):
                 continue
             new = {(canonicalize_name(required.name), each) for each in ("", *required.extras)} - seen
             seen |= new
             waiting += new
-    return sum(map(_size, {name for name, _ in seen} - {"media-framing"})) / 1e6
+    return {name for name, _ in seen}
 
 
 def _size(name: str) -> int:
@@ -175,7 +192,7 @@ def subwords() -> float | None:
     for folder in encoder_folders():
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return statistics.mean(
-            len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts(_ARTICLE * _SIZES["encoder"][0])
+            len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts(ARTICLE * SIZES["encoder"][0])
         )
     return None
 
@@ -204,7 +221,7 @@ def report(costs: dict[Kind, list[Costs]]) -> str:
 
 def _bulk_cells(costs: dict[Kind, list[Costs]], size: int) -> Iterator[str]:
     for kind, each in costs.items():
-        measured = _SIZES[kind][2]
+        measured = SIZES[kind][2]
         minutes = [size / c.bulk / 60 for c in each]
         yield _cell(minutes, ",.1f") + " min" + ("" if size == measured else f", extrapolated from {measured:,}")
 

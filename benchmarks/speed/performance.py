@@ -11,11 +11,22 @@ from statistics import median
 from timeit import repeat
 
 from benchmarks.documents import arguments, publish, render
-from benchmarks.speed import bulk_speed, http_speed, huge_articles, kinds, store_speed, training_speed
+from benchmarks.speed import (
+    bulk_speed,
+    http_speed,
+    huge_articles,
+    kinds,
+    rescoring,
+    runtimes,
+    store_speed,
+    training_speed,
+)
 
 _TEMPLATE = Path(__file__).with_name("performance.md.jinja")
 _SECTIONS: dict[str, Callable[[argparse.Namespace], str]] = {
     "kinds": lambda options: kinds.report(kinds.measure(options.rounds)),
+    "runtimes": lambda _options: runtimes.report(),
+    "rescoring": lambda options: rescoring.report(options.largest),
     "http": lambda options: http_speed.report(*http_speed.measure(options.rounds, options.seconds)),
     "huge_articles": lambda options: huge_articles.report(huge_articles.measure(options.seconds)),
     "bulk": lambda options: bulk_speed.report(*bulk_speed.measure(options.largest)),

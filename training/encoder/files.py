@@ -121,24 +121,22 @@ def write_encoder(folder: Path, weights: EncoderWeights, tokenizer_json: str) ->
     """Writes the files of an encoder into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {"format": _FORMAT, "layers": len(weights.layers), **asdict(weights.shape)}
-    (folder / SHAPE_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (folder / TOKENIZER_FILE).write_text(tokenizer_json, encoding="utf-8")
     np.savez(folder / LAYERS_FILE, **dict(_arrays_of_layers(weights.layers)))  # type: ignore[arg-type]
     np.savez(folder / WORDS_FILE, **dict(_arrays_of_words(weights)))  # type: ignore[arg-type]
+    # Last, so that a folder that has it is whole.
+    (folder / SHAPE_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def read_encoder(folder: Path) -> EncoderWeights:
     """Reads the files that `write_encoder` writes; raises `ModelFileError` for anything else."""
     try:
-        facts: dict[str, Any] = json.loads((folder / SHAPE_FILE).read_bytes())
-        if facts.pop("format") != _FORMAT:
-            raise ModelFileError("The encoder is in a format that this version does not read.")
-        count = facts.pop("layers")
+        count, shape = _facts(folder)
         with np.load(folder / LAYERS_FILE, allow_pickle=False) as arrays:
             layers = tuple(_layer(arrays, number) for number in range(count))
         with np.load(folder / WORDS_FILE, allow_pickle=False) as arrays:
             return EncoderWeights(
-                shape=EncoderShape(**facts),
+                shape=shape,
                 words=QuantisedMatrix(arrays["words"], arrays["word_scales"]),
                 positions=arrays["positions"],
                 relative=arrays.get("relative"),
@@ -149,6 +147,29 @@ def read_encoder(folder: Path) -> EncoderWeights:
         raise
     except Exception as error:  # reading files of another kind may raise anything
         raise ModelFileError(f"The encoder in {folder} cannot be read.") from error
+
+
+def holds_encoder(folder: Path) -> bool:
+    """Whether a folder holds an encoder as `write_encoder` writes it."""
+    return (folder / SHAPE_FILE).exists()
+
+
+def read_shape(folder: Path) -> EncoderShape:
+    """Reads the facts about the encoder in a folder; raises `ModelFileError`."""
+    try:
+        return _facts(folder)[1]
+    except ModelFileError:
+        raise
+    except Exception as error:  # reading files of another kind may raise anything
+        raise ModelFileError(f"The encoder in {folder} cannot be read.") from error
+
+
+def _facts(folder: Path) -> tuple[int, EncoderShape]:
+    """Returns the number of layers and the facts about an encoder."""
+    facts: dict[str, Any] = json.loads((folder / SHAPE_FILE).read_bytes())
+    if facts.pop("format") != _FORMAT:
+        raise ModelFileError("The encoder is in a format that this version does not read.")
+    return facts.pop("layers"), EncoderShape(**facts)
 
 
 def digest_of(folder: Path) -> str:

@@ -3,15 +3,17 @@
 A fit minimises the log-loss plus half of `pull` times the squared distance of the weights from the known weights: the
 adaptation of Chelba and Acero (2006), "Adaptation of maximum entropy capitalizer: little data can help a lot". Few
 annotations move the weights little, many move them far, and an infinite pull returns the known heads. Heads that are
-learned from nothing are pulled towards zero weights and the rarity of their frame. Callers limit the threads of sums:
-on a busy machine several wait for each other far longer than the sums take.
+learned from nothing are pulled towards zero weights and the rarity of their frame. Vectors may be sparse. Callers
+limit the threads of sums: on a busy machine several wait for each other far longer than the sums take.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
@@ -55,14 +57,20 @@ def side_by_side(heads: list[Heads]) -> Heads:
 
 
 def from_nothing(width: int, targets: Array) -> Heads:
-    """Returns heads without weights whose intercepts (c,) are the log-odds of the smoothed shares of targets (n, c)."""
-    shares = (targets.sum(axis=0) + 1) / (len(targets) + 2)
+    """Returns heads without weights whose intercepts (c,) are the log-odds of the smoothed shares of targets (n, c).
+
+    Targets that are NaN are not known and do not count.
+    """
+    shares = (np.nansum(targets, axis=0) + 1) / ((~np.isnan(targets)).sum(axis=0) + 2)
     return Heads(np.zeros((width, targets.shape[1])), np.log(shares) - np.log1p(-shares))
 
 
 def of_presence(logits: Array, targets: Array) -> tuple[Array, Array]:
-    """The log-loss of a column of its own, as a `Loss` for targets of 0 and 1."""
-    return (np.logaddexp(0, logits) - targets * logits).sum(axis=1), expit(logits) - targets
+    """The log-loss of a column of its own, as a `Loss` for targets of 0 and 1; NaN is not known and costs nothing."""
+    unknown = np.isnan(targets)
+    targets = np.where(unknown, 0, targets)
+    losses, slope = np.logaddexp(0, logits) - targets * logits, expit(logits) - targets
+    return np.where(unknown, 0, losses).sum(axis=1), np.where(unknown, 0, slope)
 
 
 def of_choice(logits: Array, targets: Array) -> tuple[Array, Array]:
@@ -72,11 +80,9 @@ def of_choice(logits: Array, targets: Array) -> tuple[Array, Array]:
 
 def fit_pulled(vectors: Array, targets: Array, known: Heads, pull: float, loss: Loss) -> Heads:
     """Returns heads fitted to vectors (n, d) and targets (n, c), pulled towards the heads that are known."""
-    if np.isinf(pull) or not len(vectors):
+    if np.isinf(pull) or not vectors.shape[0]:
         return known
-    centre = vectors.mean(axis=0)
-    scale = float(np.sqrt(((vectors - centre) ** 2).sum(axis=1).mean())) or 1.0
-    scaled = (vectors - centre) / scale
+    centre, scale, scaled = _scaled(vectors)
     start = np.vstack([known.coefficients * scale, known.intercepts + centre @ known.coefficients])
     strength = np.full((len(start), 1), pull)
     strength[-1] *= _INTERCEPT_SHARE
@@ -93,12 +99,25 @@ def fit_pulled(vectors: Array, targets: Array, known: Heads, pull: float, loss: 
     return Heads(coefficients, weights[-1] - centre @ coefficients)
 
 
+def _scaled(vectors: Any) -> tuple[Array, float, Any]:
+    """Returns the centre of n vectors (d,), their length and the vectors from there, of length 1 on average.
+
+    Sparse vectors, those of words, stay where they are: moved, they would not be sparse.
+    """
+    if sparse.issparse(vectors):
+        scale = float(np.sqrt(vectors.multiply(vectors).sum() / vectors.shape[0])) or 1.0
+        return np.zeros(vectors.shape[1]), scale, vectors / scale
+    centre = vectors.mean(axis=0)
+    scale = float(np.sqrt(((vectors - centre) ** 2).sum(axis=1).mean())) or 1.0
+    return centre, scale, (vectors - centre) / scale
+
+
 def fit_separately(vectors: Array, targets: Array, known: Heads, pull: float, fewest: int = 1) -> Heads:
     """Returns heads of c frames, each fitted by itself; a frame that fewer than `fewest` carry keeps its known head."""
     columns = []
     for column in range(targets.shape[1]):
         chosen = slice(column, column + 1)
-        carried = targets[:, column].sum() >= fewest
+        carried = np.nansum(targets[:, column]) >= fewest
         head = known.columns(chosen)
         columns.append(fit_pulled(vectors, targets[:, chosen], head, pull, of_presence) if carried else head)
     return side_by_side(columns)
@@ -129,9 +148,19 @@ def choose_pull(
     standard error over paragraphs (Breiman et al. 1984, "Classification and regression trees"), so that chance
     moves no head.
     """
+    return choose(lambda pull: cross_fit(vectors, targets, folds, fit, pull), targets, loss, progress)
+
+
+def choose(
+    left_out: Callable[[float], Array],
+    targets: Array,
+    loss: Loss,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> tuple[float, Array]:
+    """Returns what `choose_pull` does, where `left_out` returns the log-odds at a pull of paragraphs left out."""
     tried: list[tuple[float, Array, Array]] = []
     for done, pull in enumerate(sorted(PULLS, reverse=True), 1):
-        logits = cross_fit(vectors, targets, folds, fit, pull)
+        logits = left_out(pull)
         tried.append((pull, logits, loss(logits, targets)[0]))
         progress(done / len(PULLS))
     smallest = min((losses for _, _, losses in tried), key=lambda losses: float(losses.sum()))

@@ -1,5 +1,6 @@
-"""The encoders that are shipped with this package, by the digest that a model's card names them by."""
+"""The encoders of this installation, shipped or fine-tuned here, by the digest that a model's card names them by."""
 
+import re
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,22 @@ if TYPE_CHECKING:
 
 BASE_FOLDER = Path(__file__).parents[1] / "base"
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# Folders of encoders that were fine-tuned here, each in a folder named by its digest; a registry adds its own.
+_own_places: list[Path] = []
+
+
+def look_also_in(folder: Path) -> None:
+    """Makes the encoders that were fine-tuned here known to this process: those in `folder`/DIGEST."""
+    # Absolute, because other processes, which may run in another folder, are told too.
+    if folder.absolute() not in _own_places:
+        _own_places.append(folder.absolute())
+
+
+def own_places() -> tuple[Path, ...]:
+    """Returns the folders that `look_also_in` was told, for other processes to be told too."""
+    return tuple(_own_places)
+
 
 def encoder_folders() -> list[Path]:
     """Returns the folders of the shipped encoders."""
@@ -21,7 +38,7 @@ def encoder_folders() -> list[Path]:
 
 @lru_cache(maxsize=4)
 def encoder_of(digest: str) -> "Encoder":
-    """Returns the shipped encoder with a digest, read once per process; raises `ModelFileError` where there is none."""
+    """Returns the encoder with a digest, read once per process; raises `ModelFileError` where there is none."""
     from training.encoder.encoder import Encoder  # noqa: PLC0415 - a server of words never needs it
 
     folder = folder_of(digest)
@@ -29,13 +46,17 @@ def encoder_of(digest: str) -> "Encoder":
         return Encoder.read(folder)
     raise ModelFileError(
         f"The model needs an encoder (digest {digest[:12]}…) that is not part of this installation, or is "
-        "damaged there: install the version of this program that the model was made with again, or train again."
+        "damaged there: install the version of this program that the model was made with again, restore a backup if "
+        "the encoder was fine-tuned here, or train again."
     )
 
 
 def folder_of(digest: str) -> Path | None:
-    """Returns the folder of the shipped encoder with a digest; None where there is none or a file of it is missing."""
-    for folder in encoder_folders():
+    """Returns the folder of the encoder with a digest; None where there is none or a file of it is missing."""
+    if not _DIGEST.fullmatch(digest):
+        return None
+    own = [place / digest for place in _own_places if (place / digest / SHAPE_FILE).exists()]
+    for folder in (*own, *encoder_folders()):
         with suppress(OSError):
             if digest_of(folder) == digest:
                 return folder

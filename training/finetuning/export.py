@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from training.encoder.files import EncoderShape, EncoderWeights, LayerWeights, Norm, QuantisedMatrix, write_encoder
 from training.errors import ModelFileError
 from training.finetuning.batches import Subwords
+from training.finetuning.continued import base_name
 from training.finetuning.pretrained import read_pretrained
 from training.finetuning.transformer import FramingTransformer, Layer
 
@@ -49,7 +50,7 @@ def export(
     subwords = Subwords(pretrained)
     shape = EncoderShape(
         name=name,
-        base=pretrained.resolve().name,
+        base=base_name(pretrained),
         attention_heads=model.shape.attention_heads,
         epsilon=model.shape.epsilon,
         begin=subwords.begin,

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from training.cross_validation import ReportProgress, no_progress
+from training.encoder.files import LAYERS_FILE, holds_encoder
 from training.finetuning.batches import Batch, Subwords, batches_of_similar_length, padded
 from training.finetuning.checkpoints import Checkpoints
+from training.finetuning.continued import read_own
 from training.finetuning.epochs import Material, Targets, epoch_of, targets
 from training.finetuning.optimisation import Optimiser, loss_of
 from training.finetuning.pretrained import WEIGHTS_FILE, read_pretrained
@@ -57,7 +59,7 @@ def fine_tune(
     for step, lesson in lessons(material, recipe, subwords, done):
         learn(model, lesson, recipe)
         optimiser.step(step)
-        if step % steps_per_checkpoint == 0:
+        if step % steps_per_checkpoint == 0 or step == steps:
             checkpoints.write(model, optimiser, step)
         progress(_STEP, step / steps)
     model.eval()
@@ -66,11 +68,18 @@ def fine_tune(
 
 
 def starting_model(pretrained: Path, material: Material, recipe: Recipe) -> FramingTransformer:
-    """Returns the pretrained model with heads that give each frame its share."""
-    model = read_pretrained(pretrained, len(material.frames), recipe.dropout, recipe.layers)
-    shares = material.shares()
-    with torch.no_grad():
-        model.frame.bias.copy_(torch.tensor(np.log(shares / (1 - shares))))
+    """Returns the pretrained model with heads that give each frame its share, or an own encoder with its heads."""
+    count = len(material.frames)
+    own = holds_encoder(pretrained)
+    model = (
+        read_own(pretrained, count, recipe.dropout)
+        if own
+        else read_pretrained(pretrained, count, recipe.dropout, recipe.layers)
+    )
+    if not model.frame.bias.any():
+        shares = material.shares()
+        with torch.no_grad():
+            model.frame.bias.copy_(torch.tensor(np.log(shares / (1 - shares))))
     model.freeze(recipe.frozen_words, recipe.frozen_layers)
     return model
 
@@ -107,7 +116,7 @@ def _steps_of_epoch(material: Material, recipe: Recipe, epoch: int) -> int:
 
 
 def _digest(material: Material, pretrained: Path) -> str:
-    weights = pretrained / WEIGHTS_FILE
+    weights = pretrained / (LAYERS_FILE if holds_encoder(pretrained) else WEIGHTS_FILE)
     digest = hashlib.sha256(repr((pretrained.resolve().name, weights.stat().st_size, material.frames)).encode())
     for paragraph in (*material.paragraphs, *material.written):
         facts = (paragraph.text, sorted(paragraph.frames.items()), paragraph.weight, paragraph.origin, paragraph.easy)

@@ -83,7 +83,7 @@ def read_annotated(path: Path, codebook: Codebook) -> tuple[LearnedParagraph, ..
 def read_written(codebook: Codebook, path: Path = DEFAULT_CORPUS) -> tuple[LearnedParagraph, ...]:
     """Returns the paragraphs of the written corpus on whose frames the coders agree; raises `CorpusError`."""
     settled = settle(read_corpus(path, codebook), codebook)
-    return tuple(_written(gold, codebook) for gold in settled if not gold.unsettled)
+    return tuple(_written(gold, codebook) for gold in settled if not gold.unsettled and not gold.missing)
 
 
 def with_teacher(

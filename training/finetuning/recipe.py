@@ -1,6 +1,8 @@
-"""The settings of a fine-tuning run. The defaults are those that the shipped encoder was made with."""
+"""The settings of fine-tuning runs. The shipped encoders were made with the recipes below."""
 
 from dataclasses import dataclass
+
+from training.model_card import EncoderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Recipe:
     dropout: float = 0.1
     # Evenly spaced layers of the base that remain; None for all of them.
     layers: int | None = None
+    # Subwords that the vocabulary is cut to.
+    most_subwords: int = 25_000
     frozen_words: bool = True
     # Number of lowest layers that do not learn; from 1 on, the positions do not learn either.
     frozen_layers: int = 2
@@ -40,3 +44,16 @@ class Recipe:
     # Matrix products in bfloat16: twice as fast on processors that have it.
     bfloat16: bool = True
     seed: int = 1
+
+
+# A further epoch of an encoder of our own, which has learned the frames already.
+FURTHER = Recipe(epochs=1, learning_rate=2e-5, head_learning_rate=3e-4, warmup=0.05, swapped=0.5, written=400)
+# A small encoder: all of it learns, faster, and from fewer subwords.
+SMALL = Recipe(learning_rate=1.5e-4, frozen_words=False, frozen_layers=0, swapped=0.5, most_subwords=14_000)
+
+
+def recipe_for(kind: EncoderKind, *, further: bool) -> Recipe:
+    """Returns the recipe of an encoder of a kind; `further` says that it has learned the frames already."""
+    if further:
+        return FURTHER
+    return SMALL if kind == "encoder-small" else Recipe()

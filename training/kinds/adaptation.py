@@ -67,6 +67,9 @@ def adapt(vectors: Array, training: Dataset, base: BaseModel, progress: ReportPr
             stance_logits[coded, frame], pulls[training.frames[frame]] = own_logits, pull
         heads.append(stances)
         progress("fit", (frame + 1) / count)
+    if base.card.subject is not None:
+        # What an article is about does not depend on whose annotations these are.
+        heads.append(known.columns(slice(-1, None)))
     left_out = LeftOut(how, logits, folds, stance_logits if size else None)
     return Adapted(side_by_side(heads), pulls, left_out, _cuts(training, logits, base))
 
@@ -80,7 +83,7 @@ def _adapt_frames(
     vectors: Array, training: Dataset, known: Heads, folds: NDArray[np.int64], progress: Callable[[float], None]
 ) -> tuple[Heads, float, Array]:
     """Returns the heads of all frames, their common pull and their log-odds without each fold."""
-    targets = training.targets.astype(float)
+    targets = training.known_targets
 
     def fit(part: Array, part_targets: Array, pull: float) -> Heads:
         return fit_separately(part, part_targets, known, pull, CARRYING_FOR_HEADS)
@@ -105,6 +108,7 @@ def _cuts(training: Dataset, logits: Array, base: BaseModel) -> dict[OperatingPo
     """Returns the base's cuts, with those of frames that are carried often fitted to their scores."""
     cuts = {point: dict(base.card.cuts[point]) for point in OPERATING_POINTS}
     for k in np.flatnonzero(own_cuts(training)):
-        for point, cut in fit_cuts(expit(logits[:, k]), training.targets[:, k]).items():
+        coded = training.coded[:, k]
+        for point, cut in fit_cuts(expit(logits[coded, k]), training.targets[coded, k]).items():
             cuts[point][training.frames[k]] = cut
     return cuts

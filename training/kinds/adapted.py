@@ -11,21 +11,24 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from labels.agreement import agreement
 from labels.annotations import CodedParagraph
 from labels.codebook import Codebook
+from labels.normalise import normalise
 from training.challenger import Challenger, data_facts
 from training.cross_validation import ReportProgress, left_out_decisions, no_progress
 from training.dataset import Dataset, build_dataset
-from training.encoder.heads import Array
+from training.encoder.heads import Array, Heads
 from training.encoder.vectors import VectorStore
 from training.errors import TrainingDataError
 from training.evaluation import Evaluation, evaluate, evaluate_baselines
 from training.kinds.adaptation import Adapted, adapt, own_cuts
+from training.kinds.learning import held_out_figures
 from training.model_card import FEW_CARRYING, DataFacts, ModelCard, current_libraries
-from training.pipeline import linear_pipeline
+from training.pipeline import linear_pipeline, words_vectoriser
 from training.registry.base import BaseModel
 from training.scoring.operating_points import above_threshold
 from training.stances import evaluate_stances
@@ -34,7 +37,7 @@ from training.stances import evaluate_stances
 def base_challenger(base: BaseModel, *, seed: int, note: str = "") -> Challenger:
     """Returns the base model as a challenger; trains nothing."""
     card = replace(base.card, seed=seed, note=note or base.card.note, libraries=current_libraries())
-    return Challenger(linear_pipeline(base.coefficients, base.intercepts, seed), card)
+    return Challenger(_pipeline(base, Heads(base.coefficients, base.intercepts), seed), card)
 
 
 def require_articles(dataset: Dataset) -> None:
@@ -61,8 +64,7 @@ def adapt_base(
     """
     dataset = build_dataset(paragraphs, codebook)
     require_articles(dataset)
-    encoder, texts = base.card.encoder_digest, list(dataset.texts)
-    means = vectors.means(encoder, texts, lambda share: progress("encode paragraphs", share))
+    means = _vectors(base, list(dataset.texts), vectors, progress)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
     with threadpool_limits(limits=1):
@@ -72,11 +74,23 @@ def adapt_base(
     if _carried_often(training):
         card = _with_own_figures(card, training, judged, adapted, codebook)
         if len(judged):
-            card = replace(card, held_out=_held_out_figures(adapted, means[held_out], judged))
+            card = replace(card, held_out=held_out_figures(adapted.heads, adapted.cuts, means[held_out], judged))
     progress("evaluate", 1.0)
-    heads = adapted.heads
-    pipeline = linear_pipeline(heads.coefficients, heads.intercepts, seed)
-    return Challenger(pipeline, card, adapted.left_out)
+    return Challenger(_pipeline(base, adapted.heads, seed), card, adapted.left_out)
+
+
+def _vectors(base: BaseModel, texts: list[str], vectors: VectorStore, progress: ReportProgress) -> Any:
+    """Returns what the heads of the base read of n paragraphs: (n, d), sparse for a model of words."""
+    if base.terms is not None:
+        return words_vectoriser(base.terms.words, base.terms.idf).transform(map(normalise, texts))
+    return vectors.means(base.card.encoder_digest, texts, lambda share: progress("encode paragraphs", share))
+
+
+def _pipeline(base: BaseModel, heads: Heads, seed: int) -> Pipeline:
+    classifier = linear_pipeline(heads.coefficients, heads.intercepts, seed)
+    if base.terms is None:
+        return classifier
+    return Pipeline([("features", words_vectoriser(base.terms.words, base.terms.idf)), *classifier.steps])
 
 
 def _carried_often(training: Dataset) -> bool:
@@ -95,7 +109,7 @@ def _card(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         codebook_version=codebook.version,
         frames={frame.key: frame.title for frame in codebook.frames},
-        data=_data(base.card.data, own),
+        data=data_of_both(base.card.data, own),
         hyperparameters=_hyperparameters(base, adapted, own),
         calibration=dict.fromkeys(dataset.frames, (1.0, 0.0)),
         cuts=adapted.cuts,
@@ -111,7 +125,7 @@ def _of_the_base(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, how=f"{evaluation.how} ({why})")
 
 
-def _data(base: DataFacts, own: DataFacts) -> DataFacts:
+def data_of_both(base: DataFacts, own: DataFacts) -> DataFacts:
     """Returns facts about the paragraphs of both; the digest is that of a user's own annotations."""
     return DataFacts(
         digest=own.digest,
@@ -150,13 +164,15 @@ def _left_out_figures(training: Dataset, adapted: Adapted) -> Evaluation:
     decisions = _decisions(adapted, scores, training.frames)
     own = own_cuts(training)
     decisions[:, own] = left_out_decisions(training, adapted.left_out, scores)[:, own]
-    return evaluate(adapted.left_out.how, training.frames, scores, decisions, training.targets, training.articles)
-
-
-def _held_out_figures(adapted: Adapted, vectors: Array, judged: Dataset) -> Evaluation:
-    scores = expit(adapted.heads.logits(vectors)[:, : len(judged.frames)])
-    decisions = _decisions(adapted, scores, judged.frames)
-    return evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
+    return evaluate(
+        adapted.left_out.how,
+        training.frames,
+        scores,
+        decisions,
+        training.targets,
+        training.articles,
+        weights=training.weights,
+    )
 
 
 def _decisions(adapted: Adapted, scores: Array, frames: Sequence[str]) -> Any:

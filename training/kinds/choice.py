@@ -11,40 +11,29 @@ from training.cross_validation import ReportProgress, no_progress
 from training.dataset import build_dataset, require_trainable
 from training.encoder.vectors import VectorStore
 from training.errors import ModelFileError
-from training.hyperparameters import Hyperparameters, WantedKind
+from training.hyperparameters import Hyperparameters, Start
 from training.kinds.adapted import adapt_base, base_challenger, require_articles
 from training.kinds.learning import learn_heads
-from training.model_card import EncoderFacts, Kind, ModelCard
-from training.registry.base import base_for, shipped_base
+from training.model_card import EncoderFacts, Kind
+from training.registry.base import BaseModel, base_for, shipped_base
 
 
-def kind_to_train(wanted: WantedKind, champion: ModelCard | None, codebook: Codebook) -> Kind | None:
-    """Returns the kind to train; None where kinds have to be compared on the annotations.
-
-    `auto` is the kind of the champion; before the first champion that of the base where the base knows the frames.
-    """
-    if wanted != "auto":
-        return wanted
-    if champion is not None:
-        return champion.kind
-    if shipped_base() is None:
-        return "words"
-    return "encoder" if base_for(codebook) else None
+def base_of(kind: Kind | None, codebook: Codebook, start: Start) -> BaseModel | None:
+    """Returns the base that training a kind adapts; None where it learns from nothing."""
+    return base_for(codebook, kind) if kind is not None and start == "base" else None
 
 
-def has_learned_from(kind: Kind | None, corpus: Path, codebook: Codebook) -> bool:
-    """Whether this kind adapts the base and the corpus is the shipped one, of which the base learned a sample."""
-    return _adapts_base(kind, codebook) and corpus.resolve() == DEFAULT_CORPUS.resolve()
+def has_learned_from(kind: Kind | None, corpus: Path, codebook: Codebook, start: Start = "base") -> bool:
+    """Whether this kind adapts its base and the corpus is the shipped one, from which the base has learned."""
+    return base_of(kind, codebook, start) is not None and corpus.resolve() == DEFAULT_CORPUS.resolve()
 
 
-def _adapts_base(kind: Kind | None, codebook: Codebook) -> bool:
-    return kind == "encoder" and base_for(codebook) is not None
-
-
-def require_learnable(kind: Kind | None, paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> None:
+def require_learnable(
+    kind: Kind | None, paragraphs: Sequence[CodedParagraph], codebook: Codebook, start: Start = "base"
+) -> None:
     """Raises `TrainingDataError` where the annotations do not suffice for a kind of model."""
     dataset = build_dataset(paragraphs, codebook)
-    if not _adapts_base(kind, codebook):
+    if base_of(kind, codebook, start) is None:
         require_trainable(dataset)
     elif paragraphs:
         require_articles(dataset)
@@ -56,6 +45,7 @@ def train_kind(
     codebook: Codebook,
     *,
     vectors: VectorStore,
+    start: Start = "base",
     hyperparameters: Hyperparameters | None = None,
     seed: int = DEFAULT_SEED,
     note: str = "",
@@ -65,33 +55,34 @@ def train_kind(
     """Trains a model of a kind, or for None of the kind that is better on the sources left out.
 
     Where it adapts the base, `paragraphs` are those that the base has not learned from; without any, it is the base
-    itself. Hyperparameters concern words only. Raises `TrainingDataError`, or `ModelFileError` where this installation
-    has no encoder.
+    itself. Hyperparameters concern words that are learned from nothing. Raises `TrainingDataError`, or `ModelFileError`
+    where this installation has no encoder.
     """
+    base = base_of(kind, codebook, start)
+    if base is not None:
+        if not paragraphs:
+            return base_challenger(base, seed=seed, note=note)
+        return adapt_base(paragraphs, codebook, base, vectors, seed=seed, note=note, progress=progress)
 
     def of_words() -> Challenger:
         return train_challenger(
             paragraphs, codebook, hyperparameters=hyperparameters, seed=seed, note=note, progress=progress, jobs=jobs
         )
 
-    def of_encoder() -> Challenger:
-        base = base_for(codebook)
-        if base is None:
-            return learn_heads(paragraphs, codebook, _encoder(), vectors, seed=seed, note=note, progress=progress)
-        if not paragraphs:
-            return base_challenger(base, seed=seed, note=note)
-        return adapt_base(paragraphs, codebook, base, vectors, seed=seed, note=note, progress=progress)
+    def of_encoder(size: Kind = "encoder") -> Challenger:
+        encoder = encoder_of_kind(size)
+        return learn_heads(paragraphs, codebook, encoder, vectors, seed=seed, note=note, progress=progress)
 
     if kind is None:
         return _better(of_words, of_encoder)
-    return of_encoder() if kind == "encoder" else of_words()
+    return of_words() if kind == "words" else of_encoder(kind)
 
 
-def _encoder() -> EncoderFacts:
-    """Returns the facts of the shipped encoder; raises `ModelFileError` where there is none."""
-    base = shipped_base()
+def encoder_of_kind(kind: Kind) -> EncoderFacts:
+    """Returns the facts of the shipped encoder of a kind; raises `ModelFileError` where there is none."""
+    base = shipped_base(kind)
     if base is None or base.card.encoder is None:
-        raise ModelFileError("This installation has no encoder: train a model of the kind words.")
+        raise ModelFileError(f"This installation has no {kind}: train a model of the kind words.")
     return base.card.encoder
 
 

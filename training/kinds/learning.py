@@ -1,6 +1,6 @@
 """Heads learned from nothing on the vectors of the shipped encoder, for a codebook that the base does not know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,10 +25,10 @@ from training.encoder.heads import (
     side_by_side,
 )
 from training.encoder.vectors import VectorStore
-from training.evaluation import evaluate
+from training.evaluation import Evaluation, evaluate
 from training.model_card import EncoderFacts
 from training.pipeline import linear_pipeline
-from training.scoring.operating_points import above_threshold
+from training.scoring.operating_points import Cut, OperatingPoint, above_threshold
 from training.stances import fit_calibration, stances_learnable
 
 
@@ -51,24 +51,23 @@ def learn_heads(
     means = vectors.means(encoder.digest, list(dataset.texts), lambda share: progress("encode paragraphs", share))
     held_out = dataset.held_out
     with threadpool_limits(limits=1):
-        heads, fitted, pulls = _fit(means[~held_out], dataset.take(~held_out), seed, progress)
+        heads, fitted, pulls = fit_heads(means[~held_out], dataset.take(~held_out), seed, progress)
     progress("evaluate", 0.0)
     card = describe(paragraphs, dataset, codebook, fitted, {"pull": pulls}, seed=seed, note=note)
     card = replace(card, encoder=encoder)
     if held_out.any():
-        judged = dataset.take(held_out)
-        scores = expit(heads.logits(means[held_out])[:, : len(judged.frames)])
-        decisions = above_threshold(scores, [card.cuts["balanced"][frame] for frame in judged.frames])
-        figures = evaluate("held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles)
-        card = replace(card, held_out=figures)
+        card = replace(card, held_out=held_out_figures(heads, fitted.cuts, means[held_out], dataset.take(held_out)))
     progress("evaluate", 1.0)
     return Challenger(fitted.pipeline, card, fitted.left_out)
 
 
-def _fit(
+def fit_heads(
     vectors: Array, training: Dataset, seed: int, progress: ReportProgress
 ) -> tuple[Heads, Fitted, dict[str, float]]:
-    """Returns calibrated heads, what is known about them, and the pull of frames and stances."""
+    """Fits heads to n vectors (n, d): returns them calibrated, what is known about them, and the pulls.
+
+    Callers limit the threads of sums.
+    """
     how, folds = assign_folds(training)
     heads, pull, logits = _fit_frames(vectors, training, folds, lambda share: progress(how, share))
     left_out, pulls = LeftOut(how, logits, folds, None), {"frames": pull}
@@ -78,7 +77,7 @@ def _fit(
     stances = SPECIFIED_STANCES if stances_learnable(training) else ()
     progress("fit", 0.0)
     if stances:
-        of_stances, pulls["stances"], stance_logits = _fit_stances(vectors, training, folds)
+        of_stances, pulls["stances"], stance_logits = fit_stances(vectors, training, folds)
         left_out = replace(left_out, stances=stance_logits)
         heads = side_by_side([heads, of_stances])
     progress("fit", 1.0)
@@ -90,7 +89,7 @@ def _fit_frames(
     vectors: Array, training: Dataset, folds: NDArray[np.int64], progress: Callable[[float], None]
 ) -> tuple[Heads, float, Array]:
     """Returns heads, their common pull towards nothing and their log-odds without each fold."""
-    targets = training.targets.astype(float)
+    targets = training.known_targets
 
     def fit(part: Array, part_targets: Array, pull: float) -> Heads:
         return fit_separately(part, part_targets, from_nothing(part.shape[1], part_targets), pull)
@@ -99,7 +98,7 @@ def _fit_frames(
     return fit(vectors, targets, pull), pull, logits
 
 
-def _fit_stances(vectors: Array, training: Dataset, folds: NDArray[np.int64]) -> tuple[Heads, float, Array]:
+def fit_stances(vectors: Array, training: Dataset, folds: NDArray[np.int64]) -> tuple[Heads, float, Array]:
     """Returns calibrated heads of the stances of all frames, their pull and their log-odds (n, k, s) without each fold.
 
     All frames share the weights of a stance; each frame has intercepts of its own, as columns beside the vectors.
@@ -121,3 +120,14 @@ def _fit_stances(vectors: Array, training: Dataset, folds: NDArray[np.int64]) ->
     by_paragraph = np.zeros((len(training), count, size))
     by_paragraph[rows, frames] = logits
     return side_by_side(heads), pull, by_paragraph
+
+
+def held_out_figures(
+    heads: Heads, cuts: Mapping[OperatingPoint, Mapping[str, Cut]], vectors: Array, judged: Dataset
+) -> Evaluation:
+    """Returns the figures of heads at balanced thresholds on n paragraphs of held-out articles, vectors (n, d)."""
+    scores = expit(heads.logits(vectors)[:, : len(judged.frames)])
+    decisions = above_threshold(scores, [cuts["balanced"][frame] for frame in judged.frames])
+    return evaluate(
+        "held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles, weights=judged.weights
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
 from training.evaluation import Averages, Evaluation, Figure, FrameFigures, StanceFigures
-from training.model_card import DataFacts, EncoderFacts, ModelCard
+from training.model_card import DataFacts, EncoderFacts, ModelCard, SubjectCut, SubjectFacts
 from training.promotion import FrameComparison, Verdict
 from training.scoring.operating_points import Cut
 
@@ -32,7 +32,7 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 def _card(content: dict[str, Any]) -> ModelCard:
     held_out, verdict, stances = (content.pop(name) for name in ("held_out", "verdict", "stances_left_out"))
-    encoder = content.pop("encoder", None)
+    encoder, subject = content.pop("encoder", None), content.pop("subject", None)
     return ModelCard(
         **{
             **content,
@@ -51,7 +51,12 @@ def _card(content: dict[str, Any]) -> ModelCard:
         stances_left_out=_stance_figures(stances) if stances else None,
         verdict=_verdict(verdict) if verdict else None,
         encoder=EncoderFacts(**encoder) if encoder else None,
+        subject=_subject(subject) if subject else None,
     )
+
+
+def _subject(content: dict[str, Any]) -> SubjectFacts:
+    return SubjectFacts(content["name"], SubjectCut(**content["several"]), SubjectCut(**content["alone"]))
 
 
 def _stance_figures(content: dict[str, Any]) -> StanceFigures:

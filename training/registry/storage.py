@@ -13,10 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from labels.archives import place_inside, plain_name
+from labels.errors import ArchiveError
 from training.errors import StorageError
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600
+# Names of the place itself.
+_ITSELF = ("", ".")
 # Codes with which S3 servers reject a create because the object exists.
 _EXISTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
@@ -66,18 +70,18 @@ class LocalStorage:
 
     def names(self, folder: str) -> list[str]:
         try:
-            return os.listdir(self.folder / folder)
+            return os.listdir(self._place(folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise self._failure(error) from error
 
     def files(self, folder: str) -> set[str]:
-        return {str(p.relative_to(self.folder)) for p in (self.folder / folder).rglob("*") if p.is_file()}
+        return {str(p.relative_to(self.folder)) for p in self._place(folder).rglob("*") if p.is_file()}
 
     def read(self, path: str) -> bytes:
         try:
-            return (self.folder / path).read_bytes()
+            return self._place(path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except OSError as error:
@@ -85,13 +89,13 @@ class LocalStorage:
 
     def write(self, path: str, content: bytes) -> None:
         with self._complete_file(content) as file:
-            place = self._place(path)
+            place = self._new_place(path)
             file.replace(place)
             _sync(place.parent)
 
     def create(self, path: str, content: bytes) -> bool:
         with self._complete_file(content) as file:
-            place = self._place(path)
+            place = self._new_place(path)
             try:
                 os.link(file, place)
             except FileExistsError:
@@ -100,7 +104,7 @@ class LocalStorage:
             return True
 
     def delete(self, folder: str) -> None:
-        shutil.rmtree(self.folder / folder, ignore_errors=True)
+        shutil.rmtree(self._place(folder), ignore_errors=True)
 
     def unfinished(self) -> list[str]:
         return sorted(name for name in self.names("") if name.startswith(_UNFINISHED))
@@ -113,7 +117,14 @@ class LocalStorage:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _place(self, path: str) -> Path:
-        place = self.folder / path
+        """Returns where a file or folder stands; raises `StorageError` where that is outside, also by a link."""
+        try:
+            return self.folder if path in _ITSELF else place_inside(self.folder, path)
+        except ArchiveError as error:
+            raise StorageError(f"'{path}' does not stand inside the folder {self.folder}.") from error
+
+    def _new_place(self, path: str) -> Path:
+        place = self._place(path)
         if not place.parent.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
             _sync(place.parent.parent)
@@ -186,7 +197,11 @@ class RemoteStorage:
         return None
 
     def _path(self, path: str) -> str:
-        return f"{self._open()[1]}/{path}".rstrip("/")
+        try:
+            name = "" if path in _ITSELF else plain_name(path)
+        except ArchiveError as error:
+            raise StorageError(f"'{path}' does not stand inside {self.url}.") from error
+        return f"{self._open()[1]}/{name}".rstrip("/")
 
     def _open(self) -> tuple[Any, str]:
         if self._opened is None:

@@ -2,7 +2,8 @@
 
     models/
     ├── versions/v1/{pipeline.joblib, scorer.npz, card.json}    immutable once they exist
-    └── promotions/000001.json                                  see `training.registry.promotions`
+    ├── promotions/000001.json                                  see `training.registry.promotions`
+    └── encoders/DIGEST/                                        see `training.registry.encoders`
 
 The process that creates the pipeline of a version owns its number. The version exists once its card does, which is
 written last. A promotion is a single file. Both steps are atomic, in a folder and in an object store: a reader sees the
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
 from training.model_card import ModelCard
 from training.registry.card import card_from_json, card_to_json
+from training.registry.encoders import OwnEncoders
 from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE, compiled_form, unpickle_pipeline
 from training.registry.promotions import Promotion, Promotions
 from training.registry.storage import storage_at
@@ -43,6 +45,7 @@ class Registry:
 
     def __init__(self, location: Path | str) -> None:
         self.storage = storage_at(location)
+        self.encoders = OwnEncoders(self.storage)
 
     # -- versions ---------------------------------------------------------------------------------------------------
 
@@ -118,10 +121,15 @@ class Registry:
         return FrameModel(PipelineScorer(unpickle_pipeline(pipeline, card), len(card.frames)), card)
 
     def unfinished(self) -> list[str]:
-        """Returns versions and files that a killed process left unfinished, or that another process is writing."""
+        """Returns what a killed process left unfinished or another is writing, and encoders that no model reads."""
         finished = set(self.versions())
         begun = [name for name in self.storage.names(_FOLDER) if _VERSION.fullmatch(name) and name not in finished]
-        return [*(f"{_FOLDER}/{name}" for name in sorted(begun, key=_number)), *self.storage.unfinished()]
+        unfinished = [*(f"{_FOLDER}/{name}" for name in sorted(begun, key=_number)), *self.storage.unfinished()]
+        try:
+            used = {self.card(version).encoder_digest for version in finished}
+        except ModelFileError:  # a card that cannot be read may name any encoder
+            return unfinished
+        return [*unfinished, *self.encoders.unused(used)]
 
     def _store(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
         """Stores files as the next version; the card comes last, because with it the version exists."""

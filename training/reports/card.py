@@ -1,6 +1,6 @@
 """The model card as Markdown, made from `card.json` and nothing else."""
 
-from training.model_card import ModelCard
+from training.model_card import EncoderFacts, ModelCard
 from training.reports.tables import (
     BASELINES_HEAD,
     baselines_rows,
@@ -110,9 +110,19 @@ def _cut(cut: Cut) -> list[str]:
 
 def _made_with(card: ModelCard) -> str:
     facts = {
+        **_encoder(card.encoder),
         **card.libraries,
         **{name: str(value) for name, value in card.hyperparameters.items()},
         "seed": str(card.seed),
         "pipeline.joblib SHA-256": f"`{card.pipeline_sha256}`",
     }
     return table(["", ""], [[name, value] for name, value in facts.items()])
+
+
+def _encoder(encoder: EncoderFacts | None) -> dict[str, str]:
+    if encoder is None:
+        return {}
+    facts = {"encoder": f"{encoder.name}, `{encoder.digest}`"}
+    if encoder.fine_tuned_from:
+        facts["fine-tuned from"] = f"`{encoder.fine_tuned_from}` on {encoder.own_paragraphs:,} own paragraphs"
+    return facts

@@ -59,7 +59,7 @@ class GroupFigures:
 
 def frames_figures(how: str, judged: Judged, cuts: Cuts, weights: NDArray[np.float64] | None = None) -> FramesFigures:
     """Returns the figures of judged paragraphs, with weights (n, k)."""
-    columns = range(len(judged.frames))
+    columns, weights = range(len(judged.frames)), judged.weighted(weights)
     return FramesFigures(
         points={point: _evaluated(f"{how}, at {point}", judged, cuts, weights, point) for point in OPERATING_POINTS},
         chance_ece=tuple(
@@ -74,6 +74,7 @@ def _evaluated(
     how: str, judged: Judged, cuts: Cuts, weights: NDArray[np.float64] | None, point: OperatingPoint
 ) -> Evaluation:
     decisions = above_threshold(judged.scores, [cuts[point][key] for key in judged.frames])
+    weights = judged.weighted(weights)
     return evaluate(how, judged.frames, judged.scores, decisions, judged.targets, judged.articles, weights=weights)
 
 

@@ -8,16 +8,16 @@ are ignored. A file whose name ends in .gz is compressed.
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labels.annotations import STANCES, UNSPECIFIED, Annotation, CodedParagraph, Stance, read_corpus
+from labels.annotations import ADJUDICATOR, STANCES, UNSPECIFIED, Annotation, CodedParagraph, Stance, read_corpus
 from labels.codebook import Codebook
 from labels.errors import CorpusError
 from labels.exchange import require_format
-from labels.exchange.annotation import by_paragraph
+from labels.exchange.annotation import ExchangedAnnotation, by_paragraph
 
 Read = TypeVar("Read")
 
@@ -84,7 +84,7 @@ def _exchanged(path: Path, codebook: Codebook, file_format: str) -> tuple[Descri
         data = path.read_bytes()
     except OSError as error:
         raise CorpusError(str(path), [str(error.strerror)]) from error
-    groups = by_paragraph(exchange.read(data, codebook))
+    groups = by_paragraph(exchange.read(data, codebook).annotations)
     return tuple(
         DescribedParagraph(
             CodedParagraph(
@@ -92,12 +92,19 @@ def _exchanged(path: Path, codebook: Codebook, file_format: str) -> tuple[Descri
                 index=group[0].paragraph or 0,
                 source=group[0].source,
                 text=group[0].text,
-                annotations=tuple(Annotation(entry.coder, entry.frames) for entry in group),
+                annotations=_settled(group),
             ),
             drawn=group[0].selection,
         )
         for number, group in enumerate(groups, 1)
     )
+
+
+def _settled(group: Sequence[ExchangedAnnotation]) -> tuple[Annotation, ...]:
+    """The annotations of a paragraph, with the last adjudication, if any, as the one that settles it."""
+    annotations = [Annotation(entry.coder, entry.frames) for entry in group if entry.role == "coder"]
+    settled = [Annotation(ADJUDICATOR, entry.frames) for entry in group if entry.role == "adjudicator"]
+    return (*annotations, *settled[-1:])
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:

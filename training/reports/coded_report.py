@@ -5,7 +5,7 @@ Where the file says how they were drawn, the first figures are on those drawn at
 post-stratified to a population.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,18 @@ from training.reports.coded_figures import (
 from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
 from training.reports.learned_paragraphs import count_learned
 from training.reports.poststratification import poststratified_weights
+from training.reports.renaming import RenamedFigures, renamed_figures
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint, above_threshold
-from training.validation import Judged, ModelDisagreement, disagreements, judge, score_in_parts, sources_known
+from training.validation import (
+    Judged,
+    ModelDisagreement,
+    disagreements,
+    judge,
+    off_topic_articles,
+    score_in_parts,
+    sources_known,
+)
 
 RANDOM = "random"
 
@@ -51,10 +60,15 @@ class TextFigures:
 
 @dataclass(frozen=True, slots=True)
 class OtherFigures:
-    """Share of paragraphs without any frame that the model gives a frame: by frame and, at last, any frame."""
+    """Share of paragraphs without any frame that the model gives a frame: by frame and, at last, any frame.
+
+    An article that the model says is about something else carries none; `called_other` is the share of such articles,
+    None for a model that cannot tell.
+    """
 
     paragraphs: int
     shares: tuple[Figure, ...]
+    called_other: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,9 @@ class CodedReport:
     `population` on all, post-stratified to `population_paragraphs` of them; None where the first are on all.
     `unsettled` counts the paragraphs left out because their coders are tied. `sources_known` are sources that the model
     was trained on, which makes the figures better than they would be elsewhere, and `paragraphs_known` counts the
-    paragraphs that its encoder was fine-tuned on. `disagreements` come in descending order of how sure the model was.
+    paragraphs that its encoder was fine-tuned on. `renamed` says how many decisions change on all coded paragraphs when
+    they name others; empty where none names anybody that is known. `disagreements` come in descending order of how sure
+    the model was.
     """
 
     version: str
@@ -77,7 +93,10 @@ class CodedReport:
     sources_known: tuple[str, ...]
     paragraphs_known: int
     disagreements: tuple[ModelDisagreement, ...]
+    renamed: tuple[RenamedFigures, ...] = ()
     other: OtherFigures | None = None
+    # Share of the coded articles that the model says are about something else; None for a model that cannot tell.
+    called_other: Figure | None = None
     articles: ArticleFigures | None = None
 
     @property
@@ -127,7 +146,9 @@ def evaluate_coded(
         sources_known=sources_known(model, judged),
         paragraphs_known=count_learned(model.card.encoder_digest, (row.paragraph.text for row in settled)),
         disagreements=disagreements(model, judged, point) if point else (),
+        renamed=renamed_figures(model, judged, lambda share: progress("other names", share)),
         other=_other(model, other, progress) if other else None,
+        called_other=_coded_called_other(model, judged),
         articles=_articles(model, codebook, articles, progress) if articles else None,
     )
 
@@ -150,12 +171,30 @@ def _figures(model: FrameModel, how: str, judged: Judged, weights: NDArray[np.fl
 
 
 def _other(model: FrameModel, other: Sequence[Text], progress: Progress) -> OtherFigures:
-    scores = score_in_parts(model, [entry.text for entry in other], lambda share: progress("other", share)).frames
-    present = decided_present(scores, model.frames, model.card.cuts["balanced"])
+    texts, articles = [entry.text for entry in other], np.array([entry.article for entry in other], dtype=object)
+    scored = score_in_parts(model, texts, lambda share: progress("other", share))
+    present = decided_present(scored.frames, model.frames, model.card.cuts["balanced"])
+    off_topic = off_topic_articles(model, texts, articles.tolist(), scored)
+    if off_topic is not None:
+        present &= ~np.array([[off_topic[article]] for article in articles])
     marks = np.column_stack([present, present.any(axis=1)])
-    articles = np.array([entry.article for entry in other], dtype=object)
     # The last of the shares is among all columns, which says nothing here.
-    return OtherFigures(len(other), shares(marks, articles)[:-1])
+    return OtherFigures(len(other), shares(marks, articles)[:-1], _share_called(off_topic))
+
+
+def _coded_called_other(model: FrameModel, judged: Judged) -> Figure | None:
+    if model.card.subject is None:
+        return None
+    texts = [settled.paragraph.text for settled in judged.gold]
+    # The scores are those of a moment ago, from the cache of the model.
+    return _share_called(off_topic_articles(model, texts, judged.articles.tolist(), score_in_parts(model, texts)))
+
+
+def _share_called(off_topic: Mapping[str, bool] | None) -> Figure | None:
+    """Returns the share of articles that are about something else, with its interval."""
+    if off_topic is None:
+        return None
+    return shares(np.array([[other] for other in off_topic.values()]), np.array(list(off_topic), dtype=object))[0]
 
 
 def _articles(

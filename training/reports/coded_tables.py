@@ -9,12 +9,15 @@ from training.evaluation import Averages, Evaluation, Figure, FrameFigures
 from training.reports.article_figures import ARTICLES_HEAD, articles_rows
 from training.reports.coded_figures import FramesFigures, GroupFigures
 from training.reports.coded_report import CodedReport, TextFigures
-from training.reports.tables import STANCES_HEAD, figure_text, stances_rows, table
+from training.reports.renaming import MOST_CHANGED, RenamedFigures
+from training.reports.tables import STANCES_HEAD, error_text, figure_text, stances_rows, table
 
 SCORES_HEAD = ["Frame", "Support", "Prevalence", "Average precision", "ECE", "ECE of a calibrated model", "Uncertain"]
 POINTS_HEAD = ["Frame", "Operating point", "Precision", "Recall", "F1"]
 GROUPS_HEAD = ["By", "Name", "Paragraphs", "With a frame", "Macro F1", "Micro F1", "Average precision"]
 OTHER_HEAD = ["Frame", "Present"]
+CALLED_HEAD = ["Articles", "About something else"]
+RENAMED_HEAD = ["What is replaced", "Paragraphs", "Decisions that change", "… from or to present"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ def coded_tables(report: CodedReport) -> Iterator[TitledTable]:
             yield from _text_tables(figures)
     if report.groups:
         yield TitledTable("At balanced, by outlet, genre and topic", GROUPS_HEAD, groups_rows(report.groups))
+    if report.renamed:
+        title = (
+            f"Decisions that change when other names stand in the text, at balanced (aim: at most {MOST_CHANGED:.0%})"
+        )
+        yield TitledTable(title, RENAMED_HEAD, renamed_rows(report.renamed))
     if report.articles is not None:
         title = f"Whole articles, at balanced: {report.articles.evaluation.articles:,}"
         yield TitledTable(title, ARTICLES_HEAD, articles_rows(report.articles))
@@ -40,6 +48,9 @@ def coded_tables(report: CodedReport) -> Iterator[TitledTable]:
         names = [frames.frame for frames in report.figures.frames.points["balanced"].frames]
         cells = [list(row) for row in zip([*names, "any frame"], map(percent_text, report.other.shares), strict=True)]
         yield TitledTable(f"Other news: {report.other.paragraphs:,} paragraphs given a frame", OTHER_HEAD, cells)
+    called = [("coded", report.called_other), ("other news", report.other.called_other if report.other else None)]
+    if rows := [[name, percent_text(figure)] for name, figure in called if figure is not None]:
+        yield TitledTable("Articles said to be about something else", CALLED_HEAD, rows)
 
 
 def _text_tables(figures: TextFigures) -> Iterator[TitledTable]:
@@ -72,7 +83,7 @@ def scores_rows(figures: FramesFigures) -> list[list[str]]:
             str(f.support),
             percent_text(c),
             figure_text(f.average_precision),
-            f"{f.ece:.3f}",
+            error_text(f.ece),
             f"{e:.3f}",
             percent_text(u),
         ]
@@ -80,7 +91,7 @@ def scores_rows(figures: FramesFigures) -> list[list[str]]:
     ]
     carried, uncertain = percent_text(figures.carried[-1]), percent_text(figures.uncertain[-1])
     chance, ap = f"{np.mean(figures.chance_ece):.3f}", figure_text(evaluation.macro_average_precision)
-    return [*rows, ["macro", "", carried, ap, f"{evaluation.ece:.3f}", chance, uncertain]]
+    return [*rows, ["macro", "", carried, ap, error_text(evaluation.ece), chance, uncertain]]
 
 
 def groups_rows(groups: Sequence[GroupFigures]) -> list[list[str]]:
@@ -100,6 +111,14 @@ def groups_rows(groups: Sequence[GroupFigures]) -> list[list[str]]:
 def _averages(evaluation: Evaluation) -> list[str]:
     figures = (evaluation.macro.f1, evaluation.micro.f1, evaluation.macro_average_precision)
     return [figure_text(figure) for figure in figures]
+
+
+def renamed_rows(renamed: Sequence[RenamedFigures]) -> list[list[str]]:
+    """Returns a row per replacement of names."""
+    return [
+        [entry.name, f"{entry.paragraphs:,}", percent_text(entry.changed), percent_text(entry.moved)]
+        for entry in renamed
+    ]
 
 
 def percent_text(figure: Figure) -> str:

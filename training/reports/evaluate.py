@@ -108,7 +108,9 @@ def _by_source(training: Dataset, left_out: LeftOut) -> tuple[SourceFigure, ...]
     for source in sorted(set(training.sources)):
         rows = training.sources == source
         part = training.take(rows)
-        result = evaluate(source, part.frames, scores[rows], decisions[rows], part.targets, part.articles)
+        result = evaluate(
+            source, part.frames, scores[rows], decisions[rows], part.targets, part.articles, weights=part.weights
+        )
         figures.append(SourceFigure(source, len(part), result.macro.f1))
     return tuple(figures)
 

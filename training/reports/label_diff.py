@@ -27,7 +27,7 @@ class LabelDiff:
         self.changes = {frame: FrameChanges() for frame in self._frames}
 
     def add(self, paragraphs: Sequence[Mapping[str, object]], texts: Sequence[str]) -> None:
-        """Compares the models on texts; `paragraphs` has the place of each, which is copied into the examples."""
+        """Compares the models on an article; `paragraphs` has the place of each text, which is copied into examples."""
         before, after = (
             classify(model, texts, cuts_at(model, "balanced", {}), explain=False).paragraphs for model in self._models
         )

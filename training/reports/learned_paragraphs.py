@@ -6,10 +6,17 @@ from collections.abc import Iterable
 from training.encoder.shipped import folder_of
 
 DIGESTS_FILE = "training-paragraphs.sha256"
+# Of each digest, so many digits are stored: enough to tell twelve thousand paragraphs from all others.
+_DIGITS = 16
+
+
+def digest_lines(texts: Iterable[str]) -> list[str]:
+    """Returns the lines of the file for the texts of paragraphs."""
+    return sorted({hashlib.sha256(text.encode()).hexdigest()[:_DIGITS] for text in texts})
 
 
 def count_learned(encoder: str, texts: Iterable[str]) -> int:
-    """Returns the number of texts that the shipped encoder with a digest was fine-tuned on; 0 where there is none.
+    """Returns the number of texts that the encoder with a digest was fine-tuned on; 0 where there is none.
 
     The file beside the encoder has the first 16 digits of the SHA-256 of each paragraph, a line each.
     """

@@ -142,7 +142,7 @@ def _validation_tables(validation: Validation, codebook: Codebook, coded: Sequen
 
 def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None) -> str:
     """Returns the methods paragraph in LaTeX, with citations and figures."""
-    base = shipped_base() if card.encoder else None
+    base = shipped_base(card.kind)
     return _TEX.get_template("methods.tex").render(
         card=card,
         base_note=base.card.note if base and base.card.encoder == card.encoder else "",

@@ -23,17 +23,27 @@ def figure_text(figure: Figure) -> str:
     return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
 
 
+def error_text(error: float | None) -> str:
+    """Returns an expected calibration error, or a dash where it is undefined."""
+    return "–" if error is None else f"{error:.3f}"
+
+
 def figures_rows(evaluation: Evaluation) -> list[list[str]]:
     """Returns a row per frame, then macro and micro averages."""
     rows = [
-        [f.frame, str(f.support), *map(figure_text, (f.precision, f.recall, f.f1, f.average_precision)), f"{f.ece:.3f}"]
+        [
+            f.frame,
+            str(f.support),
+            *map(figure_text, (f.precision, f.recall, f.f1, f.average_precision)),
+            error_text(f.ece),
+        ]
         for f in evaluation.frames
     ]
     macro, micro = evaluation.macro, evaluation.micro
     ap = figure_text(evaluation.macro_average_precision)
     return [
         *rows,
-        ["macro", "", *map(figure_text, (macro.precision, macro.recall, macro.f1)), ap, f"{evaluation.ece:.3f}"],
+        ["macro", "", *map(figure_text, (macro.precision, macro.recall, macro.f1)), ap, error_text(evaluation.ece)],
         ["micro", "", *map(figure_text, (micro.precision, micro.recall, micro.f1)), "", ""],
     ]
 
@@ -46,7 +56,7 @@ def stances_rows(figures: StanceFigures) -> list[list[str]]:
 
 def _stance_row(name: str, evaluation: Evaluation) -> list[str]:
     support = " / ".join(str(stance.support) for stance in evaluation.frames)
-    return [name, support, figure_text(evaluation.macro.f1), f"{evaluation.ece:.3f}"]
+    return [name, support, figure_text(evaluation.macro.f1), error_text(evaluation.ece)]
 
 
 def baselines_rows(baselines: Sequence[Evaluation], model: Evaluation) -> list[list[str]]:

@@ -3,6 +3,10 @@
 Roll-up rule `any_paragraph`, version 1: an article's score is its highest paragraph score; it is present where any
 paragraph is, else uncertain where any paragraph is, else absent; `share` is the share of its paragraphs that are
 present. A long article has more chances to carry a frame, so compare articles by `share`, not by `score`.
+
+An article about something else than the subject of the codebook carries no frame: what its paragraphs say about
+leaders or foreign states is not said about violence. Scores stay as they are, and a caller's own threshold decides by
+itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.annotations import SPECIFIED_STANCES, Stance
-from training.scoring.compiled import FrameExplanation
+from training.scoring.evidence import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import Cut, Decision, OperatingPoint, fixed_cut
+from training.scoring.subject import About, about_article
 
 ROLL_UP_RULE, ROLL_UP_VERSION = "any_paragraph", 1
 
@@ -66,10 +71,14 @@ class ArticleFrame:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Decisions on the frames of each paragraph, in order, and of the article."""
+    """Decisions on the frames of each paragraph, in order, and of the article.
+
+    `about` is None for a model that cannot tell what an article is about.
+    """
 
     paragraphs: tuple[Mapping[str, FrameDecision], ...]
     article: Mapping[str, ArticleFrame]
+    about: About | None = None
 
 
 def cuts_at(model: FrameModel, operating_point: OperatingPoint, thresholds: Mapping[str, float]) -> dict[str, Cut]:
@@ -87,20 +96,32 @@ def decide(scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
 
 
 def classify(model: FrameModel, texts: Sequence[str], cuts: Mapping[str, Cut], *, explain: bool) -> Classification:
-    """Scores n paragraphs, decides on their frames and rolls the decisions up to the article."""
+    """Scores the n paragraphs of an article, decides on their frames and rolls the decisions up to the article."""
     explanations: Sequence[Sequence[FrameExplanation | None]]
     frames = model.frames
     if explain:
         scored, explanations = model.score_and_explain(texts)
     else:
         scored, explanations = model.score_with_stances(texts), [(None,) * len(frames)] * len(texts)
-    decisions = [decide(scored.frames[:, k], cuts[frame]) for k, frame in enumerate(frames)]
+    about = about_of(model, scored, texts)
+    decisions = [decide_about(about, scored.frames[:, k], cuts[frame]) for k, frame in enumerate(frames)]
     stances = _stances(scored, decisions)
     paragraphs = tuple(
         dict(zip(frames, map(FrameDecision, *columns), strict=True))
         for columns in zip(scored.frames.tolist(), zip(*decisions, strict=True), explanations, stances, strict=True)
     )
-    return Classification(paragraphs, _roll_up(frames, scored, decisions))
+    return Classification(paragraphs, _roll_up(frames, scored, decisions), about)
+
+
+def about_of(model: FrameModel, scored: Scored, texts: Sequence[str]) -> About | None:
+    """Returns what an article of n paragraphs is about; None for a model that cannot tell."""
+    facts = model.card.subject
+    return None if facts is None or scored.subject is None else about_article(facts, scored.subject, texts)
+
+
+def decide_about(about: About | None, scores: NDArray[np.float64], cut: Cut) -> list[Decision]:
+    """Returns the decision on each of n scores (n,) of an article about something."""
+    return ["absent"] * len(scores) if about is not None and about.other and not cut.own else decide(scores, cut)
 
 
 def _stances(scored: Scored, decisions: Sequence[Sequence[Decision]]) -> list[list[Stances | None]]:

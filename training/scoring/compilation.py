@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from labels.normalise import normalise
 from training.errors import ModelFileError
-from training.scoring.compiled import CompiledScorer, FrameExplanation, Terms, sigmoid
+from training.scoring.compiled import CompiledScorer, sigmoid
 from training.scoring.encoder_scorer import KIND, EncoderScorer
+from training.scoring.evidence import FrameExplanation, Terms
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -56,7 +57,7 @@ class PipelineScorer:
         """Returns log-odds (n, c) and explanations without evidence."""
         logits = self.logits(texts)
         none = np.zeros(0, dtype=np.int64)
-        nothing = Terms(none, none, np.zeros((0, self._frames)))
+        nothing = Terms(none, none, none, np.zeros((0, self._frames)))
         return logits, [
             tuple(FrameExplanation(z, z, nothing, k) for k, z in enumerate(row))
             for row in logits[:, : self._frames].tolist()

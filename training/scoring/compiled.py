@@ -10,69 +10,18 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise, normalise_with_offsets
 from training.errors import ModelFileError
+from training.scoring.evidence import FrameExplanation, Terms
 from training.scoring.terms import Finder, TermMatches, finder_of
 
 _FORMAT = 1
 _BATCH = 64
-
-
-class Evidence(NamedTuple):
-    """Words at `text[start:end]` of the scored paragraph and the log-odds that they add to a frame."""
-
-    start: int
-    end: int
-    weight: float
-
-
-@dataclass(frozen=True, eq=False)
-class Terms:
-    """The m known terms of a paragraph: starts and ends, (m,), and the log-odds they add to k frames, (m, k)."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-    def of_frame(self, frame: int) -> tuple[Evidence, ...]:
-        """Returns all terms with their weights for a frame, in the order of the text."""
-        return tuple(map(Evidence, self.starts.tolist(), self.ends.tolist(), self.weights[:, frame].tolist()))
-
-    def strongest(self, count: int) -> list[list[tuple[int, int, float]]]:
-        """Returns, for each frame, start, end and weight of its `count` weightiest terms, the weightiest first.
-
-        Terms of equal weight come in the order of the text.
-        """
-        size = len(self.starts)
-        # The bits of positive floats sort as the floats do; the lowest bits make room for the place of each term.
-        place_bits = (1 << size.bit_length()) - 1
-        keys = np.abs(np.ascontiguousarray(self.weights.T)).view(np.int64) | place_bits
-        keys -= np.arange(size)
-        keys.sort(axis=1)
-        places = place_bits - (keys[:, : -count - 1 : -1] & place_bits)
-        weights = self.weights[places, np.arange(len(places))[:, None]]
-        rows = zip(self.starts[places].tolist(), self.ends[places].tolist(), weights.tolist(), strict=True)
-        return [list(zip(starts, ends, row, strict=True)) for starts, ends, row in rows]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameExplanation:
-    """Why a paragraph scored as it did for frame number `frame`: intercept + all evidence weights = logit."""
-
-    logit: float
-    intercept: float
-    terms: Terms
-    frame: int
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """All known words, for and against the frame, in the order of the text."""
-        return self.terms.of_frame(self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,20 +81,25 @@ class CompiledScorer:
         normal = [normalise_with_offsets(text) for text in texts]
         matches = self._finder.find([paragraph.text for paragraph in normal])
         keys = _keys(matches)
-        order = np.argsort(keys)
+        # Stable, so that the places of a term stay in the order of the text.
+        order = np.argsort(keys, kind="stable")
         weighed = self._weigh(keys[order], len(texts))
         logits = self._sums(weighed)
-        # A term that occurs n times adds its weight once: each occurrence carries an n-th of it.
-        shares = np.empty(len(keys))
-        norms = np.repeat(weighed.norms, np.diff(weighed.begins))
-        shares[order] = np.repeat(weighed.frequencies / (norms * weighed.counts), weighed.counts)
-        added = shares[:, None] * self._added[matches.columns, : self.frames]
-        ends, intercepts = np.cumsum(matches.lengths).tolist(), self.intercepts[: self.frames].tolist()
-        rows = zip(normal, logits[:, : self.frames].tolist(), [0, *ends], ends, strict=False)
+        scales = weighed.frequencies / np.repeat(weighed.norms, np.diff(weighed.begins))
+        added = scales[:, None] * self._added[weighed.columns, : self.frames]
+        # Terms by their first places; those of a paragraph stay together.
+        firsts = np.cumsum(weighed.counts) - weighed.counts
+        by_place = np.argsort(order[firsts])
+        added, counts = added[by_place], weighed.counts[by_place]
+        places = order[_ranges(firsts[by_place], counts)]
+        starts, ends = matches.starts[places], matches.ends[places]
+        bounds, intercepts = np.cumsum(matches.lengths).tolist(), self.intercepts[: self.frames].tolist()
+        begins = weighed.begins.tolist()
+        rows = zip(normal, logits[:, : self.frames].tolist(), [0, *bounds], bounds, begins, begins[1:], strict=False)
         explanations = []
-        for paragraph, row, start, end in rows:
-            spans = paragraph.original_spans(matches.starts[start:end], matches.ends[start:end])
-            terms = Terms(*spans, added[start:end])
+        for paragraph, row, start, end, begin, stop in rows:
+            from_, to = paragraph.original_spans(starts[start:end], ends[start:end])
+            terms = Terms(from_, to, counts[begin:stop], added[begin:stop])
             explanations.append(
                 tuple(
                     FrameExplanation(z, intercept, terms, k)
@@ -236,6 +190,12 @@ _COLUMN = (1 << _COLUMN_BITS) - 1
 def _keys(matches: TermMatches) -> NDArray[np.int64]:
     """Numbers each match (m,) by its paragraph (high bits) and column (low bits), in the order of the paragraphs."""
     return np.repeat(np.arange(len(matches.lengths)) << _COLUMN_BITS, matches.lengths) | matches.columns
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the numbers from each start (n,) on, as many as its length (n,) says, one range after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
 def _sums_of(values: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:

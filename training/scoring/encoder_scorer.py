@@ -8,15 +8,16 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.encoder.encoder import Encoder
-from training.encoder.shipped import encoder_of
+from training.encoder.shipped import encoder_of, look_also_in, own_places
 from training.errors import ModelFileError
-from training.scoring.compiled import FrameExplanation, Terms
+from training.scoring.evidence import FrameExplanation, Terms
 
 KIND = "encoder"
 _FORMAT = 1
@@ -47,15 +48,17 @@ class EncoderScorer:
 
     def explain(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[FrameExplanation, ...]]]:
         """Returns log-odds (n, c) and the explanation of each paragraph and frame."""
-        encoded = self.loaded().encode(texts)
-        means = np.array([paragraph.mean for paragraph in encoded], np.float64).reshape(-1, len(self.coefficients))
+        means, terms = np.zeros((len(texts), len(self.coefficients))), []
+        for row, paragraph in enumerate(self.loaded().encode(texts)):
+            means[row] = paragraph.mean
+            weights = paragraph.vectors.astype(np.float64) @ self.coefficients[:, : self.frames]
+            terms.append(Terms.of_places(paragraph.starts, paragraph.ends, weights, paragraph.words))
         logits = self.of_vectors(means)
         intercepts = self.intercepts.tolist()
-        explanations = []
-        for paragraph, row in zip(encoded, logits.tolist(), strict=True):
-            weights = paragraph.vectors.astype(np.float64) @ self.coefficients[:, : self.frames]
-            terms = Terms(paragraph.starts, paragraph.ends, weights)
-            explanations.append(tuple(FrameExplanation(row[k], intercepts[k], terms, k) for k in range(self.frames)))
+        explanations = [
+            tuple(FrameExplanation(row[k], intercepts[k], own, k) for k in range(self.frames))
+            for own, row in zip(terms, logits.tolist(), strict=True)
+        ]
         return logits, explanations
 
     def known_share(self, _text: str) -> float:
@@ -63,15 +66,15 @@ class EncoderScorer:
         return 0.0
 
     def prepare(self) -> None:
-        """Loads the encoder; raises `ModelFileError` where this installation lacks it."""
-        self.loaded()
+        """Loads the encoder and warms it up; raises `ModelFileError` where this installation lacks it."""
+        self.loaded().warm_up()
 
     def loaded(self) -> Encoder:
         """Returns the encoder; raises `ModelFileError` where this installation lacks it."""
         return encoder_of(self.encoder)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EncoderScorer.from_bytes, (self.to_bytes(),)
+        return _in_another_process, (self.to_bytes(), own_places())
 
     def to_bytes(self) -> bytes:
         """Returns the scorer as an npz file that holds no pickle."""
@@ -98,3 +101,10 @@ class EncoderScorer:
             raise
         except Exception as error:  # reading a file of another kind may raise anything
             raise ModelFileError("The compiled model cannot be read.") from error
+
+
+def _in_another_process(content: bytes, places: tuple[Path, ...]) -> EncoderScorer:
+    """Returns the scorer in a process that has opened no registry, and so knows of no encoders fine-tuned here."""
+    for place in places:
+        look_also_in(place)
+    return EncoderScorer.from_bytes(content)

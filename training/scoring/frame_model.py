@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from training.model_card import ModelCard
 from training.scoring.compilation import Scorer, scorer_of
-from training.scoring.compiled import FrameExplanation, sigmoid, softmax
+from training.scoring.compiled import sigmoid, softmax
+from training.scoring.evidence import FrameExplanation
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -25,11 +26,13 @@ class Scored:
     """Calibrated scores of n paragraphs for k frames, (n, k), and for the s stances of each frame, (n, k, s).
 
     A stance's score is conditional on the frame being present, so the stances of a frame add up to 1. For a model
-    without stances, s is 0.
+    without stances, s is 0. `subject` has the log-odds that each paragraph is from news on the subject of the codebook,
+    (n,); None for a model that cannot tell.
     """
 
     frames: NDArray[np.float64]
     stances: NDArray[np.float64]
+    subject: NDArray[np.float64] | None = None
 
 
 class FrameModel:
@@ -85,12 +88,13 @@ class FrameModel:
 
     @property
     def _columns(self) -> int:
-        return len(self.card.frames) * (1 + len(self.card.stances))
+        return len(self.card.frames) * (1 + len(self.card.stances)) + (self.card.subject is not None)
 
     def _scored(self, logits: NDArray[np.float64]) -> Scored:
-        frames = len(self.card.frames)
-        stances = logits[:, frames:].reshape(len(logits), frames, len(self.card.stances))
-        return Scored(sigmoid(logits[:, :frames]), softmax(stances))
+        frames, size = len(self.card.frames), len(self.card.stances)
+        stances = logits[:, frames : frames * (1 + size)].reshape(len(logits), frames, size)
+        subject = None if self.card.subject is None else logits[:, -1]
+        return Scored(sigmoid(logits[:, :frames]), softmax(stances), subject)
 
 
 def _key(text: str) -> bytes:

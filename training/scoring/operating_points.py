@@ -47,6 +47,11 @@ class Cut:
     precision: float | None
     recall: float | None
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a caller's own threshold, for which no bound is claimed."""
+        return self.max_missed == 1.0
+
 
 def fixed_cut(threshold: float) -> Cut:
     """Returns the cut at a caller's own threshold: nothing is uncertain, and no bound is claimed."""

@@ -9,8 +9,9 @@ from training.encoder.runtime import available_cores
 from training.model_card import Kind
 from training.scoring.frame_model import FrameModel
 
-# Roughly the paragraphs per second of the kind that is not at hand to be timed; docs/performance.md has the figures.
-_WORDS, _ENCODER_PER_CORE = 20_000, 20
+# Roughly the paragraphs per second of the kinds that are not at hand to be timed; docs/performance.md has the figures.
+_USUAL: dict[Kind, float] = {"words": 20_000, "encoder-small": 100, "encoder": 20}
+_NAMES: dict[Kind, str] = {"words": "a model of words", "encoder-small": "a small encoder", "encoder": "an encoder"}
 _FIRST_BATCH, _LARGEST_BATCH = 4, 1024
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
@@ -35,14 +36,17 @@ class Estimate:
         return self.paragraphs * (self.scoring + self.around)
 
     def sentence(self, amount: str = "") -> str:
-        """Returns the estimate as a sentence, with the time of the other kind; `amount` says what is done."""
+        """Returns the estimate as a sentence, with the times of the other kinds; `amount` says what is done."""
         count = f"{self.paragraphs:,}" if self.exact else f"about {_rounded(self.paragraphs):,}"
-        other, usual = ("a model of words", _WORDS) if self.kind == "encoder" else ("an encoder", _encoder())
-        beside = self.paragraphs * (1 / usual + self.around)
+        beside = " and ".join(
+            f"{_NAMES[kind]} about {duration(self.paragraphs * (1 / _usual(kind) + self.around))}"
+            for kind in _USUAL
+            if kind != self.kind
+        )
         pace = f"{_rounded(1 / (self.scoring + self.around)):,} paragraphs per second"
         return (
             f"{amount or f'Scoring {count} paragraphs'}: about {duration(self.seconds)} at {pace} (kind {self.kind}); "
-            f"{other} would take about {duration(beside)}."
+            f"others would take: {beside}."
         )
 
 
@@ -64,9 +68,9 @@ def paragraphs_per_second(model: FrameModel, texts: Iterable[str], seconds: floa
     return scored / elapsed if scored else None
 
 
-def _encoder() -> float:
-    """Paragraphs per second that an encoder usually does on the cores of this process."""
-    return _ENCODER_PER_CORE * available_cores()
+def _usual(kind: Kind) -> float:
+    """Paragraphs per second that a model of a kind usually does on the cores of this process."""
+    return _USUAL[kind] * (1 if kind == "words" else available_cores())
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ Integers = NDArray[np.int64]
 _Packed = NDArray[np.uint64]
 
 # The words that scikit-learn's vectorisers cut by default.
-_WORD_PATTERN = r"(?u)\b\w\w+\b"
+WORD_PATTERN = r"(?u)\b\w\w+\b"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class Finder(Protocol):
 
 def finder_of(vocabulary: Mapping[str, int], token: re.Pattern[str], longest: int) -> Finder:
     """Returns the finder of terms of up to `longest` words."""
-    if longest == 1 and token.pattern == _WORD_PATTERN:
+    if longest == 1 and token.pattern == WORD_PATTERN:
         return WordFinder(vocabulary, token)
     return PhraseFinder(vocabulary, token, longest)
 

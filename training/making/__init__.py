@@ -1,0 +1,1 @@
+"""Making of the base models from annotated news, with calibration on articles that they never saw."""
