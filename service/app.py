@@ -8,12 +8,14 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from labels.codebook import Codebook, read_codebook
+from labels.language import detect_language
 from service.access.gate import Gate
 from service.articles.ingest import store_articles
 from service.articles.scoring_pool import ScoringPool
 from service.http import openapi, problem_details
 from service.http.dependencies import Services
 from service.http.overload import LimitRequests, MeasureRequests
+from service.http.scoring_turns import ScoringTurns
 from service.jobs.status import WorkerStatus
 from service.metrics import Metrics, product_version
 from service.models.champion import Champion
@@ -38,7 +40,8 @@ from service.routes import (
     training_runs,
 )
 from service.settings import Settings
-from service.store import champion as current_champion
+from service.store import scorings
+from service.store.annotations import note_covered
 from service.store.sql.database import Database
 from service.store.sql.group_commit import GroupCommit
 from training.registry.promotions import Promotion
@@ -52,6 +55,9 @@ _ROUTES = (
     *(classify, batches, articles, annotations, training_runs, codebook, models, prevalence, scores, audit, health),
     *(docs, dashboard, try_it, reader, coding, models_page, codebook_page, audit_page, sign_in, files),
 )
+
+# Threads for requests that do not score, such as those of pages and probes; they never wait for those that do.
+_OTHER_THREADS = 8
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -87,18 +93,20 @@ def _services(settings: Settings, codebook: Codebook) -> Services:
 
     def note_champion(promotion: Promotion) -> None:
         with database.write() as connection:
-            current_champion.note(connection, promotion.number, promotion.version)
+            scorings.note_champion(connection, promotion.number, promotion.version)
 
+    champion = Champion(registry, metrics, settings.champion_poll_seconds, note_champion)
     return Services(
         settings=settings,
         codebook=codebook,
         database=database,
         registry=registry,
-        champion=Champion(registry, metrics, settings.champion_poll_seconds, note_champion),
+        champion=champion,
         metrics=metrics,
         worker=worker,
         gate=Gate(settings, database),
         scoring_pool=ScoringPool(settings),
+        scoring_turns=ScoringTurns(champion, settings.threads, settings.scoring_seconds),
         article_writer=GroupCommit(database.write, partial(store_articles, hours=settings.idempotency_hours)),
     )
 
@@ -106,9 +114,14 @@ def _services(settings: Settings, codebook: Codebook) -> Services:
 @asynccontextmanager
 async def _lifespan(services: Services, _app: FastAPI) -> AsyncIterator[None]:
     # Scoring keeps the processor busy: more threads would only take memory and wait for each other.
-    to_thread.current_default_thread_limiter().total_tokens = services.settings.threads
+    to_thread.current_default_thread_limiter().total_tokens = services.settings.threads + _OTHER_THREADS
     services.database.migrate()
+    note_covered(services.database, services.codebook)
     services.champion.start()
+    model = services.champion.current
+    if model is not None and model.card.kind != "words":
+        # Loads the detector of languages, for which the first article would wait; words often make it unnecessary.
+        detect_language("No request waits for this.")
     yield
     services.scoring_pool.stop()
     services.champion.stop()

@@ -6,7 +6,9 @@ FramingError                          labels.errors, the root; training.errors a
 │   └── NoSuchKeyError                no API key has the id
 ├── AnnotationError                   an annotation cannot be stored as it was sent; carries the field
 ├── OverlapError                      two sets of articles to compare have articles in common
+├── NoSubjectError                    the model cannot tell what an article is about; carries the field
 ├── IdempotencyKeyReusedError         an Idempotency-Key was sent before with another request
+├── ConflictError                     another text is stored under the id or the URL; carries the field
 ├── UnauthorizedError                 no key, or a key that is not valid
 ├── ForbiddenError                    the key's role does not allow the request
 ├── RateLimitedError                  too many requests in this minute
@@ -63,11 +65,47 @@ class OverlapError(FramingError):
     field = "query/b_outlet"
 
 
+class NoSubjectError(FramingError):
+    """The model cannot tell what an article is about; `field` says where it had to."""
+
+    field = "query/population"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"Model {version} cannot tell which articles are about something else than the subject of its codebook, so "
+            "it can only count all_articles."
+        )
+
+
 class IdempotencyKeyReusedError(FramingError):
     """The key was sent before with another request."""
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used for another request; choose a new key.")
+
+
+class ConflictError(FramingError):
+    """Another text is stored under the external id or the URL of an article; `field` says which."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+    @classmethod
+    def of(
+        cls, mark: str | None, article_id: str, external_id: str | None, url: str | None, outlet: str | None
+    ) -> "ConflictError":
+        """The error for a mark of an article (`service.store.articles`) that the stored article `article_id` has."""
+        if mark == "content_sha256":
+            return cls(f"The text is stored already, as another article of this outlet: {article_id}.", "text")
+        field = "url" if mark == "url" else "external_id"
+        where = f"of the outlet '{outlet}'" if outlet is not None else "without an outlet"
+        name = f"the URL {url}" if mark == "url" else f"the external_id '{external_id}' {where}"
+        return cls(
+            f"Another text is stored under {name}, as the article {article_id}; nothing was stored. Send replace=true "
+            "to put this text in its place, or another id.",
+            field,
+        )
 
 
 class UnauthorizedError(FramingError):

@@ -10,8 +10,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from labels.annotations import DEFAULT_CORPUS
 from labels.codebook import DEFAULT_CODEBOOK
+from service.schemas.fields import Articles
 from service.schemas.hyperparameters import HyperparametersRequest
-from training.hyperparameters import WantedKind
+from training.hyperparameters import Start, WantedKind
 
 
 class Settings(BaseSettings):
@@ -32,9 +33,15 @@ class Settings(BaseSettings):
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
     kind: WantedKind = Field(
         "auto",
-        description="Kind of the models that are trained: `encoder` reads words in context, `words` counts them and is "
-        "hundreds of times faster; `auto`: the kind of the champion; before the first champion that of the shipped "
-        "model, and for another codebook the kind that is better on the annotations.",
+        description="Kind of the models that are trained: `encoder` reads words in context, `encoder-small` does so "
+        "several times faster and less well, `words` counts them and is hundreds of times faster; `auto`: the kind of "
+        "the champion; before the first champion `encoder`, and for another codebook the kind that is better on the "
+        "annotations.",
+    )
+    start: Start = Field(
+        "base",
+        description="What training starts from: `base`, the shipped model of the kind, which is adapted to your "
+        "annotations; `nothing`: the annotations and FRAMING_CORPUS alone.",
     )
     hyperparameters: Annotated[HyperparametersRequest, NoDecode] = Field(
         HyperparametersRequest(),
@@ -69,7 +76,17 @@ class Settings(BaseSettings):
         description="Maximum size of a request body in MiB (with JSON escapes, a text can take six times its size).",
     )
     max_text_mib: int = Field(1, ge=1, description="Maximum size of an article's text in MiB of UTF-8.")
+    window_sentences: int = Field(
+        4,
+        ge=0,
+        le=50,
+        description="Number of sentences, give or take one, after which a text without line breaks is cut; 0: such a "
+        "text is a single paragraph.",
+    )
     max_paragraphs: int = Field(2000, ge=1, description="Maximum number of paragraphs of an article.")
+    max_paragraph_characters: int = Field(
+        50_000, ge=1000, description="Maximum number of characters (code points) of a paragraph."
+    )
     evidence_terms: int = Field(
         8, ge=1, le=100, description="Maximum number of words shown as evidence for a frame of a paragraph."
     )
@@ -82,7 +99,17 @@ class Settings(BaseSettings):
         le=256,
         description="Processes of `framing serve` that answer requests; with an encoder each holds it in memory.",
     )
-    threads: int = Field(8, ge=2, description="Requests that a process works on at the same time; others wait.")
+    threads: int = Field(
+        8,
+        ge=2,
+        description="Requests that a process scores at the same time; further such requests wait, and no others do.",
+    )
+    scoring_seconds: float = Field(
+        120,
+        gt=0,
+        description="Maximum time from the body of a request to the scores of an encoder; then the request receives "
+        "503. Scoring stops at once when the client leaves.",
+    )
     scoring_processes: int | None = Field(
         None,
         ge=0,
@@ -103,6 +130,12 @@ class Settings(BaseSettings):
         "manual", description="Whether a training run promotes its model if the verdict is positive."
     )
     rescore: bool = Field(True, description="Whether stored articles are rescored after a promotion.")
+    population: Articles = Field(
+        "all_articles",
+        description="Which stored articles shares count where a request does not say so: `all_articles`, or "
+        "`on_subject`: without those that the model says are about something else. Each figure names its population; "
+        "it is `all_articles` as long as the champion cannot tell what an article is about.",
+    )
     coding_guess: Literal["after", "before", "never"] = Field(
         "after",
         description="When the coding page shows the model's decision on a paragraph; `before` biases the coder.",
@@ -158,6 +191,11 @@ class Settings(BaseSettings):
     def vectors_dir(self) -> Path:
         """Folder of the vectors of annotated paragraphs, which can be made again."""
         return self.data_dir / "vectors"
+
+    @property
+    def finetuning_dir(self) -> Path:
+        """Folder of the checkpoints of fine-tuning, which is deleted when that has succeeded."""
+        return self.data_dir / "finetuning"
 
     @property
     def store_url(self) -> str:

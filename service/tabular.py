@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import IO, Any, Literal, cast
 
 from labels.exchange.cells import guarded
+from labels.files.json_records import on_a_single_line
 
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
 ColumnKind = Literal["text", "whole", "number", "flag", "day", "moment"]
@@ -68,8 +69,12 @@ def _csv(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> Iterato
 def _json_lines(columns: Sequence[Column], batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
     line = "{{" + ",".join(json.dumps(column.name) + ":{}" for column in columns) + "}}\n"
     for batch in batches:
-        cells = _converted(columns, batch, lambda value: json.dumps(_plain(value), ensure_ascii=False), numbers=True)
+        cells = _converted(columns, batch, _as_json, numbers=True)
         yield "".join(line.format(*row) for row in cells).encode()
+
+
+def _as_json(value: Any) -> str:
+    return on_a_single_line(json.dumps(_plain(value), ensure_ascii=False))
 
 
 def _converted(

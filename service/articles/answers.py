@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from labels.annotations import SPECIFIED_STANCES
-from labels.paragraphs import Paragraph, SplitArticle
+from labels.paragraphs import Paragraph, SplitArticle, looks_like_headings
 from service.articles.reading import ReadArticle
 from service.schemas.articles import (
     ArticleFacts,
@@ -15,6 +15,9 @@ from service.schemas.articles import (
     ArticleSummary,
     Classified,
     ClassifyRequest,
+    EvidenceSpan,
+    FormerParagraph,
+    FormerVersionAnswer,
     ListedArticle,
     ModelUsed,
     ParagraphAnswer,
@@ -24,6 +27,7 @@ from service.schemas.articles import (
     StoredArticleAnswer,
 )
 from service.store.article_list import ArticleInList
+from service.store.article_lookup import FormerVersion
 from service.store.articles import StoredArticle
 from training.scoring.classification import (
     ROLL_UP_RULE,
@@ -34,8 +38,10 @@ from training.scoring.classification import (
     likeliest,
     stance_shares,
 )
+from training.scoring.evidence import WordEvidence
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint
+from training.scoring.subject import About
 
 _PARAGRAPHS_AT_ONCE = 64
 _PARAGRAPHS = TypeAdapter(list[ParagraphAnswer])
@@ -101,7 +107,9 @@ def _framing(
         "model": model,
         "language": language,
         "operating_point": operating_point,
-        "article": article_summary(classification.article),
+        "article": article_summary(classification.article, classification.about),
+        "cut": split.cut,
+        "headings_scored": looks_like_headings(split) or None,
         "paragraphs": paragraph_answers(split.paragraphs, classification.paragraphs, evidence_terms),
         "skipped": [
             SkippedPiece(start=piece.start, end=piece.end, text=piece.text, reason=piece.reason)
@@ -124,13 +132,18 @@ def _paragraph(paragraph: Paragraph, frames: Mapping[str, FrameDecision], eviden
     explained = [(key, frame.explanation) for key, frame in frames.items() if frame.explanation is not None]
     strongest = explained[0][1].terms.strongest(evidence_terms) if explained else []
     for key, explanation in explained:
-        answers[key]["evidence"] = [
-            {"start": offset + start, "end": offset + end, "text": text[start:end], "weight": weight}
-            for start, end, weight in strongest[explanation.frame]
-        ]
+        answers[key]["evidence"] = [_span(text, offset, word) for word in strongest[explanation.frame]]
     return ParagraphAnswer(
         index=paragraph.index, start=paragraph.start, end=paragraph.end, text=paragraph.text, frames=answers
     )
+
+
+def _span(text: str, offset: int, word: WordEvidence) -> EvidenceSpan:
+    (start, end), *others = word.places
+    span: EvidenceSpan = {"start": offset + start, "end": offset + end, "text": text[start:end], "weight": word.weight}
+    if others:
+        span["repeats"] = [{"start": offset + start, "end": offset + end} for start, end in others]
+    return span
 
 
 def _paragraph_frame(frame: FrameDecision) -> ParagraphFrame:
@@ -141,8 +154,10 @@ def _paragraph_frame(frame: FrameDecision) -> ParagraphFrame:
     return answer
 
 
-def article_summary(frames: Mapping[str, ArticleFrame]) -> ArticleSummary:
+def article_summary(frames: Mapping[str, ArticleFrame], about: About | None) -> ArticleSummary:
     return ArticleSummary(
+        about=about.name if about else None,
+        about_score=about.score if about else None,
         frames={
             key: ArticleFrameAnswer(
                 decision=frame.decision,
@@ -171,12 +186,23 @@ def stored_answer(article: StoredArticle, *, evidence_terms: int) -> StoredArtic
     return StoredArticleAnswer.model_construct(**_facts(article).__dict__, **framing)
 
 
+def former_answer(former: FormerVersion) -> FormerVersionAnswer:
+    return FormerVersionAnswer(
+        version=former.version,
+        replaced_at=former.replaced_at,
+        **asdict(former.metadata),
+        language=former.language,
+        text=former.text,
+        paragraphs=[FormerParagraph(index=p.index, start=p.start, end=p.end, text=p.text) for p in former.paragraphs],
+    )
+
+
 def listed_answer(article: ArticleInList) -> ListedArticle:
     return ListedArticle(
         **_facts(article).__dict__,
         language=article.language,
         model=ModelUsed(version=article.model_version, codebook_version=article.codebook_version),
-        article=article_summary(article.frames),
+        article=article_summary(article.frames, article.about),
     )
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from service.errors import NotFoundError
 from service.store.article_lookup import get_article
 from service.store.articles import StoredArticle
-from training.scoring.classification import Classification
 from training.scoring.frame_model import FrameModel
 
 
@@ -32,4 +31,4 @@ def with_evidence(article: StoredArticle, model: FrameModel) -> StoredArticle:
         {frame: decisions[frame]._replace(explanation=explanation[k]) for k, frame in enumerate(model.frames)}
         for decisions, explanation in zip(stored.paragraphs, explanations, strict=True)
     )
-    return replace(article, scoring=replace(article.scoring, classification=Classification(paragraphs, stored.article)))
+    return replace(article, scoring=replace(article.scoring, classification=replace(stored, paragraphs=paragraphs)))

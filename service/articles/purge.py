@@ -46,7 +46,8 @@ def forget_vectors(database: Database, vectors: VectorStore, identifiers: Sequen
     """Removes the vectors of the paragraphs of stored articles; to be called before the articles are removed."""
     with database.read() as connection:
         splits = article_lookup.splits(connection, list(dict.fromkeys(identifiers)))
-    vectors.forget(paragraph.text for split in splits.values() for paragraph in split.paragraphs)
+        former = article_lookup.former_versions_of(connection, identifiers)
+    vectors.forget(paragraph.text for text in (*splits.values(), *former) for paragraph in text.paragraphs)
 
 
 def _trained_on(registry: Registry, identifiers: set[str]) -> tuple[str, ...]:

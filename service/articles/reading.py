@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from prometheus_client import Counter
 
-from labels.errors import ArticleError, LanguageError
+from labels.errors import ArticleError, FileError, LanguageError
+from labels.files.extraction_process import EXTRACTION
 from labels.language import detect_language
 from labels.paragraphs import Paragraph, SplitArticle, split_html, split_paragraphs, split_text
 from service.errors import ArticleTooLargeError, require_frames
@@ -90,16 +91,37 @@ def split_article(request: ClassifyRequest, settings: Settings) -> SplitArticle:
         )
     _require_size(request, inputs[0], settings.max_text_mib)
     if request.text is not None:
-        split = split_text(request.text)
+        split = split_text(request.text, settings.window_sentences)
     elif request.html is not None:
-        split = split_html(request.html)
+        split = _split_page(request.html)
     else:
         split = split_paragraphs(request.paragraphs or [])
-    if len(split.paragraphs) + len(split.skipped) > settings.max_paragraphs:
+    # However long the menus of a page are, they are not scored.
+    article_pieces = sum(piece.reason != "outside_article" for piece in split.skipped)
+    if len(split.paragraphs) + article_pieces > settings.max_paragraphs:
         raise ArticleTooLargeError(
             f"The article has more than {settings.max_paragraphs:,} paragraphs; send it in parts.", inputs[0]
         )
+    _require_short_paragraphs(split, inputs[0], settings.max_paragraph_characters)
     return split
+
+
+def _require_short_paragraphs(split: SplitArticle, field: str, most: int) -> None:
+    """An encoder would need minutes for a paragraph of the size of a book, and its mean would say nothing."""
+    for paragraph in split.paragraphs:
+        if len(paragraph.text) > most:
+            raise ArticleTooLargeError(
+                f"Paragraph {paragraph.index} has {len(paragraph.text):,} characters, more than {most:,}; split it.",
+                f"{field}/{paragraph.index}" if field == "paragraphs" else field,
+            )
+
+
+def _split_page(html: str) -> SplitArticle:
+    """Extracts and splits a page in a process of its own, because a page can be made so that this takes hours."""
+    try:
+        return EXTRACTION.run(split_html, html)
+    except FileError as error:
+        raise ArticleError(f"The page cannot be read. {error}", "html") from error
 
 
 def _require_size(request: ClassifyRequest, field: str, limit_mib: int) -> None:

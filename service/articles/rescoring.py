@@ -19,7 +19,7 @@ from training.scoring.pace import Estimate
 _log = logging.getLogger("framing")
 
 # Articles at a time: a few seconds of an encoder, so that training runs and the end of the worker do not wait for long.
-_BATCH: dict[Kind, int] = {"encoder": 3, "words": 20}
+_BATCH: dict[Kind, int] = {"encoder": 3, "encoder-small": 10, "words": 20}
 # Numbers that a pass checks again: SQLite reuses the number of the newest article after that was deleted.
 _CHECKED_AGAIN = 200
 

@@ -69,7 +69,7 @@ class ScoringPool:
     def answer(self, request: ClassifyRequest, article: ReadArticle, model: FrameModel) -> PooledAnswer | None:
         """The answer to a huge article; None for a small article, an encoder, and while no process is ready."""
         # An encoder works on all cores in this process; another process would load the encoder again.
-        if self._count == 0 or len(article.split.paragraphs) < _HUGE or model.card.kind == "encoder":
+        if self._count == 0 or len(article.split.paragraphs) < _HUGE or model.card.encoder:
             return None
         try:
             return self._answer(request, article, model) if self._ready() else None

@@ -77,8 +77,8 @@ def _read_into(texts: list[str], job: "Job", record: Record) -> float:
     """Adds the paragraphs of a record, and returns the seconds that this took."""
     began = time.perf_counter()
     try:
-        _, paragraphs = read(record, job.model, job.settings, job.options)
-        texts += [paragraph.text for paragraph in paragraphs]
+        _, article = read(record, job.model, job.settings, job.options)
+        texts += [paragraph.text for paragraph in article.paragraphs]
     except FramingError:
         pass  # the output will say what is wrong with it
     return time.perf_counter() - began

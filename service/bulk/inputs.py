@@ -1,34 +1,41 @@
-"""The inputs of `framing score`: files, folders, patterns and URLs, and the parts into which they are divided.
+"""The inputs of a command: files, folders, archives, patterns and URLs, and the parts into which they are divided.
 
 The parts depend on the input alone, never on the executor, so that the output is always the same.
 """
 
-import csv
 import io
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import IO, Any, Literal
 
-from labels.errors import FramingError
+from labels.archives import Limits, safe_members
+from labels.errors import ArchiveError, FileError, FramingError
+from labels.files import encodings, tables
+from labels.files.packed import Bounded
 
-InputKind = Literal["documents", "lines", "csv", "parquet"]
+InputKind = Literal["documents", "lines", "list", "csv", "parquet", "unreadable"]
 
 STDIN = "-"
 HTML = (".html", ".htm", ".xhtml")
 _SUFFIXES: dict[str, InputKind] = {
-    **dict.fromkeys((".txt", ".text", ".md", ".json", *HTML), "documents"),
+    **dict.fromkeys((".txt", ".text", ".md", ".json", ".pdf", ".docx", *HTML), "documents"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     ".parquet": "parquet",
 }
+_ARCHIVE = ".zip"
+# A collection of articles is larger than what is uploaded; each member is read by itself.
+_ARCHIVE_LIMITS = Limits(size=16 * 2**30)
 _PART_BYTES = 8 * 2**20
 _DOCUMENTS_PER_PART = 500
 _MAX_STRIDES = 8
 _BLOCK = 2**20
-_MAX_CELL = 2**30
+# The beginning of a table from which its dialect is told, in characters and lines.
+_HEAD_CHARACTERS, _HEAD_LINES = 2**20, 100
 
 
 class InputError(FramingError):
@@ -37,12 +44,16 @@ class InputError(FramingError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file at a URL or path. `name` is the user's name for it; `version` changes with its content."""
+    """A file at a URL or path. `name` is the user's name for it; `version` changes with its content.
+
+    A file in an archive has the name of the archive before its own. `fault` says why a file cannot be read.
+    """
 
     url: str
     name: str
     size: int
     version: str
+    fault: str | None = None
 
     @property
     def suffix(self) -> str:
@@ -54,6 +65,11 @@ class File:
     def compressed(self) -> bool:
         return self.name.lower().endswith(".gz")
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether its ending is one of those that are read in folders and archives."""
+        return self.suffix in _SUFFIXES or self.fault is not None
+
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The content, decompressed; raises `InputError` if it cannot be read to its end."""
@@ -61,17 +77,28 @@ class File:
 
         try:
             with fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None) as content:
-                yield content
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{self.name} cannot be read: {_reason(error)}.") from error
+                yield Bounded.opened(content, self.size) if self.compressed else content
+        except FileError as error:
+            raise InputError(str(error)) from error
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise InputError(f"It cannot be read: {_reason(error)}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a user says that texts and tables are to be read; None where a file shall say it itself."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of the input: some documents, a range of bytes, or every `strides`-th piece of a file from `piece` on.
 
-    `start` and `stop` are bytes; without a `stop` the part ends with the file. `first` numbers its first record within
-    the file, from 1. Only compressed lines and Parquet come in several pieces.
+    `start` and `stop` are bytes; without a `stop` the part ends with the file, and begins after `table.head_lines`
+    lines. `first` numbers its first record within the file, from 1. Files that are compressed or in UTF-16, JSON lists
+    and Parquet come in several pieces. An unreadable file is a part with a `fault`.
     """
 
     number: int
@@ -80,9 +107,11 @@ class Part:
     start: int = 0
     stop: int | None = None
     first: int = 1
-    header: tuple[str, ...] = ()
+    table: tables.Dialect | None = None
+    encoding: str | None = None
     piece: int = 0
     strides: int = 1
+    fault: str | None = None
 
     @property
     def size(self) -> int:
@@ -93,21 +122,34 @@ class Part:
 
 
 def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files of paths, folders, patterns and URLs, in order.
+    """The files of paths, folders, archives, patterns and URLs, in order.
 
-    Raises `InputError` for an input that cannot be read, a pattern that matches no file, and standard input.
+    In folders and archives, those whose ending says that they are no articles are passed over. Raises `InputError` for
+    an input that does not exist, a pattern that matches no file, and standard input.
     """
+    return split_readable(all_files(inputs))[0]
+
+
+def all_files(inputs: Sequence[str]) -> list[tuple[File, bool]]:
+    """Like `find_files`, with those to pass over, and for each whether it is read."""
     if STDIN in inputs:
         raise InputError("Scoring of standard input cannot be resumed: save it to a file to score it with --to.")
-    return [file for name in inputs for file in _files_of(name)]
+    return [pair for name in inputs for pair in _files_of(name)]
 
 
-def plan(files: Sequence[File], fineness: int = 1) -> Iterator[Part]:
+def split_readable(files: Iterable[tuple[File, bool]]) -> tuple[list[File], list[File]]:
+    """The files to read, and those to pass over."""
+    pairs = list(files)
+    return [file for file, is_read in pairs if is_read], [file for file, is_read in pairs if not is_read]
+
+
+def plan(files: Sequence[File], fineness: int = 1, dialect: Dialect | None = None) -> Iterator[Part]:
     """The parts of the files; `fineness` makes them so many times smaller than usual."""
-    return (Part(number, *part) for number, part in enumerate(_parts(files, fineness)))
+    parts = _parts(files, fineness, dialect or Dialect())
+    return (replace(part, number=number) for number, part in enumerate(parts))
 
 
-def _files_of(name: str) -> Iterator[File]:
+def _files_of(name: str) -> Iterator[tuple[File, bool]]:
     import fsspec  # noqa: PLC0415
 
     try:
@@ -116,18 +158,34 @@ def _files_of(name: str) -> Iterator[File]:
             infos, base = filesystem.find(root, detail=True), name.rstrip("/")
             for path in sorted(infos):
                 file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], infos[path])
-                if file.suffix in _SUFFIXES:
-                    yield file
+                yield from _with_members(file, file.is_readable)
         elif any(character in name for character in "*?[") and not filesystem.exists(root):
             infos = filesystem.glob(root, detail=True)
             if not infos:
                 raise InputError(f"{name} matches no file.")
             for path in sorted(infos):
-                yield _file(filesystem, path, path, infos[path])
+                yield from _with_members(_file(filesystem, path, path, infos[path]), is_read=True)
         else:
-            yield _file(filesystem, root, name, filesystem.info(root))
+            yield from _with_members(_file(filesystem, root, name, filesystem.info(root)), is_read=True)
     except (ImportError, ValueError, OSError) as error:
         raise InputError(f"{name} cannot be read: {_reason(error)}.") from error
+
+
+def _with_members(file: File, is_read: bool) -> Iterator[tuple[File, bool]]:
+    """The file; the members of an archive instead of the archive itself."""
+    if file.suffix != _ARCHIVE or file.compressed:
+        yield file, is_read
+        return
+    try:
+        with file.open() as content, zipfile.ZipFile(content) as archive:
+            members = safe_members(archive, limits=_ARCHIVE_LIMITS)
+    except (ArchiveError, InputError, zipfile.BadZipFile) as error:
+        reason = "It is not a zip file." if isinstance(error, zipfile.BadZipFile) else str(error)
+        yield replace(file, fault=reason), True
+        return
+    for member in sorted(members, key=lambda member: member.name):
+        inside = File(f"zip://{member.name}::{file.url}", f"{file.name}/{member.name}", member.size, file.version)
+        yield inside, inside.is_readable
 
 
 def _file(filesystem: Any, path: str, name: str, info: dict[str, Any]) -> File:
@@ -144,42 +202,97 @@ def kind_of(file: File) -> InputKind:
     return _SUFFIXES.get(file.suffix, "documents")
 
 
-def _parts(files: Sequence[File], fineness: int) -> Iterator[tuple[Any, ...]]:
+def _parts(files: Sequence[File], fineness: int, dialect: Dialect) -> Iterator[Part]:
     part_bytes, documents = _PART_BYTES // fineness, _DOCUMENTS_PER_PART // fineness
     waiting: list[File] = []
     for file in files:
-        kind = kind_of(file)
+        kind: InputKind = "unreadable" if file.fault else kind_of(file)
         if kind == "documents":
             waiting.append(file)
             if len(waiting) == documents or sum(document.size for document in waiting) >= part_bytes:
-                yield "documents", tuple(waiting)
+                yield _documents(waiting, dialect)
                 waiting = []
             continue
         if waiting:
-            yield "documents", tuple(waiting)
+            yield _documents(waiting, dialect)
             waiting = []
-        if kind == "parquet":
-            local = file.url.startswith("file://")
-            strides = max(1, min(_MAX_STRIDES, file.size // part_bytes)) if local else 1
-            yield from ((kind, (file,), 0, None, 1, (), piece, strides) for piece in range(strides))
-        elif file.compressed:
-            yield kind, (file,)
-        else:
-            yield from _ranges(file, kind, part_bytes)
+        yield from _parts_of(file, kind, part_bytes, dialect)
     if waiting:
-        yield "documents", tuple(waiting)
+        yield _documents(waiting, dialect)
 
 
-def _ranges(file: File, kind: InputKind, part_bytes: int) -> Iterator[tuple[Any, ...]]:
+def _documents(files: Sequence[File], dialect: Dialect) -> Part:
+    return Part(0, "documents", tuple(files), encoding=dialect.encoding)
+
+
+def _parts_of(file: File, kind: InputKind, part_bytes: int, dialect: Dialect) -> Iterator[Part]:
+    """The parts of a file that is no document; a single part with a fault if it cannot be read."""
+    if kind == "unreadable":
+        yield Part(0, kind, (file,), fault=file.fault)
+    elif kind == "parquet":
+        local = file.url.startswith("file://")
+        strides = max(1, min(_MAX_STRIDES, file.size // part_bytes)) if local else 1
+        yield from (Part(0, kind, (file,), piece=piece, strides=strides) for piece in range(strides))
+    else:
+        try:
+            whole, start = _whole(file, kind, dialect)
+            yield from [whole] if start is None else list(_ranges(whole, start, part_bytes))
+        except (InputError, FileError) as error:
+            yield Part(0, "unreadable", (file,), fault=str(error))
+
+
+def _whole(file: File, kind: InputKind, dialect: Dialect) -> tuple[Part, int | None]:
+    """A text as a single part, and the byte where its records begin; None if it cannot be divided at bytes."""
+    with file.open() as content:
+        encoding = dialect.encoding or encodings.encoding_of(iter(lambda: content.read(_BLOCK), b""))
+    head, table = _head(file, encoding), None
+    if kind == "csv":
+        delimiter = dialect.delimiter or ("\t" if file.suffix == ".tsv" and "\t" in "".join(head[:1]) else None)
+        table = tables.find_dialect(head, delimiter)
+    elif next((line for line in head if line.strip()), "").lstrip().startswith("["):
+        return Part(0, "list", (file,), encoding=encoding), None
+    part = Part(0, kind, (file,), table=table, encoding=encoding)
+    if file.compressed or not encodings.is_of_single_bytes(encoding):
+        return part, None
+    before = "".join(head[: table.head_lines]) if table else ""
+    return part, len(before.encode("utf-8" if encoding == "utf-8-sig" else encoding)) + _mark_length(file, encoding)
+
+
+def _mark_length(file: File, encoding: str) -> int:
+    return 3 if encoding == "utf-8-sig" and not file.compressed else 0
+
+
+def _head(file: File, encoding: str) -> list[str]:
+    """The first lines of a text; line ends stay."""
+    lines: list[str] = []
+    with file.open() as content:
+        text = text_of(content, encoding)
+        try:
+            for line in islice(text, _HEAD_LINES):
+                lines.append(line)
+                if sum(map(len, lines)) > _HEAD_CHARACTERS:
+                    break
+        except UnicodeDecodeError as error:
+            raise InputError(f"It is not text in {encoding}.") from error
+    return lines
+
+
+def text_of(content: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """A stream of bytes as text; line ends stay as they are."""
+    reader = io.BufferedReader(Bounded(content))
+    without_mark = encodings.encoding_that_drops_marks(encoding)
+    return io.TextIOWrapper(reader, without_mark, errors=encodings.KEEP_DAMAGE, newline="")
+
+
+def _ranges(whole: Part, start: int, part_bytes: int) -> Iterator[Part]:
     """Ranges of whole records, of `part_bytes` bytes or a little more.
 
     A line break between quotation marks does not end a record; a cell has an even number of quotation marks.
     """
-    with file.open() as content:
-        header: tuple[str, ...] = ()
-        if kind == "csv":
-            header = read_header(file, content)
-        start = place = content.tell()
+    kind = whole.kind
+    with whole.files[0].open() as content:
+        content.seek(start)
+        place = start
         first = record = 1
         open_quote = False
         while block := content.read(_BLOCK):
@@ -191,10 +304,10 @@ def _ranges(file: File, kind: InputKind, part_bytes: int) -> Iterator[tuple[Any,
                 record, open_quote = _count(line, record, open_quote, kind)
                 place += len(line)
                 if place - start >= part_bytes and line.endswith(b"\n") and not open_quote:
-                    yield kind, (file,), start, place, first, header
+                    yield replace(whole, start=start, stop=place, first=first)
                     start, first = place, record
         if place > start:
-            yield kind, (file,), start, place, first, header
+            yield replace(whole, start=start, stop=place, first=first)
 
 
 def _count(block: bytes, record: int, open_quote: bool, kind: InputKind) -> tuple[int, bool]:
@@ -206,24 +319,3 @@ def _count(block: bytes, record: int, open_quote: bool, kind: InputKind) -> tupl
         if not open_quote:
             record += piece.count(b"\n")
     return record, open_quote
-
-
-@cache
-def _dialect(suffix: str) -> str:
-    return "excel-tab" if suffix == ".tsv" else "excel"
-
-
-def read_header(file: File, content: IO[bytes]) -> tuple[str, ...]:
-    """Reads the first row of a table and leaves `content` after it; raises `InputError` if it is not readable."""
-    try:
-        line = content.readline().removeprefix(b"\xef\xbb\xbf").decode()
-        [row] = csv.reader([line], dialect=_dialect(file.suffix))
-    except (UnicodeDecodeError, csv.Error, ValueError):
-        raise InputError(f"{file.name} does not begin with a row of column names in UTF-8.") from None
-    return tuple(name.strip() for name in row)
-
-
-def read_rows(file: File, lines: Iterator[str]) -> Iterator[list[str]]:
-    """The rows of a table, with cells of any length, since a cell may hold a whole article."""
-    csv.field_size_limit(_MAX_CELL)
-    return csv.reader(lines, dialect=_dialect(file.suffix))

@@ -6,16 +6,16 @@ of workers.
 
 import hashlib
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from service.bulk.forecast import forecast
-from service.bulk.inputs import File, Part, find_files, plan
+from service.bulk.inputs import Dialect, File, Part, all_files, plan, split_readable
 from service.bulk.outputs import SUCCESS_FILE, OutputFormat, claim, file_name, finished
 from service.bulk.records import pieces
-from service.bulk.scoring import Count, Options, columns_of, rows_of
+from service.bulk.scoring import EXAMPLES, Count, Options, columns_of, rows_of
 from service.metrics import product_version
 from service.settings import Settings
 from service.tabular import Format, whole
@@ -25,7 +25,7 @@ from training.scoring.frame_model import FrameModel
 
 _STREAMED: Mapping[OutputFormat, Format] = {"parquet": "parquet", "jsonl": "ndjson", "csv": "csv"}
 # An encoder takes minutes for a file of the usual size; smaller files show progress, and less is lost when it stops.
-_FINENESS: Mapping[Kind, int] = {"encoder": 8, "words": 1}
+_FINENESS: Mapping[Kind, int] = {"encoder": 8, "encoder-small": 4, "words": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Job:
     options: Options
     settings: Settings
     model: FrameModel
+    dialect: Dialect = field(default_factory=Dialect)
 
     @property
     def fineness(self) -> int:
@@ -55,12 +56,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Articles, paragraphs and problems in finished files, and the size of the finished input in bytes."""
+    """Articles, paragraphs and problems in finished files, and the size of the finished input in bytes.
+
+    `examples` are the first problems, in sentences; `encodings` counts the articles by the encoding of their file.
+    """
 
     articles: int = 0
     paragraphs: int = 0
     problems: int = 0
     size: int = 0
+    examples: tuple[str, ...] = ()
+    encodings: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Progress") -> "Progress":
         return Progress(
@@ -68,6 +74,8 @@ class Progress:
             self.paragraphs + other.paragraphs,
             self.problems + other.problems,
             self.size + other.size,
+            (self.examples + other.examples)[:EXAMPLES],
+            Counter(self.encodings) + Counter(other.encodings),
         )
 
 
@@ -83,13 +91,26 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run of a job did; `files_reused` counts the files of an earlier run."""
+    """What a run of a job did; `files_reused` counts the files of an earlier run.
+
+    `examples` are the first problems, `passed_over` the names of the first files that are no articles by their ending,
+    of which there are `files_passed_over`, and `encodings` counts the articles by the encoding of their file.
+    """
 
     output: str
     articles: int
     paragraphs: int
     problems: int
     files_reused: int
+    examples: tuple[str, ...] = ()
+    files_passed_over: int = 0
+    passed_over: tuple[str, ...] = ()
+    encodings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing could be scored, now or in an earlier run."""
+        return self.articles == 0 and self.files_reused == 0
 
 
 def run(
@@ -101,17 +122,21 @@ def run(
 ) -> Summary:
     """Scores the inputs into the job's output folder; files that exist there are not made again.
 
-    `announce` gets a sentence about the time that this takes, before the first file is made. Raises `InputError` for an
-    input that cannot be read and `OutputError` for a folder of another job.
+    A file that cannot be read becomes a row with its problem. `announce` gets sentences about how tables are read and
+    about the time that this takes, before the first file is made. Raises `InputError` for an input that does not exist
+    and `OutputError` for a folder of another job.
     """
-    files = find_files(inputs)
+    files, passed_over = split_readable(all_files(inputs))
     storage = storage_at(job.output)
     claim(storage, job.output, _plan_content(job, files))
     pieces_of_parts = finished(storage)
-    tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in plan(files, job.fineness)]
+    parts = list(plan(files, job.fineness, job.dialect))
+    tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in parts]
     waiting = [task for task in tasks if not _is_done(task)]
     total = sum(task.part.size for task in tasks)
     done = Progress(size=total - sum(task.part.size for task in waiting))
+    for sentence in _dialects(parts) if announce else ():
+        announce(sentence)
     if announce and (sentence := forecast(job, [task.part for task in waiting], executor.processes())):
         announce(sentence)
     progress(done, done.size / max(total, 1))
@@ -120,7 +145,24 @@ def run(
         progress(done, done.size / max(total, 1))
     storage.write(SUCCESS_FILE, b"")
     reused = sum(map(len, pieces_of_parts.values()))
-    return Summary(job.output, done.articles, done.paragraphs, done.problems, reused)
+    return Summary(
+        job.output,
+        done.articles,
+        done.paragraphs,
+        done.problems,
+        reused,
+        done.examples,
+        len(passed_over),
+        tuple(file.name for file in passed_over[:EXAMPLES]),
+        dict(done.encodings),
+    )
+
+
+def _dialects(parts: Sequence[Part]) -> Iterator[str]:
+    """A sentence for each table whose cells no comma separates."""
+    for part in parts:
+        if part.table is not None and part.table.delimiter != "," and part.first == 1:
+            yield f"{part.files[0].name}: its cells are separated by {part.table.delimiter_name}."
 
 
 def score_task(job: Job, task: Task) -> Iterator[Progress]:
@@ -135,7 +177,13 @@ def score_task(job: Job, task: Task) -> Iterator[Progress]:
         rows = rows_of(piece.records, job.model, job.settings, job.options, count)
         content = whole(columns, rows, _STREAMED[job.file_format])
         storage.write(file_name(part.number, piece.number, job.file_format), content)
-        yield Progress(count.articles, count.paragraphs, count.problems)
+        yield Progress(
+            count.articles,
+            count.paragraphs,
+            count.problems,
+            examples=tuple(count.examples),
+            encodings=dict(count.encodings),
+        )
     yield Progress(size=part.size)
 
 
@@ -153,6 +201,7 @@ def _plan_content(job: Job, files: Sequence[File]) -> dict[str, Any]:
         "model_sha256": job.model.card.pipeline_sha256,
         "format": job.file_format,
         "columns": dict(job.columns),
+        "dialect": asdict(job.dialect),
         "options": asdict(job.options),
         "limits": {name: getattr(job.settings, name) for name in ("max_text_mib", "max_paragraphs")},
         "files": len(files),

@@ -1,28 +1,34 @@
 """The articles of a part of the input: for each the fields in its file, or why it cannot be read."""
 
-import csv
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
-from typing import Any
+from typing import IO, Any, cast
 
-from service.bulk.inputs import HTML, STDIN, File, InputError, Part, find_files, plan, read_header, read_rows
+from labels.errors import FileError
+from labels.files import encodings, json_records, tables
+from labels.files.documents import SUFFIXES as EXTRACTED
+from labels.files.documents import document_text
+from labels.files.extraction_process import EXTRACTION
+from service.bulk.inputs import HTML, STDIN, Dialect, File, InputError, Part, find_files, plan, text_of
 
 TEXTS = ("text", "html", "paragraphs")
 FACTS = ("external_id", "url", "title", "outlet", "author", "published_at")
 _FIELDS = (*TEXTS, *FACTS, "force_language")
 _RECORDS_PER_PIECE = 1000
+# A document is read at once; an article is far smaller.
+_MAX_DOCUMENT = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """An article of the input, unchecked: `fields` may be anything. If it cannot be read, `fault` says why.
 
-    `name` is for messages: the file, and within tables and JSON Lines the row or line.
+    `name` is for messages: the file, and within tables and JSON Lines the row or line. `encoding` is that of the file,
+    if it is text.
     """
 
     source: str
@@ -30,6 +36,7 @@ class Record:
     name: str
     fields: Any
     fault: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,15 @@ class OutputPiece:
 Columns = Mapping[str, str]
 
 
-def read_records(inputs: Sequence[str], columns: Columns | None = None) -> Iterator[Record]:
-    """All articles of some inputs, in order; raises `InputError` for a file that cannot be read."""
+def read_records(
+    inputs: Sequence[str], columns: Columns | None = None, dialect: Dialect | None = None
+) -> Iterator[Record]:
+    """All articles of some inputs, in order; a file that cannot be read is a record with a fault."""
     for name in inputs:
         if name == STDIN:
             yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
             continue
-        for part in plan(find_files([name])):
+        for part in plan(find_files([name]), dialect=dialect):
             for piece in pieces(part, columns or {}):
                 yield from piece.records
 
@@ -61,81 +70,116 @@ def pieces(part: Part, columns: Columns, fineness: int = 1) -> Iterator[OutputPi
     `fineness` makes the pieces so many times smaller than usual.
     """
     size = _RECORDS_PER_PIECE // fineness
-    if part.kind == "documents":
-        yield OutputPiece(0, chain.from_iterable(_documents(file) for file in part.files))
-        return
     file = part.files[0]
-    if part.kind == "parquet":
+    if part.kind == "documents":
+        yield OutputPiece(0, chain.from_iterable(_documents(file, part.encoding) for file in part.files))
+    elif part.kind == "parquet":
         yield from _parquet(part, file, columns, size)
-        return
-    records = _lines(part, file, columns) if part.kind == "lines" else _rows(part, file, columns)
-    if part.stop is not None:
-        yield OutputPiece(0, records)
-        return
-    for number, first in enumerate(records):
-        yield OutputPiece(number, chain([first], islice(records, size - 1)))
-
-
-def _documents(file: File) -> Iterator[Record]:
-    with file.open() as content:
-        whole = content.read()
-    try:
-        text = whole.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        yield Record(file.name, 1, file.name, {}, "It is not UTF-8 text.")
-        return
-    if file.suffix == ".json":
-        yield _json(file.name, 1, file.name, text)
     else:
-        yield Record(file.name, 1, file.name, {"html" if file.suffix in HTML else "text": text})
+        records = _named_faults(file, _records(part, file, columns))
+        if part.stop is not None or part.kind == "unreadable":
+            yield OutputPiece(0, records)
+            return
+        for number, first in enumerate(records):
+            yield OutputPiece(number, chain([first], islice(records, size - 1)))
 
 
-def _lines(part: Part, file: File, columns: Columns) -> Iterator[Record]:
+def _records(part: Part, file: File, columns: Columns) -> Iterator[Record]:
+    """The records of a text or of a file that could not be read."""
+    if part.fault is not None:
+        raise InputError(part.fault)
+    if part.kind == "csv":
+        yield from _rows(part, file, columns)
+        return
+    for record in _lines(part, file) if part.kind == "lines" else _entries(part, file):
+        yield _renamed(record, columns)
+
+
+def _named_faults(file: File, records: Iterator[Record]) -> Iterator[Record]:
+    """The records of a file; if it cannot be read to its end, the last of them says why."""
+    number = 0
+    try:
+        for record in records:
+            number = record.number
+            yield record
+    except UnicodeDecodeError:
+        yield Record(file.name, number + 1, file.name, {}, encodings.DAMAGED)
+    except (InputError, FileError) as error:
+        yield Record(file.name, number + 1, file.name, {}, str(error))
+
+
+def _documents(file: File, encoding: str | None) -> Iterator[Record]:
+    return _named_faults(file, _document(file, encoding))
+
+
+def _document(file: File, encoding: str | None) -> Iterator[Record]:
     with file.open() as content:
-        for number, line in enumerate(_range(part, content), part.first):
-            if not line.strip():
-                continue
-            name = f"{file.name} line {number}"
-            try:
-                text = line.decode()
-            except UnicodeDecodeError:
-                yield Record(file.name, number, name, {}, "It is not UTF-8 text.")
-                continue
-            record = _json(file.name, number, name, text)
-            yield _renamed(record, columns) if columns else record
+        whole = content.read(_MAX_DOCUMENT + 1)
+    if len(whole) > _MAX_DOCUMENT:
+        raise InputError(f"It is larger than {_MAX_DOCUMENT // 2**20} MiB.")
+    if file.suffix in EXTRACTED:
+        yield Record(file.name, 1, file.name, {"text": EXTRACTION.run(document_text, file.suffix, whole)})
+        return
+    read = encodings.decoded(whole, encoding)
+    if file.suffix == ".json":
+        yield from _json(file, json_records.read_text(read.text), "entry", read.encoding)
+    else:
+        field = "html" if file.suffix in HTML else "text"
+        yield Record(file.name, 1, file.name, {field: read.text}, encoding=read.encoding)
+
+
+def _lines(part: Part, file: File) -> Iterator[Record]:
+    with _text(part, file) as lines:
+        yield from _json(file, json_records.read_lines(lines, part.first), "line", part.encoding)
+
+
+def _entries(part: Part, file: File) -> Iterator[Record]:
+    with _text(part, file) as lines:
+        yield from _json(file, json_records.read_text("".join(lines)), "entry", part.encoding)
+
+
+def _json(file: File, records: Iterable[json_records.JsonRecord], noun: str, encoding: str | None) -> Iterator[Record]:
+    for record in records:
+        name = file.name if noun == "entry" and record.number == 1 else f"{file.name} {noun} {record.number}"
+        yield Record(file.name, record.number, name, record.value, record.fault, shown(encoding))
+
+
+@contextmanager
+def _text(part: Part, file: File) -> Iterator[Iterator[str]]:
+    """The lines of a part, only ended by a line feed unless it is a table; the last line ends with the part."""
+    encoding = part.encoding or encodings.UTF_8
+    with file.open() as content:
+        if part.stop is None:
+            text = text_of(content, encoding)
+        else:
+            # A mark stands only at the beginning of a file, which the part leaves out.
+            text = text_of(cast(IO[bytes], _Raw(_range(part, content))), encodings.shown(encoding))
+        if part.kind != "csv":
+            text.reconfigure(newline="\n")
+        yield text
 
 
 def _range(part: Part, content: Any) -> Iterator[bytes]:
     """The lines of a part; the last line ends with the part."""
-    if part.stop is None:
-        yield from content
-        return
     content.seek(part.start)
-    left = part.stop - part.start
+    left = (part.stop or 0) - part.start
     while left > 0 and (line := content.readline()):
         left -= len(line)
         yield line
 
 
-def _json(source: str, number: int, name: str, text: str) -> Record:
-    try:
-        return Record(source, number, name, json.loads(text))
-    except (ValueError, RecursionError):
-        return Record(source, number, name, {}, "It is not valid JSON.")
-
-
 def _rows(part: Part, file: File, columns: Columns) -> Iterator[Record]:
-    with file.open() as content:
-        header = part.header or read_header(file, content)
-        used = _used(file, header, columns)
-        text = io.TextIOWrapper(io.BufferedReader(_Raw(_range(part, content))), encoding="utf-8", newline="")
-        try:
-            for number, row in enumerate(read_rows(file, text), part.first):
-                if row:
-                    fields = {field: row[place] for field, place in used if place < len(row) and row[place]}
-                    yield Record(file.name, number, f"{file.name} row {number}", fields)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{file.name} is not a table in UTF-8: {error}.") from error
+    dialect = part.table
+    if dialect is None:
+        raise InputError("It is not a table.")
+    used = _used(dialect, columns)
+    with _text(part, file) as lines:
+        # A part that is a range of bytes begins after the names of the columns.
+        body = islice(lines, dialect.head_lines, None) if part.stop is None else lines
+        for row in tables.read_rows(body, dialect):
+            number = part.first + row.number - 1
+            fields = {field: row.cells[place] for field, place in used if row.cells and row.cells[place]}
+            yield Record(file.name, number, f"{file.name} row {number}", fields, row.fault, shown(part.encoding))
 
 
 class _Raw(io.RawIOBase):
@@ -155,45 +199,67 @@ class _Raw(io.RawIOBase):
         return size
 
 
-def _used(file: File, header: Sequence[str], columns: Columns) -> list[tuple[str, int]]:
+def _used(dialect: tables.Dialect, columns: Columns) -> list[tuple[str, int]]:
     """Field and position of each column that is read; raises `InputError` if none of them holds text."""
+    try:
+        return _used_of(dialect.columns, columns)
+    except InputError as error:
+        raise InputError(f"{error} The columns are separated by {dialect.delimiter_name}.") from None
+
+
+def _used_of(header: Sequence[str], columns: Columns) -> list[tuple[str, int]]:
+    """Like `_used`. A field whose column is not there is read from the column of its own name."""
     places = {name: place for place, name in enumerate(header)}
-    used = [(field, places[columns.get(field, field)]) for field in _FIELDS if columns.get(field, field) in places]
+    names = {field: next((n for n in (columns.get(field), field) if n in places), None) for field in _FIELDS}
+    used = [(field, places[name]) for field, name in names.items() if name is not None]
     if not any(field in TEXTS for field, _ in used):
         raise InputError(
-            f"{file.name} has no column named text, html or paragraphs (its columns are {', '.join(header[:20])}); "
+            f"It has no column named text, html or paragraphs (its columns are {tables.shown_columns(header)}); "
             "name the column of the text, as in --column text=body."
         )
     return used
 
 
 def _parquet(part: Part, file: File, columns: Columns, size: int) -> Iterator[OutputPiece]:
+    """The pieces of a Parquet file; where it cannot be read, the last piece of the first part says why."""
+    number, first = 0, 1
+    try:
+        for number, (rows, cells) in enumerate(_batches(part, file, columns, size)):
+            if cells is not None:
+                yield OutputPiece(number, _table(file, first, rows, cells))
+            first += rows
+    except InputError as error:
+        if part.piece == 0:
+            yield OutputPiece(number + 1, [Record(file.name, first, file.name, {}, str(error))])
+
+
+def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tuple[int, dict[str, list[Any]] | None]]:
+    """Number of rows and cells by field of each batch; no cells if it belongs to another part."""
     from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
 
     with file.open() as content:
-        with _parquet_faults(file):
+        with _parquet_faults():
             batches = read_parquet(content, batch_size=size)
-        used = _used(file, batches.schema.names, columns)
-        first = 1
+            names = batches.schema.names
+        used = _used_of(names, columns)
         for number in count():
-            with _parquet_faults(file):
+            with _parquet_faults():
                 batch = next(batches, None)
-            if batch is None:
-                return
-            if number % part.strides == part.piece:
-                cells = {field: batch.column(place).to_pylist() for field, place in used}
-                yield OutputPiece(number, _table(file, first, batch.num_rows, cells))
-            first += batch.num_rows
+                if batch is None:
+                    return
+                own = number % part.strides == part.piece
+                cells = {field: batch.column(place).to_pylist() for field, place in used} if own else None
+            yield batch.num_rows, cells
 
 
 @contextmanager
-def _parquet_faults(file: File) -> Iterator[None]:
+def _parquet_faults() -> Iterator[None]:
     """Turns errors of the library into `InputError`; it may also panic, which raises a `BaseException`."""
     try:
         yield
     except BaseException as error:
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise InputError(f"{file.name} is not a Parquet file that can be read.") from error
+            raise InputError("It is not a Parquet file that can be read.") from error
         raise
 
 
@@ -204,8 +270,16 @@ def _table(file: File, first: int, count: int, cells: Mapping[str, Any]) -> Iter
 
 
 def _renamed(record: Record, columns: Columns) -> Record:
-    if not isinstance(record.fields, dict):
+    """The record with the fields that the columns name; without its column, a field is read from its own name."""
+    fields = record.fields
+    if not isinstance(fields, dict) or not columns:
         return record
-    own = {name: field for field, name in columns.items()}
-    fields = {own.get(name, name): value for name, value in record.fields.items()}
-    return Record(record.source, record.number, record.name, fields, record.fault)
+    named = {field: fields[name] for field, name in columns.items() if fields.get(name) is not None}
+    moved = {name for field, name in columns.items() if field in named and name not in columns}
+    others = {name: value for name, value in fields.items() if name not in moved}
+    return replace(record, fields={**others, **named})
+
+
+def shown(encoding: str | None) -> str | None:
+    """The encoding of a text as it is shown."""
+    return None if encoding is None else encodings.shown(encoding)

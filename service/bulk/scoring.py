@@ -1,7 +1,8 @@
 """From records to rows: a row per paragraph with its scores and decisions, or a row that says what is wrong."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -10,17 +11,21 @@ import numpy as np
 from pydantic import ValidationError
 
 from labels.errors import FramingError
-from labels.paragraphs import Paragraph
+from labels.paragraphs import SplitArticle
+from labels.reading.imprint import NO_IMPRINT, Imprint
 from service.articles.reading import language_of, split_article
 from service.bulk.records import FACTS, TEXTS, Record
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from service.tabular import Column
-from training.scoring.classification import decide
-from training.scoring.frame_model import FrameModel
+from training.scoring.classification import about_of, decide
+from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import OperatingPoint
+from training.scoring.subject import About
 
 _ARTICLES_AT_ONCE = 64
+# Problems of which the summary tells; all are in the files.
+EXAMPLES = 5
 _SCORED = (*TEXTS, "force_language")
 
 
@@ -35,11 +40,16 @@ class Options:
 
 @dataclass(slots=True)
 class Count:
-    """Numbers of articles and paragraphs that were scored, and of articles that could not be scored."""
+    """Numbers of articles and paragraphs that were scored, and of articles that could not be scored.
+
+    `examples` are the first problems; `encodings` counts the articles by the encoding of their file.
+    """
 
     articles: int = 0
     paragraphs: int = 0
     problems: int = 0
+    examples: list[str] = field(default_factory=list)
+    encodings: Counter[str] = field(default_factory=Counter)
 
 
 def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) -> list[Column]:
@@ -58,6 +68,7 @@ def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) 
     for frame in frames:
         columns += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
         columns += [Column(f"{frame}_{stance}", "number") for stance in stances]
+    columns += [Column("about", "text"), Column("about_score", "number")]
     return [*columns, Column("model_version", "text"), Column("problem", "text")]
 
 
@@ -75,24 +86,31 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     heads: list[tuple[Any, ...]] = []
     texts: list[str] = []
+    sizes: list[int] = []
     failed: dict[int, tuple[Any, ...]] = {}
     for record in records:
         about = (record.source, record.number, *_facts(record.fields))
         try:
-            language, paragraphs = read(record, model, settings, options)
+            language, article = read(record, model, settings, options)
         except FramingError as error:
             failed[len(heads)] = (*about, None, None, None, None), str(error)
+            if len(count.examples) < EXAMPLES:
+                count.examples.append(f"{record.name}: {error}")
             heads.append(())
             continue
         count.articles += 1
-        for paragraph in paragraphs:
+        if record.encoding is not None:
+            count.encodings[record.encoding] += 1
+        about = (record.source, record.number, *_facts(record.fields, article.imprint))
+        sizes.append(len(article.paragraphs))
+        for paragraph in article.paragraphs:
             heads.append((*about, language, paragraph.index, paragraph.start, paragraph.end))
             texts.append(paragraph.text)
     count.paragraphs += len(texts)
     count.problems += len(failed)
-    score_cells = iter(_score_cells(texts, model, options))
+    score_cells = iter(_score_cells(texts, sizes, model, options))
     each = 2 + len(model.card.stances)
-    version, nothing = model.card.version, (None,) * (each * len(model.card.frames) + options.with_text)
+    version, nothing = model.card.version, (None,) * (each * len(model.card.frames) + options.with_text + 2)
     rows = []
     for place, head in enumerate(heads):
         if place in failed:
@@ -103,11 +121,11 @@ def _rows(
     return rows
 
 
-def read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, tuple[Paragraph, ...]]:
-    """The language and the paragraphs of a record; raises `FramingError` if it cannot be scored."""
+def read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, SplitArticle]:
+    """The language of a record and its article; raises `FramingError` if it cannot be scored."""
     request = request_of(record, options)
     article = split_article(request, settings)
-    return language_of(article, request, model), article.paragraphs
+    return language_of(article, request, model), article
 
 
 class RecordError(FramingError):
@@ -130,11 +148,11 @@ def request_of(record: Record, options: Options) -> ClassifyRequest:
         raise RecordError(f"It is not an article: {faults}.") from error
 
 
-def _facts(fields: Any) -> tuple[str | None, ...]:
-    """The facts of an article, unchanged, in the order of `FACTS`."""
-    if not isinstance(fields, Mapping):
-        return (None,) * len(FACTS)
-    return tuple(_as_text(fields.get(fact)) for fact in FACTS)
+def _facts(fields: Any, imprint: Imprint = NO_IMPRINT) -> tuple[str | None, ...]:
+    """The facts of an article, unchanged, in the order of `FACTS`; those missing as the article itself has them."""
+    known = fields if isinstance(fields, Mapping) else {}
+    own = {fact: getattr(imprint, fact, None) for fact in FACTS}
+    return tuple(_as_text(own[fact] if known.get(fact) is None else known[fact]) for fact in FACTS)
 
 
 def _as_text(value: Any) -> str | None:
@@ -143,17 +161,37 @@ def _as_text(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, datetime | date) else str(value)
 
 
-def _score_cells(texts: Sequence[str], model: FrameModel, options: Options) -> Iterable[tuple[Any, ...]]:
-    """The cells of scores, decisions and stances of each paragraph, after its text if the options include it."""
+def _score_cells(
+    texts: Sequence[str], sizes: Sequence[int], model: FrameModel, options: Options
+) -> Iterable[tuple[Any, ...]]:
+    """The cells of scores, decisions and stances of each paragraph, after its text if the options include it.
+
+    The last two say what its article is about; `sizes` are the numbers of paragraphs of the articles.
+    """
     if not texts:
         return ()
     scored = model.score_with_stances(texts)
+    about = _about(model, scored, texts, sizes)
+    off_topic = np.array([article is not None and article.other for article in about])
     cells: list[Sequence[Any]] = [texts] if options.with_text else []
     for k, frame in enumerate(model.frames):
-        decisions = decide(scored.frames[:, k], model.card.cuts[options.operating_point][frame])
-        cells += [scored.frames[:, k].tolist(), decisions]
-        absent = np.array(decisions) == "absent"
+        decisions = np.array(decide(scored.frames[:, k], model.card.cuts[options.operating_point][frame]))
+        decisions[off_topic] = "absent"
+        cells += [scored.frames[:, k].tolist(), decisions.tolist()]
+        absent = decisions == "absent"
         stances = scored.stances[:, k].astype(object)
         stances[absent] = None
         cells += stances.T.tolist()
+    cells.append([article and article.name for article in about])
+    cells.append([article and article.score for article in about])
     return zip(*cells, strict=True)
+
+
+def _about(model: FrameModel, scored: Scored, texts: Sequence[str], sizes: Sequence[int]) -> list[About | None]:
+    """What the article of each paragraph is about."""
+    about: list[About | None] = []
+    for size in filter(None, sizes):
+        own = slice(len(about), len(about) + size)
+        subject = None if scored.subject is None else scored.subject[own]
+        about += [about_of(model, Scored(scored.frames[own], scored.stances[own], subject), texts[own])] * size
+    return about

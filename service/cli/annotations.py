@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from labels.exchange import FORMATS
+from labels.exchange import FORMATS, ReadingOptions
+from labels.exchange.options import Unit, coder_map, label_map
 from service.cli.commands import AsJson, command, open_database, print_json
 from service.settings import Settings
 
@@ -21,7 +22,7 @@ def export(
     file_format: Annotated[str, typer.Option("--format", help=_FORMATS_HELP)],
     as_json: AsJson = False,
 ) -> None:
-    """Write all annotations to a file for another tool; format `refi-qdc` writes the codebook."""
+    """Write all annotations and adjudications to a file for another tool; format `refi-qdc` writes the codebook."""
     from service.coding.exchange import export_annotations
 
     settings = Settings()
@@ -42,26 +43,63 @@ def import_(
     file: Annotated[Path, typer.Argument(help="File to read.")],
     file_format: Annotated[str, typer.Option("--format", help=_FORMATS_HELP)],
     coder: Annotated[str | None, typer.Option(help="Coder of the annotations for which the file names none.")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Check the file without storing anything.")] = False,
+    text_field: Annotated[str | None, typer.Option(help="Field of the text, if it is not `text`.")] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Question, control, scheme or column whose answers are frames.")
+    ] = None,
+    coder_field: Annotated[str | None, typer.Option(help="Field of the coder.")] = None,
+    map_: Annotated[
+        list[str],
+        typer.Option(
+            "--map", metavar="LABEL=FRAME", help="Frame of a label; LABEL=none if it says that no frame is present."
+        ),
+    ] = [],  # noqa: B006
+    ignore: Annotated[list[str], typer.Option(metavar="LABEL", help="Label to leave out.")] = [],  # noqa: B006
+    coders: Annotated[
+        list[str], typer.Option("--coder-map", metavar="ID=NAME", help="Name of a coder in the file.")
+    ] = [],  # noqa: B006
+    empty_means_none: Annotated[
+        bool, typer.Option("--empty-means-none", help="An empty answer means that no frame is present.")
+    ] = False,
+    unit: Annotated[
+        Unit, typer.Option(help="What a selection of REFI-QDA codes: its paragraph or itself.")
+    ] = "paragraph",
+    items: Annotated[
+        Path | None, typer.Option(help="Second file, with the texts: the items that Potato was given.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Check the file and count, without storing anything.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Store the annotations of another tool's file; if any row is wrong, store none and name every wrong row."""
+    """Store the annotations of another tool's file; if any row is wrong, store none and name every wrong row.
+
+    What holds no answer of a coder is set aside, counted and named. A file without any annotation is an error.
+    """
+    from service.cli import console_annotations
     from service.coding.exchange import import_annotations
     from service.store.callers import COMMAND_LINE
 
     settings = Settings()
     data = bytes_of(file)
+    options = ReadingOptions(
+        text_field=text_field,
+        question=question,
+        coder_field=coder_field,
+        frames=label_map(map_),
+        ignored=frozenset(ignore),
+        coders=coder_map(coders),
+        coder=coder,
+        empty_means_none=empty_means_none,
+        unit=unit,
+        items=None if items is None else bytes_of(items),
+    )
     with open_database(settings) as (database, codebook):
         imported = import_annotations(
-            database, codebook, file_format, data, coder=coder, dry_run=dry_run, caller=COMMAND_LINE
+            database, codebook, file_format, data, options=options, dry_run=dry_run, caller=COMMAND_LINE
         )
     if as_json:
         print_json(asdict(imported))
     else:
-        single = imported.annotations == 1
-        verb = "would be" if dry_run else "was" if single else "were"
-        coders = f" by {', '.join(imported.coders)}" if imported.coders else ""
-        typer.echo(f"{imported.annotations} annotation{'' if single else 's'}{coders} {verb} stored.")
+        console_annotations.show_import(imported)
 
 
 def bytes_of(file: Path) -> bytes:

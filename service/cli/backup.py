@@ -10,22 +10,30 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from labels.errors import UNREADABLE_ARCHIVE, FramingError
+from labels.archives import Limits, Member, safe_members
+from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FramingError
 from service.metrics import product_version
 from service.settings import Settings
 from service.store.sql.database import Database
+from training.registry.encoders import FOLDER as ENCODERS
+from training.registry.encoders import OwnEncoders
 from training.registry.storage import Storage, storage_at
 from training.registry.versions import Registry
 
 _DATABASE, _CONTENTS, _MODELS = "database.sqlite3", "contents.json", "models/"
+# What a backup has of the models.
+_PARTS = ("models/versions/", "models/promotions/", "models/encoders/")
 _BLOCK = 2**20
+_MAX_CONTENTS_BYTES = 100 * 2**20
+# Tables of a database that were emptied are packed several hundred times smaller.
+_LIMITS = Limits(members=1_000_000, ratio=1_000)
 
 
 class BackupError(FramingError):
@@ -73,7 +81,7 @@ def _write(
             archive.write(database, _DATABASE)
             with database.open("rb") as copy:
                 digests[_DATABASE] = _digest_of(copy)
-        names = sorted(n for n in storage.files(".") if n.startswith(("versions/", "promotions/")))
+        names = sorted(n for n in storage.files(".") if f"{_MODELS}{n}".startswith(_PARTS))
         for number, name in enumerate(names, 1):
             content = storage.read(name)
             archive.writestr(_MODELS + name, content)
@@ -107,33 +115,67 @@ def restore(settings: Settings, path: Path) -> Backup:
         raise BackupError("The data folder has a database or a model; restore into an empty FRAMING_DATA_DIR.")
     try:
         with zipfile.ZipFile(path) as archive:
-            contents = json.loads(archive.read(_CONTENTS))
-            digests: dict[str, str] = contents["sha256"]
-            _require_whole(archive, digests)
-            for name in digests:
+            free = shutil.disk_usage(_existing(settings.data_dir)).free
+            members = {m.name: m for m in safe_members(archive, settings.data_dir, replace(_LIMITS, size=free))}
+            contents = _contents(members)
+            _require_whole(members, contents["sha256"])
+            if any(name.startswith(f"{_MODELS}{ENCODERS}/") for name in members):
+                OwnEncoders(storage).require_place()
+            for name, member in members.items():
                 if name.startswith(_MODELS):
-                    storage.write(name.removeprefix(_MODELS), archive.read(name))
+                    storage.write(name.removeprefix(_MODELS), member.read())
             if place is not None and contents["database"]:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(_DATABASE) as source, place.with_suffix(".restoring").open("wb") as out:
-                    shutil.copyfileobj(source, out, _BLOCK)
-                    out.flush()
-                    os.fsync(out.fileno())
-                os.replace(place.with_suffix(".restoring"), place)
+                _write_database(members[_DATABASE], place)
+    except ArchiveError as error:
+        raise BackupError(f"{path} is not taken as a backup: {error}") from error
     except UNREADABLE_ARCHIVE as error:
         raise BackupError(f"{path} cannot be read as a backup: {error}.") from error
     return _described(path, contents)
 
 
-def _require_whole(archive: zipfile.ZipFile, digests: dict[str, str]) -> None:
-    """Compares every file with its digest; done before the first is put in place."""
-    for name, digest in digests.items():
-        if name != _DATABASE and not (name.startswith(_MODELS) and ".." not in name.split("/")):
+def _existing(folder: Path) -> Path:
+    """Returns the folder, or the nearest one above it that exists: its disk is where the folder will be."""
+    return next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
+
+
+def _contents(members: Mapping[str, Member]) -> dict[str, Any]:
+    """Reads and checks `contents.json`; raises `BackupError`."""
+    if _CONTENTS not in members or members[_CONTENTS].size > _MAX_CONTENTS_BYTES:
+        raise BackupError(f"The file has no {_CONTENTS} of a backup.")
+    contents: Any = json.loads(members[_CONTENTS].read())
+    digests = contents.get("sha256") if isinstance(contents, dict) else None
+    if (
+        not isinstance(digests, dict)
+        or not all(isinstance(digest, str) for digest in digests.values())
+        or not isinstance(contents.get("made_at"), str)
+        or contents.get("database") is not (_DATABASE in members)
+    ):
+        raise BackupError(f"The file's {_CONTENTS} is not that of a backup.")
+    return dict(contents)
+
+
+def _require_whole(members: Mapping[str, Member], digests: Mapping[str, str]) -> None:
+    """Compares every file with its digest, before the first is put in place; no file may lack one."""
+    for name in digests.keys() | members.keys() - {_CONTENTS}:
+        if name != _DATABASE and not name.startswith(_PARTS):
             raise BackupError(f"The backup names a file '{name}' that does not belong in a backup.")
-        with archive.open(name) as file:
+        if name not in members or name not in digests:
+            raise BackupError(f"The file {name} is not both in the backup and in its {_CONTENTS}.")
+    for name, digest in digests.items():
+        with members[name].open() as file:
             actual = _digest_of(file)
         if actual != digest:
             raise BackupError(f"The file {name} of the backup is damaged.")
+
+
+def _write_database(member: Member, place: Path) -> None:
+    """Writes the database to the disk under another name first, so that a part of it is never taken for the whole."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, place.with_suffix(".restoring").open("wb") as out:
+        shutil.copyfileobj(source, out, _BLOCK)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(place.with_suffix(".restoring"), place)
 
 
 def _digest_of(file: IO[bytes]) -> str:

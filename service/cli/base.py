@@ -1,50 +1,71 @@
-"""`framing make-base`: the makers' command, which fine-tunes an encoder and writes the base model."""
+"""`framing make-base`: the makers' command, which makes a base model from annotated news."""
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labels.errors import FramingError
 from service.cli.commands import AsJson, command, print_json
 from service.settings import Settings
+from training.errors import FineTuningError
+from training.model_card import Kind
+
+if TYPE_CHECKING:
+    from training.cross_validation import ReportProgress
+    from training.making.sources import Sources
+    from training.registry.base import BaseModel
 
 _PANEL = "Maintenance"
-# What the extra `finetune` installs.
-_PACKAGES = ("torch", "safetensors")
-
-
-class FineTuningError(FramingError):
-    """The packages that fine-tuning needs are not installed."""
 
 
 @command(
-    "framing make-base weights/all-mpnet-base-v2 --annotated coded.jsonl --other other.jsonl "
-    "--uncoded uncoded.jsonl.gz --to training/base/encoder",
+    "framing make-base --annotated coded.jsonl --other other.jsonl --uncoded uncoded.jsonl.gz "
+    "--pretrained weights/all-mpnet-base-v2 --to training/base/encoder",
     rich_help_panel=_PANEL,
 )
 def make_base(
-    pretrained: Annotated[Path, typer.Argument(help="Folder of the pretrained encoder (config, safetensors).")],
     annotated: Annotated[list[Path], typer.Option(help="Annotated paragraphs, JSON Lines.")],
     to: Annotated[Path, typer.Option(help="Folder of the base model.")],
+    kind: Annotated[Kind, typer.Option(help="Kind of the base model.")] = "encoder",
+    pretrained: Annotated[
+        Path | None, typer.Option(help="Folder of the encoder to fine-tune: published weights, or a base model.")
+    ] = None,
     other: Annotated[list[Path] | None, typer.Option(help="Paragraphs of other news, without a frame.")] = None,
     uncoded: Annotated[list[Path] | None, typer.Option(help="Paragraphs without annotations.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Folder of a base model whose scores of the uncoded are learned from too.")
+    ] = None,
     work: Annotated[Path, typer.Option(help="Folder of checkpoints; the same command resumes.")] = Path("base-work"),
     note: Annotated[str, typer.Option(help="Note on the model's card.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fine-tune an encoder on annotated paragraphs and write a base model: one to two hours on two cores."""
-    if not all(map(find_spec, _PACKAGES)):
-        raise FineTuningError("Install media-framing[finetune] to fine-tune an encoder.")
-    from labels.codebook import read_codebook
+    """Make a base model from annotated paragraphs: an encoder takes an hour or two, words some minutes."""
     from service.cli import console, console_models
-    from training.finetuning.base import Sources, make_base
+    from training.making.sources import Sources
 
-    sources = Sources(pretrained, tuple(annotated), tuple(other or ()), tuple(uncoded or ()))
+    sources = Sources(tuple(annotated), tuple(other or ()), tuple(uncoded or ()), teacher)
     with console.progress_bar(silent=as_json) as progress:
-        base = make_base(sources, read_codebook(Settings().codebook), work, to, note=note, progress=progress)
+        base = _made(kind, sources, pretrained, work, to, note, progress)
     if as_json:
-        print_json({"folder": str(to), "encoder": base.card.encoder_digest})
+        print_json({"folder": str(to), "kind": kind, "encoder": base.card.encoder_digest})
     else:
         console_models.show_evaluation(base.card.left_out)
+
+
+def _made(
+    kind: Kind, sources: "Sources", pretrained: Path | None, work: Path, to: Path, note: str, progress: "ReportProgress"
+) -> "BaseModel":
+    from labels.codebook import read_codebook
+    from training.finetuning.further import require_packages
+
+    codebook = read_codebook(Settings().codebook)
+    if kind == "words":
+        from training.making.words import make_words
+
+        return make_words(sources, codebook, work, to, note=note, progress=progress)
+    require_packages()
+    if pretrained is None:
+        raise FineTuningError("Say with --pretrained which encoder to fine-tune.")
+    from training.making.base import make_base
+
+    return make_base(sources, codebook, pretrained, kind, work, to, note=note, progress=progress)

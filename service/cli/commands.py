@@ -82,7 +82,10 @@ def print_json(content: Any) -> None:
 def open_database(settings: Settings) -> "Iterator[tuple[Database, Codebook]]":
     """The database and the codebook of the settings."""
     from labels.codebook import read_codebook
+    from service.store.annotations import note_covered
     from service.store.sql.database import Database
 
+    codebook = read_codebook(settings.codebook)
     with Database.opened(settings.store_url) as database:
-        yield database, read_codebook(settings.codebook)
+        note_covered(database, codebook)
+        yield database, codebook

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 out = Console()
 err = Console(stderr=True)
 
+# The head of a column of whole sentences.
+_WRAPPED = "Measured on"
 # Heads of columns that hold words.
-_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Note", "Reading", "Check", "Kind")
+_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind", _WRAPPED)
 
 
 def add_columns(table: Table, names: Sequence[str]) -> None:
     """Adds columns: words to the left and never cut, numbers to the right."""
     for name in names:
         is_words = name in _WORDS
-        table.add_column(name, justify="left" if is_words else "right", no_wrap=is_words and name != "Note")
+        table.add_column(name, justify="left" if is_words else "right", no_wrap=is_words and name != _WRAPPED)
 
 
 @contextmanager

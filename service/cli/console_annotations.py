@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from labels.agreement import FrameAgreement
     from labels.codebook import Codebook
+    from service.coding.exchange import Imported
     from service.schemas.annotations import AgreementAnswer, AgreementFigures
 
 _AGREEMENT_HEAD = ("Frame", "Alpha", "95% interval", "Reading", "Percent agreement", "Paragraphs")
@@ -33,6 +34,32 @@ def show_codebook(codebook: Codebook) -> None:
     for number, case in enumerate(codebook.cases, 1):
         out.print(Text(f"Case {number}: {case.title} ({', '.join(case.frames)})", "bold"))
         out.print(case.rule, markup=False)
+
+
+def show_import(imported: Imported) -> None:
+    """Shows what an import stored, by frame and coder, and what it set aside."""
+    single = imported.annotations == 1
+    verb = "would be" if imported.dry_run else "was" if single else "were"
+    coders = f" by {', '.join(imported.coders)}"
+    _say(f"{imported.annotations} annotation{'' if single else 's'}{coders} {verb} stored.")
+    counts = {**imported.by_frame, "no frame": imported.without_frames}
+    _say(", ".join(f"{name} {count}" for name, count in counts.items()))
+    if len(imported.by_coder) > 1:
+        _say(", ".join(f"{coder} {count}" for coder, count in imported.by_coder.items()))
+    if imported.adjudications:
+        _say(f"{imported.adjudications} of them settle a disagreement (role adjudicator).")
+    for reason in imported.reasons:
+        places = ", ".join(reason.first) + (", …" if reason.count > len(reason.first) else "")
+        _say(f"{reason.count} set aside: {reason.reason} ({places})")
+    for label, count in imported.ignored_labels.items():
+        _say(f"The label '{label}' was left out {count} time{'' if count == 1 else 's'}.")
+    for note in imported.notes:
+        _say(note)
+
+
+def _say(line: str) -> None:
+    """Prints a line as it is, however long, so that a script can read it."""
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_agreement(results: Sequence[FrameAgreement]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.console import add_columns, out
+from service.cli.console import add_columns, err, out
 
 if TYPE_CHECKING:
     from service.bulk.job import Summary
@@ -22,7 +22,10 @@ def show_classified(name: str, answer: Classified, titles: dict[str, str]) -> No
 
     `titles` has the title of each frame by its key.
     """
-    table = Table(title=f"{name} · model {answer.model.version} · {answer.language} · {answer.operating_point}")
+    facts = [f"model {answer.model.version}", answer.language, answer.operating_point]
+    if answer.article.about_score is not None:
+        facts.append(f"about {answer.article.about} (score of the subject {answer.article.about_score:.2f})")
+    table = Table(title=" · ".join([name, *facts]))
     add_columns(table, ("Frame", "Article", "Score", "Share", "Paragraphs"))
     for key, frame in answer.article.frames.items():
         table.add_row(
@@ -66,8 +69,24 @@ def _underlined(paragraph: ParagraphAnswer) -> Text:
     return text
 
 
+def _passed_over(summary: Summary) -> str:
+    names = ", ".join(summary.passed_over)
+    more = summary.files_passed_over - len(summary.passed_over)
+    return f"Passed over, as no articles by their ending: {names}{f' and {more:,} more' if more else ''}."
+
+
 def show_bulk(summary: Summary) -> None:
     reused = f" {summary.files_reused:,} files were there from an earlier run." if summary.files_reused else ""
+    encodings = ", ".join(
+        f"{count:,} articles as {encoding}" for encoding, count in summary.encodings.items() if encoding != "utf-8"
+    )
+    for sentence in (
+        f"Read from files that are not in UTF-8: {encodings}." if encodings else "",
+        _passed_over(summary) if summary.files_passed_over else "",
+        *summary.examples,
+    ):
+        if sentence:
+            err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     out.print(
         f"Scored {summary.paragraphs:,} paragraphs of {summary.articles:,} articles into {summary.output}; "
         f"{summary.problems:,} articles could not be scored (see the column problem).{reused}",

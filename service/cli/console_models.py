@@ -21,7 +21,7 @@ from training.reports.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.schemas.models import ModelList
+    from service.schemas.models import ModelFigures, ModelList
     from training.evaluation import Evaluation
     from training.registry.promotions import Promotion
     from training.reports.coded_report import CodedReport
@@ -88,28 +88,38 @@ def _show_reliability(evaluation: Evaluation) -> None:
 
 
 def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
-    """Shows the versions with their figures, and the history of promotions."""
+    """Shows the versions with their figures, each with the texts it is on, their notes, and the promotions."""
     table = Table(title="Models")
-    head = ("Version", "", "Kind", "Trained", "Paragraphs", "Macro F1, sources left out", "Macro F1, held out", "Note")
-    add_columns(table, head)
+    add_columns(table, ("Version", "", "Kind", "Trained", "Paragraphs", "Macro F1", "Measured on"))
     for model in models.models:
-        held_out = model.held_out.macro_f1 if model.held_out else None
+        first, *others = [figures for figures in (model.held_out, model.left_out) if figures is not None]
         table.add_row(
             model.version,
             Text("champion", "bold green") if model.champion else "",
             model.kind,
             f"{model.created_at:%Y-%m-%d %H:%M}",
-            str(model.paragraphs),
-            optional(model.left_out.macro_f1.value),
-            optional(held_out.value if held_out else None),
-            model.note,
+            f"{model.paragraphs:,}",
+            optional(first.macro_f1.value),
+            _measured_on(first),
         )
+        for figures in others:
+            table.add_row("", "", "", "", "", optional(figures.macro_f1.value), _measured_on(figures))
     for damaged in models.damaged:
-        table.add_row(damaged.version, Text("damaged", "bold red"), "", "", "", "", "", damaged.fault)
+        table.add_row(damaged.version, Text("damaged", "bold red"))
     out.print(table)
+    # Beside the figures, a long note would leave them no room.
+    for version, text in [
+        *((model.version, model.note) for model in models.models if model.note),
+        *((damaged.version, damaged.fault) for damaged in models.damaged),
+    ]:
+        out.print(f"{version}: {text}", markup=False, highlight=False)
     for promotion in history:
         out.print(
             f"{promotion.number:>4}  {promotion.at[:19]}  {promotion.action} {promotion.version} "
             f"by {promotion.by}: {promotion.reason}",
             markup=False,
         )
+
+
+def _measured_on(figures: ModelFigures) -> Text:
+    return Text(f"{figures.paragraphs:,} paragraphs ({figures.how}), {figures.texts}")

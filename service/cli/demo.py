@@ -21,7 +21,7 @@ from labels.paragraphs import split_paragraphs
 from service.coding.annotate import new_annotation
 from service.coding.queue import tasks_for
 from service.schemas.annotations import AnnotationRequest
-from service.store import annotations, articles, champion, training_runs
+from service.store import annotations, articles, scorings, training_runs
 from service.store.articles import add_articles, new_article
 from service.store.scorings import Scoring
 from service.store.sql.database import Database
@@ -70,7 +70,7 @@ def fill(
         if connection.scalar(select(func.count()).select_from(articles_table)):
             raise DemoError("The data folder already has articles; set FRAMING_DATA_DIR to an empty folder.")
     with database.write() as connection:
-        champion.note(connection, promotion.number, promotion.version)
+        scorings.note_champion(connection, promotion.number, promotion.version)
     chance = random.Random(_SEED)  # noqa: S311 - a demonstration, the same each time
     written = tuple(_articles(chance))
     intended: dict[str, frozenset[str]] = {}
@@ -102,7 +102,8 @@ def _store(connection: Connection, article: _Article, model: FrameModel, intende
     classification = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
     scoring = Scoring(model.card.version, model.card.codebook_version, "balanced", classification)
     new = new_article(article.metadata, "en", split, scoring)
-    if add_articles(connection, [new]) == [new.article.id]:
+    [placement] = add_articles(connection, [new])
+    if placement.outcome == "stored":
         intended |= {f"{new.article.id}:{p.index}": article.frames[p.index] for p in split.paragraphs}
 
 

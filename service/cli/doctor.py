@@ -118,8 +118,8 @@ def _leftovers(registry: Registry) -> str:
     unfinished = registry.unfinished()
     if unfinished:
         raise FramingError(
-            f"Killed processes left {len(unfinished)} unfinished files beside the models; while nothing trains, "
-            f"delete {', '.join(unfinished[:5])}."
+            f"Killed processes left {len(unfinished)} unfinished files, or encoders that no model reads, beside the "
+            f"models; while nothing trains, delete {', '.join(unfinished[:5])}."
         )
     return "none"
 

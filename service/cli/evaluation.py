@@ -123,7 +123,7 @@ def _described(
         return codebook, read_coded(files.coded, codebook, file_format=files.file_format, split=files.split)
     seen = set(model.card.stored_articles)
     with open_database(settings) as (database, codebook), database.read() as connection:
-        coded = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=True)
+        coded = annotations.coded_paragraphs(connection, codebook, adjudicated=True)
         stored = stored_ids(connection, {paragraph.article for paragraph in coded})
     return codebook, [DescribedParagraph(paragraph) for paragraph in coded if paragraph.article in stored - seen]
 
@@ -142,6 +142,7 @@ def _notes(result: "CodedReport") -> list[str]:
         notes.append(f"{count} among those that the model learned from: the figures are too good.")
     if result.unsettled:
         notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
+    notes += _names_that_matter(result)
     if result.population is not None:
         notes.append(
             f"The post-stratified figures are about {result.population_paragraphs:,} paragraphs; a coded paragraph "
@@ -154,6 +155,19 @@ def _notes(result: "CodedReport") -> list[str]:
             "too good; with --strata, name the model that chose them or a better one."
         )
     return notes
+
+
+def _names_that_matter(result: "CodedReport") -> list[str]:
+    """A note where other names change more decisions than they should, so that chance does not explain it."""
+    from training.reports.renaming import MOST_CHANGED
+
+    names = [entry.name for entry in result.renamed if (entry.changed.low or 0) > MOST_CHANGED]
+    if not names:
+        return []
+    return [
+        f"It matters to this model who is named: more than {MOST_CHANGED:.0%} of decisions change when other names are "
+        f"put in the place of {'; '.join(names)}."
+    ]
 
 
 def _disagreements_csv(disagreements: "Sequence[ModelDisagreement]") -> bytes:

@@ -1,4 +1,4 @@
-"""`framing score`: a few articles for a person to read, or any number of them into files."""
+"""Commands that read files of articles: `framing score` scores them, `framing ingest` stores them too."""
 
 import json
 import sys
@@ -10,11 +10,27 @@ import typer
 
 from labels.errors import FramingError
 from service.bulk.outputs import OutputFormat
-from service.cli.commands import AsJson, command, print_json
+from service.cli.commands import AsJson, command, open_database, print_json
 from service.settings import Settings
 from training.scoring.operating_points import OperatingPoint
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column of the input for a field, as in text=body; may be repeated. Where a file has no such column, the "
+        "one with the field's own name is read."
+    ),
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="Encoding of all text files, e.g. windows-1252, instead of what each file says.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(help="What separates the cells of all tables: a character, tab or semicolon.")
+]
+
 if TYPE_CHECKING:
+    from service.bulk.ingest import Ingested, Reading, Store
+    from service.bulk.inputs import Dialect
     from service.bulk.job import Executor, Job
     from service.bulk.scoring import Options
     from training.model_card import Kind
@@ -26,7 +42,8 @@ def score(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, patterns or URLs of text, HTML, JSON, JSON Lines, CSV, TSV or Parquet; - for stdin."
+            help="Files, folders, zip files, patterns or URLs of text, HTML, PDF, Word (.docx), JSON, JSON Lines, CSV, "
+            "TSV or Parquet; - for stdin."
         ),
     ],
     to: Annotated[
@@ -44,9 +61,9 @@ def score(
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers score, with --to.")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="Column of the input for a field, as in text=body; may be repeated.")
-    ] = None,
+    column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     with_text: Annotated[bool, typer.Option(help="Also write the text of the paragraphs into the files.")] = False,
     operating_point: Annotated[OperatingPoint, typer.Option(help="Set of thresholds that decide.")] = "balanced",
     version: Annotated[str, typer.Option(help="A model version, or champion.")] = "champion",
@@ -69,20 +86,33 @@ def score(
     registry = Registry(settings.models_location)
     model = registry.load_champion()[0] if version == "champion" else registry.load(version)
     options = Options(operating_point, force_language, with_text)
-    columns = _columns(column or [])
+    columns, dialect = columns_named(column), dialect_named(encoding, delimiter)
     if to is None:
-        _show(inputs, columns, model, options, settings, as_json)
+        _show(inputs, columns, dialect, model, options, settings, as_json)
         return
-    job = Job(to, file_format, columns, options, settings, model)
+    job = Job(to, file_format, columns, options, settings, model, dialect)
     with ExitStack() as stack:
         _run(job, inputs, _executor(stack, workers, cluster, model.card.kind), as_json)
 
 
-def _columns(assignments: list[str]) -> dict[str, str]:
-    for assignment in assignments:
+def columns_named(assignments: list[str] | None) -> dict[str, str]:
+    """The column of each field, from options such as `text=body`."""
+    for assignment in assignments or []:
         if "=" not in assignment:
             raise typer.BadParameter(f"'{assignment}' is not of the form FIELD=COLUMN, as in text=body")
-    return dict(assignment.split("=", 1) for assignment in assignments)
+    return dict(assignment.split("=", 1) for assignment in assignments or [])
+
+
+def dialect_named(encoding: str | None, delimiter: str | None) -> "Dialect":
+    """How the options say that files are to be read."""
+    from labels.files.encodings import encoding_named
+    from labels.files.tables import delimiter_named
+    from service.bulk.inputs import Dialect
+
+    return Dialect(
+        None if encoding is None else encoding_named(encoding),
+        None if delimiter is None else delimiter_named(delimiter),
+    )
 
 
 def _executor(stack: ExitStack, workers: int | None, address: str | None, kind: "Kind") -> "Executor":
@@ -90,7 +120,7 @@ def _executor(stack: ExitStack, workers: int | None, address: str | None, kind: 
     from service.bulk.cluster import cluster
     from service.bulk.executors import Cluster, Processes, ThisProcess
 
-    if kind == "encoder" and address in (None, "local"):
+    if kind != "words" and address in (None, "local"):
         workers = 1
     if address is None:
         return Processes(workers) if workers and workers > 1 else ThisProcess()
@@ -107,11 +137,14 @@ def _run(job: "Job", inputs: list[str], executor: "Executor", as_json: bool) -> 
         print_json(asdict(summary))
     else:
         console_articles.show_bulk(summary)
+    if summary.is_in_vain:
+        raise FramingError(f"Nothing could be scored. {' '.join(summary.examples[:1]) or 'There is no article.'}")
 
 
 def _show(
     inputs: list[str],
     columns: dict[str, str],
+    dialect: "Dialect",
     model: "FrameModel",
     options: "Options",
     settings: Settings,
@@ -125,8 +158,10 @@ def _show(
 
     titles, failed = dict(model.card.frames), False
     with console.counter("articles", shown=as_json) as count:
-        for record in read_records(inputs, columns):
+        for record in read_records(inputs, columns, dialect):
             count()
+            if record.encoding not in (None, "utf-8"):
+                console.announce(f"{record.name} is read as {record.encoding}.")
             try:
                 request = request_of(record, options).model_copy(update={"explain": True})
                 article = read_article(request, model, settings)
@@ -143,3 +178,75 @@ def _show(
                 console_articles.show_classified(record.name, answer, titles)
     if failed:
         raise typer.Exit(1)
+
+
+@command("framing ingest articles.csv --column text=body --outlet Courier")
+def ingest(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, zip files, patterns or URLs, of the kinds that `framing score` reads."),
+    ],
+    outlet: Annotated[str | None, typer.Option(help="Outlet of the articles that name none.")] = None,
+    column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            help="Replace the text of stored articles that have the same external_id or url and another text; the old "
+            "text is kept."
+        ),
+    ] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(help="Address of a running server that scores and stores; else the database of the settings."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="FRAMING_KEY", help="Key for the server, if it needs one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score articles and store them, so that charts and coders see them.
+
+    Give the same command again after an interruption: articles that are stored are recognised.
+    """
+    from service.bulk.ingest import IntoServer, Reading
+
+    settings = Settings()
+    reading = Reading(columns_named(column), dialect_named(encoding, delimiter), outlet)
+    if server is not None:
+        _ingest(inputs, reading, IntoServer(server, key, replace=replace), as_json)
+        return
+    from service.bulk.ingest import IntoDatabase
+    from training.registry.versions import Registry
+
+    model = Registry(settings.models_location).load_champion()[0]
+    with open_database(settings) as (database, _):
+        _ingest(inputs, reading, IntoDatabase(database, model, settings, replace=replace), as_json)
+
+
+def _ingest(inputs: list[str], reading: "Reading", store: "Store", as_json: bool) -> None:
+    from service.bulk.ingest import ingest as ingest_files
+    from service.cli import console
+
+    with console.progress_bar(silent=as_json) as progress:
+        ingested = ingest_files(inputs, reading, store, lambda _done, share: progress("articles", share))
+    if as_json:
+        print_json(asdict(ingested))
+    else:
+        for sentence in ingested.examples:
+            console.announce(sentence)
+        typer.echo(_sentence(ingested))
+    if ingested.is_in_vain:
+        raise FramingError("No article could be stored.")
+
+
+def _sentence(ingested: "Ingested") -> str:
+    counts = (
+        (ingested.stored, "stored"),
+        (ingested.same, "stored before"),
+        (ingested.replaced, "replaced"),
+        (ingested.conflict, "in conflict with a stored one"),
+        (ingested.problem, "not readable as an article"),
+    )
+    counted = ", ".join(f"{number:,} {what}" for number, what in counts if number or what == "stored")
+    files = ingested.files_passed_over
+    return f"Articles: {counted}.{f' Files passed over: {files:,}.' if files else ''}"

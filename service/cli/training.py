@@ -13,7 +13,9 @@ from training.scoring.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
     from labels.codebook import Codebook
-    from training.model_card import ModelCard
+    from training.cross_validation import ReportProgress
+    from training.model_card import Kind, ModelCard
+    from training.registry.versions import Registry
 
 OnCluster = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, or local: its workers train the folds.")
@@ -27,6 +29,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same data, code and seed give the same scores.")] = None,
     if_no_champion: Annotated[bool, typer.Option(help="Do nothing if a champion exists.")] = False,
     cluster: OnCluster = None,
+    finetune: Annotated[
+        bool,
+        typer.Option(
+            "--finetune",
+            help="Move the encoder too, not only the heads on its vectors. Needs media-framing[finetune], and minutes "
+            "to hours; the same command resumes.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the corpus of the settings, not on stored annotations, and register it; the first is champion.
@@ -34,40 +44,30 @@ def train(
     With the shipped corpus the shipped model is registered as it is, once. From annotations made here a training run
     learns: the page Models, or POST /v1/training-runs.
     """
-    from labels.annotations import read_corpus
     from labels.codebook import read_codebook
-    from service.bulk.cluster import folds_on
     from service.cli import console, console_models
-    from service.schemas.hyperparameters import chosen
-    from training.challenger import DEFAULT_SEED
-    from training.encoder.vectors import VectorStore
-    from training.kinds.choice import has_learned_from, kind_to_train, train_kind
+    from training.kinds.choice import has_learned_from
+    from training.kinds.wanted import kind_to_train
     from training.registry.versions import Registry
 
     settings = Settings()
     registry = Registry(settings.models_location)
+    if finetune and cluster:
+        raise typer.BadParameter("--cluster trains folds of a model of words, and --finetune has none")
     if if_no_champion and registry.history():
         return
     codebook = read_codebook(settings.codebook)
     champion = registry.champion_card()
     chosen_kind = kind_to_train(kind or settings.kind, champion, codebook)
-    learned = has_learned_from(chosen_kind, settings.corpus, codebook)
+    learned = has_learned_from(chosen_kind, settings.corpus, codebook, settings.start) and not finetune
     if learned and champion is not None and _is_base(champion, codebook):
         _show_nothing_to_train(champion.version, as_json=as_json)
         return
-    with folds_on(cluster), console.progress_bar(silent=as_json) as progress:
-        challenger = train_kind(
-            chosen_kind,
-            () if learned else read_corpus(settings.corpus, codebook),
-            codebook,
-            vectors=VectorStore(settings.vectors_dir),
-            hyperparameters=chosen(settings.hyperparameters),
-            seed=DEFAULT_SEED if seed is None else seed,
-            note=note,
-            progress=progress,
-            jobs=-1 if cluster else None,
-        )
-    card = registry.register(challenger)
+    with console.progress_bar(silent=as_json) as progress:
+        if finetune:
+            card = _fine_tuned(settings, chosen_kind, codebook, seed, note, progress)
+        else:
+            card = _trained(settings, registry, chosen_kind, codebook, seed, note, progress, cluster)
     first = not registry.history()
     if first:
         registry.promote(card.version, by="framing train", reason="the first model")
@@ -80,15 +80,66 @@ def train(
     console.show_sentences("Warning", card.warnings)
     if learned:
         console.out.print("Nothing was trained: with the shipped corpus the shipped model is registered as it is.")
+    if card.verdict is not None:
+        console.out.print(f"Verdict: {card.verdict.reason}", markup=False)
     step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}", markup=False)
+
+
+def _fine_tuned(
+    settings: Settings,
+    kind: "Kind | None",
+    codebook: "Codebook",
+    seed: int | None,
+    note: str,
+    progress: "ReportProgress",
+) -> "ModelCard":
+    from service.models.fine_tuning import fine_tune
+    from training.challenger import DEFAULT_SEED
+
+    seed = DEFAULT_SEED if seed is None else seed
+    return fine_tune(settings, kind, codebook, seed=seed, note=note, progress=progress)
+
+
+def _trained(
+    settings: Settings,
+    registry: "Registry",
+    kind: "Kind | None",
+    codebook: "Codebook",
+    seed: int | None,
+    note: str,
+    progress: "ReportProgress",
+    cluster: str | None,
+) -> "ModelCard":
+    from labels.annotations import read_corpus
+    from service.bulk.cluster import folds_on
+    from service.schemas.hyperparameters import chosen
+    from training.challenger import DEFAULT_SEED
+    from training.encoder.vectors import VectorStore
+    from training.kinds.choice import has_learned_from, train_kind
+
+    learned = has_learned_from(kind, settings.corpus, codebook, settings.start)
+    with folds_on(cluster):
+        challenger = train_kind(
+            kind,
+            () if learned else read_corpus(settings.corpus, codebook),
+            codebook,
+            vectors=VectorStore(settings.vectors_dir),
+            start=settings.start,
+            hyperparameters=chosen(settings.hyperparameters),
+            seed=DEFAULT_SEED if seed is None else seed,
+            note=note,
+            progress=progress,
+            jobs=-1 if cluster else None,
+        )
+    return registry.register(challenger)
 
 
 def _is_base(card: "ModelCard", codebook: "Codebook") -> bool:
     """Whether a registered model is the base of a codebook; a card is made together with the heads."""
     from training.registry.base import base_for
 
-    base = base_for(codebook)
+    base = base_for(codebook, card.kind)
     return base is not None and (card.encoder, card.created_at) == (base.card.encoder, base.card.created_at)
 
 

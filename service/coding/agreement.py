@@ -18,7 +18,7 @@ _MAX_DISAGREEMENTS = 500
 def stored_agreement(database: Database, codebook: Codebook, coder: str | None = None) -> AgreementAnswer:
     """Agreement of all coders and of each pair; with `coder`, only on paragraphs that this coder and others coded."""
     with database.read() as connection:
-        paragraphs = annotations.coded_paragraphs(connection, codebook.keys, adjudicated=False)
+        paragraphs = annotations.coded_paragraphs(connection, codebook, adjudicated=False)
         settled_by = annotations.settled_by(connection)
         stored = stored_ids(connection, {paragraph.article for paragraph in paragraphs})
     shared = [p for p in paragraphs if len(p.annotations) > 1 and (coder is None or _coded_by(p, coder))]
@@ -62,8 +62,12 @@ def _pair_agreement(shared: Sequence[CodedParagraph], codebook: Codebook, coders
 
 
 def _differ(paragraph: CodedParagraph) -> bool:
-    """Whether coders chose different frames; a difference in stance alone does not count."""
-    return len({frozenset(annotation.frames) for annotation in paragraph.annotations}) > 1
+    """Whether coders decided differently about a frame; a difference in stance alone does not count."""
+    frames = {frame for annotation in paragraph.annotations for frame in annotation.frames}
+    return any(
+        len({frame in annotation.frames for annotation in paragraph.annotations if annotation.decides(frame)}) > 1
+        for frame in frames
+    )
 
 
 def _disagreement(

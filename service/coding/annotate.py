@@ -31,6 +31,7 @@ def new_annotation(
         codebook_version=codebook.version,
         selection=selection,
         inclusion_probability=probability,
+        covered=frozenset(codebook.keys),
     )
 
 

@@ -5,9 +5,9 @@ from service.schemas.annotations import AnnotationAnswer, CaseAnswer, CodebookAn
 from service.store.annotations import StoredAnnotation
 
 
-def annotation_answer(stored: StoredAnnotation) -> AnnotationAnswer:
-    """A stored annotation as the API returns it."""
-    annotation = stored.annotation
+def annotation_answer(stored: StoredAnnotation, codebook: Codebook) -> AnnotationAnswer:
+    """A stored annotation as the API returns it, in the frames of today's codebook."""
+    annotation, today = stored.annotation, stored.annotation.today(codebook)
     return AnnotationAnswer(
         id=stored.id,
         coder=annotation.coder,
@@ -16,7 +16,8 @@ def annotation_answer(stored: StoredAnnotation) -> AnnotationAnswer:
         paragraph=annotation.unit.paragraph,
         text=annotation.unit.text,
         source=annotation.unit.source,
-        frames=dict(annotation.frames),
+        frames=dict(today.frames),
+        covered=sorted(codebook.keys if today.covered is None else today.covered),
         note=annotation.note,
         codebook_version=annotation.codebook_version,
         selection=annotation.selection,

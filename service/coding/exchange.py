@@ -1,5 +1,7 @@
 """Import and export of annotations: between files of other tools and the database."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -7,6 +9,8 @@ from sqlalchemy import Connection
 from labels.annotations import Selection
 from labels.codebook import Codebook
 from labels.exchange import UNKNOWN_CODER, ExchangedAnnotation, ExchangeError, require_format
+from labels.exchange.options import DEFAULTS, ReadingOptions, spelled
+from labels.exchange.reading import Reading, Reason, counted_frames, without_repeats
 from labels.exchange.refi_qda import write_codebook
 from service.store import annotations as store
 from service.store import audit
@@ -18,16 +22,24 @@ CODEBOOK_FORMAT = "refi-qdc"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import stored or, in a dry run, would store."""
+    """What an import stored or, in a dry run, would store, and what it set aside."""
 
     annotations: int
     coders: tuple[str, ...]
     of_stored_articles: int
     dry_run: bool
+    without_frames: int
+    adjudications: int
+    by_frame: Mapping[str, int]
+    by_coder: Mapping[str, int]
+    set_aside: int
+    reasons: tuple[Reason, ...]
+    ignored_labels: Mapping[str, int]
+    notes: tuple[str, ...]
 
 
 def export_annotations(database: Database, codebook: Codebook, format_name: str, *, coder: str | None = None) -> bytes:
-    """The coders' annotations in force, all or those by `coder`, as a file in the format.
+    """The annotations and adjudications in force, all or those by `coder`, as a file in the format.
 
     The format `refi-qdc` holds the codebook alone. Raises `ExchangeError` for an unknown format.
     """
@@ -37,9 +49,9 @@ def export_annotations(database: Database, codebook: Codebook, format_name: str,
     with database.read() as connection:
         in_force = store.in_force(connection)
     annotations = [
-        _exchanged(stored, text)
+        exchanged
         for stored, text in in_force
-        if stored.annotation.role == "coder" and coder in (None, stored.annotation.coder)
+        if coder in (None, stored.annotation.coder) and (exchanged := _exchanged(stored, text, codebook)) is not None
     ]
     return exchange_format.write(annotations, codebook)
 
@@ -50,36 +62,75 @@ def import_annotations(
     format_name: str,
     data: bytes,
     *,
-    coder: str | None = None,
+    options: ReadingOptions = DEFAULTS,
     dry_run: bool = False,
     caller: Caller,
 ) -> Imported:
-    """Stores the annotations of a file, all or none; those without a coder are by `coder`.
+    """Stores the annotations of a file, all or none.
 
     An annotation with the article id, paragraph number and text of a stored paragraph belongs to that paragraph. Any
-    other is stored together with its text. Raises `ExchangeError`, which names every bad row.
+    other is stored together with its text. Raises `ExchangeError`, which names every bad row, and for a file of which
+    nothing would be stored.
     """
-    exchanged = require_format(format_name).read(data, codebook)
-    nameless = sum(annotation.coder == UNKNOWN_CODER for annotation in exchanged)
-    if nameless and not coder:
-        raise ExchangeError(
-            "The file", [f"{nameless} of its {len(exchanged)} annotations name no coder; name a coder for them"]
-        )
-    exchanged = [
-        replace(annotation, coder=coder or "") if annotation.coder == UNKNOWN_CODER else annotation
-        for annotation in exchanged
-    ]
-    coders = tuple(sorted({annotation.coder for annotation in exchanged}))
+    reading = require_format(format_name).read(data, codebook, options)
+    _require_coders(reading)
     with database.write() as connection:
-        stored_units = [_stored_unit(connection, annotation) for annotation in exchanged]
+        units = [_unit(connection, annotation) for annotation in reading.annotations]
+        by_key = {unit.key: unit for unit in units}
+        keyed = zip((unit.key for unit in units), reading.annotations, strict=True)
+        counted, repeated = without_repeats(keyed)
+        reading = replace(
+            reading,
+            annotations=[annotation for _, annotation in counted],
+            set_aside=[*reading.set_aside, *repeated],
+        )
+        _require_some(reading)
+        of_stored_articles = sum(by_key[key].article_id is not None for key, _ in counted)
+        imported = _summary(reading, codebook, of_stored_articles, dry_run=dry_run)
         if not dry_run:
-            for annotation, stored_unit in zip(exchanged, stored_units, strict=True):
-                unit = stored_unit or store.text_unit(annotation.source, annotation.text)
-                store.add(connection, _new_annotation(annotation, unit, codebook))
-            audit.note(
-                connection, caller, "import annotations", format_name, annotations=len(exchanged), coders=list(coders)
-            )
-    return Imported(len(exchanged), coders, sum(unit is not None for unit in stored_units), dry_run)
+            covered = _covered_by_version(connection, reading, codebook)
+            for key, annotation in counted:
+                store.add(connection, _new_annotation(annotation, by_key[key], codebook, covered))
+            coders, count = list(imported.coders), imported.annotations
+            audit.note(connection, caller, "import annotations", format_name, annotations=count, coders=coders)
+    return imported
+
+
+def _require_coders(reading: Reading) -> None:
+    nameless = sum(annotation.coder == UNKNOWN_CODER for annotation in reading.annotations)
+    if nameless:
+        count = f"{nameless} of its {len(reading.annotations)} annotations name no coder"
+        raise ExchangeError("The file", [f"{count}; name a coder for them with {spelled('coder')}"])
+
+
+def _require_some(reading: Reading) -> None:
+    """Raises `ExchangeError` for a file without any annotation, with the reasons why all of it was set aside."""
+    if not reading.annotations:
+        reasons = [f"{entry.count} set aside: {entry.reason} ({', '.join(entry.first)})" for entry in reading.reasons]
+        raise ExchangeError("The file", ["it has no annotation that could be stored", *reasons])
+
+
+def _summary(reading: Reading, codebook: Codebook, of_stored_articles: int, *, dry_run: bool) -> Imported:
+    annotations = reading.annotations
+    by_coder = Counter(annotation.coder for annotation in annotations)
+    return Imported(
+        annotations=len(annotations),
+        coders=tuple(sorted(by_coder)),
+        of_stored_articles=of_stored_articles,
+        dry_run=dry_run,
+        without_frames=sum(not annotation.frames for annotation in annotations),
+        adjudications=sum(annotation.role == "adjudicator" for annotation in annotations),
+        by_frame=counted_frames(annotations, codebook.keys),
+        by_coder=dict(sorted(by_coder.items())),
+        set_aside=len(reading.set_aside),
+        reasons=reading.reasons,
+        ignored_labels=dict(reading.ignored),
+        notes=tuple(reading.notes),
+    )
+
+
+def _unit(connection: Connection, annotation: ExchangedAnnotation) -> store.CodingUnit:
+    return _stored_unit(connection, annotation) or store.text_unit(annotation.source, annotation.text)
 
 
 def _stored_unit(connection: Connection, annotation: ExchangedAnnotation) -> store.CodingUnit | None:
@@ -91,29 +142,51 @@ def _stored_unit(connection: Connection, annotation: ExchangedAnnotation) -> sto
     return store.article_unit(connection, annotation.article_id, annotation.paragraph)
 
 
-def _new_annotation(annotation: ExchangedAnnotation, unit: store.CodingUnit, codebook: Codebook) -> store.NewAnnotation:
+def _covered_by_version(
+    connection: Connection, reading: Reading, codebook: Codebook
+) -> Mapping[int, frozenset[str] | None]:
+    """The frames of each version of the codebook that a file names, as far as annotations stored here tell."""
+    versions = {annotation.codebook_version or codebook.version for annotation in reading.annotations}
+    return {
+        version: frozenset(codebook.keys) if version == codebook.version else store.covered_in(connection, version)
+        for version in versions
+    }
+
+
+def _new_annotation(
+    annotation: ExchangedAnnotation,
+    unit: store.CodingUnit,
+    codebook: Codebook,
+    covered: Mapping[int, frozenset[str] | None],
+) -> store.NewAnnotation:
     selection: Selection = "chosen"
     if annotation.selection in ("random", "uncertain"):
         selection = "random" if annotation.selection == "random" else "uncertain"
+    version = annotation.codebook_version or codebook.version
     return store.NewAnnotation(
         coder=annotation.coder,
-        role="coder",
+        role=annotation.role,
         unit=unit,
         frames=annotation.frames,
         note=annotation.note,
-        codebook_version=annotation.codebook_version or codebook.version,
+        codebook_version=version,
         selection=selection,
         inclusion_probability=annotation.inclusion_probability,
+        covered=covered[version] if annotation.covered is None else annotation.covered,
     )
 
 
-def _exchanged(stored: store.StoredAnnotation, text: str) -> ExchangedAnnotation:
-    annotation = stored.annotation
+def _exchanged(stored: store.StoredAnnotation, text: str, codebook: Codebook) -> ExchangedAnnotation | None:
+    """A stored annotation in the frames of today's codebook; None if it decides about none of them."""
+    annotation, today = stored.annotation, stored.annotation.today(codebook)
+    covered = frozenset(codebook.keys) if today.covered is None else today.covered
+    if not covered:
+        return None
     return ExchangedAnnotation(
         coder=annotation.coder,
         text=text,
         source=annotation.unit.source,
-        frames=annotation.frames,
+        frames=today.frames,
         article_id=annotation.unit.article_id,
         paragraph=annotation.unit.paragraph,
         note=annotation.note,
@@ -121,4 +194,6 @@ def _exchanged(stored: store.StoredAnnotation, text: str) -> ExchangedAnnotation
         inclusion_probability=annotation.inclusion_probability,
         codebook_version=annotation.codebook_version,
         created_at=stored.created_at.isoformat(),
+        role=annotation.role,
+        covered=covered,
     )

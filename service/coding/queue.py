@@ -14,6 +14,8 @@ OVERLAP_SHARE = 0.2
 # takes the sample into account.
 _MAX_POOL = 3000
 _ARTICLES_AT_ONCE = 10
+# Paragraphs that are scored while a coder waits: a second or two of an encoder.
+_MOST_NEW_SCORES = 30
 
 
 def tasks_for(
@@ -73,9 +75,11 @@ def _draw(
 def _scores(
     connection: Connection, candidates: list[draws.Candidate], model: FrameModel | None
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Scores (n, k) of n candidates for k frames: the stored scores, else new ones by the model.
+    """Scores (n, k) of n candidates for k frames: stored scores, else, for the first of them, new ones by the model.
 
-    Without a model, every candidate has the score 0.5 for a single frame, so that none counts as more uncertain.
+    They only say where a model is uncertain, so those of an earlier model will do: a coder does not wait until an
+    encoder has scored thousands of paragraphs. Without a model, every candidate has the score 0.5 for a single frame:
+    none counts as more uncertain.
     """
     if model is None:
         return np.full((len(candidates), 1), 0.5)
@@ -87,6 +91,8 @@ def _scores(
         if len(by_frame) == len(frames):
             scores[row] = [by_frame[frame] for frame in frames]
     unscored = np.flatnonzero(np.isnan(scores[:, 0]))
+    scores[unscored[_MOST_NEW_SCORES:]] = 0.5
+    unscored = unscored[:_MOST_NEW_SCORES]
     if len(unscored):
         scores[unscored] = model.score([candidates[row].text for row in unscored])
     return scores

@@ -1,4 +1,4 @@
-"""Request bodies: bounded, UTF-8, strict JSON.
+"""Request bodies: bounded, UTF-8, strict JSON; where an article is sent, also a form with a file.
 
 FastAPI's own `max_body_size` is not used, because it answers in plain text instead of problem details.
 """
@@ -10,21 +10,38 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.types import Scope
 
-from labels.errors import FramingError
+from labels.errors import ArchiveError, FileError, FramingError
+from service.articles.uploads import Upload, read_upload
 from service.http.dependencies import GuardedRoute, services_of
 
 _MAX_DEPTH = 32
 # The escape of half of a character.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LINES = "framing.json_lines"
+_FORM = "framing.form_headers"
+_FORM_TYPE = b"multipart/form-data"
+_FORM_PATHS = ("/v1/articles", "/v1/classify")
+# Fields of an article that are no text; in a form they are written as JSON.
+_AS_JSON = ("explain", "thresholds", "paragraphs")
+ENCODING_HEADER = "Framing-Encoding"
 _LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 
 
 class BodyError(FramingError):
     """The body is not JSON in UTF-8 as defined by RFC 8259."""
+
+
+class UploadError(BodyError):
+    """The uploaded file is no article that can be read."""
+
+    field = "file"
 
 
 class BodyTooLargeError(BodyError):
@@ -68,45 +85,91 @@ class StrictJsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """Parses the body; a list for JSON Lines. Raises `BodyError` or `json.JSONDecodeError`."""
+        """Parses the body; a list for JSON Lines, and for a form the fields of the article in its file.
+
+        Raises `BodyError` or `json.JSONDecodeError`.
+        """
         if not hasattr(self, "_json"):
             body = await self.body()
-            if self.scope.get(_LINES):
-                self._json: Any = [parse_json(line) for line in body.splitlines() if line.strip()]
+            if _FORM in self.scope:
+                self._json = await self._form_fields(body)
+            elif self.scope.get(_LINES):
+                self._json = [parse_json(line) for line in body.splitlines() if line.strip()]
             else:
                 self._json = parse_json(body)
         return self._json
 
+    async def _form_fields(self, body: bytes) -> dict[str, Any]:
+        """The fields of a form, and those of the article in its file, which the others override."""
+        form_request = Request({**self.scope, "headers": self.scope[_FORM]}, self.receive)
+        form_request._body = body
+        limit = services_of(self).settings.max_body_mib * 2**20
+        try:
+            form = await form_request.form(max_files=1, max_fields=20, max_part_size=limit)
+        except (HTTPException, MultiPartException) as error:
+            reason = getattr(error, "detail", None) or getattr(error, "message", "")
+            raise BodyError(f"The form cannot be read: {reason} Send one file in each request.") from error
+        fields: dict[str, Any] = {}
+        try:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    upload = await self._upload(value, limit)
+                    fields = {**upload.fields, **fields}
+                    self.scope[ENCODING_HEADER] = upload.encoding
+                elif value:
+                    fields[name] = parse_json(value.encode()) if name in _AS_JSON else value
+        finally:
+            await form.close()
+        return fields
+
+    async def _upload(self, file: UploadFile, limit: int) -> Upload:
+        content = await file.read()
+        try:
+            return await to_thread.run_sync(read_upload, file.filename or "", content, limit)
+        except (FileError, ArchiveError) as error:
+            raise UploadError(f"{file.filename or 'The file'}: {error}") from error
+
 
 class StrictJsonRoute(GuardedRoute):
-    """A route that reads its body with `StrictJsonRequest`; JSON Lines are read as a JSON list."""
+    """A route that reads its body with `StrictJsonRequest`; JSON Lines are read as a JSON list.
+
+    Where an article is sent, a form with a file is read as the article in the file; the answer then names the encoding.
+    """
 
     def get_route_handler(self) -> Any:
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Any:
-            return await handler(StrictJsonRequest(_as_json(request.scope), request.receive))
+            strict_request = StrictJsonRequest(_as_json(request.scope), request.receive)
+            response = await handler(strict_request)
+            if encoding := strict_request.scope.get(ENCODING_HEADER):
+                response.headers[ENCODING_HEADER] = encoding
+            return response
 
         return strict
 
 
 def _as_json(scope: Scope) -> Scope:
-    """Marks a request with JSON Lines and declares its body as JSON, the only type that FastAPI parses."""
+    """Marks a request with JSON Lines or a form, and declares its body as JSON, the only type that FastAPI parses."""
     headers = dict(scope["headers"])
-    if headers.get(b"content-type", b"").split(b";")[0].strip().lower() not in _LINES_TYPES:
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if kind in _LINES_TYPES:
+        mark = {_LINES: True}
+    elif kind == _FORM_TYPE and scope["path"] in _FORM_PATHS:
+        mark = {_FORM: scope["headers"]}
+    else:
         return scope
     headers[b"content-type"] = b"application/json"
-    return {**scope, "headers": list(headers.items()), _LINES: True}
+    return {**scope, "headers": list(headers.items()), **mark}
 
 
 def parse_json(body: bytes) -> Any:
     """Parses strict JSON; raises `BodyError`, or `json.JSONDecodeError` for bad syntax."""
     try:
-        text = body.decode("utf-8")
+        # A mark is allowed to be passed over (RFC 8259, section 8.1), and programs of Windows write one.
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BodyError("The body is not valid UTF-8.") from None
-    if text.startswith("\ufeff"):
-        raise BodyError("The body starts with a byte order mark; send plain UTF-8.")
     if _depth(text) > _MAX_DEPTH:
         raise BodyError(f"The body is nested deeper than {_MAX_DEPTH} levels.")
     try:

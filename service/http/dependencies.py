@@ -4,13 +4,18 @@ The role of a route appears in the OpenAPI document as the scope of the key. The
 because FastAPI would run sync dependencies in a thread pool, which takes longer than the functions do.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.models import HTTPBearer
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
@@ -19,6 +24,7 @@ from service.access.gate import Gate
 from service.articles.ingest import Receipt, Submission
 from service.articles.scoring_pool import ScoringPool
 from service.errors import ForbiddenError
+from service.http.scoring_turns import ScoringTurns
 from service.jobs.status import WorkerStatus
 from service.metrics import Metrics
 from service.models.champion import Champion
@@ -26,7 +32,6 @@ from service.settings import Settings
 from service.store.callers import INCLUDING, LOCAL, Caller, Role
 from service.store.sql.database import Database
 from service.store.sql.group_commit import GroupCommit
-from training.errors import NoChampionError
 from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
@@ -49,6 +54,7 @@ class Services:
     worker: WorkerStatus
     gate: Gate
     scoring_pool: ScoringPool
+    scoring_turns: ScoringTurns
     article_writer: GroupCommit[Submission, Receipt]
 
 
@@ -108,18 +114,50 @@ async def _admitted(request: Request, role: Role) -> Caller:
 
 
 class GuardedRoute(APIRoute):
-    """A route that identifies the caller before it reads the body."""
+    """A route that identifies the caller before it reads the body, and waits for its turn if it scores.
+
+    It scores if it depends on the champion's model. Under /v1 it also refuses parameters that it does not know.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         roles = [scheme.call.role for scheme in self.dependant.dependencies if isinstance(scheme.call, KeyScheme)]
+        # An async route scores in threads that it starts itself, for which it waits for turns itself.
+        scores = not iscoroutinefunction(self.endpoint) and any(
+            dependency.call in (_model, _model_if_any) for dependency in self.dependant.dependencies
+        )
+        known = _query_parameters(self.dependant) if self.path_format.startswith("/v1/") else None
 
         async def guarded(request: Request) -> Response:
             for role in roles:
                 await _admitted(request, role)
-            return await handler(request)
+            if known is not None and request.url.query:
+                _require_known(request, known)
+            if not scores:
+                return await handler(request)
+            if request.method == "POST":
+                await request.body()
+            async with services_of(request).scoring_turns.turn(request.receive):
+                return await handler(request)
 
         return guarded
+
+
+def _query_parameters(dependant: Dependant) -> tuple[str, ...]:
+    return tuple(param.alias for param in get_flat_params(dependant) if isinstance(param.field_info, Query))
+
+
+def _require_known(request: Request, known: Sequence[str]) -> None:
+    """Raises `RequestValidationError` for parameters that would be ignored."""
+    allowed = f"those of this address are {', '.join(known)}" if known else "this address has none"
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        raise RequestValidationError(
+            [
+                {"loc": ("query", name), "type": "extra_forbidden", "msg": f"There is no such parameter; {allowed}."}
+                for name in unknown
+            ]
+        )
 
 
 # -- parts of the service ---------------------------------------------------------------------------------------------
@@ -136,10 +174,12 @@ def _part(name: str) -> Any:
 
 async def _model(request: Request) -> FrameModel:
     # As `Champion.model`, which would add a module to the path of every POST.
-    model = services_of(request).champion.current
-    if model is None:
-        raise NoChampionError
-    return model
+    champion = services_of(request).champion
+    return champion.current or champion.model()
+
+
+async def _model_if_any(request: Request) -> FrameModel | None:
+    return services_of(request).champion.current
 
 
 UseSettings = Annotated[Settings, _part("settings")]
@@ -149,8 +189,10 @@ UseRegistry = Annotated[Registry, _part("registry")]
 UseChampion = Annotated[Champion, _part("champion")]
 # The champion's model, which a request reads once, so that no answer mixes two versions.
 UseModel = Annotated[FrameModel, Depends(_model)]
+UseModelIfAny = Annotated[FrameModel | None, Depends(_model_if_any)]
 UseMetrics = Annotated[Metrics, _part("metrics")]
 UseWorker = Annotated[WorkerStatus, _part("worker")]
 UseGate = Annotated[Gate, _part("gate")]
 UseScoringPool = Annotated[ScoringPool, _part("scoring_pool")]
+UseScoringTurns = Annotated[ScoringTurns, _part("scoring_turns")]
 UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], _part("article_writer")]

@@ -13,6 +13,9 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from service.http.dependencies import services_of
+from service.http.scoring_turns import AheadOfTheBody
+
 MEDIA_TYPE = "application/x-ndjson"
 # Lines that are answered together: enough to make a transaction cheap, few enough to answer soon.
 _MAX_LINES = 32
@@ -62,10 +65,14 @@ class LinesAnswer(Response):
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        receive, turns = AheadOfTheBody(self._request.receive), services_of(self._request).scoring_turns
         try:
-            async for lines in read_lines(self._request.stream(), self._limit):
-                body = await to_thread.run_sync(self._answer, lines)
+            async for lines in read_lines(receive.chunks(), self._limit):
+                async with turns.turn(receive):
+                    body = await to_thread.run_sync(self._answer, lines)
                 await send({"type": "http.response.body", "body": body, "more_body": True})
         except ClientDisconnect:
             return
+        finally:
+            receive.close()
         await send({"type": "http.response.body", "body": b""})

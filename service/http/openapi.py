@@ -44,8 +44,7 @@ def _name_all_frames(document: dict[str, Any], codebook_frames: Sequence[str], f
     """Annotations have the codebook's frames; scores and thresholds have the model's."""
     schemas = document["components"]["schemas"]
     schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(codebook_frames)}
-    for name in ("ClassifyRequest", "ArticleRequest"):
-        schemas[name]["properties"]["thresholds"]["propertyNames"] = {"enum": list(frames)}
+    schemas["ArticleRequest"]["properties"]["thresholds"]["propertyNames"] = {"enum": list(frames)}
     for path in document["paths"].values():
         for parameter in path.get("get", {}).get("parameters", ()):
             if parameter["name"] == "frame":

@@ -19,21 +19,34 @@ from service.errors import (
     ArticleTooLargeError,
     AuditError,
     ChartsError,
+    ConflictError,
     DatabaseError,
     ForbiddenError,
     IdempotencyKeyReusedError,
+    NoSubjectError,
     NotFoundError,
     OverlapError,
     RateLimitedError,
     UnauthorizedError,
     UnknownFrameError,
 )
-from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError
+from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError, UploadError
 from service.schemas.problems import FieldError, Problem
-from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, StorageError
+from training.errors import (
+    ModelFileError,
+    NoChampionError,
+    NoSuchVersionError,
+    RegistryError,
+    ScoringStoppedError,
+    ScoringTooSlowError,
+    StorageError,
+    UnusedHyperparametersError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
+# Nobody receives it; metrics count it apart from what went wrong here, as those of nginx do.
+_CLIENT_LEFT = 499
 _MAX_ROWS = 1000
 _MAX_FIELDS = 20
 
@@ -60,16 +73,22 @@ TABLE: dict[type[Exception], ProblemType] = {
     BodyTooLargeError: ProblemType(413, "too-large", "The request is too large"),
     ArticleTooLargeError: ProblemType(413, "too-large", "The request is too large"),
     BodyTimeoutError: ProblemType(408, "too-slow", "The request took too long to arrive"),
+    UploadError: ProblemType(422, "unreadable-file", "The file cannot be read"),
     BodyError: ProblemType(400, "unreadable-body", "The request body cannot be read"),
     LanguageError: ProblemType(422, "language-not-supported", "The model does not know this language"),
     ArticleError: ProblemType(422, "nothing-to-score", "The article cannot be scored"),
     UnknownFrameError: ProblemType(422, "unknown-frame", "There is no such frame"),
     AnnotationError: ProblemType(422, "annotation", "The annotation cannot be stored"),
+    UnusedHyperparametersError: ProblemType(422, "unused-hyperparameters", "Hyperparameters would have no effect"),
     IdempotencyKeyReusedError: ProblemType(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
+    ConflictError: ProblemType(409, "conflict", "Another article is stored under this id"),
     OverlapError: ProblemType(422, "overlap", "The two sets overlap"),
+    NoSubjectError: ProblemType(422, "no-subject", "The model cannot tell what an article is about"),
     NotFoundError: ProblemType(404, "not-found", "Not stored here"),
     NoSuchVersionError: ProblemType(404, "not-found", "Not stored here"),
     NoChampionError: ProblemType(503, "no-model", "No model is ready"),
+    ScoringTooSlowError: ProblemType(503, "scoring-too-slow", "Scoring took too long"),
+    ScoringStoppedError: ProblemType(_CLIENT_LEFT, "client-left", "The client left"),
     ChartsError: ProblemType(503, "no-charts", "The charts cannot be shown"),
     ModelFileError: ProblemType(503, "model-refused", "The model cannot be used"),
     StorageError: ProblemType(503, "storage-unavailable", "The model storage cannot be used"),

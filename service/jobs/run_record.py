@@ -13,6 +13,7 @@ from labels.codebook import Codebook
 from labels.errors import FramingError
 from service.store import training_runs
 from service.store.sql.database import Database
+from training.hyperparameters import Start
 from training.model_card import Kind
 from training.registry.storage import Storage
 
@@ -25,13 +26,14 @@ _FACTS = "facts.json"
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFacts:
-    """The kind of model that a run trains, None for the better kind; ids of articles of the snapshot that are stored.
+    """The kind of model that a run trains, None for the better kind, and what it starts from; ids of stored articles.
 
     They are written with the snapshot: later the champion may be another, and an article may be purged.
     """
 
     kind: Kind | None
     stored_articles: tuple[str, ...]
+    start: Start = "base"
 
 
 class RunCancelledError(FramingError):
@@ -111,4 +113,4 @@ class RunRecord:
 
     def read_facts(self) -> SnapshotFacts:
         facts = json.loads(self._storage.read(f"{self._folder}/{_FACTS}"))
-        return SnapshotFacts(facts["kind"], tuple(facts["stored_articles"]))
+        return SnapshotFacts(facts["kind"], tuple(facts["stored_articles"]), facts.get("start", "base"))

@@ -25,7 +25,9 @@ from training.challenger import DEFAULT_SEED, Challenger, judge
 from training.dataset import build_dataset, data_digest
 from training.encoder.vectors import VectorStore
 from training.errors import ChampionChangedError, ModelFileError, NoChampionError, TrainingDataError
-from training.kinds.choice import has_learned_from, kind_to_train, require_learnable, train_kind
+from training.hyperparameters import Start
+from training.kinds.choice import has_learned_from, require_learnable, train_kind
+from training.kinds.wanted import kind_to_train, require_used
 from training.model_card import Kind
 from training.registry.versions import Registry
 from training.reports.label_diff import LabelDiff
@@ -35,7 +37,7 @@ _log = logging.getLogger("framing")
 
 _PROMOTER = "training run"
 # The newest stored articles are compared: as many as each kind of model scores in a minute or two on a core.
-_DIFF_ARTICLES: dict[Kind, int] = {"words": 2000, "encoder": 150}
+_DIFF_ARTICLES: dict[Kind, int] = {"words": 2000, "encoder-small": 700, "encoder": 150}
 _DIFF_BATCH = 10
 # Agreement is not checked if fewer paragraphs than this have several coders.
 _MIN_SHARED_PARAGRAPHS = 30
@@ -74,21 +76,22 @@ class TrainingRunner:
     def _snapshot(self, record: RunRecord) -> None:
         request = record.read().request
         with self._database.read() as connection:
-            own = annotations.coded_paragraphs(connection, self._codebook.keys, adjudicated=True)
+            own = annotations.coded_paragraphs(connection, self._codebook, adjudicated=True)
             stored = articles.stored_ids(connection, {paragraph.article for paragraph in own})
         if request.coders is not None:
             own = tuple(p for p in (_only(p, request.coders) for p in own) if p.annotations)
         kind = kind_to_train(request.kind or self._settings.kind, self._registry.champion_card(), self._codebook)
-        learned = has_learned_from(kind, self._settings.corpus, self._codebook)
+        # Again, because another kind may have become champion since the run was queued.
+        require_used(kind, request.hyperparameters)
+        start: Start = "nothing" if request.hyperparameters else self._settings.start
+        learned = has_learned_from(kind, self._settings.corpus, self._codebook, start)
         corpus = read_corpus(self._settings.corpus, self._codebook) if request.include_corpus and not learned else ()
         paragraphs = (*corpus, *own)
         stored_articles = tuple(sorted(stored & {paragraph.article for paragraph in own}))
-        record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles))
+        record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles, start))
         if learned and not own and request.coders is not None:
             raise TrainingDataError("There are no annotations of these coders to learn from.")
         left_out = "; the corpus is left out: the shipped model has learned from a sample of it" if learned else ""
-        if kind == "encoder" and request.hyperparameters:
-            left_out += "; the hyperparameters are ignored: they concern a model of words"
         record.change(
             annotations=len(paragraphs),
             annotations_digest=data_digest(paragraphs),
@@ -97,9 +100,10 @@ class TrainingRunner:
 
     def _check(self, record: RunRecord) -> None:
         paragraphs = record.read_snapshot(self._codebook)
-        require_learnable(record.read_facts().kind, paragraphs, self._codebook)
+        facts = record.read_facts()
+        require_learnable(facts.kind, paragraphs, self._codebook, facts.start)
         with self._database.read() as connection:
-            own = annotations.coded_paragraphs(connection, self._codebook.keys, adjudicated=False)
+            own = annotations.coded_paragraphs(connection, self._codebook, adjudicated=False)
         for result in agreement(own, self._codebook, resamples=1):
             if result.alpha is None or result.paragraphs < _MIN_SHARED_PARAGRAPHS:
                 continue
@@ -135,6 +139,7 @@ class TrainingRunner:
                 paragraphs,
                 self._codebook,
                 vectors=vectors,
+                start=facts.start,
                 hyperparameters=chosen(self._settings.hyperparameters, hyperparameters),
                 seed=DEFAULT_SEED if request.seed is None else request.seed,
                 note=request.note,
@@ -144,7 +149,7 @@ class TrainingRunner:
         finally:
             self._forget_purged(paragraphs, facts.stored_articles, vectors)
         dataset = build_dataset(paragraphs, self._codebook)
-        verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out))
+        verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out), self._codebook.current_keys)
         card = replace(challenger.card, verdict=verdict, run=record.run, stored_articles=facts.stored_articles)
         return replace(challenger, card=card)
 
@@ -183,13 +188,10 @@ class TrainingRunner:
         """Adds the paragraphs of some stored articles to a comparison."""
         with self._database.read() as connection:
             splits = article_lookup.splits(connection, identifiers)
-        places = [
-            ({"article_id": identifier, "paragraph": paragraph.index}, paragraph.text)
-            for identifier, split in splits.items()
-            for paragraph in split.paragraphs
-        ]
-        if places:
-            diff.add([place for place, _ in places], [text for _, text in places])
+        for identifier, split in splits.items():
+            places = [{"article_id": identifier, "paragraph": paragraph.index} for paragraph in split.paragraphs]
+            if places:
+                diff.add(places, [paragraph.text for paragraph in split.paragraphs])
 
     def _promote(self, record: RunRecord) -> None:
         record.stop_if_cancelled()

@@ -81,6 +81,7 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
     codebook = read_codebook(settings.codebook)
     database, registry = Database(settings.store_url), Registry(settings.models_location)
     database.migrate()
+    annotations.note_covered(database, codebook)
     with only_worker(database, settings.data_dir, stop, partial(_must_stop, stop, parent)) as has_lock:
         if not has_lock:
             return

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 
+from labels.annotations import DEFAULT_CORPUS
 from service.schemas.models import (
     DamagedModel,
     FigureAnswer,
@@ -19,6 +21,9 @@ from training.evaluation import Evaluation, Figure
 from training.model_card import ModelCard
 from training.registry.promotions import Promotion
 from training.registry.versions import Registry
+
+# Sources that are named where there are many.
+_NAMED_SOURCES = 2
 
 
 def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
@@ -68,15 +73,31 @@ def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
             "paragraphs": card.data.paragraphs,
             "note": card.note,
             "warnings": card.warnings,
-            "left_out": _model_figures(card.left_out),
-            "held_out": _model_figures(card.held_out) if card.held_out else None,
+            "left_out": _model_figures(card, card.left_out),
+            "held_out": _model_figures(card, card.held_out) if card.held_out else None,
         }
     )
 
 
-def _model_figures(evaluation: Evaluation) -> ModelFigures:
+def texts_of(card: ModelCard) -> str:
+    """Where the texts come from that a model was trained and judged on."""
+    sources = card.data.sources
+    if set(sources) <= _written_sources():
+        return "the corpus written for this project"
+    if len(sources) <= _NAMED_SOURCES:
+        return f"texts from {', '.join(sources)}"
+    return f"texts from {len(sources)} sources, such as {' and '.join(sources[:_NAMED_SOURCES])}"
+
+
+@cache
+def _written_sources() -> frozenset[str]:
+    return frozenset(path.stem for path in DEFAULT_CORPUS.glob("*.jsonl"))
+
+
+def _model_figures(card: ModelCard, evaluation: Evaluation) -> ModelFigures:
     return ModelFigures(
         how=evaluation.how,
+        texts=texts_of(card),
         paragraphs=evaluation.paragraphs,
         articles=evaluation.articles,
         macro_f1=_figure(evaluation.macro.f1),

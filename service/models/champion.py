@@ -27,15 +27,18 @@ class Champion:
         self._promotion: Promotion | None = None
         self.current: FrameModel | None = None
         self._refused: int | None = None
+        # Why there is no model although one was promoted.
+        self._fault: ModelFileError | StorageError | None = None
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
     def model(self) -> FrameModel:
-        """The current model; raises `NoChampionError` if no model could be loaded yet."""
+        """The current model; raises `NoChampionError` before the first, or what is the matter with the first."""
         model = self.current
         if model is None:
-            raise NoChampionError
+            # A new one each time, because an error that is raised again grows by a traceback.
+            raise NoChampionError if self._fault is None else type(self._fault)(str(self._fault))
         return model
 
     def version(self) -> str | None:
@@ -74,20 +77,24 @@ class Champion:
         except NoChampionError:
             return
         except StorageError as error:
-            self._refused = None
-            _log.error("Checking for a new champion failed; the current model stays: %s", error)
+            self._refused, self._fault = None, error
+            _log.error("Checking for a new champion failed; %s: %s", self._consequence(), error)
             return
         except ModelFileError as error:
+            self._fault = error
             self._metrics.model_refusals.inc()
-            _log.error("The champion was refused; the current model stays: %s", error)
+            _log.error("The champion was refused; %s: %s", self._consequence(), error)
             return
-        self._refused = None
+        self._refused = self._fault = None
         self._metrics.champion.info({"version": promotion.version})
         _log.info("Champion %s is loaded.", promotion.version)
+
+    def _consequence(self) -> str:
+        return "nothing can be scored" if self.current is None else "the current model stays"
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):
             try:
                 self.refresh()
             except Exception:  # noqa: BLE001 - a watcher that dies would keep an old model forever
-                _log.exception("Checking for a new champion failed; the current model stays.")
+                _log.exception("Checking for a new champion failed; %s.", self._consequence())

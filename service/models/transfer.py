@@ -1,7 +1,8 @@
 """Transfer of models between installations: a model is signed with a key that both have, else it is refused.
 
-A model file is a zip of the version's files and of `signature.json`: HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the
-name and the SHA-256 of each file. An import verifies the signature before it registers or unpickles anything.
+A model file is a zip of the version's files, of its encoder if that was fine-tuned there, and of `signature.json`:
+HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the name and the SHA-256 of each file. An import verifies the signature
+before it registers or unpickles anything.
 """
 
 import hashlib
@@ -12,9 +13,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labels.errors import UNREADABLE_ARCHIVE, FramingError
+from labels.archives import Limits, safe_members
+from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FramingError
 from service.settings import Settings
 from training.registry.card import card_from_json
+from training.registry.encoders import NAMES as ENCODER_FILES
 from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from training.model_card import ModelCard
 
 _SIGNATURE = "signature.json"
-_FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE)
-_MAX_BYTES = 2 * 2**30
+# Files of an encoder that was fine-tuned where the model comes from; a shipped one is in every installation.
+_ENCODER = "encoder/"
+_FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, *(_ENCODER + name for name in ENCODER_FILES))
+# Weights of zero are packed several hundred times smaller.
+_LIMITS = Limits(members=20, size=2 * 2**30, ratio=1_000)
 
 
 class TransferError(FramingError):
@@ -35,7 +41,10 @@ def export_model(settings: Settings, version: str, path: Path) -> None:
     key = _key(settings)
     if path.exists():
         raise TransferError(f"{path} already exists.")
-    files = Registry(settings.models_location).files(version)
+    registry = Registry(settings.models_location)
+    files = registry.files(version)
+    digest = registry.card(version).encoder_digest
+    files |= {_ENCODER + name: content for name, content in registry.encoders.files(digest).items()}
     signature = {"sha256": _digests(files), "hmac_sha256": _sign(key, _digests(files))}
     unfinished = path.with_name(path.name + ".unfinished")
     try:
@@ -53,19 +62,23 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
     key = _key(settings)
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
-                raise TransferError(f"{path} is larger than a model can be.")
-            files = {name: archive.read(name) for name in _FILES if name in archive.namelist()}
-            signature = json.loads(archive.read(_SIGNATURE))
+            members = {member.name: member for member in safe_members(archive, limits=_LIMITS)}
+            files = {name: members[name].read() for name in _FILES if name in members}
+            signature = json.loads(members[_SIGNATURE].read())
             signed = str(signature["hmac_sha256"])
+    except ArchiveError as error:
+        raise TransferError(f"{path} is not taken as a model file: {error}") from error
     except (*UNREADABLE_ARCHIVE, TypeError) as error:
         raise TransferError(f"{path} cannot be read as a model file.") from error
     if not hmac.compare_digest(signed, _sign(key, _digests(files))):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
     if CARD_FILE not in files or PIPELINE_FILE not in files:
         raise TransferError(f"{path} lacks the card or the pipeline.")
-    card = card_from_json(files[CARD_FILE])
-    return Registry(settings.models_location).adopt(card, files[PIPELINE_FILE], files.get(SCORER_FILE, b""))
+    card, registry = card_from_json(files[CARD_FILE]), Registry(settings.models_location)
+    encoder = {name.removeprefix(_ENCODER): files[name] for name in files if name.startswith(_ENCODER)}
+    if encoder:
+        registry.encoders.add_files(card.encoder_digest, encoder)
+    return registry.adopt(card, files[PIPELINE_FILE], files.get(SCORER_FILE, b""))
 
 
 def export_skops(settings: Settings, version: str, path: Path) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from labels.annotations import Stance
 from labels.boilerplate import SkipReason
+from labels.codebook import OTHER
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.articles import (
     ArticleFrameAnswer,
+    ArticleSummary,
     Classified,
-    EvidenceSpan,
     ParagraphAnswer,
     ParagraphFrame,
     SkippedPiece,
@@ -20,6 +21,8 @@ from training.scoring.operating_points import OPERATING_POINTS, Decision
 
 # The place of a frame that the codebook no longer has.
 _NO_PLACE = -1
+# No score reaches it.
+_ABOVE_ALL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,14 @@ def marks(frames: Mapping[str, ArticleFrameAnswer], names: FrameNames) -> list[F
     )
 
 
-def thresholds_of(card: ModelCard) -> dict[str, dict[str, tuple[float | None, float]]]:
+def thresholds_of(card: ModelCard, article: ArticleSummary) -> dict[str, dict[str, tuple[float | None, float]]]:
     """The scores from which a frame is present and below which it is absent, by operating point and frame.
 
-    With them the page recomputes the decisions when its reader chooses another operating point.
+    With them the page recomputes the decisions when its reader chooses another operating point. An article about
+    something else carries no frame, whatever its scores.
     """
+    if article.about == OTHER:
+        return {point: dict.fromkeys(card.frames, (None, _ABOVE_ALL)) for point in OPERATING_POINTS}
     return {
         point: {frame: (cut.present_from, cut.absent_below) for frame, cut in card.cuts[point].items()}
         for point in OPERATING_POINTS
@@ -145,28 +151,30 @@ def _commonest_stance(stances: Mapping[Stance, float] | None) -> Stance | None:
 def _text_runs(paragraph: ParagraphAnswer, names: FrameNames) -> list[TextRun]:
     """The text, cut wherever evidence for a frame begins or ends."""
     spans = [
-        (key, span)
+        (key, place["start"], place["end"], span["weight"])
         for key, frame in paragraph["frames"].items()
         for span in frame.get("evidence", ())
         if span["weight"] > 0 and frame["decision"] != "absent"
+        for place in (span, *span.get("repeats", ()))
     ]
     first = paragraph["start"]
     edges = {first, paragraph["end"]}
-    edges |= {edge for _, span in spans for edge in (span["start"], span["end"])}
+    edges |= {edge for _, begin, stop, _ in spans for edge in (begin, stop)}
     return [
         _text_run(
             paragraph["text"][start - first : end - first],
-            [(key, span) for key, span in spans if span["start"] <= start and end <= span["end"]],
+            [(key, weight) for key, begin, stop, weight in spans if begin <= start and end <= stop],
             names,
         )
         for start, end in itertools.pairwise(sorted(edges))
     ]
 
 
-def _text_run(text: str, spans: Sequence[tuple[str, EvidenceSpan]], names: FrameNames) -> TextRun:
-    if not spans:
+def _text_run(text: str, moved: Sequence[tuple[str, float]], names: FrameNames) -> TextRun:
+    """A piece of the text with the frames that it is evidence for, and its weights."""
+    if not moved:
         return TextRun(text, None, "", "")
-    by_weight = sorted(spans, key=lambda key_and_span: -key_and_span[1]["weight"])
-    weights = ", ".join(f"{names.title(key)} +{span['weight']:.2f}" for key, span in by_weight)
+    by_weight = sorted(moved, key=lambda key_and_weight: -key_and_weight[1])
+    weights = ", ".join(f"{names.title(key)} +{weight:.2f}" for key, weight in by_weight)
     strongest = by_weight[0][0]
     return TextRun(text, names.place(strongest), strongest, weights)

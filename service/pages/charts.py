@@ -132,7 +132,7 @@ def _reliability(colour: Any) -> Chart:
 def _versions() -> Chart:
     base = alt.Chart(_ROWS).encode(x=alt.X("version:N", sort=None, title=None, axis=alt.Axis(labelAngle=0)))
     figure = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), title="macro F1")
-    how = alt.Color("how:N", title=None, legend=alt.Legend(orient="bottom"))
+    how = alt.Color("how:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=0))
     shift = alt.XOffset("how:N")
     rule = base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q", color=how, xOffset=shift)
     tooltip = [

@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse
 
 from labels.agreement import RELIABLE, TENTATIVE
 from service.articles.answers import listed_answer
-from service.http.dependencies import UseDatabase, needs
+from service.http.dependencies import UseDatabase, UseSettings, needs
 from service.pages.article_view import marks
 from service.pages.render import PageRoute, Site, UseSite
-from service.schemas.fields import WholeDay
+from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import Unit
 from service.store import article_list, article_lookup, prevalence
 from training.evaluation import Figure
@@ -37,6 +37,7 @@ class _Filters:
     unit: Unit
     shares: Literal["corrected", "raw"]
     dedup: bool
+    population: Articles | None
 
     def query(self, *, every_frame: bool = False, **overrides: str) -> str:
         """The parameters with which a chart asks the API for its data; `overrides` replace some of them."""
@@ -46,6 +47,7 @@ class _Filters:
             "to": self.until,
             "unit": self.unit,
             "dedup": "true" if self.dedup else None,
+            "population": self.population,
             "correct": None if corrected else "false",
             "borrow": "true" if corrected else None,
             **overrides,
@@ -62,6 +64,7 @@ class _Filters:
 def dashboard(
     site: UseSite,
     database: UseDatabase,
+    settings: UseSettings,
     period: Literal["day", "week", "month"] = "week",
     since: Annotated[WholeDay | Literal[""] | None, Query(alias="from")] = None,
     until: Annotated[WholeDay | Literal[""] | None, Query(alias="to")] = None,
@@ -70,10 +73,12 @@ def dashboard(
     unit: Unit = "paragraph",
     shares: Literal["corrected", "raw"] | None = None,
     dedup: bool = False,
+    articles: Annotated[Articles | Literal[""] | None, Query(alias="population")] = None,
 ) -> HTMLResponse:
     """The dashboard; every choice of the reader is in its address."""
     site.charts.make_soon()
     model = site.champion.current
+    subject = model.card.subject if model else None
     with database.read() as connection:
         stored = article_lookup.newest_ids(connection, 1)
         outlets = prevalence.outlets(connection)
@@ -88,6 +93,8 @@ def dashboard(
             unit=unit,
             shares=shares or ("corrected" if coded >= FEWEST_CODED and unit == "paragraph" else "raw"),
             dedup=dedup,
+            # A model that cannot tell counts all articles, whatever the address of the page says.
+            population=(articles or settings.population) if subject else None,
         )
         latest = _latest(site, connection, filters)
     return site.page(
@@ -101,6 +108,7 @@ def dashboard(
         tentative=TENTATIVE,
         latest=latest,
         empty=not stored,
+        subject=subject.name if subject else None,
         model=_model_figures(model.card) if model else None,
     )
 
@@ -112,6 +120,7 @@ def _latest(site: Site, connection: Any, filters: _Filters) -> list[dict[str, An
         since=filters.since,
         until=filters.until,
         frame=filters.frame[0] if len(filters.frame) == 1 else None,
+        about="subject" if filters.population == "on_subject" else None,
     )
     articles, _ = article_list.newest(connection, list_filters, None, _LATEST, site.champion.version())
     names = site.frame_names

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from service.http.dependencies import UseDatabase, UseRegistry, UseSettings, needs
-from service.models.answers import model_cards, model_list, promotion_answer, training_run_answer
+from service.models.answers import model_cards, model_list, promotion_answer, texts_of, training_run_answer
 from service.pages.render import PageRoute, UseSite
 from service.store import annotations, training_runs
 from training.model_card import ModelCard
@@ -44,11 +44,17 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
 
 
 def _version_rows(cards: Mapping[str, ModelCard]) -> list[dict[str, Any]]:
-    """Macro F1 of each version, as rows of its chart."""
+    """Macro F1 of each version and what it was measured on, as rows of its chart."""
     return [
-        {"version": version, "how": how, "value": figure.value, "low": figure.low, "high": figure.high}
+        {
+            "version": version,
+            "how": f"{evaluation.how}, {texts_of(card)}",
+            "value": figure.value,
+            "low": figure.low,
+            "high": figure.high,
+        }
         for version, card in sorted(cards.items(), key=lambda item: int(item[0][1:]))
-        for how, evaluation in (("held-out articles", card.held_out), ("sources left out", card.left_out))
+        for evaluation in (card.held_out, card.left_out)
         if evaluation is not None
         for figure in (evaluation.macro.f1,)
     ]

@@ -20,6 +20,7 @@ from service.pages.render import PageRoute, UseSite
 from service.schemas.annotations import AnnotationAnswer
 from service.schemas.fields import WholeDay
 from service.store import annotations, article_list, prevalence
+from service.store.article_list import AboutWhat
 from training.scoring.operating_points import Decision
 
 router = APIRouter(prefix="/articles", include_in_schema=False, route_class=PageRoute)
@@ -39,10 +40,11 @@ def listing(
     until: Annotated[WholeDay | Literal[""], Query(alias="to")] = "",
     frame: Annotated[str, Query(max_length=64)] = "",
     decision: Decision | Literal[""] = "",
+    about: AboutWhat | Literal[""] = "",
     cursor: Annotated[str, Query(pattern=f"^$|{ARTICLE_PATTERN}")] = "",
 ) -> HTMLResponse:
     """Stored articles, newest first, filtered by words, outlet, days and frames."""
-    filters = article_list.filters(outlet, since or None, until or None, frame, decision or None, q)
+    filters = article_list.filters(outlet, since or None, until or None, frame, decision or None, q, about or None)
     with database.read() as connection:
         articles, following = article_list.newest(
             connection, filters, read_article_cursor(cursor), _ARTICLES_PER_PAGE, site.champion.version()
@@ -51,11 +53,15 @@ def listing(
     names = site.frame_names
     listed = [listed_answer(article) for article in articles]
     fields = {"q": q, "outlet": outlet, "from": since, "to": until, "frame": frame, "decision": decision}
+    fields["about"] = about
+    model = site.champion.current
+    subject = model.card.subject if model else None
     return site.page(
         "articles.html",
         "/articles",
         fields=fields,
         filtered=any(fields.values()),
+        subject=subject.name if subject else None,
         outlets=outlets,
         listed=[{"article": article, "marks": marks(article.article.frames, names)} for article in listed],
         older=None if following is None else _address(request, {**fields, "cursor": write_article_cursor(following)}),
@@ -79,7 +85,7 @@ def article(
         newest_first, _ = annotations.listing(connection, visible, None, _MAX_ANNOTATIONS)
     answer = stored_answer(with_evidence(stored, model), evidence_terms=settings.evidence_terms)
     by_paragraph: dict[int, list[AnnotationAnswer]] = defaultdict(list)
-    for annotation in map(annotation_answer, reversed(newest_first)):
+    for annotation in (annotation_answer(stored, site.codebook) for stored in reversed(newest_first)):
         by_paragraph[annotation.paragraph or 0].append(annotation)
     names = site.frame_names
     scored_by_current = answer.model.version == model.card.version
@@ -89,7 +95,7 @@ def article(
         answer=answer,
         blocks=blocks(answer, names, by_paragraph),
         summary=marks(answer.article.frames, names),
-        thresholds=thresholds_of(model.card) if scored_by_current else {},
+        thresholds=thresholds_of(model.card, answer.article) if scored_by_current else {},
         stances=STANCES,
         exported=answer.model_dump(mode="json", exclude_none=True),
     )

@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from labels.errors import ArticleError, FramingError
+from labels.errors import ArchiveError, ArticleError, FileError, FramingError
 from service.articles.answers import classified_answer
 from service.articles.reading import classify_article, count_decisions, read_article
+from service.articles.uploads import read_upload
 from service.http.body import StrictJsonRequest
-from service.http.dependencies import UseMetrics, UseModel, UseSettings, needs
+from service.http.dependencies import UseMetrics, UseModel, UseScoringTurns, UseSettings, needs
 from service.http.problem_details import problem_of
 from service.metrics import Metrics
 from service.pages.article_view import blocks, marks, thresholds_of
@@ -36,20 +37,27 @@ def form(site: UseSite) -> HTMLResponse:
 
 @router.post("/classify", dependencies=needs["submitter"])
 async def classify(
-    request: Request, site: UseSite, model: UseModel, settings: UseSettings, metrics: UseMetrics
+    request: Request,
+    site: UseSite,
+    model: UseModel,
+    settings: UseSettings,
+    metrics: UseMetrics,
+    turns: UseScoringTurns,
 ) -> HTMLResponse:
     """The framing of the article in the form."""
     submitted = await _read_form(request, settings)
-    return await to_thread.run_sync(_answer, request, site, model, settings, metrics, submitted)
+    async with turns.turn(request.receive):
+        return await to_thread.run_sync(_answer, request, site, model, settings, metrics, submitted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The content of the form."""
+    """The content of the form; `fault` says why its file cannot be read."""
 
     content: str = ""
     kind: ContentKind = "text"
     operating_point: str = "balanced"
+    fault: str = ""
 
 
 async def _read_form(request: Request, settings: Settings) -> _Form:
@@ -57,15 +65,27 @@ async def _read_form(request: Request, settings: Settings) -> _Form:
     await bounded.body()  # rejects a body that is too large before the form is parsed
     limit = settings.max_body_mib * 2**20
     async with bounded.form(max_files=1, max_fields=20, max_part_size=limit) as form:
+        fault = ""
         kind: ContentKind = "html" if form.get("kind") == "html" else "text"
         content, file = str(form.get("content") or ""), form.get("file")
         if isinstance(file, UploadFile) and file.filename:
-            data = await file.read()
-            kind = "html" if file.filename.lower().endswith((".html", ".htm")) else "text"
-            content = data.decode("utf-8", errors="replace")
+            kind, content, fault = await _read_file(file, limit)
         point = str(form.get("operating_point") or "balanced")
     content = content.replace("\r\n", "\n")  # forms send CRLF, and offsets refer to the pasted text
-    return _Form(content, kind, point if point in OPERATING_POINTS else "balanced")
+    return _Form(content, kind, point if point in OPERATING_POINTS else "balanced", fault)
+
+
+async def _read_file(file: UploadFile, limit: int) -> tuple[ContentKind, str, str]:
+    """Kind and content of an uploaded file; else a sentence that says why it cannot be read."""
+    try:
+        upload = await to_thread.run_sync(read_upload, file.filename or "", await file.read(), limit)
+    except (FileError, ArchiveError) as error:
+        return "text", "", str(error)
+    fields = upload.fields
+    if isinstance(fields.get("html"), str):
+        return "html", fields["html"], ""
+    paragraphs = fields.get("paragraphs") or ()
+    return "text", str(fields.get("text") or "\n\n".join(map(str, paragraphs))), ""
 
 
 def _answer(
@@ -87,13 +107,15 @@ def _answer(
         answer=answer,
         blocks=blocks(answer, names, {}),
         summary=marks(answer.article.frames, names),
-        thresholds=thresholds_of(model.card),
+        thresholds=thresholds_of(model.card, answer.article),
         exported=answer.model_dump(mode="json", exclude_none=True),
     )
 
 
 def _classify_request(submitted: _Form) -> ClassifyRequest:
-    """The request that the form describes; raises `ArticleError` for a text that is not accepted."""
+    """The request that the form describes; raises `ArticleError` for a text or a file that is not accepted."""
+    if submitted.fault:
+        raise ArticleError(submitted.fault, "text")
     fields: dict[str, Any] = {submitted.kind: submitted.content, "operating_point": submitted.operating_point}
     try:
         return ClassifyRequest(**fields)

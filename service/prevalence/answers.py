@@ -6,7 +6,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from service.prevalence.estimates import Estimates, Question
+from service.prevalence.estimates import Estimates, Question, articles_of
 from service.schemas.prevalence import (
     ComparisonAnswer,
     Difference,
@@ -61,6 +61,8 @@ def prevalence(connection: Connection, question: Question, card: ModelCard) -> P
         confidence=CONFIDENCE,
         width=question.width,
         dedup=question.population.first_copies,
+        population=articles_of(question.population),
+        off_topic_articles=_off_topic(connection, question, card),
         unscored_articles=store.unscored(connection, question.population),
         annotations_not_used=estimates.trained_on,
         estimator=ESTIMATOR,
@@ -83,6 +85,7 @@ def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -
     return ComparisonAnswer(
         model_version=card.version,
         unit=a.unit,
+        population=articles_of(a.population),
         confidence=CONFIDENCE,
         estimator=ESTIMATOR,
         frames=[_comparison(frame, card, *(side.whole(frame) for side in sides)) for frame in a.population.frames],
@@ -96,12 +99,18 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
     paragraphs = max((row.total for row in rows), default=0)
     return ProfileAnswer(
         model_version=card.version,
+        population=articles_of(question.population),
+        off_topic_articles=_off_topic(connection, question, card),
         articles=max((row.articles for row in rows), default=0),
         paragraphs=paragraphs,
         estimator=ESTIMATOR,
         frames=rows,
         pairs=_pairs(store.pairs(connection, question.population), {row.frame: row.count for row in rows}, paragraphs),
     )
+
+
+def _off_topic(connection: Connection, question: Question, card: ModelCard) -> int | None:
+    return None if card.subject is None else store.count_off_topic(connection, question.population)
 
 
 def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow) -> FrameOnBothSides:

@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from labels.annotations import SPECIFIED_STANCES, Stance
+from service.schemas.fields import Articles
 from service.schemas.prevalence import (
     Corrected,
     Correction,
@@ -47,6 +48,11 @@ class Question:
     correct: bool = True
     borrow: bool = False
     width: float = WANTED_WIDTH
+
+
+def articles_of(population: Population) -> Articles:
+    """The name of the articles that a population counts."""
+    return "on_subject" if population.on_subject else "all_articles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ class Estimates:
 
     def _row(self, counted: _Counted, wider: tuple[Sums, Share, CodedUnits] | None) -> PrevalenceRow:
         return PrevalenceRow(
+            population=articles_of(self._question.population),
             period=counted.cell.period,
             outlet=counted.cell.outlet or None,
             frame=counted.frame,
@@ -197,7 +204,8 @@ class Estimates:
     def _coded_units(self, coded: Sequence[DrawnParagraph], counted: _Counted) -> CodedUnits:
         """The coded units of a frame, scaled like all units of the cell."""
         frame = counted.frame
-        scored = [paragraph for paragraph in coded if frame in paragraph.scores]
+        # A frame that came after a paragraph was coded is not absent from it.
+        scored = [paragraph for paragraph in coded if frame in paragraph.scores and frame in paragraph.annotated]
         if self._question.unit == "article":
             return _coded_articles(scored, counted)
         # Any paragraph of an article has the facts about the article.
@@ -211,7 +219,7 @@ class Estimates:
         sizes = np.array([facts.paragraphs * factors[article] for article, facts in articles.items()])
         means = np.array([facts.mean_scores.get(frame, 0.0) for facts in articles.values()])
         return CodedUnits(
-            label=np.array([paragraph.annotated.get(frame, 0.0) for paragraph in scored], dtype=float),
+            label=np.array([paragraph.annotated[frame] for paragraph in scored], dtype=float),
             score=np.array([paragraph.scores[frame] for paragraph in scored], dtype=float),
             weight=np.array([paragraph.weight * factors[paragraph.article_id] for paragraph in scored], dtype=float),
             article=np.array([places[paragraph.article_id] for paragraph in scored], dtype=np.int64),
@@ -249,7 +257,7 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
     scores = np.array([paragraphs[0].top_scores[counted.frame] for paragraphs in complete], dtype=float)
     return CodedUnits(
-        label=np.array([max(p.annotated.get(counted.frame, 0.0) for p in ps) for ps in complete], dtype=float),
+        label=np.array([max(p.annotated[counted.frame] for p in ps) for ps in complete], dtype=float),
         score=scores,
         weight=sizes,
         article=np.arange(len(complete)),

@@ -1,16 +1,17 @@
 """/v1/annotations, /v1/coding-queue and /v1/agreement: the work of coders."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated
 
 import numpy as np
 from anyio import to_thread
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Discriminator, Field, Tag
 
 from labels.annotations import Selection
 from labels.exchange import FORMATS, FormatName
+from labels.exchange.options import ReadingOptions, Unit, coder_map, label_map
 from service.coding.agreement import stored_agreement
 from service.coding.annotate import log_annotation, new_annotation, permitted_coder, require_own
 from service.coding.answers import annotation_answer
@@ -18,7 +19,7 @@ from service.coding.exchange import export_annotations, import_annotations
 from service.coding.queue import tasks_for
 from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Admin, Coder, UseChampion, UseCodebook, UseDatabase, needs
+from service.http.dependencies import Admin, Coder, UseCodebook, UseDatabase, UseModelIfAny, UseSettings, needs
 from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.problem_details import UNION_TAGS
 from service.http.responses import guarded
@@ -33,10 +34,57 @@ from service.schemas.annotations import (
 from service.schemas.fields import ID_PATTERN
 from service.store import annotations as store
 from service.store import audit
+from training.encoder.vectors import VectorStore
 
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
 
 MAX_AT_ONCE = 5000
+MAX_NAMES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What the caller says about a file, in the query."""
+
+    coder: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="The coder of annotations that name none.")
+    ] = None
+    text_field: Annotated[str | None, Query(description="The field of the text, if it is not `text`.")] = None
+    question: Annotated[
+        str | None, Query(description="The question, control, scheme or column whose answers are frames.")
+    ] = None
+    coder_field: Annotated[str | None, Query(description="The field of the coder.")] = None
+    map: Annotated[
+        list[str],
+        Query(
+            default_factory=list,
+            max_length=MAX_NAMES,
+            description="`LABEL=frame`, for a label that is not a frame; `LABEL=none` if it says that there is none.",
+        ),
+    ]
+    ignore: Annotated[list[str], Query(default_factory=list, max_length=MAX_NAMES, description="A label to leave out.")]
+    coder_map: Annotated[
+        list[str], Query(default_factory=list, max_length=MAX_NAMES, description="`ID=name`, for a coder in the file.")
+    ]
+    empty_means_none: Annotated[
+        bool, Query(description="Whether an empty answer says that no frame is present. Otherwise it is set aside.")
+    ] = False
+    unit: Annotated[Unit, Query(description="What a selection of REFI-QDA codes.")] = "paragraph"
+
+    def read(self) -> ReadingOptions:
+        """Returns the options; raises `ExchangeError` for a pair that is not written with `=`."""
+        return ReadingOptions(
+            text_field=self.text_field,
+            question=self.question,
+            coder_field=self.coder_field,
+            frames=label_map(self.map),
+            ignored=frozenset(self.ignore),
+            coders=coder_map(self.coder_map),
+            coder=self.coder,
+            empty_means_none=self.empty_means_none,
+            unit=self.unit,
+        )
+
 
 AnnotationOrList = Annotated[
     Annotated[AnnotationRequest, Tag(UNION_TAGS[0])]
@@ -68,12 +116,13 @@ def create(
         ]
         for stored in added:
             log_annotation(connection, caller, stored)
-    return AnnotationList(annotations=[annotation_answer(annotation) for annotation in added])
+    return AnnotationList(annotations=[annotation_answer(annotation, codebook) for annotation in added])
 
 
 @router.get("/annotations", responses=guarded(422, 503))
 def listing(
     database: UseDatabase,
+    codebook: UseCodebook,
     caller: Coder,
     coder: Annotated[str | None, Query(max_length=128)] = None,
     article_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
@@ -88,7 +137,7 @@ def listing(
     with database.read() as connection:
         page, following = store.listing(connection, filters, read_number_cursor(cursor), limit)
     return AnnotationList(
-        annotations=[annotation_answer(annotation) for annotation in page],
+        annotations=[annotation_answer(annotation, codebook) for annotation in page],
         next=write_number_cursor(following),
     )
 
@@ -107,9 +156,9 @@ def export(
     caller: Coder,
     file_format: Annotated[FormatName, Query(alias="format", description="The file format of a tool.")],
 ) -> Response:
-    """The annotations in force as a file for another tool. A key of the role coder exports its own.
+    """The annotations in force, adjudications too, as a file for another tool.
 
-    Adjudications are not exported: the formats hold the annotations of coders only.
+    A key of the role coder exports its own.
     """
     exchange_format = FORMATS[file_format]
     content = export_annotations(database, codebook, file_format, coder=permitted_coder(caller, None))
@@ -134,14 +183,13 @@ async def import_file(
     codebook: UseCodebook,
     caller: Admin,
     file_format: Annotated[FormatName, Query(alias="format", description="The file format of a tool.")],
-    coder: Annotated[
-        str | None, Query(min_length=1, max_length=128, description="The coder of annotations that name none.")
-    ] = None,
+    options: Annotated[ImportOptions, Depends()],
     dry_run: Annotated[bool, Query(description="Report what would be stored, and store nothing.")] = False,
 ) -> ImportAnswer:
     """Stores the annotations of another tool's file, which is the body of the request; all of them or none.
 
-    A file that cannot be imported is answered with every bad row.
+    The answer counts what was stored, and what was set aside because it holds no answer of a coder. A file that cannot
+    be imported, or of which nothing would be stored, is answered with every bad row.
     """
     imported = await to_thread.run_sync(
         partial(
@@ -150,12 +198,12 @@ async def import_file(
             codebook,
             file_format,
             await request.body(),
-            coder=coder,
+            options=options.read(),
             dry_run=dry_run,
             caller=caller,
         )
     )
-    return ImportAnswer(**asdict(imported))
+    return ImportAnswer.model_validate(asdict(imported))
 
 
 @router.delete(
@@ -167,18 +215,23 @@ async def import_file(
 def delete(
     id: Annotated[str, Path(pattern=ID_PATTERN)],
     database: UseDatabase,
+    settings: UseSettings,
     caller: Coder,
 ) -> None:
     """Deletes an annotation, which stays in the history. A key of the role coder deletes its own."""
     with database.write() as connection:
+        text = store.own_text(connection, id)
         if not store.remove(connection, id, coder=permitted_coder(caller, None)):
             raise NotFoundError(f"No annotation in force has the id {id}.")
         audit.note(connection, caller, "delete annotation", id)
+        if text is not None:
+            # Vectors of a stored article's paragraphs go with the article.
+            VectorStore(settings.vectors_dir).forget([text])
 
 
 @router.get("/coding-queue", responses=guarded(422, 503))
 def coding_queue(
-    champion: UseChampion,
+    model: UseModelIfAny,
     database: UseDatabase,
     caller: Coder,
     coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
@@ -194,7 +247,7 @@ def coding_queue(
     """
     require_own(caller, coder)
     with database.write() as connection:
-        tasks = tasks_for(connection, coder, n, champion.current, np.random.default_rng(), whole=whole)
+        tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
     return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
 
 

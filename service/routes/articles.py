@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.articles.answers import as_json, listed_answer, stored_answer
-from service.articles.ingest import Submission, scored_article
+from service.articles.answers import as_json, former_answer, listed_answer, stored_answer
+from service.articles.ingest import Submission, require_no_conflict, scored_article, with_imprint
 from service.articles.lookup import require_article, with_evidence
 from service.articles.purge import forget_vectors
 from service.articles.reading import classify_article, count_decisions, read_article
@@ -21,19 +21,21 @@ from service.http.dependencies import (
     UseDatabase,
     UseMetrics,
     UseModel,
+    UseModelIfAny,
     UseSettings,
     needs,
 )
 from service.http.paging import ArticleCursor, read_article_cursor, write_article_cursor
-from service.http.responses import Responses, guarded
-from service.schemas.articles import ArticleList, ArticleRequest, StoredArticleAnswer
+from service.http.responses import FORM, Responses, guarded
+from service.schemas.articles import ArticleList, ArticleRequest, FormerVersions, StoredArticleAnswer
 from service.schemas.fields import ID_PATTERN, Day
 from service.settings import Settings
 from service.store import article_list, audit, idempotency
-from service.store.articles import remove_article
+from service.store.article_list import AboutWhat
+from service.store.article_lookup import former_versions_of
+from service.store.articles import remove_article, stored_ids
 from service.store.sql.database import Database
 from training.encoder.vectors import VectorStore
-from training.errors import NoChampionError
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import Decision
 
@@ -41,12 +43,17 @@ router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJ
 
 ArticleId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a stored article.")]
 
+Replace = Annotated[
+    bool,
+    Query(description="Whether a text stored under the same external_id or url is replaced; the old one is kept."),
+]
+
 _LOCATION = {
     "Location": {"description": "Address of the stored article.", "schema": {"type": "string"}, "required": True}
 }
 _CREATED: Responses = {201: {"description": "Stored and scored", "model": StoredArticleAnswer, "headers": _LOCATION}}
 _KNOWN: Responses = {
-    200: {"description": "This article is stored already; nothing was stored again", "headers": _LOCATION}
+    200: {"description": "This article is stored already, or now replaces the stored text", "headers": _LOCATION}
 }
 
 
@@ -55,6 +62,7 @@ _KNOWN: Responses = {
     status_code=200,
     response_model=StoredArticleAnswer,
     responses={**_KNOWN, **_CREATED, **guarded(400, 409, 413, 422, 503)},
+    openapi_extra=FORM,
 )
 def create(
     request: ArticleRequest,
@@ -65,18 +73,23 @@ def create(
     metrics: UseMetrics,
     caller: Submitter,
     idempotency_key: IdempotencyKey = None,
+    replace: Replace = False,
 ) -> Response:
     """Stores an article with its framing, in one transaction.
 
-    The same article again (same external_id, url, or text and outlet) answers 200 with the stored article.
+    The same article again answers 200 with the stored article. It is the same if its external_id (of this outlet), its
+    url, or its outlet and text are stored. Another text under the same external_id or url answers 409, unless `replace`
+    is true: the new text is then scored and takes the place of the old one, which is kept as a former version.
     """
     digest = ""
     if idempotency_key is not None:
-        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        content = request.model_dump_json() + ("replace" if replace else "")
+        digest = hashlib.sha256(content.encode()).hexdigest()
         replay = _replay(database, idempotency_key, digest)
         if replay is not None:
             return replay
     article = read_article(request, model, settings)
+    request = with_imprint(request, article.split.imprint, database)
     classification = classify_article(article, request, model)
     scored = scored_article(request, article, classification, model)
 
@@ -85,16 +98,19 @@ def create(
 
     # The answer under a key is stored too; other answers are written while another thread stores the article.
     remembered = answer() if idempotency_key is not None else ""
-    ticket = writer.put(Submission(scored, caller, idempotency_key, digest, remembered))
+    ticket = writer.put(Submission(scored, caller, idempotency_key, digest, remembered, replace))
     try:
         body = remembered or answer()
     finally:
         receipt = writer.result(ticket)
+    require_no_conflict(receipt.placement, scored.article.metadata)
     if receipt.stored:
         count_decisions(metrics, article, classification)
         return _answer(receipt.article_id, body, 201)
     if receipt.answer is not None:
         return _answer(receipt.article_id, receipt.answer, 201)
+    if receipt.replaced:
+        count_decisions(metrics, article, classification)
     return _answer(receipt.article_id, _stored(database, settings, receipt.article_id, model, request.explain), 200)
 
 
@@ -112,13 +128,16 @@ def listing(
     q: Annotated[
         str | None, Query(max_length=256, description="Only with all of these words in title or text.")
     ] = None,
+    about: Annotated[
+        AboutWhat | None, Query(description="Only about the subject of the codebook, or only about something else.")
+    ] = None,
     cursor: ArticleCursor = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Articles per page.")] = 50,
 ) -> ArticleList:
     """Stored articles, newest first (by publication, else by arrival)."""
     if frame is not None:
         require_frames([frame], champion.model().frames, "query/frame")
-    filters = article_list.filters(outlet, since, until, frame, decision, q)
+    filters = article_list.filters(outlet, since, until, frame, decision, q, about)
     with database.read() as connection:
         page, following = article_list.newest(
             connection, filters, read_article_cursor(cursor), limit, champion.version()
@@ -132,12 +151,21 @@ def listing(
 def get(
     id: ArticleId,
     database: UseDatabase,
-    champion: UseChampion,
+    model: UseModelIfAny,
     settings: UseSettings,
     explain: Annotated[bool, Query(description="Whether to answer with evidence.")] = True,
 ) -> Response:
     """A stored article with its framing. It has evidence as long as the model that scored it is the champion."""
-    return _answer(id, _stored(database, settings, id, champion.current, explain), 200)
+    return _answer(id, _stored(database, settings, id, model, explain), 200)
+
+
+@router.get("/{id:id}/versions", dependencies=needs["reader"], responses=guarded(404, 422, 503))
+def versions(id: ArticleId, database: UseDatabase) -> FormerVersions:
+    """The former versions of an article: the texts that were replaced, oldest first, with their paragraphs."""
+    with database.read() as connection:
+        if not stored_ids(connection, [id]):
+            raise NotFoundError.article(id)
+        return FormerVersions(versions=list(map(former_answer, former_versions_of(connection, [id]))))
 
 
 @router.delete("/{id:id}", status_code=204, response_class=Response, responses=guarded(404, 422, 503))
@@ -165,9 +193,7 @@ def _stored(database: Database, settings: Settings, identifier: str, model: Fram
     """The JSON of a stored article as the model scored it, with evidence if `explain`."""
     with database.read() as connection:
         article = require_article(connection, identifier, model.card.version if model else None)
-    if explain:
-        if model is None:
-            raise NoChampionError
+    if explain and model is not None:
         article = with_evidence(article, model)
     return as_json(stored_answer(article, evidence_terms=settings.evidence_terms))
 

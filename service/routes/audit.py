@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from service.http.dependencies import UseDatabase, needs
+from service.http.dependencies import GuardedRoute, UseDatabase, needs
 from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.responses import guarded
 from service.schemas.audit import AuditAnswer, AuditLine
 from service.store import audit
 from service.tabular import MEDIA_TYPES, Column, stream
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=GuardedRoute)
 
 _COLUMNS = (
     Column("number", "whole"),

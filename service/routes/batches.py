@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from labels.files.json_records import on_a_single_line
 from service.articles.answers import classified_answer, stored_answer
-from service.articles.ingest import Submission, scored_article
-from service.articles.reading import ReadArticle, classify_article, count_decisions, read_article
+from service.articles.ingest import Scored, Submission, metadata_of, require_no_conflict, scored_unless_stored
+from service.articles.reading import classify_article, count_decisions, read_article
 from service.http.body import BodyTooLargeError, parse_json
 from service.http.dependencies import (
+    GuardedRoute,
     Submitter,
     UseArticleWriter,
     UseChampion,
@@ -24,18 +26,16 @@ from service.http.dependencies import (
 from service.http.json_lines import MEDIA_TYPE, Line, LinesAnswer
 from service.http.problem_details import describe, describe_invalid
 from service.http.responses import Responses, guarded
-from service.schemas.articles import ArticleRequest, ClassifyRequest
-from service.schemas.batches import ArticleLine, ClassifiedLine, ClassifyLine
+from service.routes.articles import Replace
+from service.schemas.articles import ArticleRequest
+from service.schemas.batches import ArticleLine, ClassifiedLine
 from service.schemas.problems import Problem
 from service.settings import Settings
-from service.store.articles import NewArticle, id_of
-from service.store.sql.database import Database
+from service.store.articles import Placement
 from service.store.sql.group_commit import Ticket
-from training.scoring.classification import Classification
+from training.encoder.stopping import begin_article
 
-router = APIRouter(prefix="/v1", tags=["batches"])
-
-Parsed = TypeVar("Parsed", bound=ClassifyRequest)
+router = APIRouter(prefix="/v1", tags=["batches"], route_class=GuardedRoute)
 
 _CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
 _LINES = {"requestBody": {"description": "JSON Lines: an article per line.", "content": _CONTENT}}
@@ -47,7 +47,6 @@ _RESULTS: Responses = {
     }
 }
 _NOT_JSON = {"loc": ("body",), "type": "json_invalid", "ctx": {"error": "it cannot be parsed"}, "msg": ""}
-_NOT_AN_OBJECT = {"loc": ("body",), "type": "dict_type", "msg": "Send a JSON object per line."}
 
 
 @router.post(
@@ -60,16 +59,17 @@ _NOT_AN_OBJECT = {"loc": ("body",), "type": "dict_type", "msg": "Send a JSON obj
 async def classify_lines(request: Request, model: UseModel, settings: UseSettings, metrics: UseMetrics) -> Response:
     """The framing of many articles; stores nothing.
 
-    Each line is a request as for /v1/classify, with an optional id (`external_id`). A line that cannot be classified is
-    answered with its problem, and the others continue. Read the answer while you send.
+    Each line is a request as for /v1/classify; the answer repeats its `external_id`. A line that cannot be classified
+    is answered with its problem, and the others continue. Read the answer while you send.
     """
     path = request.url.path
 
     def answer(line: Line) -> ClassifiedLine:
-        parsed = _parse(line, ClassifyLine, settings, path)
+        parsed = _parse(line, settings, path)
         if isinstance(parsed, Problem):
             return ClassifiedLine(line=line.number, status=parsed.status, problem=parsed)
         try:
+            begin_article()
             article = read_article(parsed, model, settings)
             classification = classify_article(article, parsed, model)
         except Exception as error:  # noqa: BLE001 - an unforeseen error of a line must not end the others
@@ -93,9 +93,7 @@ async def classify_lines(request: Request, model: UseModel, settings: UseSetting
 class _Pending:
     """An article of a line that was handed over to be stored."""
 
-    article: ReadArticle
-    classification: Classification
-    scored: NewArticle
+    scored: Scored
     ticket: Ticket
 
 
@@ -113,53 +111,60 @@ async def store_lines(
     writer: UseArticleWriter,
     metrics: UseMetrics,
     caller: Submitter,
+    replace: Replace = False,
 ) -> Response:
     """Stores many articles with their framing.
 
     Each line is a request as for POST /v1/articles; what has been answered has been stored. The same article again
-    (same external_id, url, or text and outlet) answers 200, so after a broken connection send everything again:
-    articles that are stored are not stored twice. A line that cannot be stored is answered with its problem, and the
-    others continue. Read the answer while you send.
+    answers 200, so after a broken connection send everything again: articles that are stored are not stored twice. A
+    line that cannot be stored is answered with its problem, such as a conflict (409) where another text is stored under
+    its external_id or url, and the others continue. Read the answer while you send.
     """
     champion.model()
     path = request.url.path
 
-    def begin(line: Line) -> tuple[ArticleRequest | None, _Pending | Problem | str]:
-        """The request of a line, and the article that is being stored, the id of a stored article, or the problem."""
-        parsed = _parse(line, ArticleRequest, settings, path)
+    def begin(line: Line) -> tuple[ArticleRequest | None, _Pending | Problem | Placement]:
+        """The request of a line, and the article that is being stored, the article stored before, or the problem."""
+        parsed = _parse(line, settings, path)
         if isinstance(parsed, Problem):
             return None, parsed
         try:
-            identifier = _stored_id(database, parsed)
-            if identifier is not None:
-                return parsed, identifier
-            model = champion.model()
-            article = read_article(parsed, model, settings)
-            classification = classify_article(article, parsed, model)
-            scored = scored_article(parsed, article, classification, model)
+            begin_article()
+            scored = scored_unless_stored(database, parsed, champion.model(), settings, replace=replace)
+            if isinstance(scored, Placement):
+                require_no_conflict(scored, metadata_of(parsed))
+                return parsed, scored
         except Exception as error:  # noqa: BLE001 - an unforeseen error of a line must not end the others
             return parsed, describe(path, error)
-        return parsed, _Pending(article, classification, scored, writer.put(Submission(scored, caller)))
+        return parsed, _Pending(scored, writer.put(Submission(scored.new, caller, replace=replace)))
 
-    def finish(number: int, parsed: ArticleRequest | None, outcome: _Pending | Problem | str) -> ArticleLine:
+    def finish(number: int, parsed: ArticleRequest | None, outcome: _Pending | Problem | Placement) -> ArticleLine:
         """The result of a line, once its article is stored."""
         own = parsed.external_id if parsed else None
         if isinstance(outcome, _Pending):
-            try:
-                receipt = writer.result(outcome.ticket)
-            except Exception as error:  # noqa: BLE001 - as above
-                outcome = describe(path, error)
-            else:
-                if receipt.stored:
-                    count_decisions(metrics, outcome.article, outcome.classification)
-                    answer = stored_answer(outcome.scored.article, evidence_terms=settings.evidence_terms)
-                    return ArticleLine.model_construct(
-                        line=number, external_id=own, status=201, id=receipt.article_id, answer=answer
-                    )
-                outcome = receipt.article_id
+            outcome = stored(number, own, outcome)
         if isinstance(outcome, Problem):
             return ArticleLine(line=number, external_id=own, status=outcome.status, problem=outcome)
-        return ArticleLine(line=number, external_id=own, status=200, id=outcome)
+        if isinstance(outcome, Placement):
+            replaced = True if outcome.outcome == "replaced" else None
+            return ArticleLine(line=number, external_id=own, status=200, id=outcome.id, replaced=replaced)
+        return outcome
+
+    def stored(number: int, own: str | None, pending: _Pending) -> ArticleLine | Problem | Placement:
+        """The result of a line with a new article; else the problem, or the article stored before."""
+        try:
+            receipt = writer.result(pending.ticket)
+            require_no_conflict(receipt.placement, pending.scored.new.article.metadata)
+        except Exception as error:  # noqa: BLE001 - as above
+            return describe(path, error)
+        if receipt.stored or receipt.replaced:
+            count_decisions(metrics, pending.scored.article, pending.scored.classification)
+        if not receipt.stored:
+            return receipt.placement
+        answer = stored_answer(pending.scored.new.article, evidence_terms=settings.evidence_terms)
+        return ArticleLine.model_construct(
+            line=number, external_id=own, status=201, id=receipt.article_id, answer=answer
+        )
 
     def store(lines: Sequence[Line]) -> list[ArticleLine]:
         # All are handed over before the first is waited for, so that they share a transaction.
@@ -173,28 +178,28 @@ def _lines_answer(
     request: Request, settings: Settings, answer: Callable[[Sequence[Line]], Sequence[ClassifiedLine | ArticleLine]]
 ) -> Response:
     def write(lines: Sequence[Line]) -> bytes:
-        return "".join(f"{result.model_dump_json(exclude_none=True)}\n" for result in answer(lines)).encode()
+        return "".join(f"{on_a_single_line(result.model_dump_json(exclude_none=True))}\n" for result in answer(lines)).encode()
 
     return LinesAnswer(request, settings.max_body_mib * 2**20, write)
 
 
-def _stored_id(database: Database, parsed: ArticleRequest) -> str | None:
-    """The id of an article that is stored under the same external_id: it need not be scored again."""
-    if parsed.external_id is None:
-        return None
-    with database.read() as connection:
-        return id_of(connection, parsed.external_id)
+def _not_an_object(path: str, content: Any) -> Problem:
+    """The problem of a line that is JSON but no article."""
+    kind = "a JSON array" if isinstance(content, list) else "no JSON object"
+    sentence = f"The line is {kind}: send one JSON object a line, each of them an article."
+    problem = describe_invalid(path, [{"loc": ("body",), "type": "dict_type", "msg": sentence}])
+    return problem.model_copy(update={"detail": sentence})
 
 
-def _parse(line: Line, kind: type[Parsed], settings: Settings, path: str) -> Parsed | Problem:
+def _parse(line: Line, settings: Settings, path: str) -> ArticleRequest | Problem:
     """The request of a line, or its problem."""
     try:
         if line.content is None:
             raise BodyTooLargeError(f"The line is longer than {settings.max_body_mib} MiB.")
         content = parse_json(line.content)
         if not isinstance(content, dict):
-            return describe_invalid(path, [_NOT_AN_OBJECT])
-        return kind.model_validate(content)
+            return _not_an_object(path, content)
+        return ArticleRequest.model_validate(content)
     except ValidationError as error:
         return describe_invalid(path, [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()])
     except ValueError:

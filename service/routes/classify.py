@@ -6,19 +6,26 @@ from service.articles.answers import as_json, classified_answer
 from service.articles.reading import classify_article, count_decisions, read_article
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import UseMetrics, UseModel, UseScoringPool, UseSettings, needs
-from service.http.responses import guarded
-from service.schemas.articles import Classified, ClassifyRequest
+from service.http.responses import FORM, guarded
+from service.schemas.articles import ArticleRequest, Classified
 
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)
 
 
 @router.post(
-    "/classify", dependencies=needs["submitter"], response_model=Classified, responses=guarded(400, 413, 422, 503)
+    "/classify",
+    dependencies=needs["submitter"],
+    response_model=Classified,
+    responses=guarded(400, 413, 422, 503),
+    openapi_extra=FORM,
 )
 def classify(
-    request: ClassifyRequest, model: UseModel, settings: UseSettings, metrics: UseMetrics, pool: UseScoringPool
+    request: ArticleRequest, model: UseModel, settings: UseSettings, metrics: UseMetrics, pool: UseScoringPool
 ) -> Response:
-    """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing."""
+    """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing.
+
+    The body is that of POST /v1/articles, so that one file serves both.
+    """
     article = read_article(request, model, settings)
     pooled = pool.answer(request, article, model)
     if pooled is not None:

@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 
 from service.coding.answers import codebook_answer
-from service.http.dependencies import UseCodebook, needs
+from service.http.dependencies import GuardedRoute, UseCodebook, needs
 from service.http.responses import guarded
 from service.schemas.annotations import CodebookAnswer
 
-router = APIRouter(prefix="/v1", tags=["codebook"])
+router = APIRouter(prefix="/v1", tags=["codebook"], route_class=GuardedRoute)
 
 
 @router.get("/codebook", dependencies=needs["reader"], responses=guarded(503))

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from service.http.dependencies import UseChampion, UseDatabase, UseMetrics, UseWorker, needs
-from service.http.responses import guarded, problems
+from service.http.responses import problems
 from service.schemas.problems import Health, Readiness
 
 router = APIRouter(tags=["health"])
@@ -27,7 +27,7 @@ def readyz(champion: UseChampion, database: UseDatabase, worker: UseWorker) -> R
     "/metrics",
     dependencies=needs["reader"],
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}, **guarded(503)},
+    responses={200: {"content": {"text/plain": {}}}, **problems(401, 403, 429, 503)},
 )
 def metrics(metrics: UseMetrics) -> Response:
     """Prometheus metrics."""

@@ -12,26 +12,28 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from labels.annotations import SPECIFIED_STANCES
-from service.errors import OverlapError, require_frames
-from service.http.dependencies import UseChampion, UseDatabase, needs
+from service.errors import NoSubjectError, OverlapError, require_frames
+from service.http.dependencies import GuardedRoute, UseChampion, UseCodebook, UseDatabase, UseSettings, needs
 from service.http.responses import Responses, guarded
 from service.metrics import product_version
 from service.prevalence import answers
-from service.prevalence.estimates import Question
-from service.schemas.fields import WholeDay
+from service.prevalence.estimates import Question, articles_of
+from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
+from service.settings import Settings
 from service.store import prevalence as store
 from service.store.prevalence import PERIODS, Population
 from service.tabular import MEDIA_TYPES, Column, Format, stream
 from training.model_card import ModelCard
 from training.prevalence import WANTED_WIDTH
 
-router = APIRouter(prefix="/v1", tags=["prevalence"])
+router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
 
 TableFormat = Literal["json", "csv", "parquet", "arrow"]
 _ROWS_AT_ONCE = 1000
 
-# The fields of `PrevalenceRow`, and for each stance its share with both ends of the interval.
+# The fields of `PrevalenceRow`, with its population last, and before it for each stance its share with both ends of the
+# interval.
 COLUMNS = (
     Column("period", "day"),
     Column("outlet", "text"),
@@ -49,7 +51,9 @@ COLUMNS = (
     Column("annotations_needed", "whole"),
     Column("reliability_tier", "text"),
     *(Column(f"{stance}{end}", "number") for stance in SPECIFIED_STANCES for end in ("", "_low", "_high")),
+    Column("population", "text"),
 )
+_FACTS = tuple(column.name for column in COLUMNS[: -3 * len(SPECIFIED_STANCES) - 1])
 
 Since = Annotated[
     WholeDay | None, Query(alias="from", description="First day (of publication, or of arrival if that is unknown).")
@@ -62,6 +66,14 @@ Outlets = Annotated[
     list[str] | None, Query(alias="outlet", max_length=100, description="Only these outlets; may be repeated.")
 ]
 Dedup = Annotated[bool, Query(description="Count a story only once, in the outlet of its first stored copy.")]
+PopulationParameter = Annotated[
+    Articles | None,
+    Query(
+        alias="population",
+        description="`on_subject` leaves out the articles that the model says are about something else; default: the "
+        "setting FRAMING_POPULATION.",
+    ),
+]
 UnitParameter = Annotated[
     Unit, Query(description="What is counted; an article carries the frames of all its paragraphs.")
 ]
@@ -90,17 +102,32 @@ class ScoredPopulation:
     card: ModelCard
 
 
+def counts_on_subject(wanted: Articles | None, settings: Settings, card: ModelCard) -> bool:
+    """Whether only articles on the subject count: as the caller wants, else by the settings as far as the model can.
+
+    Raises `NoSubjectError` if the caller wants it of a model that cannot tell.
+    """
+    if wanted == "on_subject" and card.subject is None:
+        raise NoSubjectError(card.version)
+    return card.subject is not None and (wanted or settings.population) == "on_subject"
+
+
 def read_scope(
     champion: UseChampion,
+    settings: UseSettings,
+    codebook: UseCodebook,
     frame: Frames = None,
     since: Since = None,
     until: Until = None,
     outlet: Outlets = None,
     dedup: Dedup = False,
+    articles: PopulationParameter = None,
 ) -> ScoredPopulation:
-    """Reads the parameters that several routes share; raises `UnknownFrameError`."""
+    """Reads the parameters that several routes share; raises `UnknownFrameError` or `NoSubjectError`."""
     card = champion.model().card
-    population = Population(card.version, _chosen_frames(frame, card), since, until, outlet, dedup)
+    on_subject = counts_on_subject(articles, settings, card)
+    named = codebook.under_keys(card.frame_keys)
+    population = Population(card.version, _chosen_frames(frame, card), since, until, outlet, dedup, on_subject, named)
     return ScoredPopulation(population, card)
 
 
@@ -161,15 +188,17 @@ def prevalence(
         width=width,
     )
     with database.read() as connection:
-        etag = _etag(request, store.revision(connection, scope.card.version), scope.card.version)
+        counted = f"{scope.card.version} {articles_of(scope.population)} {scope.population.codebook}"
+        etag = _etag(request, store.revision(connection, scope.card.version), counted)
         if if_none_match == etag:
             return Response(status_code=304, headers={"ETag": etag})
         answer = answers.prevalence(connection, question, scope.card)
     return _table(answer, table_format, etag)
 
 
-def _etag(request: Request, revision: str, version: str) -> str:
-    content = json.dumps([revision, version, product_version(), request.url.query])
+def _etag(request: Request, revision: str, counted: str) -> str:
+    """The ETag of an answer; `counted` has what the settings or the champion determine, and not the address."""
+    content = json.dumps([revision, counted, product_version(), request.url.query])
     return f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
 
 
@@ -185,10 +214,10 @@ def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Re
 
 
 def _cells(row: PrevalenceRow) -> tuple[Any, ...]:
-    facts = (getattr(row, column.name) for column in COLUMNS[: -3 * len(SPECIFIED_STANCES)])
+    facts = (getattr(row, name) for name in _FACTS)
     shares = ((row.stances or {}).get(stance) for stance in SPECIFIED_STANCES)
     cells = ((share.share, share.low, share.high) if share else (None,) * 3 for share in shares)
-    return (*facts, *chain.from_iterable(cells))
+    return (*facts, *chain.from_iterable(cells), row.population)
 
 
 def _json(answer: PrevalenceAnswer) -> Iterator[str]:
@@ -205,6 +234,8 @@ def _json(answer: PrevalenceAnswer) -> Iterator[str]:
 def compare(
     champion: UseChampion,
     database: UseDatabase,
+    settings: UseSettings,
+    codebook: UseCodebook,
     frame: Frames = None,
     a_outlet: Annotated[str | None, Query(max_length=256)] = None,
     a_from: WholeDay | None = None,
@@ -215,6 +246,7 @@ def compare(
     unit: UnitParameter = "paragraph",
     weight: WeightParameter = "unit",
     dedup: Dedup = False,
+    articles: PopulationParameter = None,
     width: WidthParameter = WANTED_WIDTH,
 ) -> ComparisonAnswer:
     """Compares two outlets or two periods, frame by frame: the difference a - b with its 95% interval."""
@@ -224,7 +256,14 @@ def compare(
             "not overlap (a_from, a_to, b_from, b_to)."
         )
     card = champion.model().card
-    population = Population(card.version, _chosen_frames(frame, card), first_copies=dedup)
+    on_subject = counts_on_subject(articles, settings, card)
+    population = Population(
+        card.version,
+        _chosen_frames(frame, card),
+        first_copies=dedup,
+        on_subject=on_subject,
+        codebook=codebook.under_keys(card.frame_keys),
+    )
     question = Question(population=population, unit=unit, weight=weight, width=width)
     a = answers.without_periods(question, a_from, a_to, a_outlet)
     b = answers.without_periods(question, b_from, b_to, b_outlet)

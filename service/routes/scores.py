@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from service.http.dependencies import UseDatabase, needs
+from service.http.dependencies import GuardedRoute, UseDatabase, needs
 from service.http.responses import guarded
 from service.routes.prevalence import UseScope
 from service.store import scores
 from service.tabular import MEDIA_TYPES, Format, stream
 
-router = APIRouter(prefix="/v1", tags=["prevalence"])
+router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Admin, IdempotencyKey, UseDatabase, needs
+from service.http.dependencies import Admin, IdempotencyKey, UseCodebook, UseDatabase, UseRegistry, UseSettings, needs
 from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
 from service.http.responses import guarded
 from service.models.answers import training_run_answer
@@ -18,6 +18,7 @@ from service.schemas.training import TrainingRunAnswer, TrainingRunList, Trainin
 from service.store import audit
 from service.store import training_runs as store
 from service.store.sql.database import Database
+from training.kinds.wanted import kind_to_train, require_used
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], route_class=StrictJsonRoute)
 
@@ -37,16 +38,23 @@ _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": 
 def create(
     request: TrainingRunRequest,
     database: UseDatabase,
+    registry: UseRegistry,
+    codebook: UseCodebook,
+    settings: UseSettings,
     caller: Admin,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> TrainingRunAnswer:
     """Queues a training run; runs are performed in turn. Follow it at the address in `Location`.
 
-    A request that is sent again under the same Idempotency-Key is answered with the run that it queued.
+    Hyperparameters that the kind of model does not use are refused. A request that is sent again under the same
+    Idempotency-Key is answered with the run that it queued.
     """
+    wanted = request.run_request()
+    if wanted.hyperparameters:
+        kind = kind_to_train(wanted.kind or settings.kind, registry.champion_card(), codebook)
+        require_used(kind, wanted.hyperparameters)
     with database.write() as connection:
-        wanted = request.run_request()
         run = None if idempotency_key is None else store.queued_under(connection, idempotency_key, wanted)
         if run is None:
             run = store.create(connection, wanted, idempotency_key)

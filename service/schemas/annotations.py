@@ -45,8 +45,8 @@ class AnnotationRequest(Strict):
     article_id: Annotated[str, Field(pattern=ID_PATTERN)] | None = Field(
         None, description="The id of a stored article."
     )
-    paragraph: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = Field(
-        None, description="The `index` of a paragraph of that article."
+    paragraph: Annotated[int, Field(ge=-1_000_000, le=1_000_000), WHOLE] | None = Field(
+        None, description="The `index` of a paragraph of that article; negative for one of a former version."
     )
     text: Name | None = Field(None, max_length=100_000, description="The text of a paragraph that is not stored.")
     source: Name | None = Field(None, max_length=256, description="The source of that text.")
@@ -65,6 +65,10 @@ class AnnotationAnswer(BaseModel):
     text: str | None
     source: str
     frames: dict[str, Stance]
+    covered: list[str] = Field(
+        description="The frames that the coder decided about: the annotation does not say that another frame, which "
+        "came into the codebook later, is absent."
+    )
     note: str
     codebook_version: int
     selection: Selection = Field(
@@ -84,8 +88,16 @@ class AnnotationList(BaseModel):
     next: str | None = None
 
 
+class SetAsideAnswer(BaseModel):
+    """Why something in a file is not an annotation, how often, and the first places."""
+
+    reason: str
+    count: int
+    first: list[str]
+
+
 class ImportAnswer(BaseModel):
-    """What an import stored, or with `dry_run` would store."""
+    """What an import stored, or with `dry_run` would store, and what it set aside."""
 
     annotations: int
     coders: list[str]
@@ -93,6 +105,16 @@ class ImportAnswer(BaseModel):
         description="Annotations of stored paragraphs; the others are stored together with their text."
     )
     dry_run: bool
+    without_frames: int = Field(description="Annotations that say that no frame is present.")
+    adjudications: int = Field(description="Annotations with the role `adjudicator`.")
+    by_frame: dict[str, int] = Field(description="Annotations in which each frame is present.")
+    by_coder: dict[str, int]
+    set_aside: int = Field(
+        description="Entries of the file that hold no answer of a coder, or that a later annotation replaces."
+    )
+    reasons: list[SetAsideAnswer] = Field(description="What was set aside, by reason.")
+    ignored_labels: dict[str, int] = Field(description="How often each label occurs that was to be ignored.")
+    notes: list[str]
 
 
 class CodingTask(BaseModel):

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict  # pydantic requires it before Python 3.
 
 from labels.annotations import Stance
 from labels.boilerplate import SkipReason
+from labels.paragraphs import Cut
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
 from training.scoring.operating_points import Decision, OperatingPoint
 
@@ -36,7 +37,9 @@ class ClassifyRequest(Strict):
     model_config = ConfigDict(json_schema_extra={**_SINGLE_INPUT, "examples": [_EXAMPLE]})
 
     text: Text | None = Field(
-        None, description="Plain text; it is split into paragraphs at blank lines and at newlines."
+        None,
+        description="Plain text; it is split into paragraphs at blank lines and at newlines, and without any of these "
+        "after some sentences.",
     )
     html: Text | None = Field(None, description="An HTML page or a part of it; the article is extracted from it.")
     paragraphs: list[Text] | None = Field(None, min_length=1, description="The paragraphs, already split.")
@@ -53,7 +56,10 @@ class ClassifyRequest(Strict):
 
 
 class ArticleRequest(ClassifyRequest):
-    """An article to classify and store."""
+    """An article: exactly one of `text`, `html` and `paragraphs`, and what is known of it.
+
+    What only classifies accepts url, outlet, author, published_at and external_id too, and has no use for them.
+    """
 
     # Only web addresses, because pages show it as a link.
     url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2048)] | None = Field(
@@ -75,13 +81,21 @@ class ModelUsed(BaseModel):
 # Typed dictionaries: an answer has hundreds of these objects, and as models they would take longer than the scoring.
 
 
-class EvidenceSpan(TypedDict):
-    """Words that moved a score. The weight is in log-odds: positive for the frame, negative against it."""
+class Span(TypedDict):
+    """A piece of the text."""
 
     start: Annotated[int, Field(description="Code point offset into the article's text.")]
     end: int
+
+
+class EvidenceSpan(Span):
+    """A word that moved a score. The weight is in log-odds: positive for the frame, negative against it."""
+
     text: str
-    weight: float
+    weight: Annotated[float, Field(description="What all places of the word in the paragraph add together.")]
+    repeats: NotRequired[
+        Annotated[list[Span], Field(description="The further places of a word that occurs several times.")]
+    ]
 
 
 class ParagraphFrame(TypedDict):
@@ -156,8 +170,19 @@ class RollUp(BaseModel):
 
 
 class ArticleSummary(BaseModel):
-    """The frames of the whole article."""
+    """What the whole article is about, and its frames."""
 
+    about: str | None = Field(
+        None,
+        description="The subject of the codebook, `political violence`, or `other` if the article is about something "
+        "else: no frame is then present. Missing for a model that cannot tell.",
+    )
+    about_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Score of the subject, calibrated on as many articles about it as about something else.",
+    )
     frames: dict[str, ArticleFrameAnswer]
     roll_up: RollUp
 
@@ -169,6 +194,14 @@ class Classified(BaseModel):
     language: str = Field(description="ISO 639 code; `und` if the text is too short to detect the language.")
     operating_point: OperatingPoint
     article: ArticleSummary
+    cut: Cut = Field(
+        description="Where the paragraphs end: at `lines`, or, in a text without line breaks, after some `sentences`."
+    )
+    headings_scored: bool | None = Field(
+        None,
+        description="True if more than a third of the text looks like headings, so that none of it was taken for "
+        "headings and all of it was scored; else missing.",
+    )
     paragraphs: list[ParagraphAnswer]
     skipped: list[SkippedPiece]
     text: str | None = Field(
@@ -191,6 +224,37 @@ class ArticleFacts(BaseModel):
 
 class StoredArticleAnswer(Classified, ArticleFacts):
     """A stored article with its framing; `text` is never null."""
+
+
+class FormerParagraph(BaseModel):
+    """A paragraph of a former version."""
+
+    index: int
+    start: int
+    end: int
+    text: str
+
+
+class FormerVersionAnswer(BaseModel):
+    """A text that was replaced, with what was known of it; version 1 is the oldest."""
+
+    version: int
+    replaced_at: datetime
+    title: str | None
+    url: str | None
+    outlet: str | None
+    author: str | None
+    published_at: datetime | None
+    external_id: str | None
+    language: str
+    text: str
+    paragraphs: list[FormerParagraph]
+
+
+class FormerVersions(BaseModel):
+    """The former versions of an article, oldest first; empty if its text was never replaced."""
+
+    versions: list[FormerVersionAnswer]
 
 
 class ListedArticle(ArticleFacts):

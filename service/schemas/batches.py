@@ -1,16 +1,11 @@
 """Lines of the JSON Lines routes: requests and answers."""
 
-from pydantic import BaseModel, Field
+from typing import Literal
 
-from service.schemas.articles import Classified, ClassifyRequest, StoredArticleAnswer
-from service.schemas.fields import Name
+from pydantic import BaseModel
+
+from service.schemas.articles import Classified, StoredArticleAnswer
 from service.schemas.problems import Problem
-
-
-class ClassifyLine(ClassifyRequest):
-    """An article to classify, with your id, which the answer repeats."""
-
-    external_id: Name | None = Field(None, max_length=512)
 
 
 class ClassifiedLine(BaseModel):
@@ -24,11 +19,15 @@ class ClassifiedLine(BaseModel):
 
 
 class ArticleLine(BaseModel):
-    """The stored article of a line, only its id if it was stored before (status 200), or the problem with that line."""
+    """The stored article of a line, only its id if it was stored before (status 200), or the problem with that line.
+
+    `replaced` is true where the text of a stored article was replaced.
+    """
 
     line: int
     external_id: str | None = None
     status: int
     id: str | None = None
+    replaced: Literal[True] | None = None
     answer: StoredArticleAnswer | None = None
     problem: Problem | None = None

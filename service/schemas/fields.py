@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -60,6 +60,8 @@ Name = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schem
 Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)]
 WHOLE = BeforeValidator(_whole)
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# Which articles a figure counts: `on_subject` leaves out those that are about something else than the codebook.
+Articles = Literal["all_articles", "on_subject"]
 Day = Annotated[date | datetime, BeforeValidator(_iso_text), AfterValidator(_day_in_utc)]
 WholeDay = Annotated[date, BeforeValidator(_iso_text)]
 

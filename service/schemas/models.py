@@ -75,18 +75,19 @@ class FrameFiguresAnswer(BaseModel):
     recall: FigureAnswer
     f1: FigureAnswer
     average_precision: FigureAnswer
-    ece: float
+    ece: float | None
 
 
 class ModelFigures(BaseModel):
     """Figures of a model on paragraphs on which it was not trained."""
 
-    how: str
+    how: str = Field(description="How the paragraphs were kept out of the training of the model that is judged.")
+    texts: str = Field(description="Where the paragraphs come from: only figures on the same texts can be compared.")
     paragraphs: int
     articles: int
     macro_f1: FigureAnswer
     micro_f1: FigureAnswer
-    ece: float
+    ece: float | None
     frames: list[FrameFiguresAnswer]
 
 
@@ -97,6 +98,10 @@ class EncoderAnswer(BaseModel):
     digest: str = Field(description="SHA-256 of its files.")
     precision: str
     runtime: str
+    fine_tuned_from: str = Field(
+        description="Digest of the shipped encoder that it was fine-tuned from here; empty for a shipped one."
+    )
+    own_paragraphs: int = Field(description="Number of your annotated paragraphs that it was fine-tuned on.")
 
 
 class ModelAnswer(BaseModel):
@@ -104,7 +109,7 @@ class ModelAnswer(BaseModel):
 
     version: str
     champion: bool
-    kind: Kind = Field(description="Whether the model reads words in context (`encoder`) or counts them (`words`).")
+    kind: Kind = Field(description="Whether the model reads words in context (`encoder`, `encoder-small`) or counts them (`words`).")
     encoder: EncoderAnswer | None = Field(description="Null for a model of words.")
     created_at: datetime
     codebook_version: int

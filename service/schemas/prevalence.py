@@ -6,11 +6,21 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from labels.annotations import Stance
+from service.schemas.fields import Articles
 from training.tiers import ReliabilityTier
 
 Unit = Literal["paragraph", "article"]
 Weight = Literal["unit", "article", "outlet"]
 Correction = Literal["annotations", "borrowed", "too_few_annotations", "off"]
+
+POPULATION = (
+    "The articles that count: `all_articles`, or `on_subject`, without those that the model says are about something "
+    "else than the subject of the codebook."
+)
+OFF_TOPIC = (
+    "Number of articles, from the same outlets and days, that the model says are about something else; counted with "
+    "`all_articles`, left out with `on_subject`. Null if the model cannot tell."
+)
 
 Proportion = Annotated[float, Field(ge=0, le=1)]
 
@@ -45,6 +55,7 @@ class StanceShare(BaseModel):
 class PrevalenceRow(Corrected):
     """A frame in a cell. `unit` and `weight` of the request determine what the shares count."""
 
+    population: Articles = Field(description=POPULATION)
     period: date | None = Field(
         description="First day of the day, week (from Monday), month or year; null if `by` has no period."
     )
@@ -93,6 +104,8 @@ class PrevalenceAnswer(BaseModel):
     confidence: float
     width: float = Field(description="Width of the interval for which `annotations_needed` plans.")
     dedup: bool
+    population: Articles = Field(description=POPULATION)
+    off_topic_articles: int | None = Field(description=OFF_TOPIC)
     unscored_articles: int = Field(
         description="Number of stored articles that this model has not scored yet; they are not counted."
     )
@@ -137,6 +150,7 @@ class ComparisonAnswer(BaseModel):
 
     model_version: str
     unit: Unit
+    population: Articles = Field(description=POPULATION)
     confidence: float
     estimator: Estimator
     frames: list[FrameOnBothSides]
@@ -159,6 +173,8 @@ class ProfileAnswer(BaseModel):
     """The framing of a set of articles: the prevalence of each frame, and the frames that share paragraphs."""
 
     model_version: str
+    population: Articles = Field(description=POPULATION)
+    off_topic_articles: int | None = Field(description=OFF_TOPIC)
     articles: int
     paragraphs: int
     estimator: Estimator

@@ -32,7 +32,8 @@ class TrainingRunRequest(Strict):
 
     def run_request(self) -> RunRequest:
         """The request as it is stored with the run."""
-        return RunRequest(**self.model_dump())
+        chosen = self.hyperparameters.model_dump(exclude_none=True)
+        return RunRequest(**{**self.model_dump(), "hyperparameters": chosen})
 
 
 class TrainingRunAnswer(BaseModel):

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
-from labels.annotations import Annotation, CodedParagraph, Selection, Stance
+from labels.annotations import Annotation, CodedParagraph, Selection, Stance, annotation_today
+from labels.codebook import Codebook
+from service.store.sql.database import Database
 from service.store.sql.paging import newest_page
 from service.store.tables import annotations, articles, paragraphs
 
@@ -40,6 +42,12 @@ class NewAnnotation:
     codebook_version: int
     selection: Selection = "chosen"
     inclusion_probability: float | None = None
+    # The keys of the frames that the coder decided about; None where only the version of the codebook is known.
+    covered: frozenset[str] | None = None
+
+    def today(self, codebook: Codebook) -> Annotation:
+        """The annotation in the frames of today's codebook."""
+        return annotation_today(self.coder, self.frames, codebook, covered=self.covered, version=self.codebook_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,8 @@ class AnnotationFilters:
 
 def article_unit(connection: Connection, article_id: str, paragraph: int) -> CodingUnit | None:
     """The unit of a stored paragraph; None if the article or the paragraph is not stored."""
+    if paragraph < 0:
+        return _former_unit(connection, article_id, paragraph)
     row = connection.execute(
         select(articles.c.number, articles.c.outlet)
         .select_from(articles)
@@ -74,6 +84,13 @@ def article_unit(connection: Connection, article_id: str, paragraph: int) -> Cod
     if row is None:
         return None
     return CodingUnit(f"{article_id}:{paragraph}", row.outlet or "stored", row.number, article_id, paragraph)
+
+
+def _former_unit(connection: Connection, article_id: str, paragraph: int) -> CodingUnit | None:
+    """The unit of a paragraph of a former version, which annotations have kept (`service.store.replacement`)."""
+    key = f"{article_id}:{paragraph}"
+    row = connection.execute(select(annotations).where(annotations.c.unit == key)).first()
+    return None if row is None else CodingUnit(key, row.source, row.article_number, article_id, paragraph, row.text)
 
 
 def text_unit(source: str, text: str) -> CodingUnit:
@@ -110,6 +127,7 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
             "frames": dict(new.frames),
             "note": new.note,
             "codebook_version": new.codebook_version,
+            "covered": None if new.covered is None else sorted(new.covered),
             "selection": new.selection,
             "inclusion_probability": new.inclusion_probability,
             "created_at": now,
@@ -130,6 +148,12 @@ def remove(connection: Connection, identifier: str, *, coder: str | None = None)
         .values(replaced_at=datetime.now(UTC))
     )
     return removed.rowcount > 0
+
+
+def own_text(connection: Connection, identifier: str) -> str | None:
+    """The text that an annotation came with; None for a paragraph of a stored article, and without such an annotation."""
+    text: str | None = connection.scalar(select(annotations.c.text).where(annotations.c.id == identifier))
+    return text
 
 
 def listing(
@@ -154,17 +178,40 @@ def count_by(connection: Connection, coder: str) -> int:
     return connection.scalar(query) or 0
 
 
-def coded_paragraphs(connection: Connection, frames: Sequence[str], *, adjudicated: bool) -> tuple[CodedParagraph, ...]:
-    """Every coded unit with its annotations in force, for training or for agreement.
+def note_covered(database: Database, codebook: Codebook) -> None:
+    """Notes the frames of today's codebook in annotations of its version that lack them, before another version comes.
 
-    With `adjudicated`, an adjudicator's annotation replaces those of the coders; without it, only those of the coders
-    are returned. Frames that the codebook no longer has are left out.
+    Only annotations that an earlier release of this program stored lack them.
+    """
+    lacking = annotations.c.covered.is_(None) & (annotations.c.codebook_version == codebook.version)
+    with database.read() as connection:
+        if connection.execute(select(annotations.c.number).where(lacking).limit(1)).first() is None:
+            return
+    with database.write() as connection:
+        connection.execute(update(annotations).where(lacking).values(covered=sorted(codebook.keys)))
+
+
+def covered_in(connection: Connection, version: int) -> frozenset[str] | None:
+    """The frames that the newest annotation of a version of the codebook was about; None without any."""
+    query = select(annotations.c.covered).where(
+        annotations.c.codebook_version == version, annotations.c.covered.is_not(None)
+    )
+    covered = connection.scalar(query.order_by(annotations.c.number.desc()).limit(1))
+    return None if covered is None else frozenset(covered)
+
+
+def coded_paragraphs(connection: Connection, codebook: Codebook, *, adjudicated: bool) -> tuple[CodedParagraph, ...]:
+    """Every coded unit with its annotations in force, for training or for agreement, in the frames of the codebook.
+
+    With `adjudicated`, an adjudicator's annotation replaces those of the coders, on the frames that it decides about;
+    without it, only those of the coders are returned. Annotations that decide about no frame of the codebook are left
+    out.
     """
     query = _in_force_with_text().order_by(annotations.c.unit, annotations.c.number)
     units: dict[str, list[Row[Any]]] = {}
     for row in connection.execute(query):
         units.setdefault(row.unit, []).append(row)
-    coded = (_coded(rows, frozenset(frames), adjudicated=adjudicated) for rows in units.values())
+    coded = (_coded(rows, codebook, adjudicated=adjudicated) for rows in units.values())
     return tuple(paragraph for paragraph in coded if paragraph is not None)
 
 
@@ -176,6 +223,9 @@ def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
 
 def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> str | None:
     """The text of a stored paragraph; None if it is not stored."""
+    if paragraph < 0:
+        unit = _former_unit(connection, article_id, paragraph)
+        return None if unit is None else unit.text
     row = connection.execute(
         select(articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)
         .select_from(articles)
@@ -194,22 +244,41 @@ def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
     }
 
 
-def _coded(rows: Sequence[Row[Any]], frames: frozenset[str], *, adjudicated: bool) -> CodedParagraph | None:
-    settled = [row for row in rows if row.role == "adjudicator"]
-    counted = settled[-1:] if adjudicated and settled else [row for row in rows if row.role == "coder"]
+def _coded(rows: Sequence[Row[Any]], codebook: Codebook, *, adjudicated: bool) -> CodedParagraph | None:
+    by_coders = [_today(row, codebook) for row in rows if row.role == "coder"]
+    settled = [_today(row, codebook) for row in rows if row.role == "adjudicator"][-1:]
+    counted = _with_adjudication(settled[0], by_coders, codebook) if adjudicated and settled else by_coders
+    counted = [annotation for annotation in counted if annotation.covered != frozenset()]
     if not counted:
         return None
     first = rows[0]
-    stored = first.text is None
     return CodedParagraph(
-        article=first.article_id if stored else first.unit,
-        index=first.paragraph if stored else 0,
+        article=first.article_id or first.unit,
+        index=first.paragraph or 0,
         source=first.source,
         text=_unit_text(first),
-        annotations=tuple(
-            Annotation(row.coder, {f: stance for f, stance in row.frames.items() if f in frames}) for row in counted
-        ),
+        annotations=tuple(counted),
     )
+
+
+def _with_adjudication(settled: Annotation, by_coders: Sequence[Annotation], codebook: Codebook) -> list[Annotation]:
+    """An adjudication, and what the coders say of frames that it does not decide about: those that came later."""
+    besides = {a.coder: _besides(a, settled, codebook) for a in by_coders}
+    own = besides.pop(settled.coder, None)
+    if own is not None and settled.covered is not None and own.covered is not None:
+        settled = Annotation(settled.coder, {**own.frames, **settled.frames}, settled.covered | own.covered)
+    return [settled, *besides.values()]
+
+
+def _today(row: Row[Any], codebook: Codebook) -> Annotation:
+    return annotation_today(row.coder, row.frames, codebook, covered=row.covered, version=row.codebook_version)
+
+
+def _besides(annotation: Annotation, settled: Annotation, codebook: Codebook) -> Annotation:
+    """What an annotation says of the frames that the adjudication does not decide about."""
+    open_still = frozenset(key for key in codebook.keys if annotation.decides(key) and not settled.decides(key))
+    frames = {frame: stance for frame, stance in annotation.frames.items() if frame in open_still}
+    return Annotation(annotation.coder, frames, open_still)
 
 
 def _in_force_with_text() -> Select[Any]:
@@ -260,5 +329,6 @@ def _stored(row: Row[Any]) -> StoredAnnotation:
         codebook_version=row.codebook_version,
         selection=row.selection,
         inclusion_probability=row.inclusion_probability,
+        covered=None if row.covered is None else frozenset(row.covered),
     )
     return StoredAnnotation(row.id, annotation, row.created_at, row.replaced_at)

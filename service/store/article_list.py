@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
+from labels.codebook import OTHER
 from service.store.article_lookup import metadata_of
 from service.store.articles import Metadata
 from service.store.daily import end_of, start_of
-from service.store.scorings import SCORING_FACTS, article_frames, shown_scoring
+from service.store.scorings import SCORING_FACTS, about_in, article_frames, shown_scoring
 from service.store.tables import article_scores, articles, scorings
 from training.scoring.classification import ArticleFrame
 from training.scoring.operating_points import Decision
+from training.scoring.subject import About
+
+AboutWhat = Literal["subject", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class ArticleInList:
     model_version: str
     codebook_version: int
     frames: Mapping[str, ArticleFrame]
+    about: About | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,10 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ArticleFilters:
-    """Which articles to list: before `until` (exclusive), and with `decision` on `frame` (on any if it is None)."""
+    """Which articles to list: before `until` (exclusive), and with `decision` on `frame` (on any if it is None).
+
+    `about` keeps those about the subject of the codebook or those about something else.
+    """
 
     outlet: str | None = None
     since: datetime | None = None
@@ -47,6 +55,7 @@ class ArticleFilters:
     frame: str | None = None
     decision: Decision | None = None
     words: str | None = None
+    about: AboutWhat | None = None
 
 
 def filters(
@@ -56,6 +65,7 @@ def filters(
     frame: str | None = None,
     decision: Decision | None = None,
     words: str | None = None,
+    about: AboutWhat | None = None,
 ) -> ArticleFilters:
     """Makes filters from the fields of a query or form: empty texts do not filter, and `until` includes its day."""
     return ArticleFilters(
@@ -65,6 +75,7 @@ def filters(
         frame=frame or None,
         decision=decision,
         words=words or None,
+        about=about,
     )
 
 
@@ -95,6 +106,7 @@ def newest(
             model_version=row.model_version,
             codebook_version=row.codebook_version,
             frames=frames[row.scoring_number],
+            about=about_in(row),
         )
         for row in page
     ]
@@ -124,6 +136,8 @@ def _conditions(filters: ArticleFilters) -> list[ColumnElement[bool]]:
         or_(articles.c.text.icontains(word, autoescape=True), articles.c.title.icontains(word, autoescape=True))
         for word in (filters.words or "").split()
     ]
+    if filters.about is not None:
+        conditions.append(scorings.c.about == OTHER if filters.about == "other" else scorings.c.about != OTHER)
     if filters.frame is not None or filters.decision is not None:
         conditions.append(_decided(filters.frame, filters.decision or "present"))
     return conditions

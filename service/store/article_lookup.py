@@ -1,14 +1,16 @@
 """Reading stored articles: whole, with the scoring to show, or only their paragraphs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from labels.paragraphs import Paragraph, Skipped, SplitArticle
 from service.store.articles import Metadata, StoredArticle
-from service.store.scorings import SCORING_FACTS, Scoring, article_frames, paragraph_frames, shown_scoring
-from service.store.tables import articles, paragraphs, scorings, skipped
+from service.store.scorings import SCORING_FACTS, Scoring, about_in, article_frames, paragraph_frames, shown_scoring
+from service.store.tables import articles, former_versions, paragraphs, scorings, skipped
 from training.scoring.classification import Classification
 
 
@@ -26,6 +28,7 @@ def get_article(connection: Connection, identifier: str, model_version: str | No
     classification = Classification(
         paragraphs=paragraph_frames(connection, row.scoring_number, split),
         article=article_frames(connection, [row.scoring_number])[row.scoring_number],
+        about=about_in(row),
     )
     return StoredArticle(
         id=row.id,
@@ -46,6 +49,39 @@ def splits(connection: Connection, identifiers: Sequence[str]) -> dict[str, Spli
     """Text and paragraphs of articles, by id; articles that have been deleted are left out."""
     query = select(articles.c.number, articles.c.id, articles.c.text).where(articles.c.id.in_(identifiers))
     return {row.id: split_of(connection, row) for row in connection.execute(query).all()}
+
+
+@dataclass(frozen=True, slots=True)
+class FormerVersion:
+    """A text that was replaced; version 1 is the oldest."""
+
+    version: int
+    replaced_at: datetime
+    metadata: Metadata
+    language: str
+    text: str
+    paragraphs: tuple[Paragraph, ...]
+
+
+def former_versions_of(connection: Connection, identifiers: Sequence[str]) -> list[FormerVersion]:
+    """The former versions of articles, oldest first."""
+    query = (
+        select(former_versions)
+        .join(articles, articles.c.number == former_versions.c.article_number)
+        .where(articles.c.id.in_(identifiers))
+        .order_by(former_versions.c.article_number, former_versions.c.version)
+    )
+    return [
+        FormerVersion(
+            row.version,
+            row.replaced_at,
+            metadata_of(row),
+            row.language,
+            row.text,
+            tuple(Paragraph(index, start, end, row.text[start:end]) for index, start, end in row.paragraphs),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def metadata_of(row: Row[Any]) -> Metadata:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 
@@ -27,6 +27,9 @@ _IDS_PER_QUERY = 10_000
 # The keys of each article's sketch, by the article's number.
 Bands: TypeAlias = Mapping[int, Sequence[int]]
 
+# A column and its value, which no two articles share.
+Mark: TypeAlias = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -38,6 +41,11 @@ class Metadata:
     author: str | None = None
     published_at: datetime | None = None
     external_id: str | None = None
+
+    @property
+    def external_key(self) -> str | None:
+        """The digest by which the external id is unique within its outlet; None without an external id."""
+        return None if self.external_id is None else _digest(self.outlet or "", self.external_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +67,105 @@ class NewArticle:
     article: StoredArticle
     content_sha256: str
     sketch: ArticleSketch
+    submitted_sha256: str | None = None
 
     @property
-    def marks(self) -> list[tuple[str, str]]:
-        """Columns and values that no two articles share; the first column counts most."""
+    def marks(self) -> list[Mark]:
+        """The marks of the article; the first counts most."""
         metadata = self.article.metadata
-        own = {"external_id": metadata.external_id, "url": metadata.url, "content_sha256": self.content_sha256}
-        return [(column, value) for column, value in own.items() if value is not None]
+        return _marks(metadata.external_key, metadata.url, self.content_sha256)
 
 
-def new_article(metadata: Metadata, language: str, split: SplitArticle, scoring: Scoring) -> NewArticle:
+@dataclass(frozen=True, slots=True)
+class KnownArticle:
+    """What identifies a stored article."""
+
+    id: str
+    outlet: str | None
+    content_sha256: str
+    submitted_sha256: str | None
+
+    def has(self, submitted_sha256: str | None, text: str) -> bool:
+        """Whether its content is what was sent, or its text that of the article sent, in whichever outlet."""
+        if submitted_sha256 is not None and submitted_sha256 == self.submitted_sha256:
+            return True
+        return content_digest(self.outlet, text) == self.content_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What became of an article, and the id of the stored article.
+
+    It was `stored`, or the `same` article is stored already. In a `conflict` another text is stored under its `mark`,
+    the external id or the URL, and nothing was stored.
+    """
+
+    id: str
+    outcome: Literal["stored", "same", "replaced", "conflict"]
+    mark: str | None = None
+
+
+def new_article(
+    metadata: Metadata, language: str, split: SplitArticle, scoring: Scoring, submitted_sha256: str | None = None
+) -> NewArticle:
     """An article that arrives now. The same wire copy in two outlets is two articles."""
-    content = hashlib.sha256(f"{metadata.outlet or ''}\0{split.text.strip()}".encode()).hexdigest()
+    content = content_digest(metadata.outlet, split.text)
     article = StoredArticle(uuid.uuid4().hex, datetime.now(UTC), metadata, language, split, scoring)
-    return NewArticle(article, content, sketch_article(split.text))
+    return NewArticle(article, content, sketch_article(split.text), submitted_sha256)
 
 
-def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[str]:
-    """Stores articles and returns the id of each: its own, or that of the same article if it is stored already.
+def content_digest(outlet: str | None, text: str) -> str:
+    """The digest of an outlet and a text, which no two articles share."""
+    return _digest(outlet or "", text.strip())
 
-    Two articles are the same if they share the external id, the URL, or outlet and content, compared in this order.
+
+def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[Placement]:
+    """Stores the articles that are neither stored already nor in conflict, and returns what became of each.
+
+    The article under the same external id of the outlet, else under the same URL, else with the same outlet and text is
+    the same article. The first two conflict if its text is another.
     """
     known = _known(connection, arrived)
-    identifiers, fresh = [], []
+    placements, fresh = [], []
     for new in arrived:
-        same = next((known[mark] for mark in new.marks if mark in known), None)
-        if same is None:
+        mark = next((mark for mark in new.marks if mark in known), None)
+        if mark is None:
             fresh.append(new)
-            known |= dict.fromkeys(new.marks, new.article.id)
-        identifiers.append(same or new.article.id)
+            known |= dict.fromkeys(new.marks, _as_known(new))
+            placements.append(Placement(new.article.id, "stored"))
+        else:
+            placements.append(compared(mark, known[mark], new.submitted_sha256, new.article.split.text))
     if fresh:
         _insert(connection, fresh)
-    return identifiers
+    return placements
+
+
+def compared(mark: Mark, known: KnownArticle, submitted_sha256: str | None, text: str) -> Placement:
+    """What becomes of an article that shares a mark with a stored one."""
+    column, _ = mark
+    if column == "content_sha256" or known.has(submitted_sha256, text):
+        return Placement(known.id, "same")
+    return Placement(known.id, "conflict", column)
+
+
+def known_by(connection: Connection, marks: Iterable[Mark]) -> dict[Mark, KnownArticle]:
+    """The stored articles that have one of the marks, by mark."""
+    wanted: dict[str, list[str]] = {}
+    for column, value in marks:
+        wanted.setdefault(column, []).append(value)
+    dialect = connection.dialect.name
+    return {
+        (column, value): KnownArticle(*known)
+        for column, values in wanted.items()
+        for value, *known in connection.execute(_with_mark(column, dialect), {"values": values})
+    }
+
+
+def known_to_the_sender(connection: Connection, metadata: Metadata) -> tuple[Mark, KnownArticle] | None:
+    """The article stored under the external id or the URL, whichever counts first, and that mark."""
+    marks = _marks(metadata.external_key, metadata.url, None)
+    known = known_by(connection, marks) if marks else {}
+    return next(((mark, known[mark]) for mark in marks if mark in known), None)
 
 
 def remove_article(connection: Connection, identifier: str) -> bool:
@@ -99,14 +174,9 @@ def remove_article(connection: Connection, identifier: str) -> bool:
     if number is None:
         return False
     daily.add_article_to_sums(connection, number, sign=-1)
-    _choose_next_first_copy(connection, number)
+    choose_next_first_copy(connection, number)
     connection.execute(delete(articles).where(articles.c.number == number))
     return True
-
-
-def id_of(connection: Connection, external_id: str) -> str | None:
-    """The id of the article with that external id; None if there is none."""
-    return connection.scalar(select(articles.c.id).where(articles.c.external_id == external_id))
 
 
 def stored_ids(connection: Connection, identifiers: Collection[str]) -> set[str]:
@@ -122,70 +192,92 @@ def stored_ids(connection: Connection, identifiers: Collection[str]) -> set[str]
 @cache
 def _with_mark(name: str, dialect: str) -> Any:
     column = articles.c[name]
-    return select(column, articles.c.id).where(in_list(column, "values", dialect))
+    identity = (articles.c.id, articles.c.outlet, articles.c.content_sha256, articles.c.submitted_sha256)
+    return select(column, *identity).where(in_list(column, "values", dialect))
 
 
-def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[tuple[str, str], str]:
-    """The ids of stored articles, by each mark that they share with an article that arrived."""
-    wanted: dict[str, list[str]] = {}
-    for new in arrived:
-        for column, value in new.marks:
-            wanted.setdefault(column, []).append(value)
-    dialect = connection.dialect.name
-    return {
-        (column, value): identifier
-        for column, values in wanted.items()
-        for value, identifier in connection.execute(_with_mark(column, dialect), {"values": values})
-    }
+def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[Mark, KnownArticle]:
+    """The stored articles, by each mark that they share with an article that arrived."""
+    return known_by(connection, (mark for new in arrived for mark in new.marks))
+
+
+def _as_known(new: NewArticle) -> KnownArticle:
+    return KnownArticle(new.article.id, new.article.metadata.outlet, new.content_sha256, new.submitted_sha256)
+
+
+def _marks(external_key: str | None, url: str | None, content_sha256: str | None) -> list[Mark]:
+    own = {"external_key": external_key, "url": url, "content_sha256": content_sha256}
+    return [(column, value) for column, value in own.items() if value is not None]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _insert(connection: Connection, arrived: Sequence[NewArticle]) -> None:
     numbers, scoring_numbers = new_numbers(connection, len(arrived), articles, scorings)
-    numbered = list(zip(numbers, arrived, strict=True))
+    insert_numbered(connection, list(zip(numbers, arrived, strict=True)), scoring_numbers)
+
+
+def insert_numbered(
+    connection: Connection,
+    numbered: Sequence[tuple[int, NewArticle]],
+    scoring_numbers: Sequence[int],
+    *,
+    replaced_at: datetime | None = None,
+) -> None:
+    """Inserts articles under their numbers with all that belongs to them.
+
+    With `replaced_at`, rows of `articles` have the numbers already and are changed; what belonged to them must be gone.
+    """
     sketched = {number: new.sketch for number, new in numbered}
     bands = {number: sketch.bands() for number, sketch in sketched.items()}
     story = _stories(connection, sketched, bands)
     splits = [(number, new.article.split) for number, new in numbered]
     rows: dict[Table, Rows] = {
-        articles: [_row(number, new, story[number]) for number, new in numbered],
+        articles: [in_order(articles, _row(number, new, story[number])) for number, new in numbered],
         sketches: [(number, sketch.content) for number, sketch in sketched.items()],
         # Later copies are compared with first copies only.
         sketch_bands: [(key, number) for number, keys in bands.items() if story[number] == number for key in keys],
         paragraphs: [(number, p.index, p.start, p.end) for number, split in splits for p in split.paragraphs],
         skipped: [(number, s.start, s.end, s.reason) for number, split in splits for s in split.skipped],
     }
-    new_scorings = [_scoring(new.article, number, story[number]) for number, new in numbered]
+    if replaced_at is not None:
+        del rows[articles]
+        for number, new in numbered:
+            row = _row(number, new, story[number])
+            connection.execute(update(articles).where(articles.c.number == number).values(**row))
+    new_scorings = [_scoring(new.article, number, story[number], replaced_at) for number, new in numbered]
     add_scorings(connection, scoring_numbers, new_scorings, beside=rows)
 
 
-def _row(number: int, new: NewArticle, story: int) -> tuple[Any, ...]:
+def _row(number: int, new: NewArticle, story: int) -> dict[str, Any]:
     article, metadata = new.article, new.article.metadata
-    return in_order(
-        articles,
-        {
-            "number": number,
-            "id": article.id,
-            "content_sha256": new.content_sha256,
-            "created_at": article.created_at,
-            "dated_at": _dated_at(article),
-            "language": article.language,
-            "text": article.split.text,
-            "title": metadata.title,
-            "url": metadata.url,
-            "outlet": metadata.outlet,
-            "author": metadata.author,
-            "published_at": metadata.published_at,
-            "external_id": metadata.external_id,
-            "story": story,
-        },
-    )
+    return {
+        "number": number,
+        "id": article.id,
+        "content_sha256": new.content_sha256,
+        "submitted_sha256": new.submitted_sha256,
+        "created_at": article.created_at,
+        "dated_at": _dated_at(article),
+        "language": article.language,
+        "text": article.split.text,
+        "title": metadata.title,
+        "url": metadata.url,
+        "outlet": metadata.outlet,
+        "author": metadata.author,
+        "published_at": metadata.published_at,
+        "external_id": metadata.external_id,
+        "external_key": metadata.external_key,
+        "story": story,
+    }
 
 
-def _scoring(article: StoredArticle, number: int, story: int) -> NewScoring:
+def _scoring(article: StoredArticle, number: int, story: int, replaced_at: datetime | None) -> NewScoring:
     day = _dated_at(article).astimezone(UTC).date()
     version, outlet = article.scoring.model_version, article.metadata.outlet or ""
-    place = daily.Place(version, day, outlet, story == number)
-    return NewScoring(number, article.split, article.scoring, article.created_at, place)
+    place = daily.Place(version, day, outlet, story == number, article.scoring.off_topic)
+    return NewScoring(number, article.split, article.scoring, replaced_at or article.created_at, place)
 
 
 def _dated_at(article: StoredArticle) -> datetime:
@@ -221,8 +313,8 @@ def _stories(connection: Connection, arrived: Mapping[int, ArticleSketch], bands
     return story
 
 
-def _choose_next_first_copy(connection: Connection, article_number: int) -> None:
-    """Before a first copy is deleted, makes the next stored copy the first, in the sums too."""
+def choose_next_first_copy(connection: Connection, article_number: int) -> None:
+    """Before a first copy is deleted or replaced, makes the next stored copy the first, in the sums too."""
     others = (articles.c.story == article_number) & (articles.c.number != article_number)
     next_copy = connection.scalar(select(func.min(articles.c.number)).where(others))
     if next_copy is None:

@@ -23,6 +23,7 @@ from training.registry.promotions import Promotion
 
 ActionName = Literal[
     "submit",
+    "replace article",
     "delete article",
     "purge article",
     "annotate",

@@ -15,13 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, case, delete, func, insert, literal, literal_column, select
 
 from labels.annotations import SPECIFIED_STANCES
+from labels.codebook import OTHER
 from service.store.decisions import article_frame
 from service.store.sql.insertion import add_to_sums, in_order
 from service.store.tables import article_scores, articles, daily_frames, daily_pairs, paragraph_scores, scorings
 from training.scoring.classification import ArticleFrame
 
 _NO_STANCES = (0.0,) * len(SPECIFIED_STANCES)
-KEY = ("model_version", "day", "outlet", "first_copy", "frame")
+KEY = ("model_version", "day", "outlet", "first_copy", "off_topic", "frame")
 SUMS = tuple(column.name for column in daily_frames.columns if column.name not in KEY)
 
 
@@ -45,6 +46,7 @@ class Place:
     day: date
     outlet: str
     first_copy: bool
+    off_topic: bool
 
     def row(self, **values: Any) -> dict[str, Any]:
         """The key columns of the cell, with further values."""
@@ -53,6 +55,7 @@ class Place:
             "day": self.day,
             "outlet": self.outlet,
             "first_copy": self.first_copy,
+            "off_topic": self.off_topic,
             **values,
         }
 
@@ -70,6 +73,7 @@ def add_article_to_sums(connection: Connection, article_number: int, *, sign: in
             scoring.dated_at.date(),
             scoring.outlet or "",
             scoring.story == article_number,
+            scoring.about == OTHER,
         )
         rows = connection.execute(
             select(article_scores)
@@ -216,4 +220,5 @@ def _place() -> tuple[Any, ...]:
         func.date(articles.c.dated_at),
         func.coalesce(articles.c.outlet, literal_column("''")),
         articles.c.number == articles.c.story,
+        func.coalesce(scorings.c.about, literal_column("''")) == literal_column(f"'{OTHER}'"),
     )

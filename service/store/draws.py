@@ -122,7 +122,10 @@ def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]
 def scores_of(
     connection: Connection, candidates: Sequence[Candidate], frames: Sequence[str], model_version: str
 ) -> dict[tuple[int, int], dict[str, float]]:
-    """Scores per frame, by article number and paragraph; paragraphs that the model has not scored are left out."""
+    """Scores per frame, by article number and paragraph: the model's, else those of the latest that scored the article.
+
+    Paragraphs that none has scored on these frames are left out.
+    """
     numbers = {candidate.article_number for candidate in candidates}
     query = (
         select(
@@ -130,8 +133,9 @@ def scores_of(
         )
         .select_from(paragraph_scores)
         .join(scorings, scorings.c.number == paragraph_scores.c.scoring_number)
-        .where(scorings.c.model_version == model_version, scorings.c.article_number.in_(numbers))
-        .where(paragraph_scores.c.frame.in_(frames))
+        .where(scorings.c.article_number.in_(numbers), paragraph_scores.c.frame.in_(frames))
+        # What comes later replaces what came before.
+        .order_by(scorings.c.model_version == model_version, scorings.c.number)
     )
     scores: dict[tuple[int, int], dict[str, float]] = {}
     for row in connection.execute(query):

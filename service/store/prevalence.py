@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, and_, cast, func, select, type_coerce
 
+from labels.annotations import Annotation, annotation_today
+from labels.codebook import OTHER, Codebook, Frame
 from service.store.daily import SUMS, end_of, start_of
 from service.store.tables import (
     annotations,
@@ -29,7 +31,7 @@ class Population:
     """The articles that a figure is about, and the model and frames whose scores count.
 
     They are from `outlets` (None: all), dated `since` to `until`, both included; with `first_copies` a story counts
-    only once.
+    only once, and with `on_subject` articles about something else than the subject of the codebook do not count.
     """
 
     model_version: str
@@ -38,6 +40,9 @@ class Population:
     until: date | None = None
     outlets: Sequence[str] | None = None
     first_copies: bool = False
+    on_subject: bool = False
+    # The frames as the model calls them, with their former keys and versions; None where only scores are read.
+    codebook: Codebook | None = None
 
 
 class Cell(NamedTuple):
@@ -62,7 +67,8 @@ class DrawnParagraph:
 
     `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw; `whole` means that the
     article was drawn, with all its paragraphs. `annotated` is the share of the coders who saw a frame, for each frame
-    that any coder saw. `mean_scores` and `top_scores` are of the whole article, which has `paragraphs` paragraphs.
+    that any coder decided about: a frame that came later is not in it. `mean_scores` and `top_scores` are of the whole
+    article, which has `paragraphs` paragraphs.
     """
 
     article_id: str
@@ -150,6 +156,17 @@ def unscored(connection: Connection, population: Population) -> int:
     return stored - (scored or 0)
 
 
+def count_off_topic(connection: Connection, population: Population) -> int:
+    """Number of articles about something else, from the outlets and days of a population, counted in it or not."""
+    anything = replace(population, on_subject=False)
+    query = select(func.sum(daily_frames.c.articles)).where(
+        *_conditions(daily_frames, anything),
+        daily_frames.c.off_topic,
+        daily_frames.c.frame == population.frames[0],
+    )
+    return connection.scalar(query) or 0
+
+
 def drawn_paragraphs(connection: Connection, population: Population) -> list[DrawnParagraph]:
     """The paragraphs of a population that the coding queue drew and that have been coded."""
     drawn = _draws(connection)
@@ -164,6 +181,7 @@ def drawn_paragraphs(connection: Connection, population: Population) -> list[Dra
             *drawn[unit],
             scores[rows[0].scoring_number, rows[0].paragraph],
             of_articles[rows[0].scoring_number],
+            population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames)),
         )
         for unit, rows in by_unit.items()
     ]
@@ -175,11 +193,11 @@ def _drawn_paragraph(
     whole: bool,
     scores: Mapping[str, float],
     of_article: Mapping[str, tuple[float, float]],
+    codebook: Codebook,
 ) -> DrawnParagraph:
     in_force = [row for row in rows if row.replaced_at is None]
-    settled = [row for row in in_force if row.role == "adjudicator"]
-    counted = settled[-1:] or in_force
-    seen = {frame for row in counted for frame in row.frames}
+    settled = [_in_frames_of(codebook, row) for row in in_force if row.role == "adjudicator"][-1:]
+    by_coders = [_in_frames_of(codebook, row) for row in in_force if row.role != "adjudicator"]
     first = rows[0]
     return DrawnParagraph(
         article_id=first.article_id,
@@ -188,12 +206,24 @@ def _drawn_paragraph(
         first_coded_at=min(row.created_at for row in rows),
         weight=weight,
         whole=whole,
-        annotated={frame: sum(frame in row.frames for row in counted) / len(counted) for frame in seen},
+        annotated={
+            frame: sum(frame in annotation.frames for annotation in deciding) / len(deciding)
+            for frame in codebook.keys
+            if (deciding := _deciding(settled, frame) or _deciding(by_coders, frame))
+        },
         scores=scores,
         paragraphs=first.paragraphs,
         mean_scores={frame: mean for frame, (mean, _) in of_article.items()},
         top_scores={frame: top for frame, (_, top) in of_article.items()},
     )
+
+
+def _in_frames_of(codebook: Codebook, row: Row[Any]) -> Annotation:
+    return annotation_today(row.coder, row.frames, codebook, covered=row.covered, version=row.codebook_version)
+
+
+def _deciding(coded: Sequence[Annotation], frame: str) -> list[Annotation]:
+    return [annotation for annotation in coded if annotation.decides(frame)]
 
 
 def _annotations(population: Population) -> Any:
@@ -291,7 +321,7 @@ def _scores(
 
 
 def article_conditions(population: Population) -> list[ColumnElement[bool]]:
-    """The conditions that limit a query over articles to those of a population."""
+    """The conditions that limit a query over articles and their scorings to those of a population."""
     conditions: list[ColumnElement[bool]] = []
     if population.since is not None:
         conditions.append(articles.c.dated_at >= start_of(population.since))
@@ -301,6 +331,8 @@ def article_conditions(population: Population) -> list[ColumnElement[bool]]:
         conditions.append(func.coalesce(articles.c.outlet, "").in_(population.outlets))
     if population.first_copies:
         conditions.append(articles.c.story == articles.c.number)
+    if population.on_subject:
+        conditions.append(func.coalesce(scorings.c.about, "") != OTHER)
     return conditions
 
 
@@ -314,6 +346,8 @@ def _conditions(table: Any, population: Population) -> list[ColumnElement[bool]]
         conditions.append(table.c.outlet.in_(population.outlets))
     if population.first_copies:
         conditions.append(table.c.first_copy)
+    if population.on_subject:
+        conditions.append(~table.c.off_topic)
     return conditions
 
 

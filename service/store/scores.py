@@ -28,6 +28,8 @@ COLUMNS = (
     Column("model_version", "text"),
     Column("stance", "text"),
     *(Column(stance, "number") for stance in SPECIFIED_STANCES),
+    Column("about", "text"),
+    Column("about_score", "number"),
 )
 _ARTICLES_AT_ONCE = 100
 
@@ -56,7 +58,11 @@ def batches(database: Database, population: Population) -> Iterator[Sequence[Seq
                 (*score, population.model_version, None if advanced is None else likeliest(stances), *stances)
             )
         facts = {number: _facts(article) for number, article in by_scoring.items()}
-        yield [(*facts[number], *score) for number in by_scoring for score in of_scoring[number]]
+        yield [
+            (*facts[number], *score, article.about, article.about_score)
+            for number, article in by_scoring.items()
+            for score in of_scoring[number]
+        ]
         after = (batch[-1].dated_at, batch[-1].number)
 
 
@@ -73,6 +79,8 @@ def _articles(population: Population) -> Any:
             articles.c.dated_at,
             articles.c.story,
             scorings.c.number.label("scoring_number"),
+            scorings.c.about,
+            scorings.c.about_score,
         )
         .join(scorings, scorings.c.article_number == articles.c.number)
         .where(scorings.c.model_version == population.model_version, *article_conditions(population))

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
 
 from labels.annotations import SPECIFIED_STANCES
 from labels.paragraphs import SplitArticle
 from service.store import daily
 from service.store.decisions import article_frame, frame_decision
 from service.store.sql.insertion import Rows, in_order, insert_all
-from service.store.tables import article_scores, articles, paragraph_scores, scorings
+from service.store.tables import article_scores, articles, champion, paragraph_scores, scorings
 from training.scoring.classification import ArticleFrame, Classification, FrameDecision
 from training.scoring.operating_points import OperatingPoint
+from training.scoring.subject import About
 
 _NO_STANCES = (None,) * len(SPECIFIED_STANCES)
 
@@ -27,6 +28,11 @@ class Scoring:
     codebook_version: int
     operating_point: OperatingPoint
     classification: Classification
+
+    @property
+    def off_topic(self) -> bool:
+        """Whether the model says that the article is about something else than the subject of the codebook."""
+        return self.classification.about is not None and self.classification.about.other
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ def add_scorings(
 
 
 def _row(number: int, new: NewScoring) -> tuple[Any, ...]:
+    about = new.scoring.classification.about
     return in_order(
         scorings,
         {
@@ -85,6 +92,8 @@ def _row(number: int, new: NewScoring) -> tuple[Any, ...]:
             "operating_point": new.scoring.operating_point,
             "scored_at": new.scored_at,
             "paragraphs": len(new.split.paragraphs),
+            "about": about.name if about else None,
+            "about_score": about.score if about else None,
         },
     )
 
@@ -97,8 +106,25 @@ def _contribution(new: NewScoring) -> daily.Contribution:
     return daily.Contribution(new.place, len(new.split.paragraphs), classification.article, together)
 
 
-# The model of a scoring, its codebook, and the operating point of its decisions.
-SCORING_FACTS = (scorings.c.model_version, scorings.c.codebook_version, scorings.c.operating_point)
+def note_champion(connection: Connection, promotion: int, version: str) -> None:
+    """Sets the version whose scores the SQL views show. The registry decides which model is the champion."""
+    connection.execute(delete(champion))
+    connection.execute(insert(champion), {"number": 1, "promotion": promotion, "version": version})
+
+
+# The model of a scoring, its codebook, the operating point of its decisions, and what it says the article is about.
+SCORING_FACTS = (
+    scorings.c.model_version,
+    scorings.c.codebook_version,
+    scorings.c.operating_point,
+    scorings.c.about,
+    scorings.c.about_score,
+)
+
+
+def about_in(row: Any) -> About | None:
+    """What the article is about, in a row with `SCORING_FACTS`; None where the model could not tell."""
+    return None if row.about is None else About(row.about, row.about_score)
 
 
 def shown_scoring(model_version: str | None) -> ColumnElement[int]:

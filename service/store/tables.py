@@ -50,9 +50,13 @@ articles = Table(
     metadata,
     Column("number", _Number, primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
-    Column("external_id", String(512), unique=True),
+    Column("external_id", String(512)),
+    # Digest of outlet and external id: an id is unique within its outlet. The column was once `external_id` itself.
+    Column("external_key", String(512)),
     Column("url", String(2048), unique=True),
     Column("content_sha256", String(64), nullable=False, unique=True),
+    # Digest of what was sent (text, HTML or paragraphs); null if an older version stored the article.
+    Column("submitted_sha256", String(64)),
     Column("title", Text),
     Column("outlet", String(256)),
     Column("author", String(256)),
@@ -66,6 +70,27 @@ articles = Table(
     Column("story", _Number, nullable=False, index=True),
     Index(None, "dated_at", "number"),
     Index(None, "outlet", "dated_at"),
+    # SQLite cannot rename a constraint, which came with the column.
+    UniqueConstraint("external_key", name="uq_articles_external_id"),
+)
+
+# Texts that were replaced, with what was known of them; the first of an article has the number 1.
+former_versions = Table(
+    "former_versions",
+    metadata,
+    _article_key(),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    Column("external_id", String(512)),
+    Column("url", String(2048)),
+    Column("title", Text),
+    Column("outlet", String(256)),
+    Column("author", String(256)),
+    Column("published_at", UtcDateTime),
+    Column("language", String(8), nullable=False),
+    Column("text", Text, nullable=False),
+    # Index, start and end of each paragraph.
+    Column("paragraphs", JSON, nullable=False),
 )
 
 paragraphs = Table(
@@ -96,6 +121,9 @@ scorings = Table(
     Column("operating_point", String(16), nullable=False),
     Column("scored_at", UtcDateTime, nullable=False),
     Column("paragraphs", Integer, nullable=False),
+    # The subject of the codebook or "other", and the score of the subject; null for a model that cannot tell.
+    Column("about", String(64)),
+    Column("about_score", Float),
     UniqueConstraint("article_number", "model_version"),
 )
 
@@ -158,6 +186,8 @@ def _daily_key() -> list[Column[Any]]:
         Column("outlet", String(256), primary_key=True),
         # Whether the articles are first copies of their story; `dedup` counts only those.
         Column("first_copy", Boolean, primary_key=True),
+        # Whether the model says that the articles are about something else than the subject of the codebook.
+        Column("off_topic", Boolean, primary_key=True),
         Column("frame", String(64), primary_key=True),
     ]
 
@@ -215,12 +245,15 @@ annotations = Table(
     # Identifies what was coded: a paragraph of a stored article, or a text that the request contained.
     Column("unit", String(64), nullable=False, index=True),
     Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), index=True),
+    # Negative, with its text, if the paragraph is one of a former version of the article.
     Column("paragraph", Integer),
     Column("source", String(256), nullable=False),
     Column("text", Text),
     Column("frames", JSON, nullable=False),
     Column("note", Text, nullable=False),
     Column("codebook_version", Integer, nullable=False),
+    # The keys of the frames that the coder decided about; null where only the version of the codebook is known.
+    Column("covered", JSON(none_as_null=True)),
     Column("selection", String(16), nullable=False),
     Column("inclusion_probability", Float),
     Column("created_at", UtcDateTime, nullable=False),

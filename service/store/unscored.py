@@ -91,7 +91,11 @@ def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scori
     for row in connection.execute(waiting).all():
         pending, scoring = by_number[row.number]
         place = daily.Place(
-            scoring.model_version, row.dated_at.date(), row.outlet or "", first_copy=row.story == row.number
+            scoring.model_version,
+            row.dated_at.date(),
+            row.outlet or "",
+            first_copy=row.story == row.number,
+            off_topic=scoring.off_topic,
         )
         new.append(NewScoring(row.number, pending.split, scoring, now, place))
     if new:

@@ -50,6 +50,10 @@ function mostFrequent(rows) {
 function note(answer, rows, shares, limits) {
   if (!rows.length) return "No article passes these filters.";
   const notes = [limits];
+  if (answer.off_topic_articles) {
+    const counted = answer.population === "on_subject" ? "left out" : "counted";
+    notes.push(`${answer.off_topic_articles} articles are about something else: ${counted}.`);
+  }
   if (answer.unscored_articles) notes.push(`${answer.unscored_articles} articles have not been scored by the current model yet.`);
   if (shares === "corrected") {
     const missing = answer.rows.filter((row) => row.corrected_share === null);

@@ -1,0 +1,49 @@
+"""An article in a file that is uploaded: its fields, from text, HTML, JSON, PDF or Word, packed or not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labels.errors import FileError
+from labels.files import documents, encodings, json_records
+from labels.files.extraction_process import EXTRACTION
+from labels.files.packed import unpacked
+
+_HTML = (".html", ".htm", ".xhtml")
+_OF_MANY = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".zip")
+_EACH_BY_ITSELF = "Send one article at a time, or put all of them in with `framing ingest`."
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The fields of an article in a file, and the encoding in which it was read; None if it is no text file."""
+
+    fields: Mapping[str, Any]
+    encoding: str | None = None
+
+
+def read_upload(name: str, content: bytes, limit: int) -> Upload:
+    """The article in a file of at most `limit` bytes, unpacked; raises `FileError` with a sentence about the file."""
+    files = unpacked(name, content, limit)
+    if len(files) != 1:
+        raise FileError(f"It holds {len(files):,} files. {_EACH_BY_ITSELF}")
+    [(name, content)] = files
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    if suffix in _OF_MANY:
+        raise FileError(f"It is a file of many articles. {_EACH_BY_ITSELF}")
+    if suffix in documents.SUFFIXES or content.startswith(b"%PDF-"):
+        kind = suffix if suffix in documents.SUFFIXES else ".pdf"
+        return Upload({"text": EXTRACTION.run(documents.document_text, kind, content)})
+    read = encodings.decoded(content)
+    if suffix == ".json":
+        return Upload(_article(read.text), read.encoding)
+    return Upload({"html" if suffix in _HTML else "text": read.text}, read.encoding)
+
+
+def _article(text: str) -> Mapping[str, Any]:
+    records = list(json_records.read_text(text))
+    if len(records) != 1:
+        raise FileError(f"It holds {len(records):,} articles. {_EACH_BY_ITSELF}")
+    if records[0].fault is not None or not isinstance(records[0].value, dict):
+        raise FileError(records[0].fault or "It is not an article: it is not a JSON object.")
+    return records[0].value
