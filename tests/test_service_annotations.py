@@ -1,8 +1,11 @@
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
 
+from labels.exchange import FORMATS
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.http import pointers
 from training.registry.versions import Registry
@@ -241,8 +244,10 @@ def test_annotations_are_exported_and_imported_to_the_same_paragraphs(client, ar
         body = {"coder": coder, "article_id": article, "paragraph": 1, "frames": frames, "note": "hm"}
         annotate(client, body)
     annotate(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
+    settled = {"coder": "prof", "role": "adjudicator", "article_id": article, "paragraph": 1}
+    annotate(client, {**settled, "frames": {"foreign_hand": "reported"}})
     before = in_force(client)
-    for name in ("label-studio", "doccano", "prodigy", "argilla", "csv-long", "csv-wide", "refi-qda", "corpus"):
+    for name in FORMATS:
         exported = client.get("/v1/annotations/export", params={"format": name})
         assert exported.status_code == 200
         assert "attachment" in exported.headers["content-disposition"]
@@ -251,35 +256,121 @@ def test_annotations_are_exported_and_imported_to_the_same_paragraphs(client, ar
         dry_run = client.post(
             "/v1/annotations/import", params={"format": name, "dry_run": True}, content=exported.content
         )
-        assert dry_run.json() == {"annotations": 3, "coders": ["ann", "ben"], "of_stored_articles": 2, "dry_run": True}
+        counts = {"annotations": 4, "of_stored_articles": 3, "without_frames": 2, "adjudications": 1, "set_aside": 0}
+        assert dry_run.json()["dry_run"]
+        assert {field: dry_run.json()[field] for field in counts} == counts
+        assert dry_run.json()["by_coder"] == {"ann": 2, "ben": 1, "prof": 1}
+        assert dry_run.json()["by_frame"]["foreign_hand"] == 2
         assert in_force(client) == []
         assert (
             client.post("/v1/annotations/import", params={"format": name}, content=exported.content).status_code == 201
         )
-        fields = ("coder", "article_id", "paragraph", "text", "frames", "note", "source")
+        fields = ("coder", "role", "article_id", "paragraph", "text", "frames", "note", "source")
         assert sorted(str([a[k] for k in fields]) for a in in_force(client)) == sorted(
             str([a[k] for k in fields]) for a in before
         )
 
 
 def test_a_bad_file_stores_nothing_and_names_its_rows(client):
-    lines = '{"text": "A.", "label": []}\n{"text": "B.", "label": ["rain"]}\n{"label": []}\n'
+    lines = '{"text": "A.", "label": []}\n{"text": "B.", "label": ["rain"]}\n{"label": []}\n{"text": 5}\n'
     response = client.post("/v1/annotations/import", params={"format": "doccano", "coder": "m"}, content=lines)
     assert response.status_code == 422
-    assert [error["detail"].split(":")[0] for error in response.json()["errors"]] == ["line 2", "line 3"]
+    faults = [error["detail"] for error in response.json()["errors"]]
+    assert [fault.split(":")[0] for fault in faults[:2]] == ["line 3", "line 4"]
+    assert faults[2].startswith("the codebook has no frame 'rain' (line 2)")
     nameless = client.post(
-        "/v1/annotations/import", params={"format": "doccano"}, content='{"text": "A.", "label": []}'
+        "/v1/annotations/import", params={"format": "doccano"}, content='{"text": "A.", "label": ["foreign_hand"]}'
     )
     assert "name no coder" in nameless.json()["detail"]
     assert client.post("/v1/annotations/import", params={"format": "brat"}, content="x").status_code == 422
     assert in_force(client, history="true") == []
 
 
+def test_a_file_of_which_nothing_would_be_stored_is_refused_with_the_reasons(client, framing, settings, tmp_path):
+    for dry_run in (True, False):
+        parameters = {"format": "doccano", "coder": "m", "dry_run": dry_run}
+        content = '{"text": "A.", "label": []}\n{"text": "B.", "label": []}'
+        response = client.post("/v1/annotations/import", params=parameters, content=content)
+        assert response.status_code == 422
+        assert "2 set aside: it has no label" in response.json()["errors"][1]["detail"]
+    assert client.post("/v1/annotations/import", params={"format": "corpus"}, content="").status_code == 422
+    (tmp_path / "in.json").write_text('[{"data": {"text": "A."}, "annotations": []}]', encoding="utf-8")
+    refused = framing("import", "in.json", "--format", "label-studio", data_dir=settings.data_dir)
+    assert (refused.returncode, "the task has no annotation (task 1)" in refused.stderr) == (1, True)
+    assert in_force(client, history="true") == []
+
+
+def test_options_say_what_fields_labels_and_coders_of_a_file_mean(client, framing, settings, tmp_path):
+    rows = [
+        {"body": "A.", "tags": ["Fremde Hand", "unclear"], "who": 1},
+        {"body": "B.", "tags": ["nothing"], "who": 2},
+        {"body": "C.", "tags": ["unclear"], "who": 2},
+    ]
+    content = "\n".join(map(json.dumps, rows))
+    parameters = {
+        "format": "doccano",
+        "text_field": "body",
+        "question": "tags",
+        "coder_field": "who",
+        "map": ["Fremde Hand=foreign_hand", "nothing=none"],
+        "ignore": ["unclear"],
+        "coder_map": ["1=mira", "2=tom"],
+    }
+    answer = client.post("/v1/annotations/import", params=parameters, content=content)
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["by_coder"], answer.json()["without_frames"]) == ({"mira": 1, "tom": 1}, 1)
+    reason = {"reason": "all of its labels are to be ignored", "count": 1, "first": ["line 3"]}
+    assert (answer.json()["reasons"], answer.json()["ignored_labels"]) == ([reason], {"unclear": 2})
+    stored = {annotation["coder"]: annotation["frames"] for annotation in in_force(client)}
+    assert stored == {"mira": {"foreign_hand": "present"}, "tom": {}}
+    (tmp_path / "in.jsonl").write_text(content, encoding="utf-8")
+    options = ("--text-field", "body", "--question", "tags", "--coder-field", "who", "--ignore", "unclear")
+    maps = ("--map", "Fremde Hand=foreign_hand", "--map", "nothing=none", "--coder-map", "1=mira")
+    shown = framing(
+        "import", "in.jsonl", "--format", "doccano", *options, *maps, "--dry-run", data_dir=settings.data_dir
+    )
+    assert shown.stdout.splitlines() == [
+        "2 annotations by 2, mira would be stored.",
+        "blame_on_leadership 0, foreign_hand 1, grievance_driven 0, militarized_response 0, no frame 1",
+        "2 1, mira 1",
+        "1 set aside: all of its labels are to be ignored (line 3)",
+        "The label 'unclear' was left out 2 times.",
+    ]
+    wrong = client.post("/v1/annotations/import", params={**parameters, "map": ["x"]}, content=content)
+    assert (wrong.status_code, "A=B" in wrong.json()["detail"]) == (422, True)
+
+
+def test_the_same_paragraph_under_two_names_of_a_coder_is_counted_once(client):
+    rows = [{"text": "A.", "label": ["foreign_hand"], "coder": name} for name in ("1", "2")]
+    parameters = {"format": "doccano", "coder_map": ["1=mira", "2=mira"]}
+    content = "\n".join(map(json.dumps, rows))
+    answer = client.post("/v1/annotations/import", params=parameters, content=content).json()
+    assert (answer["annotations"], answer["set_aside"], len(in_force(client))) == (1, 1, 1)
+
+
+def test_the_items_of_potato_are_a_second_file_or_in_the_same_zip(client, framing, settings, tmp_path):
+    (tmp_path / "annotations.csv").write_text(
+        "instance_id,user_id,frames.foreign_hand\n1,mira,True\n", encoding="utf-8"
+    )
+    (tmp_path / "items.jsonl").write_text('{"id": 1, "text": "A."}\n', encoding="utf-8")
+    place = {"data_dir": settings.data_dir}
+    missing = framing("import", "annotations.csv", "--format", "potato", **place)
+    assert (missing.returncode, "--items" in missing.stderr) == (1, True)
+    stored = framing("import", "annotations.csv", "--format", "potato", "--items", "items.jsonl", **place)
+    assert stored.stdout.startswith("1 annotation by mira was stored.\n"), stored.stderr
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("annotations.csv", "items.jsonl"):
+            archive.write(tmp_path / name, name)
+    answer = client.post("/v1/annotations/import", params={"format": "potato"}, content=buffer.getvalue())
+    assert (answer.status_code, answer.json()["by_frame"]["foreign_hand"]) == (201, 1)
+
+
 def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path):
     place = {"data_dir": settings.data_dir}
     (tmp_path / "in.jsonl").write_text('{"text": "A.", "label": ["foreign_hand"]}\n', encoding="utf-8")
     dry_run = framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", "--dry-run", **place)
-    assert dry_run.stdout == "1 annotation by mira would be stored.\n"
+    assert dry_run.stdout.startswith("1 annotation by mira would be stored.\n")
     assert framing("import", "in.jsonl", "--format", "doccano", "--coder", "mira", **place).returncode == 0
     assert framing("export", "out.csv", "--format", "csv-long", **place).returncode == 0
     assert "mira,A.," in (tmp_path / "out.csv").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+from pathlib import Path
 
 import anyio
 import pytest
@@ -16,6 +17,8 @@ from tests.support.procfs import resident_memory
 from tests.support.servers import running_server
 
 pytestmark = pytest.mark.databases
+
+CASES = Path(__file__).with_name("cases") / "files"
 
 
 def send(client, path, *bodies):
@@ -84,6 +87,54 @@ def test_an_answered_line_is_stored_and_is_recognised_when_sent_again(client):
         stored = client.get(f"/v1/articles/{line['id']}").json()
         assert stored == line["answer"]
     assert len(client.get("/v1/articles?limit=200").json()["articles"]) == 40
+
+
+def test_a_reused_id_with_another_text_is_a_conflict_line_unless_it_replaces(client):
+    path, first, other = "/v1/articles:batch", article(1, external_id="7"), article(2, external_id="7")
+    answers = send(client, path, first, other, article(3, external_id="7", outlet="B"), first)
+    assert [a["status"] for a in answers] == [201, 409, 201, 200]
+    assert answers[1]["problem"]["type"] == "urn:framing:problem:conflict"
+    assert answers[1]["external_id"] == "7"
+    [later] = send(client, path, other)
+    assert later["status"] == 409
+    replaced = send(client, f"{path}?replace=true", other, other, article(4, external_id="8"))
+    assert [(a["status"], a.get("replaced")) for a in replaced] == [(200, True), (200, None), (201, None)]
+    assert replaced[0]["id"] == answers[0]["id"]
+    assert client.get(f"/v1/articles/{answers[0]['id']}").json()["text"] == other["text"]
+
+
+def post_file(client, name):
+    content = (CASES / name).read_bytes()
+    return [json.loads(line) for line in client.post("/v1/articles:batch", content=content).text.splitlines()]
+
+
+@pytest.mark.databases("sqlite")
+def test_lines_as_programs_write_them_are_stored_or_refused_by_name(client):
+    [marked] = post_file(client, "j01.bom.jsonl")
+    [empty] = post_file(client, "j01.null_fields.jsonl")
+    assert (marked["status"], empty["status"] in (200, 201)) == (201, True)
+    first, second = post_file(client, "j01.dup_external_id.jsonl")
+    assert (first["status"] in (200, 201, 409), second["status"]) == (True, 409)
+    assert second["problem"]["type"] == "urn:framing:problem:conflict"
+    for answer in post_file(client, "j01.array.jsonl"):
+        assert answer["status"] == 422
+        assert "JSON array" in answer["problem"]["detail"]
+    [other] = post_file(client, "j01.cp1252.jsonl")
+    assert (other["status"], "UTF-8" in other["problem"]["detail"]) == (400, True)
+
+
+@pytest.mark.databases("sqlite")
+def test_dates_that_crawlers_give_are_read_as_iso_or_refused_by_name(client):
+    forms = json.loads((CASES / "d01.json").read_text(encoding="utf-8"))
+    lines = [article(number, published_at=form) for number, form in enumerate(forms.values())]
+    answers = dict(zip(forms, send(client, "/v1/articles:batch", *lines), strict=True))
+    for name in ("naive", "offset", "offset no colon", "day", "space", "future"):
+        assert answers[name]["status"] == 201, name
+    assert answers["offset"]["answer"]["published_at"] == "2025-01-01T04:30:00Z"
+    assert answers["naive"]["answer"]["published_at"] == "2024-12-31T23:30:00Z"
+    for name in ("slash", "dmy", "us", "rfc822", "epoch", "epoch str", "year", "week", "compact", "pandas NaT", "leap"):
+        assert answers[name]["status"] == 422, name
+        assert answers[name]["problem"]["errors"][0]["pointer"] == "/published_at"
 
 
 @pytest.mark.parametrize("path", ["/v1/classify:batch", "/v1/articles:batch"])

@@ -192,31 +192,55 @@ def test_a_folder_with_the_output_of_another_job_is_refused(job, articles, tmp_p
         done(job(), source)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("a.csv", b"id,body\n1,x\n", "no column named text"),
-        ("a.csv", b"\xff\xfe\n", "does not begin with a row of column names"),
-        ("a.csv", b"text\n\xff\n", "not a table in UTF-8"),
-        ("a.parquet", b"PAR1 not really", "not a Parquet file"),
-        (
-            "a.jsonl.gz",
-            gzip.compress(b'{"text": "a"}', mtime=0)[:-9],
-            "a.jsonl.gz cannot be read: Compressed file ended",
-        ),
-        ("a.jsonl.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 40, "a.jsonl.gz cannot be read: Error -3"),
-    ],
-)
-def test_a_file_that_is_not_a_table_is_named_and_the_folder_can_be_used_again(job, tmp_path, name, content, sentence):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=sentence):
-        done(job(), tmp_path / name)
-    (tmp_path / "b.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
-    assert done(job(), tmp_path / "b.txt")[0].articles == 1
+BROKEN = {
+    "columns.csv": (b"id,body\n1,x\n", "no column named text"),
+    "empty.csv": (b"", "a table begins with the names of its columns"),
+    "binary.csv": (b"\x89PNG\r\n\0\0\0\r", "It is not text"),
+    "broken.parquet": (b"PAR1 not really", "not a Parquet file"),
+    "panic.parquet": (b"PAR1" + b"\xff" * 400 + b"\x50\x01\0\0PAR1", "not a Parquet file"),
+    "cut.jsonl.gz": (gzip.compress(b'{"text": "a"}', mtime=0)[:-9], "It cannot be read: Compressed file ended"),
+    "bits.jsonl.gz": (gzip.compress(b"", mtime=0)[:10] + b"\xff" * 40, "It cannot be read: Error -3"),
+    "bomb.txt.gz": (gzip.compress(b"a" * 2**23, mtime=0), "packed more than 200 times"),
+    "broken.zip": (b"PK\x03\x04 not really", "not a zip file"),
+    "broken.json": (b"{", "not valid JSON"),
+    "broken.pdf": (b"%PDF-1.4 not really", "not a PDF file"),
+    "broken.docx": (b"PK\x03\x04 not really", "not a Word document"),
+    "binary.txt": (b"a\0b\0\0", "It is not text"),
+}
+
+
+def test_a_bad_file_of_a_folder_is_a_row_that_says_why_and_the_others_are_scored(job, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, (content, _) in BROKEN.items():
+        (folder / name).write_bytes(content)
+    (folder / "good.txt").write_text(THREE_PARAGRAPHS, encoding="utf-8")
+    (folder / "picture.jpg").write_bytes(b"\xff\xd8")
+    summary, _, rows = done(job(), folder)
+    assert (summary.articles, summary.problems) == (1, len(BROKEN))
+    problems = {row["source"].rsplit("/")[-1]: row["problem"] for row in rows if row["problem"]}
+    assert {name: sentence in problems.get(name, "") for name, (_, sentence) in BROKEN.items()} == dict.fromkeys(
+        BROKEN, True
+    )
+    assert (summary.files_passed_over, len(summary.passed_over)) == (1, 1)
+    assert not summary.is_in_vain
+
+
+def test_nothing_to_score_is_a_failure_that_says_why(framing, models_folder, tmp_path):
+    (tmp_path / "a.csv").write_text("id,body\n1,x\n", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    place = {"data_dir": models_folder.parent}
+    failed = framing("score", "a.csv", "--to", "scores", **place)
+    assert failed.returncode == 1
+    assert "Nothing could be scored. a.csv: It has no column named text" in failed.stderr
+    assert framing("score", "empty", "--to", "other", **place).returncode == 1
+
+
+def test_an_input_that_does_not_exist_is_refused(job):
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        done(job("other"), tmp_path / "missing.csv")
+        done(job("other"), "missing.csv")
     with pytest.raises(InputError, match="matches no file"):
-        done(job("other"), tmp_path / "*.nothing")
+        done(job("other"), "*.nothing")
     with pytest.raises(InputError, match="Scoring of standard input cannot be resumed"):
         done(job("other"), "-")
 

@@ -1,5 +1,6 @@
 """Articles that arrive at the same moment are stored in a single transaction, as if they had come in turn."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -60,10 +61,19 @@ def test_the_same_article_twice_at_once_is_stored_once(submit, submission, datab
 
 
 @pytest.mark.parametrize("mark", [{"external_id": "own-1"}, {"url": "https://example.org/1"}])
-def test_articles_with_the_same_id_or_url_at_once_are_the_same_whatever_their_text(submit, submission, mark):
-    receipts = submit(submission(**mark), submission(text=f"{THREE_PARAGRAPHS} More.", **mark))
-    assert receipts[0].article_id == receipts[1].article_id
-    assert [receipt.stored for receipt in receipts] == [True, False]
+def test_of_articles_with_the_same_id_or_url_at_once_another_text_is_a_conflict(submit, submission, mark, database):
+    other = f"{THREE_PARAGRAPHS} More."
+    receipts = submit(submission(**mark), submission(**mark), submission(text=other, **mark))
+    assert len({receipt.article_id for receipt in receipts}) == 1
+    assert [receipt.placement.outcome for receipt in receipts] == ["stored", "same", "conflict"]
+    assert len(stored(database, articles.c.id)) == 1
+
+
+def test_an_article_that_replaces_one_of_the_same_transaction_comes_after_it(submit, submission, database):
+    first, second = submission(external_id="1"), submission(external_id="1", text="The market reopened on Monday.")
+    receipts = submit(first, replace(second, replace=True), submission(external_id="1", text="The road was cleared."))
+    assert [receipt.placement.outcome for receipt in receipts] == ["stored", "replaced", "conflict"]
+    assert stored(database, articles.c.text) == [("The market reopened on Monday.",)]
 
 
 def test_copies_of_a_story_that_arrive_at_once_know_the_first_of_them(submit, submission, database):

@@ -1,6 +1,8 @@
 """Purge, backup and restore, and transfer of models."""
 
+import hashlib
 import json
+import stat
 import threading
 import zipfile
 from dataclasses import replace
@@ -134,6 +136,55 @@ def test_a_damaged_or_foreign_backup_is_refused_before_any_file_is_written(setti
         assert not (tmp_path / "empty").exists()
     assert restore(empty, whole).database
     assert Registry(empty.models_location).load_champion()[0].card.version == "v1"
+
+
+def test_a_backup_with_a_file_for_another_place_or_an_unnamed_one_writes_nothing_at_all(settings, registry, tmp_path):
+    whole, forged = tmp_path / "whole.zip", tmp_path / "forged.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    empty = settings.model_copy(update={"data_dir": tmp_path / "empty"})
+    link = zipfile.ZipInfo("models/versions/v9")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    outside = tmp_path / "outside"
+    for name in (
+        f"models/{outside}",
+        f"models/versions/{outside}",
+        "models/versions/../../../outside",
+        "models/versions\\..\\..\\..\\outside",
+        str(outside),
+        link,
+        "models/elsewhere/a",
+        "a",
+    ):
+        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(forged, "w") as new:
+            contents = json.loads(old.read("contents.json"))
+            for entry in old.namelist():
+                if entry != "contents.json":
+                    new.writestr(entry, old.read(entry))
+            new.writestr(name, b"x")
+            contents["sha256"][getattr(name, "filename", name)] = hashlib.sha256(b"x").hexdigest()
+            new.writestr("contents.json", json.dumps(contents))
+        with pytest.raises(BackupError, match=r"is not taken as a backup: The archive's member|does not belong"):
+            restore(empty, forged)
+        assert not (tmp_path / "empty").exists()
+        assert not outside.exists()
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(forged, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry))
+        new.writestr("models/versions/v9/card.json", b"{}")
+    with pytest.raises(BackupError, match=r"v9/card.json is not both in the backup and in its contents.json"):
+        restore(empty, forged)
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.parametrize(
+    "contents", ["[]", '{"sha256": []}', '{"sha256": {"a": 5}, "made_at": "x", "database": false}', "[" * 100_000, "{"]
+)
+def test_contents_that_no_backup_has_are_refused_by_a_sentence(settings, tmp_path, contents):
+    forged = tmp_path / "forged.zip"
+    with zipfile.ZipFile(forged, "w") as new:
+        new.writestr("contents.json", contents)
+    with pytest.raises(BackupError, match=r"forged.zip|contents.json"):
+        restore(settings.model_copy(update={"data_dir": tmp_path / "empty"}), forged)
 
 
 KEY = "a key that both installations have"

@@ -91,7 +91,7 @@ def test_paragraphs_that_were_just_encoded_are_not_encoded_again(base, monkeypat
     encoder = encoder_of(base.card.encoder_digest)
     first, second = ["The army.", "Rain."], ["The army.Rain.", ""]
     of_first, of_second = encoder.means(first).copy(), encoder.means(second)
-    monkeypatch.setattr(encoder, "_mean_of", lambda text: pytest.fail("encoded twice"))
+    monkeypatch.setattr(encoder, "_in_context", lambda paragraphs: pytest.fail("encoded twice"))
     assert (encoder.means(second) == of_second).all()
     monkeypatch.undo()
     assert (encoder.means(first) == of_first).all()

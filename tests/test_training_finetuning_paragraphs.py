@@ -11,8 +11,6 @@ import pytest
 from labels.codebook import read_codebook
 from labels.errors import CorpusError
 from training.errors import TrainingDataError
-from training.finetuning.assembly import vectors_of
-from training.finetuning.base import Sources, split_articles
 from training.finetuning.epochs import Material, epoch_of, targets
 from training.finetuning.names import GROUPS, STATES, swap_names
 from training.finetuning.paragraphs import (
@@ -23,6 +21,8 @@ from training.finetuning.paragraphs import (
     with_teacher,
 )
 from training.finetuning.recipe import Recipe
+from training.making.assembly import vectors_of
+from training.making.sources import Sources, split_articles
 
 FRAMES = ("blame", "hand", "grievance")
 
@@ -194,7 +194,7 @@ def test_making_a_base_is_refused_before_the_hours_of_training_where_no_article_
     path = tmp_path / "coded.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     with pytest.raises(TrainingDataError, match="give more articles"):
-        split_articles(Sources(tmp_path, (path,)), codebook)
+        split_articles(Sources((path,)), codebook)
 
 
 def test_the_population_of_a_base_may_be_empty():

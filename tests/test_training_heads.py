@@ -30,7 +30,8 @@ from training.encoder.heads import (
 from training.encoder.vectors import VectorStore
 from training.errors import ModelFileError, TrainingDataError
 from training.kinds.adaptation import CARRYING_FOR_CUTS
-from training.kinds.choice import has_learned_from, kind_to_train, require_learnable, train_kind
+from training.kinds.choice import has_learned_from, require_learnable, train_kind
+from training.kinds.wanted import kind_to_train
 from training.registry.base import base_for
 from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
@@ -236,7 +237,7 @@ def test_auto_is_the_kind_of_the_champion_then_that_of_the_base_and_else_a_compa
     assert kind_to_train("auto", None, codebook) == "encoder"
     assert kind_to_train("auto", None, weather_codebook) is None
     assert kind_to_train("words", base.card, codebook) == "words"
-    monkeypatch.setattr("training.registry.base._ENCODER", tmp_path)
+    monkeypatch.setattr("training.encoder.shipped.BASE_FOLDER", tmp_path)
     assert kind_to_train("auto", None, codebook) == "words"
     with pytest.raises(ModelFileError, match="no encoder"):
         train_kind("encoder", weather(), weather_codebook, vectors=VectorStore())

@@ -27,7 +27,7 @@ def model(monkeypatch):
     def make(seconds):
         scorer = Scorer(seconds)
         monkeypatch.setattr(pace.time, "perf_counter", lambda: scorer.now)
-        card = SimpleNamespace(frames={"a": "A"}, frame_keys=("a",), stances=())
+        card = SimpleNamespace(frames={"a": "A"}, frame_keys=("a",), stances=(), subject=None)
         return FrameModel(scorer, card), scorer
 
     return make
@@ -59,9 +59,11 @@ def test_an_estimate_names_the_kind_the_paragraphs_the_time_and_that_of_the_othe
     assert sentence.startswith(
         "Scoring about 52,000 paragraphs: about 22 minutes at 40 paragraphs per second (kind enc"
     )
-    assert sentence.endswith("; a model of words would take about 8 seconds.")
+    assert sentence.endswith(
+        "; others would take: a model of words about 8 seconds and a small encoder about 4 minutes."
+    )
     assert "Scoring 12 paragraphs: about 1 second" in Estimate("words", 12, 1 / 30_000, exact=True).sentence()
-    assert "an encoder would take about 22 minutes" in Estimate("words", 52_340, 1 / 30_000).sentence("Rescoring")
+    assert "an encoder about 22 minutes" in Estimate("words", 52_340, 1 / 30_000).sentence("Rescoring")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.promotion import FRAME_MARGIN, compare, first_model_verdict
+from training.promotion import FEWEST_ARTICLES, FEWEST_CARRYING, FRAME_MARGIN, compare, first_model_verdict
 from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
 
@@ -101,3 +101,33 @@ def test_a_challenger_is_not_promoted_where_no_held_out_paragraph_carries_a_fram
     verdict = compare("v1", ("blame", "hand"), nothing, nothing, called, articles)
     assert not verdict.promote
     assert "No held-out paragraph carries a frame" in verdict.reason
+
+
+@pytest.mark.parametrize(("articles", "carrying"), [(1, 3), (FEWEST_ARTICLES - 1, 40), (40, FEWEST_CARRYING - 1)])
+def test_too_few_held_out_articles_or_paragraphs_with_a_frame_promote_nobody(articles, carrying):
+    result = better_on(articles, carrying)
+    assert result.gain.value > 0
+    assert not result.promote
+    assert "too few to say that it is better" in result.reason
+    assert f"{carrying} paragraphs that carry a frame" in result.reason
+
+
+def test_just_enough_held_out_articles_and_paragraphs_with_a_frame_suffice():
+    assert better_on(FEWEST_ARTICLES, FEWEST_CARRYING).promote
+
+
+def test_a_worse_challenger_is_called_worse_however_few_articles_there_are():
+    targets = np.array([[True, False]] * 4)
+    articles = np.array(["a"] * 4, dtype=object)
+    assert "is lower by" in compare("v1", FRAMES, targets, targets, ~targets, articles).reason
+
+
+def better_on(articles, carrying):
+    """The verdict on a challenger that finds every frame, against a champion that finds the half of them."""
+    count = max(articles, carrying)
+    targets = np.zeros((count, 2), dtype=bool)
+    targets[:carrying] = True
+    champion = targets.copy()
+    champion[: -(-carrying // 2)] = False
+    names = np.array([f"a{number % articles}" for number in range(count)], dtype=object)
+    return compare("v1", FRAMES, targets, champion, targets, names)

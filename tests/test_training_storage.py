@@ -34,6 +34,35 @@ def test_a_file_is_read_listed_overwritten_and_deleted(location):
     assert storage.unfinished() == []
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "a/../../outside", "a//etc/passwd", "C:\\a", "a\0b"])
+def test_a_path_that_leads_outside_the_place_is_neither_written_nor_read_nor_deleted(location, path):
+    storage = storage_at(location)
+    storage.write("a/first", b"1")
+    for action in (
+        storage.read,
+        storage.names,
+        storage.files,
+        storage.delete,
+        lambda p: storage.write(p, b"2"),
+        lambda p: storage.create(p, b"2"),
+    ):
+        with pytest.raises(StorageError, match="does not stand inside"):
+            action(path)
+    assert storage.files(".") == {"a/first"}
+
+
+def test_a_link_in_the_folder_of_models_is_not_followed_to_another_place(tmp_path):
+    storage = storage_at(tmp_path / "place")
+    storage.write("a/first", b"1")
+    (tmp_path / "secret").write_bytes(b"2")
+    (tmp_path / "place" / "a" / "way").symlink_to(tmp_path)
+    for action in (storage.read, storage.delete, lambda p: storage.write(p, b"3")):
+        with pytest.raises(StorageError, match="does not stand inside"):
+            action("a/way/secret")
+    assert (tmp_path / "secret").read_bytes() == b"2"
+    assert storage.files(".") == {"a/first"}
+
+
 def test_of_many_that_create_the_same_file_the_first_wins_and_its_content_stays(location):
     storage = storage_at(location)
     with ThreadPoolExecutor(8) as pool:

@@ -123,6 +123,8 @@ def environment(**variables: str | Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMING_")}
     # A worker that yields its core to others would wait for the other tests.
     settings = {"worker_yields": "false", "kind": "words", **variables}
+    if settings["kind"] == "words":
+        settings.setdefault("start", "nothing")
     return {
         **inherited,
         "PYTHONPATH": f"{ROOT / 'tests' / 'support' / 'as_installed'}:{ROOT}",

@@ -19,7 +19,7 @@ from training.encoder.files import (
     write_encoder,
 )
 from training.evaluation import evaluate
-from training.model_card import DataFacts, EncoderFacts, ModelCard
+from training.model_card import DataFacts, EncoderFacts, Kind, ModelCard
 from training.registry import base as registry_base
 from training.registry.base import BaseModel, write_base
 from training.scoring.operating_points import OPERATING_POINTS, above_threshold, fit_cuts
@@ -27,7 +27,7 @@ from training.scoring.operating_points import OPERATING_POINTS, above_threshold,
 WIDTH, HEADS, LAYERS, MOST_TOKENS = 32, 4, 2, 30
 _WORDS = ("army", "the", "people", "rain", "sun", "storm", "blame", "leader", "foreign", "envoys", "grievance", "town")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_SPECIAL = ("[UNK]", "<s>", "</s>")
+_SPECIAL = ("[UNK]", "<s>", "</s>", "<pad>")
 
 
 def write_tiny_base(folder: Path, codebook: Codebook) -> Path:
@@ -38,11 +38,10 @@ def write_tiny_base(folder: Path, codebook: Codebook) -> Path:
     return folder
 
 
-def use_base(folder: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
-    """Makes this process take `folder` for the place of the shipped base, and returns the base model in it."""
+def use_base(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind = "encoder") -> BaseModel:
+    """Makes this process take `folder` for the place of the shipped bases, and returns the one of a kind."""
     monkeypatch.setattr(shipped, "BASE_FOLDER", folder)
-    monkeypatch.setattr(registry_base, "_ENCODER", folder / "encoder")
-    return registry_base.read_base(folder / "encoder")
+    return registry_base.read_base(folder / kind)
 
 
 def tiny_weights(seed: int = 1) -> EncoderWeights:

@@ -1,0 +1,209 @@
+"""A service whose codebook changes: earlier annotations in answers, exports, agreement, training and shares."""
+
+from dataclasses import replace
+
+import pytest
+from alembic import command
+from sqlalchemy import select, update
+from starlette.testclient import TestClient
+
+from labels.codebook import codebook_to_toml, read_codebook
+from service.app import create_app
+from service.store.annotations import coded_paragraphs
+from service.store.sql.database import Database, alembic_config
+from service.store.tables import annotations
+from tests.test_service_prevalence import code_all, fetch, store
+
+NEW, OLD_NAME, NAME = "grievance_driven", "outside_hand", "foreign_hand"
+
+
+@pytest.fixture
+def versions(codebook, settings, tmp_path):
+    """Settings with two versions of the codebook: the first lacks a frame, and calls another by another name."""
+    early = [replace(f, key=OLD_NAME) if f.key == NAME else f for f in codebook.frames if f.key != NEW]
+    late = [replace(f, formerly=(OLD_NAME,)) if f.key == NAME else f for f in codebook.frames]
+    made = {}
+    for version, frames in ((1, early), (2, late)):
+        book = replace(codebook, version=version, frames=tuple(frames), cases=())
+        path = tmp_path / f"version-{version}.toml"
+        path.write_text(codebook_to_toml(book), encoding="utf-8")
+        made[version] = settings.model_copy(update={"codebook": path})
+    return made
+
+
+def running(settings):
+    return TestClient(create_app(settings), raise_server_exceptions=False)
+
+
+def annotate(client, coder, text, frames, **more):
+    body = {"coder": coder, "text": text, "source": "radio", "frames": frames, **more}
+    answer = client.post("/v1/annotations", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["annotations"][0]
+
+
+def test_an_old_annotation_says_nothing_of_a_new_frame_and_keeps_a_renamed_one(versions):
+    with running(versions[1]) as client:
+        annotate(client, "mira", "The army moved in.", {OLD_NAME: "reported"})
+    with running(versions[2]) as client:
+        (old,) = client.get("/v1/annotations").json()["annotations"]
+        new = annotate(client, "tom", "The army moved in.", {NEW: "advanced"})
+    assert (old["frames"], old["covered"]) == (
+        {NAME: "reported"},
+        ["blame_on_leadership", NAME, "militarized_response"],
+    )
+    assert new["covered"] == ["blame_on_leadership", NAME, NEW, "militarized_response"]
+
+
+def test_an_export_has_an_empty_cell_for_a_frame_that_came_later_and_is_imported_so(versions, tmp_path):
+    with running(versions[1]) as client:
+        annotate(client, "mira", "The army moved in.", {OLD_NAME: "reported"})
+    with running(versions[2]) as client:
+        exports = {
+            name: client.get("/v1/annotations/export", params={"format": name}).content
+            for name in ("csv-wide", "csv-long", "label-studio", "refi-qda", "doccano", "corpus")
+        }
+    head, row = (line.split(",") for line in exports["csv-wide"].decode().splitlines())
+    cells = dict(zip(head, row, strict=True))
+    assert [cells[key] for key in (NAME, NEW, "militarized_response", "codebook_version")] == ["1", "", "0", "1"]
+    for name, data in exports.items():
+        elsewhere = versions[2].model_copy(update={"database_url": f"sqlite:///{tmp_path}/{name}.sqlite3"})
+        with running(elsewhere) as client:
+            answer = client.post("/v1/annotations/import", params={"format": name}, content=data)
+            assert answer.status_code == 201, answer.text
+            (read,) = client.get("/v1/annotations").json()["annotations"]
+            assert (read["frames"], NEW in read["covered"]) == ({NAME: "reported"}, False), name
+
+
+def test_a_file_of_another_version_of_the_codebook_is_read_as_that_version_was(versions):
+    row = "coder,text,source,frame,stance,codebook_version\r\nben,The army left.,radio,foreign_hand,present,1\r\n"
+    with running(versions[1]) as client:
+        annotate(client, "mira", "The army moved in.", {})
+    with running(versions[2]) as client:
+        answer = client.post("/v1/annotations/import", params={"format": "csv-long"}, content=row.encode())
+        assert answer.status_code == 201, answer.text
+        (read,) = client.get("/v1/annotations", params={"coder": "ben"}).json()["annotations"]
+    assert (read["frames"], NEW in read["covered"]) == ({NAME: "present"}, False)
+
+
+def test_agreement_on_a_new_frame_is_measured_on_those_who_knew_it(versions):
+    text = "The army moved in."
+    with running(versions[1]) as client:
+        annotate(client, "mira", text, {})
+        annotate(client, "ben", text, {OLD_NAME: "present"})
+    with running(versions[2]) as client:
+        annotate(client, "tom", text, {NEW: "present"})
+        answer = client.get("/v1/agreement").json()
+    assert {row["frame"]: row["paragraphs"] for row in answer["frames"]} == {
+        "blame_on_leadership": 1,
+        NAME: 1,
+        NEW: 0,
+        "militarized_response": 1,
+    }
+    pairs = {
+        tuple(pair["coders"]): {row["frame"]: row["paragraphs"] for row in pair["frames"]} for pair in answer["pairs"]
+    }
+    assert (pairs["ben", "tom"][NEW], pairs["ben", "tom"][NAME]) == (0, 1)
+
+
+def test_coders_who_differ_only_on_a_frame_that_one_did_not_know_do_not_disagree(versions):
+    with running(versions[1]) as client:
+        annotate(client, "mira", "The army moved in.", {OLD_NAME: "present"})
+    with running(versions[2]) as client:
+        annotate(client, "tom", "The army moved in.", {NAME: "present", NEW: "present"})
+        assert client.get("/v1/agreement").json()["disagreements"] == []
+
+
+def test_training_takes_a_new_frame_for_missing_where_it_was_not_coded(versions):
+    text = "The army moved in."
+    with running(versions[1]) as client:
+        annotate(client, "mira", text, {OLD_NAME: "reported"})
+        annotate(client, "ruth", text, {}, role="adjudicator")
+    with running(versions[2]) as client:
+        annotate(client, "ruth", text, {NEW: "present", NAME: "present"})
+    database = Database(versions[2].store_url)
+    try:
+        with database.read() as connection:
+            book = read_codebook(versions[2].codebook)
+            (settled,) = coded_paragraphs(connection, book, adjudicated=True)
+            (by_coders,) = coded_paragraphs(connection, book, adjudicated=False)
+    finally:
+        database.close()
+    # The adjudication of the first version settles its frames; the new one is what the coder of today says.
+    (only,) = [a for a in settled.annotations if a.decides(NAME)]
+    assert (only.coder, only.frames) == ("ruth", {NEW: "present"})
+    assert {a.coder: (dict(a.frames), a.decides(NEW)) for a in by_coders.annotations} == {
+        "mira": ({NAME: "reported"}, False),
+        "ruth": ({NEW: "present", NAME: "present"}, True),
+    }
+
+
+def test_shares_are_corrected_by_annotations_that_decide_about_the_frame(versions, corpus):
+    renamed = []
+    for p in corpus[:160]:
+        frames = {OLD_NAME if k == NAME else k: s for k, s in p.annotations[0].frames.items() if k != NEW}
+        renamed.append(replace(p, annotations=(replace(p.annotations[0], frames=frames),)))
+    with running(versions[1]) as client:
+        for number in range(40):
+            store(client, [p.text for p in corpus[number * 4 : number * 4 + 4]], day=number % 28)
+        code_all(client, renamed, 80)
+    with running(versions[2]) as client:
+        by_frame = {row["frame"]: row for row in fetch(client, by="")["rows"]}
+    assert by_frame[NEW]["annotations"] == 0
+    assert by_frame[NEW]["corrected_share"] is None
+    assert by_frame[NAME]["annotations"] == by_frame["militarized_response"]["annotations"] > 60
+    carrying = sum(NAME in p.annotations[0].frames for p in corpus[:160]) / 160
+    assert by_frame[NAME]["low"] < carrying < by_frame[NAME]["high"]
+
+
+def test_a_model_with_the_former_name_of_a_frame_is_corrected_by_annotations_under_the_new_one(
+    settings, codebook, corpus, tmp_path
+):
+    today = [replace(f, key="foreign_actor", formerly=(NAME,)) if f.key == NAME else f for f in codebook.frames]
+    path = tmp_path / "today.toml"
+    path.write_text(codebook_to_toml(replace(codebook, version=3, frames=tuple(today), cases=())), encoding="utf-8")
+    renamed = []
+    for p in corpus[:160]:
+        frames = {"foreign_actor" if k == NAME else k: s for k, s in p.annotations[0].frames.items()}
+        renamed.append(replace(p, annotations=(replace(p.annotations[0], frames=frames),)))
+    with running(settings.model_copy(update={"codebook": path})) as client:
+        for number in range(40):
+            store(client, [p.text for p in corpus[number * 4 : number * 4 + 4]], day=number % 28)
+        code_all(client, renamed, 80)
+        (row,) = [row for row in fetch(client, by="")["rows"] if row["frame"] == NAME]
+    carrying = sum(NAME in p.annotations[0].frames for p in corpus[:160]) / 160
+    assert row["annotations"] > 60
+    assert row["low"] < carrying < row["high"]
+
+
+def test_annotations_of_an_earlier_release_get_the_frames_of_their_version_before_another_comes(versions, registry):
+    with running(versions[1]) as client:
+        annotate(client, "mira", "The army moved in.", {})
+    database = Database(versions[1].store_url)
+    with database.write() as connection:
+        connection.execute(update(annotations).values(covered=None))
+    with running(versions[1]):
+        pass
+    with running(versions[2]) as client:
+        (read,) = client.get("/v1/annotations").json()["annotations"]
+    database.close()
+    assert NEW not in read["covered"]
+
+
+@pytest.mark.databases
+def test_the_migration_takes_the_frames_of_a_version_from_a_model_that_was_trained_with_it(settings, codebook):
+    with running(settings) as client:
+        store(client, ["The army answered with helicopters and sealed the valley."])
+        annotate(client, "mira", "The army moved in.", {NAME: "present"})
+        annotate(client, "ben", "The army left.", {})
+    database = Database(settings.store_url)
+    try:
+        with database.write() as connection:
+            connection.execute(update(annotations).where(annotations.c.coder == "ben").values(codebook_version=1))
+            command.downgrade(alembic_config(connection), "0007")
+        database.migrate()
+        with database.read() as connection:
+            covered = dict(connection.execute(select(annotations.c.coder, annotations.c.covered)).all())
+    finally:
+        database.close()
+    assert covered == {"mira": sorted(codebook.keys), "ben": None}

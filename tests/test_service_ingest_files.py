@@ -1,0 +1,165 @@
+"""`framing ingest` and uploaded files: articles of files, stored by the service."""
+
+import gzip
+import io
+import json
+
+import docx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from service.bulk.ingest import IntoDatabase, Reading, ingest
+from service.bulk.inputs import Dialect
+from tests.support.articles import THREE_PARAGRAPHS, TWO_PARAGRAPHS
+from tests.support.files import write_lines
+from tests.support.http import pointers
+from tests.support.pdf import pdf_of
+from tests.support.servers import running_server
+
+
+def rows(count):
+    return [
+        {"id": n, "outlet": "Courier", "published_at": "2026-03-01", "body": f"{THREE_PARAGRAPHS} Report {n}."}
+        for n in range(count)
+    ]
+
+
+COLUMNS = {"text": "body", "external_id": "id"}
+
+
+@pytest.fixture
+def put(registry, settings, database):
+    def put(*inputs, replace=False, outlet=None, progress=lambda _ingested, _share: None):
+        model, _ = registry.load_champion()
+        store = IntoDatabase(database, model, settings, replace=replace)
+        return ingest([str(name) for name in inputs], Reading(COLUMNS, Dialect(), outlet), store, progress)
+
+    return put
+
+
+def test_articles_of_every_kind_of_file_are_stored_and_a_second_run_scores_nothing(put, client, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    articles = rows(40)
+    write_lines(folder / "a.jsonl", articles[:35])
+    pq.write_table(pa.Table.from_pylist(articles[30:38]), folder / "b.parquet")
+    (folder / "c.csv").write_bytes(
+        ("id;outlet;body\n" + "".join(f'{a["id"]};Courier;"{a["body"]}"\n' for a in articles[38:])).encode("utf-16")
+    )
+    (folder / "d.txt").write_text(TWO_PARAGRAPHS, encoding="utf-8")
+    (folder / "e.jpg").write_bytes(b"\xff\xd8")
+    (folder / "f.parquet").write_bytes(b"PAR1 not really")
+    shares = []
+    first = put(folder, outlet="Folder", progress=lambda _ingested, share: shares.append(share))
+    assert (first.stored, first.same, first.conflict, first.problem) == (41, 5, 0, 1)
+    assert first.files_passed_over == 1
+    assert "not a Parquet file" in first.examples[0]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    listed = client.get("/v1/articles?limit=200").json()["articles"]
+    assert {article["outlet"] for article in listed} == {"Courier", "Folder"}
+    assert {article["external_id"] for article in listed} == {str(n) for n in range(40)} | {None} or len(listed) == 41
+    again = put(folder, outlet="Folder")
+    assert (again.stored, again.same, again.problem) == (0, 46, 1)
+
+
+def test_another_text_under_a_stored_id_is_named_unless_it_replaces(put, client, tmp_path):
+    [article] = rows(1)
+    put(write_lines(tmp_path / "a.jsonl", [article]))
+    source = write_lines(tmp_path / "b.jsonl", [{**article, "body": TWO_PARAGRAPHS}])
+    refused = put(source)
+    assert (refused.conflict, refused.is_in_vain) == (1, True)
+    assert "b.jsonl line 1: Another text is stored under the external_id '0'" in refused.examples[0]
+    assert put(source, replace=True).replaced == 1
+    [listed] = client.get("/v1/articles").json()["articles"]
+    assert client.get(f"/v1/articles/{listed['id']}").json()["text"] == TWO_PARAGRAPHS
+
+
+def test_a_row_that_is_no_article_says_why_and_the_others_are_stored(put, tmp_path):
+    (tmp_path / "a.csv").write_text(
+        f'id,published_at,body\n1,12/31/2024,"{TWO_PARAGRAPHS}"\n2,,"{THREE_PARAGRAPHS}"\n3,,\n', encoding="utf-8"
+    )
+    ingested = put(tmp_path / "a.csv")
+    assert (ingested.stored, ingested.problem) == (1, 2)
+    assert "row 1: It is not an article: published_at: must be an ISO 8601 date" in ingested.examples[0]
+
+
+def test_a_running_server_takes_the_articles_and_the_command_can_be_repeated(settings, framing, tmp_path):
+    write_lines(tmp_path / "a.jsonl", rows(3))
+    with running_server(settings.data_dir) as (client, _):
+        address = str(client.base_url)
+        command = ("ingest", "a.jsonl", "--column", "text=body", "--column", "external_id=id", "--server", address)
+        first = framing(*command)
+        assert first.returncode == 0, first.stderr
+        assert "Articles: 3 stored." in first.stdout
+        again = json.loads(framing(*command, "--json").stdout)
+        assert (again["stored"], again["same"]) == (0, 3)
+        assert len(client.get("/v1/articles").json()["articles"]) == 3
+    failed = framing(*command)
+    assert failed.returncode == 1
+    assert "cannot be reached" in failed.stderr
+
+
+# -- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def word_of(text):
+    document = docx.Document()
+    for paragraph in text.split("\n\n"):
+        document.add_paragraph(paragraph)
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+TEXTS = TWO_PARAGRAPHS.split("\n\n")
+FILES = {
+    "a.txt": (TWO_PARAGRAPHS.encode(), "utf-8"),
+    "a.txt.gz": (gzip.compress(TWO_PARAGRAPHS.encode("utf-16")), "utf-16"),
+    "b.html": ("".join(f"<p>{text}</p>" for text in TEXTS).encode(), "utf-8"),
+    "c.json": (json.dumps({"text": TWO_PARAGRAPHS}).encode(), "utf-8"),
+    "d.docx": (word_of(TWO_PARAGRAPHS), None),
+    "e.pdf": (pdf_of(TEXTS), None),
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/articles", "/v1/classify"])
+@pytest.mark.parametrize("name", FILES)
+def test_an_uploaded_file_is_an_article(client, path, name):
+    content, encoding = FILES[name]
+    fields = {"title": "After the train", "outlet": "Courier", "explain": "false"}
+    answer = client.post(path, files={"file": (name, content)}, data=fields)
+    assert answer.status_code == (201 if path == "/v1/articles" else 200), answer.text
+    assert [paragraph["text"] for paragraph in answer.json()["paragraphs"]] == TEXTS
+    assert answer.headers.get("framing-encoding") == encoding
+    assert "evidence" not in answer.text
+    if path == "/v1/articles":
+        assert (answer.json()["title"], answer.json()["outlet"]) == ("After the train", "Courier")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("scan.pdf", pdf_of([]), "pictures of pages and no text"),
+        ("a.pdf", b"rubbish", "not a PDF file"),
+        ("a.docx", b"rubbish", "not a Word document"),
+        ("a.csv", b"text\nThe army.\n", "many articles"),
+        ("a.bin", b"a\0\0\0", "It is not text"),
+        ("a.txt.gz", b"\x1f\x8bx", "not a gzip file"),
+    ],
+)
+def test_an_uploaded_file_that_is_no_article_is_refused_by_a_sentence(client, name, content, sentence):
+    answer = client.post("/v1/articles", files={"file": (name, content)})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:framing:problem:unreadable-file"
+    assert sentence in answer.json()["detail"]
+    assert pointers(answer.json()) == ["/file"]
+
+
+def test_a_form_with_two_files_or_an_unknown_field_is_refused(client):
+    two = client.post("/v1/articles", files=[("file", ("a.txt", b"The army.")), ("file", ("b.txt", b"The navy."))])
+    assert two.status_code == 400
+    assert "one file" in two.json()["detail"]
+    unknown = client.post("/v1/articles", files={"file": ("a.txt", b"The army left.")}, data={"colour": "red"})
+    assert pointers(unknown.json()) == ["/colour"]
