@@ -141,7 +141,7 @@ def _covered_entry(annotation: Annotation) -> dict[str, str]:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Yields the place and the JSON value of each line or entry; None for one that is not valid JSON."""
+    """Yields the place and the JSON value of each line or entry; None where it is not valid JSON."""
     try:
         read = decoded(file.read_bytes())
     except FileError as error:

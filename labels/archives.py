@@ -28,7 +28,7 @@ _LINK_OR_DEVICE = "is a link or a device, not a file"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may hold: members, bytes of all members unpacked, and bytes unpacked to one byte packed.
+    """How much an archive may hold: members, bytes of all members unpacked, and unpacked bytes for each packed byte.
 
     Text is packed five to ten times smaller, and a table of zeros a thousand times.
     """
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive whose name and size were found to be safe; `name` is relative and uses `/`."""
+    """A file of an archive whose name and size are safe; `name` is relative and uses `/`."""
 
     name: str
     size: int
@@ -72,7 +72,7 @@ class _Entry:
 def safe_members(
     archive: zipfile.ZipFile | tarfile.TarFile, root: Path | None = None, limits: Limits | None = None
 ) -> Sequence[Member]:
-    """Returns the files of an archive once all of them are found to be safe; folders are checked and left out.
+    """Returns the files of an archive once all of them have proved safe; folders are checked and left out.
 
     `root` is the folder that they will be written into; without it nothing is written, and only the names are judged.
     Raises `ArchiveError` for the first member that is not safe: such an archive is not taken in part.
@@ -154,7 +154,7 @@ def _require_file(entry: _Entry, limits: Limits) -> None:
 def _required_new(name: str, members: Iterable[str], folders: set[str]) -> str:
     """Returns the name as the disks that ignore case and accents' spelling compare it; raises where it exists.
 
-    A file must not have the name of a folder either, or one of the two would be lost.
+    A file must not have the name of a folder either, or either of the two would be lost.
     """
     key = unicodedata.normalize("NFC", name).casefold()
     parts = key.split("/")
@@ -179,7 +179,7 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
 
 
 def _tar_entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
-    """Yields the members of a tar file; the sizes are known one by one, so a bomb is refused before it is unpacked."""
+    """Yields the members of a tar file; each size is known before its content is read, so a bomb is never unpacked."""
     for member in archive:
         kind = "file" if member.isreg() and not member.issparse() else "folder" if member.isdir() else _LINK_OR_DEVICE
         yield _Entry(member.name, member.size, None, kind, partial(_open_tar, archive, member))

@@ -48,7 +48,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A settled case: a question that coders asked, the rule that answers it, and the frames that it concerns."""
+    """A settled case: a question that coders had, the rule that answers it, and the frames that it concerns."""
 
     title: str
     rule: str
@@ -68,8 +68,8 @@ class Codebook:
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     # Words that a model must not distinguish (names of states, for example), by the name of their class.
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    # What the articles are about, in a few words; empty where that is not said. A base model can then tell an article
-    # about something else.
+    # What the articles are about, in a few words; empty where the codebook does not name it. With it, a base
+    # model can tell an article about something else.
     subject: str = ""
 
     @property
@@ -183,7 +183,7 @@ def _frame(entry: dict[str, Any]) -> Frame:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """Returns the names in a list; a single name may stand without one."""
+    """Returns the names in a list; a single name may stand without a list."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 

@@ -129,7 +129,7 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
 
 
 def looks_like_headings(article: SplitArticle) -> bool:
-    """Whether so much of the paragraphs looks like headings that none of it was taken for one."""
+    """Whether so many paragraphs look like headings that none was taken for a heading."""
     pieces: list[Paragraph | Skipped] = [*article.paragraphs, *article.skipped]
     pieces.sort(key=lambda piece: piece.start)
     texts = [piece.text if isinstance(piece, Paragraph) else None for piece in pieces]

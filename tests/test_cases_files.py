@@ -92,7 +92,7 @@ def test_two_columns_of_the_same_name_are_refused():
 
 
 @pytest.mark.parametrize(("name", "field"), [("latin1.html", "html"), ("j01.cp1252.jsonl", "text")])
-def test_windows_1252_is_read_and_said(name, field):
+def test_windows_1252_is_read_and_named(name, field):
     [record, *_] = records(CASES / name)
     assert record.encoding == "windows-1252"
     assert "\ufffd" not in record.fields[field]
@@ -170,7 +170,7 @@ def test_excels_first_line_names_the_delimiter(tmp_path):
         ("text,id\r'quoted',1\r", ["'quoted'"]),
     ],
 )
-def test_what_separates_the_cells_is_found(tmp_path, content, expected):
+def test_what_separates_the_cells_is_recognised(tmp_path, content, expected):
     (tmp_path / "a.csv").write_text(content, encoding="utf-8", newline="")
     assert texts(tmp_path / "a.csv") == expected
 

@@ -99,7 +99,7 @@ def test_a_case_is_read_as_it_was_coded(case, coded, set_aside, read):
     assert [entry.reason for entry in reading.set_aside] == set_aside
 
 
-def test_selections_of_one_span_are_one_annotation_for_each_coder(read):
+def test_selections_of_the_same_span_are_a_single_annotation_for_each_coder(read):
     annotations, _ = read(
         project(
             of_text(BLAME, code_ref("blame_on_leadership")),
@@ -113,7 +113,7 @@ def test_selections_of_one_span_are_one_annotation_for_each_coder(read):
     ]
 
 
-def test_a_phrase_stands_for_its_paragraph_and_phrases_of_a_paragraph_are_one_annotation(read):
+def test_a_phrase_stands_for_its_paragraph_and_phrases_of_a_paragraph_are_a_single_annotation(read):
     phrases = project(
         of_text("three warnings", code_ref("blame_on_leadership")),
         of_text("interior minister", code_ref("Foreign hand")),
@@ -135,7 +135,7 @@ def test_a_selection_of_several_paragraphs_is_about_each_of_them(read):
     assert [text for _, text, _ in read(data)[0]] == [BLAME, FOREIGN, ARMY]
 
 
-def test_a_selection_that_ends_in_the_gap_between_paragraphs_is_about_one_of_them(read):
+def test_a_selection_that_ends_in_the_gap_between_paragraphs_is_about_either_of_them(read):
     data = project(selection(0, len(BLAME) + 2, code_ref("Foreign hand")))
     assert [text for _, text, _ in read(data)[0]] == [BLAME]
 
@@ -160,7 +160,7 @@ def test_a_selection_without_codings_means_no_frame_only_if_the_caller_says_so(r
     assert read(data, empty_means_none=True)[0] == [("Ann", BLAME, {}), ("Ann", FOREIGN, {"foreign_hand": "present"})]
 
 
-def test_a_note_beside_a_coding_is_kept(read):
+def test_a_note_beside_a_coding_stays(read):
     data = project(of_text(BLAME, code_ref("Foreign hand"), inside="<Description>Unsure.</Description>"))
     assert [annotation.note for annotation in read(data)[1].annotations] == ["Unsure."]
 
@@ -236,7 +236,7 @@ def test_identifiers_differ_in_case_and_braces_and_are_the_same(change, read):
     ("origin", "name", "shift"),
     [("ATLAS.ti 24", "s", 0), ("Some tool", "text", 0), ("QualCoder", "text", 1), ("MAXQDA 26", "s", 1)],
 )
-def test_line_ends_of_two_characters_count_as_one_where_the_program_counts_so(origin, name, shift, read):
+def test_line_ends_of_two_characters_count_as_a_single_character_where_the_program_counts_so(origin, name, shift, read):
     lines = [BLAME, *(f"Line {number} of the report." for number in range(20)), FOREIGN]
     text = "\r\n".join(lines)
     counted = text if shift else text.replace("\r\n", "\n")
@@ -250,7 +250,7 @@ def test_line_ends_of_two_characters_count_as_one_where_the_program_counts_so(or
 
 
 @pytest.mark.parametrize("counts", ["code points", "UTF-16"])
-def test_an_emoji_counts_as_one_or_as_two_as_the_program_counts(counts, read):
+def test_an_emoji_counts_once_or_twice_as_the_program_counts(counts, read):
     text = f"\U0001f6a8\U0001f6a8 {BLAME}\n\n\U0001f4e3 Then: {FOREIGN}\n\nThe end of the report."
     phrase = "neighbouring state"
     start, end = text.index(phrase), text.index(phrase) + len(phrase)
@@ -277,7 +277,7 @@ def test_in_doubt_positions_are_read_as_the_standard_says(read):
     assert [text for _, text, _ in read(data, unit="selection")[0]] == ["three warning"]
 
 
-def test_codings_of_a_whole_text_are_read_where_it_is_one_paragraph(read):
+def test_codings_of_a_whole_text_are_read_where_it_is_a_single_paragraph(read):
     data = project(code_ref("Foreign hand", creator=None), text=FOREIGN, origin="Potato", users=(BEN,))
     assert read(data)[0] == [("Ben", FOREIGN, {"foreign_hand": "present"})]
     several = project(code_ref("Foreign hand", creator=None), origin="Potato")
@@ -324,7 +324,7 @@ def test_pictures_sound_and_pages_are_named_and_the_text_of_a_pdf_is_read(read):
         ("s.txt", "My project\\sources\\s.txt"),
     ],
 )
-def test_the_text_is_found_however_its_path_is_written(path, member, read):
+def test_the_text_is_read_however_its_path_is_written(path, member, read):
     data = project(of_text(BLAME, code_ref("Foreign hand")), path=path, member=member)
     assert [text for _, text, _ in read(data)[0]] == [BLAME]
 

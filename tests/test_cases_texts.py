@@ -107,7 +107,7 @@ def test_a_model_sees_words_hyphenated_at_line_ends_as_whole_words(hyphen):
         ("the army -\nwhich", "the army -\nwhich"),
     ],
 )
-def test_a_hyphen_at_a_line_end_is_kept_only_where_the_word_has_it_anyway(broken, whole):
+def test_a_hyphen_at_a_line_end_stays_only_where_the_word_has_it_anyway(broken, whole):
     assert normalise(broken) == whole
 
 

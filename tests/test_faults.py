@@ -48,7 +48,7 @@ def test_while_the_database_is_locked_classifying_continues_and_writers_wait(fol
     assert_nothing_lost(figures)
 
 
-def test_two_servers_on_one_sqlite_file_are_safe(folder):
+def test_two_servers_on_the_same_sqlite_file_are_safe(folder):
     figures = faults.servers_on_the_same_file(folder, 2)
     assert_nothing_lost(figures)
     assert figures["of these failed"] == 0

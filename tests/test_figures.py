@@ -30,7 +30,7 @@ WORDS = {
 
 
 def news_rows():
-    """Four hundred paragraphs of a hundred articles, each with one frame or none; a fifth of the articles is dev."""
+    """Four hundred paragraphs of a hundred articles, each with a frame or none; a fifth of the articles is dev."""
     for number in range(400):
         article, frame = number // 4, [*WORDS, ""][number % 5]
         yield {

@@ -8,7 +8,7 @@ from tests.support import house
 def test_a_post_runs_through_at_most_30_modules(models_folder):
     modules = house.modules_of_a_post(models_folder.parent)
     assert "service.routes.articles" in modules
-    # Cutting a text alone takes eight: files of newspapers, agencies and archives have headings, prompts and field lines.
+    # Cutting a text alone takes eight: texts of newspapers, agencies and archives have headings, prompts, field lines.
     assert len(modules) <= 30, modules
 
 

@@ -92,7 +92,7 @@ def coded(number, *annotations):
     return CodedParagraph(f"article-{number}", 0, f"source-{number % 4}", text, annotations)
 
 
-def test_coders_who_were_not_asked_neither_agree_nor_tie_nor_outvote():
+def test_coders_to_whom_a_frame_was_not_put_neither_agree_nor_tie_nor_outvote():
     old = frozenset({"jobs", "costs"})
     paragraph = coded(1, Annotation("a", {}, old), Annotation("b", {}, old), Annotation("c", {"nature": "present"}))
     (gold,) = settle([paragraph], HARBOUR)
@@ -188,7 +188,7 @@ def test_figures_do_not_count_what_nobody_decided_about():
     assert evaluate("", *arguments, weights=nobody).frames[2].ece is None
 
 
-def test_the_digest_of_annotations_of_one_version_is_what_it_was():
+def test_the_digest_of_annotations_of_a_single_version_is_what_it_was():
     paragraph = coded(1, Annotation("a", {"jobs": "present"}))
     assert data_digest([paragraph]) == data_digest([coded(1, annotation_today("a", {"jobs": "present"}, HARBOUR))])
 
@@ -206,7 +206,7 @@ def test_every_format_carries_which_frames_were_decided_about(name):
     assert {a.text: (a.covered, dict(a.frames)) for a in again} == {a.text: (a.covered, a.frames) for a in annotations}
 
 
-def test_a_wide_table_has_an_empty_cell_where_nobody_was_asked_and_may_lack_the_column():
+def test_a_wide_table_has_an_empty_cell_where_nobody_decided_and_may_lack_the_column():
     wide = FORMATS["csv-wide"]
     old = ExchangedAnnotation("a", "T.", "s", {"jobs": "present"}, covered=frozenset({"jobs", "costs"}))
     table = wide.write([old], HARBOUR).decode().splitlines()

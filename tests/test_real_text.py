@@ -42,7 +42,7 @@ class Passages:
         self._hashes, self._order = every[order], order
 
     def shared_with(self, texts: Iterator[str]) -> Iterator[str]:
-        """Describes the place of each passage that also stands in one of the texts, which are read in parts."""
+        """Describes the place of each passage that also stands in any of the texts, which are read in parts."""
         numbers: list[int] = []
         read = 0
         for read, text in enumerate(texts, 1):

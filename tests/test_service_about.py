@@ -102,7 +102,7 @@ def test_articles_are_listed_by_what_they_are_about(filled):
     assert filled.get("/v1/articles?about=sport").status_code == 422
 
 
-def test_prevalence_counts_all_articles_unless_it_is_asked_for_those_on_the_subject(filled):
+def test_prevalence_counts_all_articles_unless_only_those_on_the_subject_are_wanted(filled):
     everything, on_subject = (fetch(filled, by="", **p) for p in ({}, {"population": "on_subject"}))
     assert (everything["population"], on_subject["population"]) == ("all_articles", "on_subject")
     assert everything["off_topic_articles"] == on_subject["off_topic_articles"] == OFF

@@ -63,7 +63,7 @@ def test_evidence_of_a_stored_article_can_be_left_out(client):
         ({"outlet": "A"}, {"outlet": "A", "title": "Other title", "url": "https://a.example/2"}),
     ],
 )
-def test_the_same_article_again_answers_200_with_the_stored_one_and_stores_nothing(client, settings, first, again):
+def test_the_same_article_again_answers_200_with_the_stored_article_and_stores_nothing(client, settings, first, again):
     created = store(client, **first)
     before = rows(settings)
     repeated = store(client, **again)
@@ -107,7 +107,7 @@ def test_the_same_page_sent_again_is_the_same_article(client):
 
 
 @pytest.mark.parametrize(("mark", "_pointer"), REUSED)
-def test_replacing_scores_the_new_text_and_keeps_the_old_one_as_a_former_version(client, mark, _pointer):
+def test_replacing_scores_the_new_text_and_keeps_the_old_as_a_former_version(client, mark, _pointer):
     created = store(client, title="First", **mark)
     replaced = client.post("/v1/articles?replace=true", json={"text": "The road to the coast was cleared.", **mark})
     assert replaced.status_code == 200

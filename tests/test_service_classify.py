@@ -224,7 +224,7 @@ def test_the_real_sample_is_answered_as_it_is(client):
     assert answer["article"]["frames"]["militarized_response"]["decision"] == "present"
 
 
-def test_a_long_answer_is_written_as_a_short_one_is(client):
+def test_a_long_answer_is_written_as_a_short_answer_is(client):
     paragraphs = [f'Minister {n} wrote "paragraphs":[] and {{left}} the army.' for n in range(150)]
     long = client.post("/v1/classify", json={"paragraphs": paragraphs}).json()
     assert [p["index"] for p in long["paragraphs"]] == list(range(150))

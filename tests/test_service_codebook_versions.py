@@ -42,7 +42,7 @@ def annotate(client, coder, text, frames, **more):
     return answer.json()["annotations"][0]
 
 
-def test_an_old_annotation_says_nothing_of_a_new_frame_and_keeps_a_renamed_one(versions):
+def test_an_old_annotation_says_nothing_of_a_new_frame_and_keeps_a_renamed_frame(versions):
     with running(versions[1]) as client:
         annotate(client, "mira", "The army moved in.", {OLD_NAME: "reported"})
     with running(versions[2]) as client:
@@ -106,7 +106,7 @@ def test_agreement_on_a_new_frame_is_measured_on_those_who_knew_it(versions):
     assert (pairs["ben", "tom"][NEW], pairs["ben", "tom"][NAME]) == (0, 1)
 
 
-def test_coders_who_differ_only_on_a_frame_that_one_did_not_know_do_not_disagree(versions):
+def test_coders_who_differ_only_on_a_frame_that_either_did_not_know_do_not_disagree(versions):
     with running(versions[1]) as client:
         annotate(client, "mira", "The army moved in.", {OLD_NAME: "present"})
     with running(versions[2]) as client:
@@ -129,7 +129,7 @@ def test_training_takes_a_new_frame_for_missing_where_it_was_not_coded(versions)
             (by_coders,) = coded_paragraphs(connection, book, adjudicated=False)
     finally:
         database.close()
-    # The adjudication of the first version settles its frames; the new one is what the coder of today says.
+    # The adjudication of the first version settles its frames; the coder of today decides the new frame.
     (only,) = [a for a in settled.annotations if a.decides(NAME)]
     assert (only.coder, only.frames) == ("ruth", {NEW: "present"})
     assert {a.coder: (dict(a.frames), a.decides(NEW)) for a in by_coders.annotations} == {
@@ -156,7 +156,7 @@ def test_shares_are_corrected_by_annotations_that_decide_about_the_frame(version
     assert by_frame[NAME]["low"] < carrying < by_frame[NAME]["high"]
 
 
-def test_a_model_with_the_former_name_of_a_frame_is_corrected_by_annotations_under_the_new_one(
+def test_a_model_with_the_former_name_of_a_frame_is_corrected_by_annotations_under_the_new_name(
     settings, codebook, corpus, tmp_path
 ):
     today = [replace(f, key="foreign_actor", formerly=(NAME,)) if f.key == NAME else f for f in codebook.frames]

@@ -87,7 +87,9 @@ class Store(RuleBasedStateMachine):
     )
     def arrive(self, arrived):
         with self.database.write() as connection:
-            identifiers = [placed.id for placed in add_articles(connection, [self.article(*article) for article in arrived])]
+            identifiers = [
+                placed.id for placed in add_articles(connection, [self.article(*article) for article in arrived])
+            ]
         self.stored += [(new, len(scores)) for new, (scores, *_) in zip(identifiers, arrived, strict=True)]
 
     def article(self, scores, story, outlet, day):

@@ -69,7 +69,7 @@ def test_of_articles_with_the_same_id_or_url_at_once_another_text_is_a_conflict(
     assert len(stored(database, articles.c.id)) == 1
 
 
-def test_an_article_that_replaces_one_of_the_same_transaction_comes_after_it(submit, submission, database):
+def test_an_article_that_replaces_another_of_the_same_transaction_comes_after_it(submit, submission, database):
     first, second = submission(external_id="1"), submission(external_id="1", text="The market reopened on Monday.")
     receipts = submit(first, replace(second, replace=True), submission(external_id="1", text="The road was cleared."))
     assert [receipt.placement.outcome for receipt in receipts] == ["stored", "replaced", "conflict"]

@@ -82,7 +82,7 @@ def test_probes_reads_and_small_requests_do_not_wait_for_huge_ones_whose_work_en
         assert in_progress(client) == 8
         for connection in huge[:5]:
             connection.close()
-        # Of the four that score at once at least one has ended, so that a small request has its turn soon.
+        # At least a single request of the four that score at once has ended, so that a small request has its turn soon.
         assert client.post("/v1/classify", json=SMALL).status_code == 200
         for connection in huge[5:]:
             connection.close()

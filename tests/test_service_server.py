@@ -169,7 +169,7 @@ def test_the_curl_of_the_readme_stores_an_article_with_all_four_frames(data_dir)
         assert client.get(f"/v1/articles/{answer['id']}").json() == answer
 
 
-# Memory of a scoring process that has loaded a model; one that cannot import has a third of it.
+# Memory of a scoring process that has loaded a model; a process that cannot import has a third of it.
 _LOADED_MIB = 40
 
 

@@ -37,7 +37,7 @@ def test_stances_are_recognised_on_sources_left_out_far_better_than_by_the_commo
     assert challenger.card.stances == SPECIFIED_STANCES == ("advanced", "reported", "contested")
 
 
-def test_stance_scores_of_a_frame_add_up_to_one_and_do_not_move_the_frame(challenger, corpus, codebook):
+def test_stance_scores_of_a_frame_add_up_to_1_and_do_not_move_the_frame(challenger, corpus, codebook):
     texts = [paragraph.text for paragraph in corpus[:100]]
     scored = FrameModel.of(challenger.pipeline, challenger.card).score_with_stances(texts)
     assert scored.stances.shape == (100, 4, 3)

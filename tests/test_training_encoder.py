@@ -176,7 +176,7 @@ def test_a_model_whose_encoder_is_missing_becomes_champion_neither_by_promotion_
     assert registry.champion().version == "v2"
 
 
-def test_nothing_is_rescored_by_a_champion_whose_encoder_is_missing_and_this_is_said_once(
+def test_nothing_is_rescored_by_a_champion_whose_encoder_is_missing_and_this_is_logged_once(
     base, settings, database, monkeypatch, tmp_path, caplog
 ):
     registry = Registry(settings.models_location)

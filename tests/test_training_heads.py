@@ -219,7 +219,7 @@ def test_forgotten_vectors_are_overwritten_with_those_that_killed_writers_left(b
     assert {path for path in (tmp_path / "vectors").rglob("*") if path.is_file()} == paths - {path}
 
 
-def test_without_a_folder_and_with_a_read_only_one_vectors_are_only_slower(base, tmp_path):
+def test_without_a_folder_and_with_a_read_only_folder_vectors_are_only_slower(base, tmp_path):
     (tmp_path / "file").touch()
     for store in (VectorStore(), VectorStore(tmp_path / "file" / "below")):
         assert store.means(base.card.encoder_digest, ["The army."]).shape == (1, 32)

@@ -138,7 +138,7 @@ def test_a_threshold_of_the_caller_decides_without_uncertainty(model, corpus):
         assert decision.decision == ("present" if decision.score >= 0.5 else "absent")
 
 
-def test_a_card_survives_its_file_and_a_damaged_one_is_refused(challenger):
+def test_a_card_survives_its_file_and_a_damaged_card_is_refused(challenger):
     card = challenger.card.registered("v7", "0" * 64, "1" * 64)
     assert card_from_json(card_to_json(card)) == card
     for damaged in ("", "[]", "{}", "null", '{"format": 1}', card_to_json(card).replace('"format": 1', '"format": 99')):

@@ -81,7 +81,7 @@ def test_the_service_answers_with_it_and_says_which_encoder_it_was_fine_tuned_fr
     assert (listed["encoder"]["fine_tuned_from"], listed["encoder"]["own_paragraphs"]) == ("f" * 64, 7)
 
 
-def test_a_process_that_opens_no_registry_is_told_where_the_encoder_is(registry, tmp_path):
+def test_a_process_that_opens_no_registry_knows_where_the_encoder_is(registry, tmp_path):
     scores = registry.load("v1").score(TEXTS)
     file = tmp_path / "scorer.pickle"
     file.write_bytes(pickle.dumps(registry.load("v1")))

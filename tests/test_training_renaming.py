@@ -98,7 +98,7 @@ def paragraphs():
 def test_decisions_that_lean_on_a_name_are_counted(model, codebook, paragraphs):
     figures = {entry.name: entry for entry in renamed_figures(*judged(Leaning(model), codebook, paragraphs))}
     never = figures["the same states, by others that it never swaps"]
-    # Of four decisions on a paragraph one changes, in three of four paragraphs.
+    # A single decision of the four on a paragraph changes, in three of four paragraphs.
     assert (never.paragraphs, never.changed.value) == (40, pytest.approx(30 / 160))
     assert never.moved == never.changed
     assert never.changed.low < never.changed.value < never.changed.high

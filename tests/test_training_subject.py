@@ -48,7 +48,7 @@ def classified(model, texts, **thresholds):
     return classify(model, texts, cuts_at(model, "high_recall", thresholds), explain=False)
 
 
-def test_a_long_paragraph_counts_more_than_a_short_one():
+def test_a_long_paragraph_counts_more_than_a_short_paragraph():
     logits = np.array([3.0, -3.0])
     assert about_article(FACTS, logits, ["x" * 900, "y" * 100]).name == "political violence"
     assert about_article(FACTS, logits, ["x" * 100, "y" * 900]).name == "other"

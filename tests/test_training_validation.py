@@ -89,7 +89,7 @@ def test_sources_of_the_training_are_named(model, codebook, corpus):
     assert validation.sources_known == (corpus[0].source,)
 
 
-def test_a_precise_point_calls_less_than_a_recalling_one(model, codebook, corpus):
+def test_a_precise_point_calls_less_than_a_recalling_point(model, codebook, corpus):
     some = corpus[::20]
     called = {
         point: sum(

@@ -79,7 +79,7 @@ def test_annotations_move_the_weights_of_their_words_and_no_others(words_base, c
     model, before = FrameModel.of(challenger.pipeline, challenger.card), FrameModel(base.scorer, base.card)
     column = codebook.keys.index("foreign_hand")
     blamed = [paragraph.text for paragraph in own(8)][1::2]
-    assert (model.score(blamed)[:, column] > before.score(said)[:, column]).all()
+    assert (model.score(blamed)[:, column] > before.score(blamed)[:, column]).all()
     others = [k for k in range(len(codebook.keys)) if k != column]
     assert np.abs(model.score(TEXTS) - before.score(TEXTS))[:, others].max() < 1e-9
 

@@ -89,7 +89,7 @@ def expected_calibration_error(
 def chance_calibration_error(
     scores: NDArray[np.float64], weight: NDArray[np.float64] | None = None, *, seed: int = 0
 ) -> float:
-    """Returns the ECE that a calibrated model with these scores (n,) exceeds in one sample of twenty, by simulation.
+    """Returns the ECE that a calibrated model with these scores (n,) exceeds with a probability of 5 %, by simulation.
 
     No finite sample shows an ECE of 0: labels are drawn from the scores themselves, and the 95th percentile of their
     ECE is what a measured ECE has to be read against (Bröcker and Smith 2007, "Increasing the reliability of

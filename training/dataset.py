@@ -131,13 +131,21 @@ def require_trainable(dataset: Dataset) -> None:
     for column, frame in enumerate(dataset.frames):
         positive = int(training.targets[:, column].sum())
         if positive < MIN_POSITIVE:
-            faults.append(f"'{frame}' has {positive} paragraphs that carry it")
+            faults.append(f"'{frame}' has {_paragraphs(positive, 'that carry it', 'that carries it')}")
         elif (negative := int(training.coded[:, column].sum()) - positive) < MIN_POSITIVE:
-            faults.append(f"'{frame}' has {negative} paragraphs that do not carry it")
+            lacking = _paragraphs(negative, "that do not carry it", "that does not carry it")
+            faults.append(f"'{frame}' has {lacking}")
     if faults:
         raise TrainingDataError(
-            f"There are too few annotations to train: {'; '.join(faults)} outside the held-out articles, and "
+            f"There are too few annotations to train: outside the held-out articles {'; '.join(faults)}; "
             f"{MIN_POSITIVE} are needed. Code more paragraphs or take the frame out of the codebook."
         )
     if len(set(training.articles)) < 2:
-        raise TrainingDataError("The annotations come from a single article; at least two are needed to judge a model.")
+        raise TrainingDataError(
+            "All annotations outside the held-out articles come from a single article; at least two articles are needed "
+            f"to judge a model of {', '.join(repr(frame) for frame in dataset.frames)}."
+        )
+
+
+def _paragraphs(count: int, of_many: str, of_one: str) -> str:
+    return f"1 paragraph {of_one}" if count == 1 else f"{count} paragraphs {of_many}"

@@ -101,4 +101,4 @@ class ScoringTooSlowError(ScoringStoppedError):
 
 
 class StorageError(FramingError):
-    """The folder or URL where files are kept cannot be used."""
+    """The folder or URL where files are stored cannot be used."""

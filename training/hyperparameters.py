@@ -27,13 +27,13 @@ class Hyperparameters:
     """
 
     regularisation: Annotated[float, Gt(0), Le(1000)] = field(
-        default=5.0, metadata={"description": "A larger one fits the annotations closer."}
+        default=5.0, metadata={"description": "A larger value fits the annotations closer."}
     )
     min_df: Annotated[int, Ge(1), Le(100)] = field(
         default=1, metadata={"description": "Fewest paragraphs that a word must occur in."}
     )
     ngrams: Annotated[int, Ge(1), Le(3)] = field(
-        default=1, metadata={"description": "Longest run of words that counts as one term."}
+        default=1, metadata={"description": "Longest run of words that counts as a single term."}
     )
     characters: Annotated[int, Ge(0), Le(8)] = field(
         default=0,

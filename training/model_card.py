@@ -14,7 +14,7 @@ from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
 from training.scoring.operating_points import Cut, OperatingPoint
 
-# The kinds of model: a transformer that reads words in context, a smaller and faster one, or TF-IDF of words.
+# The kinds of model: a transformer that reads words in context, a smaller and faster transformer, or TF-IDF of words.
 EncoderKind = Literal["encoder", "encoder-small"]
 Kind = Literal["encoder", "encoder-small", "words"]
 
@@ -46,8 +46,8 @@ class DataFacts:
 class EncoderFacts:
     """The encoder whose vectors a model reads: its name, the digest of its files, its precision and its runtime.
 
-    An encoder that a user fine-tuned has the digest of the one it was `fine_tuned_from`, and the number of the user's
-    paragraphs that it learned from.
+    An encoder that a user fine-tuned has the digest of the encoder it was `fine_tuned_from`, and the number of the
+    user's paragraphs that it learned from.
     """
 
     name: str

@@ -23,7 +23,7 @@ from training.scoring.operating_points import best_f1_threshold
 SEED = 20260101
 WORDS = "words"
 
-# Log-odds (m, k) of judged paragraphs, one array for each setting that was tried.
+# Log-odds (m, k) of judged paragraphs, an array for each setting that was tried.
 Tried = list[Array]
 # From the paragraphs to learn from and those to judge, (n,) each, to what was tried.
 Learn = Callable[[Mask, Mask], Tried]

@@ -29,7 +29,7 @@ CODERS_HEAD = ["F1 on paragraphs of whole articles", "Support"]
 
 
 def models(words: FrameModel) -> dict[str, FrameModel]:
-    """The kinds of model that exist in this installation, the one to post-stratify with first."""
+    """The kinds of model that exist in this installation; the first is used to post-stratify."""
     kinds: tuple[Kind, ...] = ("encoder", "encoder-small", "words")
     shipped = {kind: base for kind in kinds if (base := shipped_base(kind))}
     return {

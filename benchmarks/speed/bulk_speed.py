@@ -1,7 +1,7 @@
 """Bulk scoring: `framing score --to` on JSON Lines of articles, 15 paragraphs of 90 words each.
 
-Compares a process with the scorer alone, two processes and two Dask workers with one, and memory as the input
-grows. Times are of whole commands.
+Compares a process with the scorer alone, two processes and two Dask workers with a single worker, and memory as the
+input grows. Times are of whole commands.
 """
 
 import json

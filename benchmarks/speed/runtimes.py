@@ -3,7 +3,7 @@
 python -m benchmarks.speed.runtimes --paragraphs 60 --json     about a minute
 
 PyTorch has rows where it is installed, as with the extra `finetune`. ONNX Runtime has none: no graph is written for it.
-Every runtime reads the same weights and the same paragraphs of the shipped corpus, one at a time.
+Every runtime reads the same weights and the same paragraphs of the shipped corpus, each paragraph by itself.
 """
 
 import json

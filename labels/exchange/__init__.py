@@ -54,7 +54,7 @@ class ExchangeFormat:
     options: frozenset[str] = frozenset()
 
     def read(self, data: bytes, codebook: Codebook, options: ReadingOptions = DEFAULTS) -> Reading:
-        """Reads a file; of a coder's annotations of the same paragraph, the last one counts.
+        """Reads a file; of a coder's annotations of the same paragraph, the last counts.
 
         Raises `ExchangeError` with every bad row, or for an option that the format does not know.
         """

@@ -82,7 +82,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
 
 
 def _record(row: Any) -> _Record | RowError:
-    """Returns a row in one form, whether its export is nested or flat, or what is wrong with it."""
+    """Returns a row in the same form, whether its export is nested or flat, or what is wrong with it."""
     try:
         row = require_object(row)
         nested = row.get("responses")

@@ -41,7 +41,7 @@ def guarded(value: Any) -> Any:
 def read_table(data: bytes, subject: str, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str] | str]]:
     """Yields the place and the cells of each row, by column, or what is wrong with the row.
 
-    Raises `ExchangeError` if it is not a table, or has not one of the required columns.
+    Raises `ExchangeError` if it is not a table, or lacks a required column.
     """
     lines = io.StringIO(decode(data, subject), newline="").readlines()
     try:

@@ -74,7 +74,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
 
 
 def _columns(row: Mapping[str, str], labels: FrameLabels, covered: Collection[str]) -> dict[str, str]:
-    """The column of each frame, named by its key or title or mapped to it; raises `ExchangeError` if one is missing."""
+    """The column of each frame, named by its key or title or mapped to it; raises `ExchangeError` if any is missing."""
     columns: dict[str, str] = {}
     for column in row:
         frame = labels.frame(column)

@@ -1,8 +1,8 @@
 """doccano: JSONL, JSON and CSV of text classification, and the zip of them that doccano exports.
 
 A row has `text`, `label` and metadata as further columns. An export has a file per coder, named after the coder, or
-`all`. doccano writes the same `"label": []` for an example that nobody has labelled and for one without a label, so
-such a row is set aside, unless it has the column `stances`, which `write` adds to every annotation.
+`all`. doccano writes the same `"label": []` for an example that nobody has labelled and for a coded text without
+frames, so such a row is set aside, unless it has the column `stances`, which `write` adds to every annotation.
 """
 
 import ast
@@ -89,7 +89,7 @@ def _rows(data: bytes, options: ReadingOptions) -> Iterator[tuple[str, _Row]]:
 def _answers(
     row: Mapping[str, Any], joined: bool, options: ReadingOptions, labels: FrameLabels
 ) -> Iterator[tuple[Any, str]]:
-    """Yields each answer in a row, and the coder where the answer itself names one."""
+    """Yields each answer in a row, and the coder where the answer itself names a coder."""
     names = [options.question] if options.question else [name for name in _LABELS if name in row]
     if not names and isinstance(row.get("annotations"), list):
         yield from _by_user(row["annotations"])

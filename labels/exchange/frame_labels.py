@@ -17,7 +17,7 @@ class RowError(Exception):
 
 
 class NotCodedError(Exception):
-    """Why a row is set aside: it holds no answer of a coder, or one that is not about every frame."""
+    """Why a row is set aside: it holds no answer of a coder, or its answer is not about every frame."""
 
 
 class UnknownLabelError(Exception):
@@ -141,8 +141,9 @@ def chosen_question(
 ) -> str | None:
     """The question whose answers are frames; None if the file has no question.
 
-    `questions` has the labels of each question. It is the question that the caller names, else the one called as
-    `usual`, else the only one with a label that is a frame, else the only one. Raises `ExchangeError` otherwise.
+    `questions` has the labels of each question. It is the question that the caller names, else the question
+    called `usual`, else the only question with a label that is a frame, else the only question. Raises `ExchangeError`
+    otherwise.
     """
     names = ", ".join(f"'{name}'" for name in questions)
     if options.question is not None:

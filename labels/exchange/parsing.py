@@ -42,7 +42,7 @@ def read_annotations(
 ) -> Reading:
     """Returns the annotations of all rows, each a place and a value for `read`, and the rows that were set aside.
 
-    `read` raises `RowError` for a bad row, `NotCodedError` for one to set aside, and `UnknownLabelError`. Raises
+    `read` raises `RowError` for a bad row, `NotCodedError` for a row to set aside, and `UnknownLabelError`. Raises
     `ExchangeError` with all bad rows and all unknown labels; `subject` names the file in it.
     """
     annotations: list[ExchangedAnnotation] = []
@@ -212,7 +212,7 @@ def require_text(row: Mapping[str, Any], options: ReadingOptions, usual: Sequenc
 
 
 def require_coder(row: Mapping[str, Any], options: ReadingOptions, usual: Sequence[str]) -> str:
-    """Returns the coder of a row, from the field that the caller names, else the first usual field that has one.
+    """Returns the coder of a row, from the field that the caller names, else the first usual field that names a coder.
 
     The result is empty if there is none.
     """

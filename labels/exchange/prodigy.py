@@ -1,6 +1,6 @@
 """Prodigy JSONL: the `choice` interface with several answers, a binary question per frame, or `cats`.
 
-An annotation is about every frame. A task that put only some of them to the coder, such as a binary question about one
+An annotation is about every frame. A task that put only some of them to the coder, such as a binary question about a
 frame, leaves the others open, and is set aside unless other answers of the coder on the same text complete it.
 """
 

@@ -15,7 +15,7 @@ _MAX_PLACES = 5
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Something in a file that is not an annotation, or not a whole one, and why."""
+    """Something in a file that is not an annotation, or not a whole annotation, and why."""
 
     where: str
     reason: str
@@ -66,7 +66,7 @@ def without_repeats(
 ) -> tuple[list[tuple[Key, ExchangedAnnotation]], list[SetAside]]:
     """Returns the last annotation of a coder under each key, which stands for what is coded, and the others.
 
-    The last is the one that was made last, where the file says when; else it is the last of the file.
+    The last annotation is what was made last, where the file says when; else it is the last of the file.
     """
     last: dict[object, tuple[Key, ExchangedAnnotation]] = {}
     set_aside = []

@@ -1,4 +1,4 @@
-"""PDF and Word documents as plain text, whose paragraphs are found as those of any other text."""
+"""PDF and Word documents as plain text, cut into paragraphs like any other text."""
 
 import io
 import zipfile

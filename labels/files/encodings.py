@@ -10,7 +10,7 @@ from labels.errors import FileError
 UTF_8 = "utf-8"
 WESTERN = "windows-1252"
 
-# How to decode so that damage in one record does not end the reading of the others; `is_damaged` finds it.
+# How to decode so that damage in a record does not end the reading of the others; `is_damaged` finds it.
 KEEP_DAMAGE = "surrogateescape"
 DAMAGED = "It holds bytes that are no characters in the encoding of the file."
 _DAMAGE = re.compile("[\udc80-\udcff]")
@@ -28,7 +28,7 @@ _DECLARED = re.compile(
     re.IGNORECASE,
 )
 _DECLARED_WITHIN = 4096
-# What browsers read in its place: pages that declare one of these are written in windows-1252.
+# What browsers read in its place: pages that declare any of these are written in windows-1252.
 _MEANS_WESTERN = {"ascii", "iso8859-1", "latin-1", "cp1252"}
 # Bytes around the first that are not UTF-8, from which the encoding is guessed.
 _SAMPLE = 2**18
@@ -69,7 +69,7 @@ def encoding_named(name: str) -> str:
 def encoding_of(chunks: Iterable[bytes], declared: str | None = None) -> str:
     """The encoding of a text that comes in chunks. Raises `FileError` if it is no text.
 
-    A byte-order mark decides; without one, a text that is valid UTF-8, or mostly, is UTF-8; else what the text declares
+    A byte-order mark decides; without it, a text that is valid UTF-8, or mostly, is UTF-8; else what the text declares
     counts, and without a declaration the encoding is guessed.
     """
     decoder = codecs.getincrementaldecoder(UTF_8)()

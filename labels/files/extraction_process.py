@@ -1,7 +1,7 @@
 """A process that reads documents, with a deadline and a bound on its memory, so that no file can hold the service.
 
 A file can be made so that its reader takes hours or all memory. A process can be killed; a thread cannot. Processes
-that have finished are used again, and one is left waiting.
+that have finished are used again, and a single process is left waiting.
 """
 
 import atexit
@@ -19,7 +19,7 @@ from labels.errors import ArticleError, FileError, FramingError
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# Of processor time, so that a busy machine refuses nothing that a quiet one reads; the second is by the clock.
+# Of processor time, so that a busy machine refuses nothing that a quiet machine reads; the second is by the clock.
 _SECONDS, _SECONDS_BY_THE_CLOCK = 20, 180.0
 _MEMORY = 1536 * 2**20
 _MOST_PROCESSES = 4
@@ -34,7 +34,7 @@ class _Process:
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A process that dies of its bound prints the trace of an error that is told in a sentence.
+            # A process that its bound ends prints a traceback; the user reads a sentence in its place.
             stderr=subprocess.DEVNULL,
         )
 
@@ -111,7 +111,7 @@ class Extraction:
         return _Process()
 
     def _put_back(self, process: _Process) -> None:
-        """Leaves one process waiting; the others end."""
+        """Leaves a single process waiting; the others end."""
         with self._lock:
             if not self._idle:
                 self._idle.append(process)

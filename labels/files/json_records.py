@@ -1,4 +1,4 @@
-"""The one reader of JSON and JSON Lines: objects, a line or an entry of a list each.
+"""The reader of JSON and JSON Lines: objects, a line or an entry of a list each.
 
 Only a line feed ends a line: strings may hold U+2028, U+2029 and U+0085, which other programs take for line ends.
 """
@@ -39,7 +39,7 @@ def read_lines(lines: Iterable[str], first: int = 1) -> Iterator[JsonRecord]:
 
 
 def read_text(text: str) -> Iterator[JsonRecord]:
-    """The records of a whole text: one object, the entries of a list, or JSON Lines."""
+    """The records of a whole text: an object, the entries of a list, or JSON Lines."""
     whole = _parsed(1, text)
     if whole.fault is None:
         entries = whole.value if isinstance(whole.value, list) else [whole.value]

@@ -1,4 +1,4 @@
-"""Tables of text: the one reader of CSV, whatever separates its cells. Rows that are not whole are named."""
+"""Tables of text: the reader of CSV, whatever separates its cells. Rows that are not whole are named."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row, numbered from 1 after the names of the columns; `fault` is a sentence if its cells cannot be told."""
+    """A row, numbered from 1 after the names of the columns; `fault` is a sentence if its cells cannot be read."""
 
     number: int
     cells: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def read_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[TableRow]:
     """The rows after the names of the columns; empty lines count as rows and are left out.
 
     A row with more or fewer cells than there are columns has a fault. After a quotation mark that is not closed no row
-    can be told from another, so the rows end with that fault.
+    can be separated from the next, so the rows end with that fault.
     """
     csv.field_size_limit(_MAX_CELL)
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)

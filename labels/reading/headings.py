@@ -87,7 +87,7 @@ def may_be_heading(piece: str) -> bool:
 
 
 def is_heading_in_markup(piece: str) -> bool:
-    """Whether a piece that a page marks up as a heading is one; some pages mark up whole paragraphs."""
+    """Whether a piece that a page marks up as a heading can be a heading; some pages mark up whole paragraphs."""
     words = len(piece.split(None, _MOST_WORDS_IN_MARKUP))
     return words <= _MOST_WORDS or (words <= _MOST_WORDS_IN_MARKUP and not ends_with_stop(piece))
 

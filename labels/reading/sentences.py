@@ -11,7 +11,7 @@ _READ_AT_ONCE = 2000
 
 
 def sentence_windows(text: str, language: str, sentences: int) -> list[Span]:
-    """Returns the spans of windows of about so many sentences, one more or fewer, without surrounding white space."""
+    """Returns the spans of windows of about so many sentences, without surrounding white space."""
     spans = list(_sentences(text, language))
     count = max(1, round(len(spans) / sentences)) if sentences else 1
     edges = [round(number * len(spans) / count) for number in range(count + 1)]

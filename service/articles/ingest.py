@@ -175,7 +175,7 @@ def store_articles(connection: Connection, submissions: Sequence[Submission], *,
 
 
 def _groups(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
-    """The submissions in groups in which no key occurs twice, and one that replaces is alone.
+    """The submissions in groups in which no key occurs twice, and a submission that replaces is alone.
 
     The second submission under a key is a replay of the first, and what is replaced may just have been stored.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labels.paragraphs import SplitArticle
 from service.store import article_lookup, audit
 from service.store.articles import remove_article
 from service.store.callers import Caller
@@ -47,7 +48,8 @@ def forget_vectors(database: Database, vectors: VectorStore, identifiers: Sequen
     with database.read() as connection:
         splits = article_lookup.splits(connection, list(dict.fromkeys(identifiers)))
         former = article_lookup.former_versions_of(connection, identifiers)
-    vectors.forget(paragraph.text for text in (*splits.values(), *former) for paragraph in text.paragraphs)
+    articles: list[SplitArticle | article_lookup.FormerVersion] = [*splits.values(), *former]
+    vectors.forget(paragraph.text for article in articles for paragraph in article.paragraphs)
 
 
 def _trained_on(registry: Registry, identifiers: set[str]) -> tuple[str, ...]:

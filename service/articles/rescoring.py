@@ -78,7 +78,7 @@ class Rescoring:
         self._announced = True
 
     def _champion(self) -> FrameModel | None:
-        """The champion, ready to score; None where there is none or it cannot serve, which is said once."""
+        """The champion, ready to score; None where there is none or it cannot serve, which is logged a single time."""
         try:
             number = self._registry.champion().number
             if number == self._refused:

@@ -52,7 +52,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read: the columns of the fields, encoding and delimiter, and the outlet of articles without one."""
+    """How files are read: columns of the fields, encoding and delimiter, and the outlet of articles that name none."""
 
     columns: Columns
     dialect: Dialect

@@ -34,7 +34,7 @@ _PART_BYTES = 8 * 2**20
 _DOCUMENTS_PER_PART = 500
 _MAX_STRIDES = 8
 _BLOCK = 2**20
-# The beginning of a table from which its dialect is told, in characters and lines.
+# The beginning of a table from which its dialect is read, in characters and lines.
 _HEAD_CHARACTERS, _HEAD_LINES = 2**20, 100
 
 
@@ -67,7 +67,7 @@ class File:
 
     @property
     def is_readable(self) -> bool:
-        """Whether its ending is one of those that are read in folders and archives."""
+        """Whether its ending is among those that are read in folders and archives."""
         return self.suffix in _SUFFIXES or self.fault is not None
 
     @contextmanager

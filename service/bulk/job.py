@@ -135,10 +135,11 @@ def run(
     waiting = [task for task in tasks if not _is_done(task)]
     total = sum(task.part.size for task in tasks)
     done = Progress(size=total - sum(task.part.size for task in waiting))
-    for sentence in _dialects(parts) if announce else ():
-        announce(sentence)
-    if announce and (sentence := forecast(job, [task.part for task in waiting], executor.processes())):
-        announce(sentence)
+    if announce:
+        for line in _dialects(parts):
+            announce(line)
+        if sentence := forecast(job, [task.part for task in waiting], executor.processes()):
+            announce(sentence)
     progress(done, done.size / max(total, 1))
     for step in executor.run(job, waiting):
         done += step

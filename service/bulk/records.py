@@ -233,7 +233,7 @@ def _parquet(part: Part, file: File, columns: Columns, size: int) -> Iterator[Ou
             yield OutputPiece(number + 1, [Record(file.name, first, file.name, {}, str(error))])
 
 
-def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tuple[int, dict[str, list[Any]] | None]]:
+def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Number of rows and cells by field of each batch; no cells if it belongs to another part."""
     from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
 

@@ -134,7 +134,7 @@ def restore(settings: Settings, path: Path) -> Backup:
 
 
 def _existing(folder: Path) -> Path:
-    """Returns the folder, or the nearest one above it that exists: its disk is where the folder will be."""
+    """Returns the folder, or the nearest folder above it that exists: its disk is where the folder will be."""
     return next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
 
 
@@ -155,7 +155,7 @@ def _contents(members: Mapping[str, Member]) -> dict[str, Any]:
 
 
 def _require_whole(members: Mapping[str, Member], digests: Mapping[str, str]) -> None:
-    """Compares every file with its digest, before the first is put in place; no file may lack one."""
+    """Compares every file with its digest, before the first is put in place; no file may lack a digest."""
     for name in digests.keys() | members.keys() - {_CONTENTS}:
         if name != _DATABASE and not name.startswith(_PARTS):
             raise BackupError(f"The backup names a file '{name}' that does not belong in a backup.")

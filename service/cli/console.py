@@ -40,7 +40,7 @@ def add_columns(table: Table, names: Sequence[str]) -> None:
 
 @contextmanager
 def progress_bar(*, silent: bool = False) -> Iterator[ReportProgress]:
-    """Progress on standard error, one bar per step; nothing where it is `silent`, as for commands that print JSON."""
+    """Progress on standard error, a bar for each step; nothing where `silent`, as for commands that print JSON."""
     if silent:
         yield lambda _step, _share: None
         return

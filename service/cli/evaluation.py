@@ -55,7 +55,7 @@ def behaviour(
 
 @dataclass(frozen=True, slots=True)
 class CodedFiles:
-    """The files that a model is judged on, of one split or all; without `coded` the annotations of stored articles."""
+    """The files that a model is judged on, of a split or all; without `coded` the annotations of stored articles."""
 
     coded: Path | None
     file_format: str | None
@@ -152,7 +152,7 @@ def _notes(result: "CodedReport") -> list[str]:
         notes.append(
             f"{', '.join(result.enriched)}: post-stratified, more paragraphs carry the frame than of those drawn at "
             "random. They were chosen by more than the scores of the strata show, so the post-stratified figures are "
-            "too good; with --strata, name the model that chose them or a better one."
+            "too good; with --strata, name the model that chose them or a better model."
         )
     return notes
 

@@ -18,7 +18,7 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(
         help="Column of the input for a field, as in text=body; may be repeated. Where a file has no such column, the "
-        "one with the field's own name is read."
+        "column with the field's own name is read."
     ),
 ]
 Encoding = Annotated[
@@ -194,14 +194,14 @@ def ingest(
         bool,
         typer.Option(
             help="Replace the text of stored articles that have the same external_id or url and another text; the old "
-            "text is kept."
+            "text stays as a former version."
         ),
     ] = False,
     server: Annotated[
         str | None,
         typer.Option(help="Address of a running server that scores and stores; else the database of the settings."),
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="FRAMING_KEY", help="Key for the server, if it needs one.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="FRAMING_KEY", help="Key for the server, if it needs any.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score articles and store them, so that charts and coders see them.
@@ -244,7 +244,7 @@ def _sentence(ingested: "Ingested") -> str:
         (ingested.stored, "stored"),
         (ingested.same, "stored before"),
         (ingested.replaced, "replaced"),
-        (ingested.conflict, "in conflict with a stored one"),
+        (ingested.conflict, "in conflict with a stored article"),
         (ingested.problem, "not readable as an article"),
     )
     counted = ", ".join(f"{number:,} {what}" for number, what in counts if number or what == "stored")

@@ -172,7 +172,7 @@ def evaluate(
         str | None,
         typer.Option(help="Model version whose scores weight the coded paragraphs; default: the judged model."),
     ] = None,
-    other: Annotated[Path | None, typer.Option(help="Paragraphs without any frame: how many get one?")] = None,
+    other: Annotated[Path | None, typer.Option(help="Paragraphs without any frame: how many get a frame?")] = None,
     articles: Annotated[Path | None, typer.Option(help="Coded whole articles, as JSON Lines.")] = None,
     operating_point: Annotated[
         OperatingPoint, typer.Option(help="Set of thresholds that decides the disagreements.")

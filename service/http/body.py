@@ -166,7 +166,7 @@ def _as_json(scope: Scope) -> Scope:
 def parse_json(body: bytes) -> Any:
     """Parses strict JSON; raises `BodyError`, or `json.JSONDecodeError` for bad syntax."""
     try:
-        # A mark is allowed to be passed over (RFC 8259, section 8.1), and programs of Windows write one.
+        # A byte order mark may be passed over (RFC 8259, section 8.1), and programs of Windows write it.
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BodyError("The body is not valid UTF-8.") from None

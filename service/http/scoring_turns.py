@@ -41,7 +41,7 @@ class ScoringTurns:
             async with self._limiter:
                 yield
         finally:
-            # Also when the server stops: it cancels its requests, but their threads end only if they are told.
+            # Also when the server stops: it cancels its requests, but their threads end only at this signal.
             signal.stop()
             current_signal.reset(token)
             watching.cancel()
@@ -54,7 +54,7 @@ async def _stop_on_departure(receive: Receive, signal: StopSignal) -> None:
 
 
 class AheadOfTheBody:
-    """Receives the messages of a request one ahead, so that a departure is noticed while its body still arrives.
+    """Receives the next message of a request early, so that a departure is noticed while its body still arrives.
 
     The messages are passed on by `chunks`; as the function `receive` of a turn, an object waits for the departure.
     """

@@ -19,7 +19,7 @@ class WorkerStatus:
         self._database = database
         self._folder = folder
         self._expected = expected
-        # When this process noticed that no worker is running; None while one is.
+        # When this process noticed that no worker is running; None while a worker runs.
         self._missing_since: datetime | None = None
 
     def describe(self) -> str:

@@ -2,7 +2,7 @@
 
 snapshot → check → train (fit, judge, register) → label diff → promote. Whatever kills the process, a step that was not
 finished is repeated: the snapshot is a file, written whole; before a model is registered, the registry is searched for
-one of the same run; a second promotion is noticed in the history.
+a model of the same run; a second promotion is noticed in the history.
 """
 
 import logging
@@ -44,7 +44,7 @@ _MIN_SHARED_PARAGRAPHS = 30
 
 
 class TrainingRunner:
-    """Performs the steps of training runs, one run at a time."""
+    """Performs the steps of training runs, a single run at a time."""
 
     def __init__(self, settings: Settings, database: Database, registry: Registry, codebook: Codebook) -> None:
         self._settings = settings

@@ -27,7 +27,7 @@ class Champion:
         self._promotion: Promotion | None = None
         self.current: FrameModel | None = None
         self._refused: int | None = None
-        # Why there is no model although one was promoted.
+        # Why there is no model although a model was promoted.
         self._fault: ModelFileError | StorageError | None = None
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
@@ -37,7 +37,7 @@ class Champion:
         """The current model; raises `NoChampionError` before the first, or what is the matter with the first."""
         model = self.current
         if model is None:
-            # A new one each time, because an error that is raised again grows by a traceback.
+            # A new error each time, because an error that is raised again grows by a traceback.
             raise NoChampionError if self._fault is None else type(self._fault)(str(self._fault))
         return model
 

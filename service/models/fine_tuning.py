@@ -64,7 +64,7 @@ def _paragraphs(settings: Settings, kind: EncoderKind, codebook: Codebook) -> tu
     if has_learned_from(kind, settings.corpus, codebook, settings.start):
         raise FineTuningError(
             "The shipped encoder has learned from the shipped corpus already: name a corpus of your own with "
-            "FRAMING_CORPUS. `framing export --format corpus` writes one from the annotations made here."
+            "FRAMING_CORPUS. `framing export --format corpus` writes such a corpus from the annotations made here."
         )
     return read_corpus(settings.corpus, codebook)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from training.model_card import ModelCard
 
 _SIGNATURE = "signature.json"
-# Files of an encoder that was fine-tuned where the model comes from; a shipped one is in every installation.
+# Files of an encoder that was fine-tuned where the model comes from; a shipped encoder is in every installation.
 _ENCODER = "encoder/"
 _FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, *(_ENCODER + name for name in ENCODER_FILES))
 # Weights of zero are packed several hundred times smaller.

@@ -45,7 +45,10 @@ ArticleId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a stored 
 
 Replace = Annotated[
     bool,
-    Query(description="Whether a text stored under the same external_id or url is replaced; the old one is kept."),
+    Query(
+        description="Whether a text stored under the same external_id or url is replaced; the old text stays as a "
+        "former version."
+    ),
 ]
 
 _LOCATION = {
@@ -75,11 +78,11 @@ def create(
     idempotency_key: IdempotencyKey = None,
     replace: Replace = False,
 ) -> Response:
-    """Stores an article with its framing, in one transaction.
+    """Stores an article with its framing, in a single transaction.
 
     The same article again answers 200 with the stored article. It is the same if its external_id (of this outlet), its
     url, or its outlet and text are stored. Another text under the same external_id or url answers 409, unless `replace`
-    is true: the new text is then scored and takes the place of the old one, which is kept as a former version.
+    is true: the new text is then scored and takes the place of the old text, which stays as a former version.
     """
     digest = ""
     if idempotency_key is not None:

@@ -1,8 +1,8 @@
-"""Many articles in one request: JSON Lines in, a result line for each line, in their order."""
+"""Many articles in a request: JSON Lines in, a result line for each line, in their order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
@@ -141,14 +141,13 @@ async def store_lines(
     def finish(number: int, parsed: ArticleRequest | None, outcome: _Pending | Problem | Placement) -> ArticleLine:
         """The result of a line, once its article is stored."""
         own = parsed.external_id if parsed else None
-        if isinstance(outcome, _Pending):
-            outcome = stored(number, own, outcome)
-        if isinstance(outcome, Problem):
-            return ArticleLine(line=number, external_id=own, status=outcome.status, problem=outcome)
-        if isinstance(outcome, Placement):
-            replaced = True if outcome.outcome == "replaced" else None
-            return ArticleLine(line=number, external_id=own, status=200, id=outcome.id, replaced=replaced)
-        return outcome
+        result = stored(number, own, outcome) if isinstance(outcome, _Pending) else outcome
+        if isinstance(result, Problem):
+            return ArticleLine(line=number, external_id=own, status=result.status, problem=result)
+        if isinstance(result, Placement):
+            replaced: Literal[True] | None = True if result.outcome == "replaced" else None
+            return ArticleLine(line=number, external_id=own, status=200, id=result.id, replaced=replaced)
+        return result
 
     def stored(number: int, own: str | None, pending: _Pending) -> ArticleLine | Problem | Placement:
         """The result of a line with a new article; else the problem, or the article stored before."""
@@ -178,7 +177,9 @@ def _lines_answer(
     request: Request, settings: Settings, answer: Callable[[Sequence[Line]], Sequence[ClassifiedLine | ArticleLine]]
 ) -> Response:
     def write(lines: Sequence[Line]) -> bytes:
-        return "".join(f"{on_a_single_line(result.model_dump_json(exclude_none=True))}\n" for result in answer(lines)).encode()
+        return "".join(
+            f"{on_a_single_line(result.model_dump_json(exclude_none=True))}\n" for result in answer(lines)
+        ).encode()
 
     return LinesAnswer(request, settings.max_body_mib * 2**20, write)
 

@@ -24,7 +24,7 @@ def classify(
 ) -> Response:
     """The framing of an article, per paragraph and as a whole, with the words that carried it. Stores nothing.
 
-    The body is that of POST /v1/articles, so that one file serves both.
+    The body is that of POST /v1/articles, so that the same file serves both.
     """
     article = read_article(request, model, settings)
     pooled = pool.answer(request, article, model)

@@ -46,7 +46,7 @@ class AnnotationRequest(Strict):
         None, description="The id of a stored article."
     )
     paragraph: Annotated[int, Field(ge=-1_000_000, le=1_000_000), WHOLE] | None = Field(
-        None, description="The `index` of a paragraph of that article; negative for one of a former version."
+        None, description="The `index` of a paragraph of that article; negative for a paragraph of a former version."
     )
     text: Name | None = Field(None, max_length=100_000, description="The text of a paragraph that is not stored.")
     source: Name | None = Field(None, max_length=256, description="The source of that text.")

@@ -81,7 +81,7 @@ class FrameFiguresAnswer(BaseModel):
 class ModelFigures(BaseModel):
     """Figures of a model on paragraphs on which it was not trained."""
 
-    how: str = Field(description="How the paragraphs were kept out of the training of the model that is judged.")
+    how: str = Field(description="How it is ensured that the judged model was not trained on the paragraphs.")
     texts: str = Field(description="Where the paragraphs come from: only figures on the same texts can be compared.")
     paragraphs: int
     articles: int
@@ -99,7 +99,7 @@ class EncoderAnswer(BaseModel):
     precision: str
     runtime: str
     fine_tuned_from: str = Field(
-        description="Digest of the shipped encoder that it was fine-tuned from here; empty for a shipped one."
+        description="Digest of the shipped encoder that it was fine-tuned from here; empty for a shipped encoder."
     )
     own_paragraphs: int = Field(description="Number of your annotated paragraphs that it was fine-tuned on.")
 
@@ -109,7 +109,9 @@ class ModelAnswer(BaseModel):
 
     version: str
     champion: bool
-    kind: Kind = Field(description="Whether the model reads words in context (`encoder`, `encoder-small`) or counts them (`words`).")
+    kind: Kind = Field(
+        description="Whether the model reads words in context (`encoder`, `encoder-small`) or counts them (`words`)."
+    )
     encoder: EncoderAnswer | None = Field(description="Null for a model of words.")
     created_at: datetime
     codebook_version: int

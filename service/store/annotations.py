@@ -87,7 +87,7 @@ def article_unit(connection: Connection, article_id: str, paragraph: int) -> Cod
 
 
 def _former_unit(connection: Connection, article_id: str, paragraph: int) -> CodingUnit | None:
-    """The unit of a paragraph of a former version, which annotations have kept (`service.store.replacement`)."""
+    """The unit of a paragraph of a former version: its annotations hold its text (`service.store.replacement`)."""
     key = f"{article_id}:{paragraph}"
     row = connection.execute(select(annotations).where(annotations.c.unit == key)).first()
     return None if row is None else CodingUnit(key, row.source, row.article_number, article_id, paragraph, row.text)
@@ -151,7 +151,7 @@ def remove(connection: Connection, identifier: str, *, coder: str | None = None)
 
 
 def own_text(connection: Connection, identifier: str) -> str | None:
-    """The text that an annotation came with; None for a paragraph of a stored article, and without such an annotation."""
+    """The text that an annotation came with; None for a paragraph of a stored article, or without that annotation."""
     text: str | None = connection.scalar(select(annotations.c.text).where(annotations.c.id == identifier))
     return text
 

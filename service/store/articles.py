@@ -1,6 +1,6 @@
 """Stored articles: adding, with near-duplicates recognised as copies of a story, and removing.
 
-Articles that arrive together are stored by one statement per table (SQLite) or a single statement (PostgreSQL).
+Articles that arrive together are stored by a statement for each table (SQLite) or a single statement (PostgreSQL).
 `article_lookup` reads them back.
 """
 
@@ -141,7 +141,7 @@ def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[
 
 
 def compared(mark: Mark, known: KnownArticle, submitted_sha256: str | None, text: str) -> Placement:
-    """What becomes of an article that shares a mark with a stored one."""
+    """What becomes of an article that shares a mark with a stored article."""
     column, _ = mark
     if column == "content_sha256" or known.has(submitted_sha256, text):
         return Placement(known.id, "same")
@@ -149,7 +149,7 @@ def compared(mark: Mark, known: KnownArticle, submitted_sha256: str | None, text
 
 
 def known_by(connection: Connection, marks: Iterable[Mark]) -> dict[Mark, KnownArticle]:
-    """The stored articles that have one of the marks, by mark."""
+    """The stored articles that have any of the marks, by mark."""
     wanted: dict[str, list[str]] = {}
     for column, value in marks:
         wanted.setdefault(column, []).append(value)

@@ -42,9 +42,9 @@ _MOVING = "~"
 
 
 def replace_article(connection: Connection, new: NewArticle) -> Placement:
-    """Stores an article in place of the one that it shares an external id or a URL with, else as a new article.
+    """Stores an article in place of that with which it shares an external id or a URL, else as a new article.
 
-    In a conflict, an article other than that one has its URL, or its text in the same outlet.
+    In a conflict, yet another article has its URL, or its text in the same outlet.
     """
     [placement] = add_articles(connection, [new])
     if placement.outcome == "stored":
@@ -102,7 +102,7 @@ def _move_coding(connection: Connection, stored: Row[Any], old: Sequence[Paragra
     for table in (annotations, draws):
         of_article = table.c.article_number == stored.number
         numbers = sorted(connection.scalars(select(table.c.paragraph).where(of_article).distinct()))
-        # All are set aside first, because a paragraph may get the number that another one still has.
+        # All are set aside first, because a paragraph may get the number that another still has.
         connection.execute(update(table).where(of_article, table.c.paragraph >= 0).values(unit=_MOVING + table.c.unit))
         former = min(numbers, default=0)
         for index in (number for number in numbers if number >= 0):

@@ -245,7 +245,7 @@ annotations = Table(
     # Identifies what was coded: a paragraph of a stored article, or a text that the request contained.
     Column("unit", String(64), nullable=False, index=True),
     Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), index=True),
-    # Negative, with its text, if the paragraph is one of a former version of the article.
+    # Negative, with its text, if the paragraph is of a former version of the article.
     Column("paragraph", Integer),
     Column("source", String(256), nullable=False),
     Column("text", Text),

@@ -39,7 +39,7 @@ def write_tiny_base(folder: Path, codebook: Codebook) -> Path:
 
 
 def use_base(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind = "encoder") -> BaseModel:
-    """Makes this process take `folder` for the place of the shipped bases, and returns the one of a kind."""
+    """Makes this process take `folder` for the place of the shipped bases, and returns the base of a kind."""
     monkeypatch.setattr(shipped, "BASE_FOLDER", folder)
     return registry_base.read_base(folder / kind)
 

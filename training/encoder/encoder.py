@@ -103,7 +103,7 @@ class Encoder:
         return map(_encoded, normal, starts, contexts)
 
     def _tokenize(self, text: str) -> Any:
-        # A batch of one, because only that lets other threads run meanwhile; a long paragraph takes a while.
+        # A batch, though of a single text: only a batch lets other threads run, and a long paragraph takes a while.
         return self._tokenizer.encode_batch([text], add_special_tokens=False)[0]
 
     def _in_context(self, paragraphs: Sequence[Sequence[int]]) -> Iterator[Float]:
@@ -115,7 +115,7 @@ class Encoder:
             yield np.concatenate([nothing, *(window[1:-1] for window in islice(vectors, len(own)))])
 
     def _parts(self, tokens: Sequence[int]) -> list[list[int]]:
-        """Returns the windows in which a paragraph is read: one, or for a long paragraph several of equal length."""
+        """Returns the windows of equal length in which a paragraph is read; only a long paragraph has several."""
         shape = self.weights.shape
         count = -(-len(tokens) // shape.most_tokens)
         size = -(-len(tokens) // max(1, count))

@@ -100,7 +100,7 @@ class EncoderShape:
 class EncoderWeights:
     """An encoder of width d with v subwords.
 
-    words: (v, d); positions: (p, d), from the first token on, with the token type added where the base has one;
+    words: (v, d); positions: (p, d), from the first token on, with the token type added where the base has such a type;
     relative: (32, heads), what a bucket of relative distance adds to attention, None for absolute positions only.
     """
 

@@ -111,7 +111,7 @@ class _Builder:
 def relative_bias(weights: EncoderWeights, tokens: int) -> Float:
     """Returns what relative distances add to attention, (heads, tokens, tokens); zeros where the base has none.
 
-    Distances fall into 32 buckets: a half for each direction, small distances one by one, large ones by their logarithm
+    Distances fall into 32 buckets: a half for each direction, small distances each by itself, large by their logarithm
     (Raffel et al. 2020, "Exploring the limits of transfer learning").
     """
     if weights.relative is None:

@@ -49,7 +49,7 @@ class Heads:
 
 
 def side_by_side(heads: list[Heads]) -> Heads:
-    """Returns the columns of several heads as those of a single one."""
+    """Returns several heads as a single `Heads` that has the columns of all."""
     return Heads(
         np.concatenate([head.coefficients for head in heads], axis=1),
         np.concatenate([head.intercepts for head in heads]),

@@ -31,5 +31,5 @@ def available_cores() -> int:
     try:
         quota, period = _QUOTA.read_text(encoding="ascii").split()
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):  # no container, or one without a quota
+    except (OSError, ValueError):  # no container, or no quota
         return cores

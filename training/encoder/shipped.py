@@ -21,13 +21,13 @@ _own_places: list[Path] = []
 
 def look_also_in(folder: Path) -> None:
     """Makes the encoders that were fine-tuned here known to this process: those in `folder`/DIGEST."""
-    # Absolute, because other processes, which may run in another folder, are told too.
+    # Absolute, because other processes, which may run in another folder, get the path too.
     if folder.absolute() not in _own_places:
         _own_places.append(folder.absolute())
 
 
 def own_places() -> tuple[Path, ...]:
-    """Returns the folders that `look_also_in` was told, for other processes to be told too."""
+    """Returns the folders that `look_also_in` was given, so that other processes can be given them too."""
     return tuple(_own_places)
 
 

@@ -15,7 +15,7 @@ class SideBySide(Generic[_In, _Out]):
     """Applies a function on a thread per core. May be used by several threads, of which none waits for all of another.
 
     A caller has only slightly more calls in progress or in the queue than there are cores, so an article of two
-    paragraphs takes its turns between those of a huge one.
+    paragraphs takes its turns between those of a huge article.
     """
 
     def __init__(self, do: Callable[[_In], _Out], cores: int) -> None:

@@ -41,7 +41,7 @@ current_signal: ContextVar[StopSignal | None] = ContextVar("current_signal", def
 
 
 def while_wanted(things: Iterable[_Thing]) -> Iterator[_Thing]:
-    """Yields things; raises `ScoringStoppedError` before one that nobody waits for any longer."""
+    """Yields things; raises `ScoringStoppedError` before the next thing once nobody waits for them."""
     signal = current_signal.get()
     for thing in things:
         if signal is not None:

@@ -40,7 +40,7 @@ class VectorStore:
         self._folder = folder
         # None for the shipped encoder with the digest that is named.
         self._encoder = encoder
-        # Said once, because every vector of a training run would fail alike.
+        # Logged a single time, because every vector of a training run would fail alike.
         self._failure_is_logged = False
 
     def means(

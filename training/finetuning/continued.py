@@ -92,7 +92,7 @@ def _heads(folder: Path, frames: int) -> dict[str, Tensor]:
     base = read_base(folder)
     if len(base.card.frames) != frames or base.card.stances != SPECIFIED_STANCES:
         return {}
-    # The head of the subject, if there is one, comes last and is fitted again when the base is finished.
+    # The head of the subject, if there is any, comes last and is fitted again when the base is finished.
     columns = frames * (1 + len(SPECIFIED_STANCES))
     coefficients, intercepts = torch.tensor(base.coefficients.T.astype(np.float32)), torch.tensor(base.intercepts)
     return {

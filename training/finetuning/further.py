@@ -99,7 +99,7 @@ def _digest(encoder: Path, material: Material, recipe: Recipe, *, with_heads: bo
 
 
 def _begin(work: Path, run: str) -> None:
-    """Empties the folder where another run stopped in it, whose checkpoint is of no use to this one."""
+    """Empties the folder where another run stopped in it, whose checkpoint is of no use to this run."""
     stored = work / _RUN_FILE
     if stored.exists() and stored.read_text(encoding="utf-8") == run:
         return

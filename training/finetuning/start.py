@@ -14,7 +14,7 @@ from training.registry.model_files import CARD_FILE
 def write_start(pretrained: Path, folder: Path, texts: Sequence[str], recipe: Recipe, frames: int) -> None:
     """Writes the encoder that a run starts from into a folder, unless it is there already.
 
-    `pretrained` is a folder as sentence-transformers publishes it, or one of our own encoders, whose heads come along.
+    `pretrained` is a folder as sentence-transformers publishes it, or an encoder of our own, whose heads come along.
     Raises `ModelFileError`.
     """
     if holds_encoder(folder):

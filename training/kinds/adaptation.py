@@ -1,6 +1,6 @@
 """Adaptation: the heads of the base model, pulled from what the base has learned towards a user's own annotations.
 
-A frame that few annotations carry keeps the base's head, and one that some carry keeps its cuts, so a few dozen
+A frame that few annotations carry keeps the base's head, and a frame that some carry keeps its cuts, so a few dozen
 annotations seldom spoil a model that learned from thousands.
 """
 

@@ -24,7 +24,7 @@ def base_of(kind: Kind | None, codebook: Codebook, start: Start) -> BaseModel | 
 
 
 def has_learned_from(kind: Kind | None, corpus: Path, codebook: Codebook, start: Start = "base") -> bool:
-    """Whether this kind adapts its base and the corpus is the shipped one, from which the base has learned."""
+    """Whether this kind adapts its base and the corpus is the shipped corpus, from which the base has learned."""
     return base_of(kind, codebook, start) is not None and corpus.resolve() == DEFAULT_CORPUS.resolve()
 
 

@@ -45,8 +45,8 @@ def make_base(
 ) -> BaseModel:
     """Makes a base model with an encoder and writes its files into `folder`, once all of them are made.
 
-    `pretrained` is a folder as sentence-transformers publishes them, or one of our own encoders, which learns on.
-    Checkpoints go into `work`, from which the same call resumes. Takes one to two hours on two cores. Raises
+    `pretrained` is a folder as sentence-transformers publishes them, or an encoder of our own, which learns further.
+    Checkpoints go into `work`, from which the same call resumes. Takes up to two hours on two cores. Raises
     `TrainingDataError` where no article is left to judge it on.
     """
     from training.finetuning.export import export  # noqa: PLC0415 - torch, which only fine-tuning needs

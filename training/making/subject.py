@@ -3,7 +3,7 @@
 It is fitted on paragraphs that the encoder learned from, because there are few others of other news, and on written
 ones: other news from sport to recipes, which the files of real news lack, and beside them paragraphs of the written
 corpus, so that what is written is not taken for what is off the subject. How far its scores can be trusted, and the
-score below which an article is about something else, are found on real articles held out.
+score below which an article is about something else, are determined on real articles held out.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _MOST_ON_SUBJECT = {"news": 1000, "written": 300}
 # In articles of the written corpus on the subject, at least such a share of the paragraphs carries a frame.
 _CARRYING = 0.25
 _OTHER_NEWS = Path(__file__).with_name("other_news.jsonl")
-# Of the articles on the subject, such a share may be said to be about something else.
+# Of the articles on the subject, such a share may be taken for articles about something else.
 MAX_MISSED = 0.01
 # Nobody would believe an article to be about something else that is more likely about the subject.
 _HIGHEST_CUT = 0.5
@@ -136,7 +136,7 @@ def _equal_weights(on_subject: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _cut(scores: NDArray[np.float64], on_subject: NDArray[np.bool_]) -> SubjectCut:
-    """Returns the cut at which at most `MAX_MISSED` of those on the subject are missed, if one more is to come.
+    """Returns the cut at which at most `MAX_MISSED` of those on the subject are missed, with a further article to come.
 
     Where they are too few to promise that, it is 0, and nothing is about something else.
     """

@@ -1,4 +1,4 @@
-"""A large model teaches a small one: its scores of paragraphs without annotations are what the small one learns."""
+"""A large model teaches a small model: its scores of paragraphs without annotations are what that model learns."""
 
 from collections.abc import Sequence
 from pathlib import Path

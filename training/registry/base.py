@@ -2,7 +2,7 @@
 
 training/base/KIND/             encoder, encoder-small or words
 ├── encoder.json, layers.npz …      see `training.encoder.files`; not for words
-├── terms.txt                       the words that are counted, one a line; only for words
+├── terms.txt                       the words that are counted, each on a line; only for words
 ├── heads.npz                       calibrated coefficients (d, c) and intercepts (c,) of the heads; of words also
 │                                   inverse document frequencies (d,)
 ├── card.json                       the model card, without a version
@@ -96,7 +96,7 @@ def read_base(folder: Path) -> BaseModel:
 
 
 def write_base(folder: Path, base: BaseModel) -> None:
-    """Writes card, heads and words of a base model, beside the files of its encoder if it has one."""
+    """Writes card, heads and words of a base model, beside the files of its encoder if it has any."""
     folder.mkdir(parents=True, exist_ok=True)
     heads = {"coefficients": base.coefficients, "intercepts": base.intercepts}
     if base.terms is not None:

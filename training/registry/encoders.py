@@ -37,7 +37,7 @@ class OwnEncoders:
             )
 
     def add(self, folder: Path) -> str:
-        """Stores the encoder in a folder and returns its digest; a process that is killed leaves no half of one.
+        """Stores the encoder in a folder and returns its digest; a process that is killed leaves no half an encoder.
 
         Raises `RegistryError` where the models are at a URL.
         """

@@ -37,7 +37,7 @@ class FramesFigures:
     """Figures of the frames at each operating point, and what does not depend on the point.
 
     A frame is present from its threshold up, "uncertain" or not. `chance_ece` has for each frame the ECE that a
-    calibrated model exceeds in one sample of twenty. `carried` has for each frame the share of paragraphs that carry
+    calibrated model exceeds with a probability of 5 %. `carried` has for each frame the share of paragraphs that carry
     it, and `uncertain` the share that `balanced` leaves undecided; the last of both is among all frames.
     """
 

@@ -101,7 +101,7 @@ def _exchanged(path: Path, codebook: Codebook, file_format: str) -> tuple[Descri
 
 
 def _settled(group: Sequence[ExchangedAnnotation]) -> tuple[Annotation, ...]:
-    """The annotations of a paragraph, with the last adjudication, if any, as the one that settles it."""
+    """The annotations of a paragraph, and of its adjudications the last, which settles it."""
     annotations = [Annotation(entry.coder, entry.frames) for entry in group if entry.role == "coder"]
     settled = [Annotation(ADJUDICATOR, entry.frames) for entry in group if entry.role == "adjudicator"]
     return (*annotations, *settled[-1:])

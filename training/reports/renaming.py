@@ -44,7 +44,7 @@ Change = Callable[[str], str]
 class RenamedFigures:
     """Decisions at `balanced` on `paragraphs` in which names were replaced.
 
-    `changed` is the share of decisions (present, uncertain or absent; one per paragraph and frame) that changed, and
+    `changed` is the share of decisions (present, uncertain or absent, per paragraph and frame) that changed, and
     `moved` the share that changed from present to something else or from something else to present.
     """
 

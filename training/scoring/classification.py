@@ -5,7 +5,7 @@ paragraph is, else uncertain where any paragraph is, else absent; `share` is the
 present. A long article has more chances to carry a frame, so compare articles by `share`, not by `score`.
 
 An article about something else than the subject of the codebook carries no frame: what its paragraphs say about
-leaders or foreign states is not said about violence. Scores stay as they are, and a caller's own threshold decides by
+leaders or foreign states does not concern violence. Scores stay as they are, and a caller's own threshold decides by
 itself.
 """
 

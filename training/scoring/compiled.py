@@ -193,7 +193,7 @@ def _keys(matches: TermMatches) -> NDArray[np.int64]:
 
 
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns the numbers from each start (n,) on, as many as its length (n,) says, one range after the other."""
+    """Returns the numbers from each start (n,) on, as many as its length (n,) says, the ranges in a row."""
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 

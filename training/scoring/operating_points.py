@@ -124,7 +124,7 @@ def _lowest_present(lacking: NDArray[np.float64], weight: NDArray[np.float64], e
 
 
 def _rank_of_bound(weight: NDArray[np.float64], error: float) -> int:
-    """How many of n paragraphs, in order and with weights (n,), an error may reach if one more is to come."""
+    """How many of n paragraphs, in order and with weights (n,), an error may reach with a further paragraph to come."""
     if not len(weight):
         return 0
     return int(np.searchsorted(np.cumsum(weight), error * (weight.sum() + weight.mean()), side="right"))

@@ -60,7 +60,7 @@ def _meaning(path: list[str], labels: FrameLabels) -> Meaning:
 
 
 def _path(code: Any) -> list[str]:
-    """Returns the names of the codes from the top down to this one."""
+    """Returns the names of the codes from the top down to this code."""
     names = [code.get("name") or "", *(above.get("name") or "" for above in _above(code))]
     return [part for name in reversed(names) for part in name.split(_PATH)]
 

@@ -25,7 +25,7 @@ class Pieces:
         self._as_selected: Mapping[tuple[int, int], tuple[int, int]] | None = None
 
     def add_own(self, span: tuple[int, int], metadata: Mapping[str, Any]) -> None:
-        """Notes a paragraph that our own file has marked as one."""
+        """Notes a paragraph that a file of our own marks as a paragraph."""
         self._own[span] = metadata
 
     def around(self, span: tuple[int, int]) -> Iterator[tuple[int, int, Mapping[str, Any]]]:

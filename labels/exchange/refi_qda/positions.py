@@ -1,9 +1,9 @@
 """Where selections begin and end: programs count the characters of a text in different ways.
 
-The standard counts code points from 0. Programs differ in three things: whether CR and LF are one character (ATLAS.ti),
-whether a character outside the basic plane is two (JavaScript, .NET and Qt count UTF-16), and whether the end is the
-last character (Potato) or the one behind it. Nothing in a project says which it is, but its selections do: they have
-the text as their name, and they seldom begin or end inside a word.
+The standard counts code points from 0. Programs differ in three things: whether CR and LF are a single character
+(ATLAS.ti), whether a character outside the basic plane is two (JavaScript, .NET and Qt count UTF-16), and whether the
+end is the last character (Potato) or the character behind it. Nothing in a project says which it is, but its selections
+do: they have the text as their name, and they seldom begin or end inside a word.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Reading a project: the selections of its texts with their codings, one annotation for each coder and paragraph."""
+"""Reading a project: the selections of its texts with their codings, an annotation for each coder and paragraph."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ _OF_THE_PARAGRAPH = ("source", "article_id", "paragraph")
 
 @dataclass(slots=True)
 class _Coded:
-    """What a coder said about a piece of text, from all selections in it."""
+    """How a coder coded a piece of text, from all selections in it."""
 
     coder: str
     start: int
@@ -43,7 +43,7 @@ class _Coded:
             return
         earlier = self.frames.get(meaning.frame, UNSPECIFIED)
         differ = UNSPECIFIED not in (earlier, meaning.stance) and earlier != meaning.stance
-        # Two stances of a frame in one paragraph are none that holds for the paragraph.
+        # Where two codings differ in the stance of a frame, neither stance holds for the whole paragraph.
         self.frames[meaning.frame] = (
             UNSPECIFIED if differ else meaning.stance if meaning.stance != UNSPECIFIED else earlier
         )

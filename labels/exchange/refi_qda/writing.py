@@ -35,7 +35,7 @@ def write(annotations: Sequence[ExchangedAnnotation], codebook: Codebook) -> byt
         for name, group in _by_article(annotations).items():
             guid = guid_of("source", name)
             text = _add_source(sources, guid, name, group)
-            # A text that begins with a byte order mark gets another one, which readers remove.
+            # A text that begins with a byte order mark gets another mark, which readers remove.
             archive.writestr(f"sources/{guid}.txt", _MARK * text.startswith(_MARK) + text)
         archive.writestr(_PROJECT_FILE, serialised(root))
     return buffer.getvalue()

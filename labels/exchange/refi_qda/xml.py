@@ -28,13 +28,13 @@ def plain_guid(guid: str | None) -> str:
 
 
 def child(parent: Any, tag: str, /, **attributes: str) -> Any:
-    """Adds an element of a project below another one."""
+    """Adds an element of a project below another element."""
     values = {name: for_xml(value) for name, value in attributes.items()}
     return etree.SubElement(parent, f"{{{PROJECT_SPACE}}}{tag}", values)
 
 
 def elements(parent: Any, *tags: str) -> Iterator[Any]:
-    """Yields the elements below another one, at any depth, by their tags, in whatever version of the standard."""
+    """Yields the elements below another, at any depth, by their tags, in whatever version of the standard."""
     return iter(parent.iter(*(f"{{*}}{tag}" for tag in tags)))
 
 

@@ -108,7 +108,7 @@ def _make_daily_again(*, off_topic: bool) -> None:
 
 
 def _make_again(name: str, frames: tuple[str, ...], sums: list[sa.Column[Any]], *, off_topic: bool) -> None:
-    op.execute(f"CREATE TEMPORARY TABLE kept AS SELECT * FROM {name}")  # noqa: S608
+    op.execute(f"CREATE TEMPORARY TABLE copied AS SELECT * FROM {name}")  # noqa: S608
     op.drop_table(name)
     flag: list[sa.Column[Any]] = [sa.Column("off_topic", sa.Boolean(), nullable=False)] if off_topic else []
     own = [column.name for column in flag]
@@ -126,5 +126,5 @@ def _make_again(name: str, frames: tuple[str, ...], sums: list[sa.Column[Any]], 
     names, key = [column.name for column in sums], ", ".join((*_KEY, *frames))
     into = ", ".join((key, *names, *own))
     values = ", ".join((key, *(f"sum({column})" for column in names), *("false" for _ in own)))
-    op.execute(f"INSERT INTO {name} ({into}) SELECT {values} FROM kept GROUP BY {key}")  # noqa: S608
-    op.execute("DROP TABLE kept")
+    op.execute(f"INSERT INTO {name} ({into}) SELECT {values} FROM copied GROUP BY {key}")  # noqa: S608
+    op.execute("DROP TABLE copied")

@@ -31,7 +31,7 @@ def downgrade() -> None:
 
 
 def _frames_of(connection: sa.Connection, version: int) -> set[str]:
-    """The frames of a version of the codebook: those of a model that was trained with it, if one scored an article."""
+    """The frames of a version of the codebook: those of a model that was trained with it and has scored an article."""
     scoring = connection.scalar(
         sa.select(sa.func.max(_scorings.c.number)).where(_scorings.c.codebook_version == version)
     )
