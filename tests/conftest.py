@@ -179,7 +179,9 @@ def registry(models_folder: Path) -> Registry:
 
 @pytest.fixture
 def settings(models_folder: Path, database_url: str) -> Settings:
-    return Settings(data_dir=models_folder.parent, database_url=database_url, champion_poll_seconds=0.05)
+    return Settings(
+        data_dir=models_folder.parent, database_url=database_url, champion_poll_seconds=0.05, start="nothing"
+    )
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_the_time_is_announced_before_the_first_file_is_made(job, articles, tmp_
     events = []
     run(job(), [str(tmp_path / name)], ThisProcess(), lambda done, _: events.append(done.paragraphs), events.append)
     sentence, *progress = events
-    assert re.match(rf"Scoring {amount}.*: about 1 second at .*; an encoder would take about", sentence)
+    assert re.match(rf"Scoring {amount}.*: about 1 second at .*; others would take: a small encoder about", sentence)
     assert progress[0] == 0
     assert progress[-1] == 78
 

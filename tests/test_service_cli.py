@@ -238,6 +238,6 @@ def test_the_document_of_settings_is_what_the_command_prints():
 
 def test_fine_tuning_without_its_packages_is_refused_before_anything_is_read(framing, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    done = framing("make-base", "nowhere", "--annotated", "nowhere.jsonl", "--to", "base", data_dir=tmp_path)
+    done = framing("make-base", "--pretrained", "nowhere", "--annotated", "nowhere.jsonl", "--to", "base", data_dir=tmp_path)
     assert done.returncode == 1
     assert "Error: Install media-framing[finetune] to fine-tune an encoder." in done.stderr

@@ -102,6 +102,37 @@ def test_a_running_server_takes_the_articles_and_the_command_can_be_repeated(set
     assert "cannot be reached" in failed.stderr
 
 
+@pytest.fixture
+def ingested(framing, models_folder, tmp_path):
+    def ingested(content, *options):
+        (tmp_path / "a.csv").write_bytes(content)
+        return framing("ingest", "a.csv", "--column", "text=body", *options, data_dir=models_folder.parent)
+
+    return ingested
+
+
+TABLE = f'body;paper\n"{TWO_PARAGRAPHS} Café.";Courier\n'.encode("cp1252")
+
+
+def test_the_command_says_how_it_reads_tables_of_other_delimiters_and_encodings(ingested):
+    done = ingested(TABLE, "--column", "outlet=paper")
+    assert done.returncode == 0, done.stderr
+    assert "a.csv: its cells are separated by semicolon." in done.stderr
+    assert "Read from files that are not in UTF-8: 1 articles as windows-1252." in done.stderr
+    again = json.loads(ingested(TABLE, "--column", "outlet=paper", "--json").stdout)
+    assert (again["same"], again["encodings"]) == (1, {"windows-1252": 1})
+
+
+def test_a_column_that_no_table_has_is_refused_before_anything_is_stored(ingested):
+    mistyped = ingested(TABLE, "--column", "outlet=papr")
+    assert mistyped.returncode == 1
+    assert "No table has the column 'papr' for outlet. There are: body, paper." in mistyped.stderr
+    unknown = ingested(TABLE, "--column", "outlett=paper")
+    assert unknown.returncode == 2
+    assert "'outlett' is no field of an article" in unknown.stderr
+    assert ingested(TABLE, "--column", "outlet=paper").stdout == "Articles: 1 stored.\n"
+
+
 # -- uploads ----------------------------------------------------------------------------------------------------------
 
 

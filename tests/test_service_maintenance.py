@@ -138,7 +138,9 @@ def test_a_damaged_or_foreign_backup_is_refused_before_any_file_is_written(setti
     assert Registry(empty.models_location).load_champion()[0].card.version == "v1"
 
 
-def test_a_backup_with_a_file_for_another_place_or_an_unnamed_file_writes_nothing_at_all(settings, registry, tmp_path):
+def test_a_backup_with_a_file_for_another_place_or_an_unnamed_file_writes_nothing_at_all(
+    client, settings, registry, tmp_path
+):
     whole, forged = tmp_path / "whole.zip", tmp_path / "forged.zip"
     back_up(settings, whole, lambda _step, _share: None)
     empty = settings.model_copy(update={"data_dir": tmp_path / "empty"})

@@ -138,7 +138,6 @@ def test_stored_stances_are_those_answered_and_are_exported_charted_and_purged(c
 
 
 def assert_sums_are_those_of_the_scores(connection):
-    plain = {tuple(row[:5]): row[-3:] for row in connection.execute(daily.plain_frames())}
+    plain = {row.frame: row[-3:] for row in connection.execute(daily.plain_frames())}
     for row in connection.execute(text("SELECT frame, advanced, reported, contested FROM daily_frames")):
-        [expected] = [sums for key, sums in plain.items() if key[4] == row.frame]
-        assert list(row[1:]) == pytest.approx(list(expected))
+        assert list(row[1:]) == pytest.approx(list(plain[row.frame]))

@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from labels.annotations import read_corpus
 from training.encoder import shipped
 from training.encoder.files import digest_of
-from training.encoder.shipped import BASE_FOLDER, encoder_folders, encoder_of
+from training.encoder.shipped import BASE_FOLDER, encoder_of
+from training.model_card import Kind
 from training.registry.base import base_for
 from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
@@ -38,15 +40,30 @@ def test_no_file_of_the_base_is_too_large_for_a_repository():
     assert sum(sizes) < 130 * MEGABYTE
 
 
-def test_the_card_names_the_encoder_beside_it(codebook):
-    [folder] = encoder_folders()
-    assert base_for(codebook).card.encoder.digest == digest_of(folder)
+@pytest.mark.parametrize("kind", ["encoder", "encoder-small"])
+def test_the_card_names_the_encoder_beside_it(kind, codebook):
+    card = base_for(codebook, kind).card
+    assert card.kind == kind
+    assert card.encoder.digest == digest_of(BASE_FOLDER / kind)
 
 
-def test_the_licence_of_the_pretrained_weights_is_shipped():
-    [folder] = encoder_folders()
-    assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
-    assert "all-mpnet-base-v2" in (folder / "NOTICE").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("kind", "pretrained"), [("encoder", "all-mpnet-base-v2"), ("encoder-small", "all-MiniLM-L6-v2")]
+)
+def test_the_licence_of_the_pretrained_weights_is_shipped(kind, pretrained):
+    assert "Apache License" in (BASE_FOLDER / kind / "LICENSE").read_text(encoding="utf-8")
+    assert pretrained in (BASE_FOLDER / kind / "NOTICE").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["encoder-small", "words"])
+def test_the_faster_kinds_ship_too_and_are_registered_without_training(kind, framing, tmp_path):
+    result = framing("train", "--if-no-champion", kind=kind, start="base", data_dir=tmp_path / "data")
+    assert "Nothing was trained" in result.stdout
+    model, _ = Registry(tmp_path / "data" / "models").load_champion()
+    assert model.card.kind == kind
+    text = "The army answered with air strikes and shelled the valley for three days."
+    column = model.frames.index("militarized_response")
+    assert model.score([text])[0, column] >= model.card.cuts["balanced"]["militarized_response"].present_from
 
 
 def test_the_first_start_registers_the_base_and_trains_nothing(framing, tmp_path):
@@ -126,9 +143,9 @@ def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkey
     assert count_learned("", texts) == 0
 
 
-def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(base_model, corpus):
-    [folder] = encoder_folders()
-    lines = (folder / learned_paragraphs.DIGESTS_FILE).read_text(encoding="utf-8").split()
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(kind, base_model, corpus):
+    lines = (BASE_FOLDER / kind / learned_paragraphs.DIGESTS_FILE).read_text(encoding="utf-8").split()
     assert len(lines) > 10_000
     assert {len(line) for line in lines} == {16}
     assert count_learned(base_model.card.encoder_digest, [paragraph.text for paragraph in corpus]) == 0
@@ -148,7 +165,7 @@ def test_evidence_of_the_example_names_what_a_reader_would_name(base_model):
     _, [explained] = base_model.score_and_explain([text])
     column = base_model.frames.index("foreign_hand")
     strongest = explained[column].terms.strongest(4)[column]
-    words = {text[start:end].lower() for start, end, _ in strongest}
+    words = {text[slice(*word.places[0])].lower() for word in strongest}
     assert words & {"armed", "trained", "intelligence", "ostrania"}
 
 

@@ -142,8 +142,8 @@ def require_trainable(dataset: Dataset) -> None:
         )
     if len(set(training.articles)) < 2:
         raise TrainingDataError(
-            "All annotations outside the held-out articles come from a single article; at least two articles are needed "
-            f"to judge a model of {', '.join(repr(frame) for frame in dataset.frames)}."
+            "All annotations outside the held-out articles come from a single article; at least two articles are "
+            f"needed to judge a model of {', '.join(repr(frame) for frame in dataset.frames)}."
         )
 
 

@@ -6,7 +6,8 @@ the article does not count as a part of it too.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from labels.normalise import normalise
 
@@ -17,7 +18,8 @@ _RUN = 3
 _ENOUGH = 0.5
 # Words that a stretch may have more than its block.
 _ROOM = 8
-# A run of words that occurs more often says too little, and following all its places would take long.
+# Of a run of words that occurs more often, as in a list of reports that begin alike, only the first places are tried:
+# following all of them would take long.
 _MOST_PLACES = 50
 
 
@@ -40,6 +42,7 @@ class _Stretches:
     """The words of a text, of which stretches are used up."""
 
     def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
         self._used = [False] * len(words)
         self._places: dict[tuple[str, ...], list[int]] = {}
         for size in range(1, _RUN + 1):
@@ -61,26 +64,47 @@ class _Stretches:
         """Returns the first unused place of a short block, which must be there as it is."""
         run = tuple(block)
         places = self._places.get(run, [])
-        first = self._passed.get(run, 0)
-        while first < len(places) and any(self._used[places[first] : places[first] + len(run)]):
-            first += 1
-        self._passed[run] = first
+        first = self._first_unused(run)
         return (places[first], places[first] + len(run)) if first < len(places) else None
 
     def _similar(self, block: Sequence[str]) -> tuple[int, int] | None:
-        hits: dict[int, list[tuple[int, int]]] = {}
-        for position in range(len(block) - _RUN + 1):
-            places = self._places.get(tuple(block[position : position + _RUN]), ())
-            for place in places if len(places) <= _MOST_PLACES else ():
-                if not any(self._used[place : place + _RUN]):
-                    # Runs of the same stretch are about as far from the beginning of the block as from its own.
-                    hits.setdefault((place - position) // _ROOM, []).append((position, place))
-        if not hits:
+        runs = [tuple(block[position : position + _RUN]) for position in range(len(block) - _RUN + 1)]
+        # Runs of the same stretch are about as far from the beginning of the block as from its own.
+        votes = Counter(
+            (place - position) // _ROOM for position, run in enumerate(runs) for place in self._first_places(run)
+        )
+        if not votes:
             return None
-        best = max(hits, key=lambda key: (len(hits[key]) + len(hits.get(key + 1, ())), -key))
-        chain = _in_order(sorted(hits[best] + hits.get(best + 1, [])))
+        best = max(votes, key=lambda key: (votes[key] + votes.get(key + 1, 0), -key))
+        chain = _in_order(list(self._hits(runs, best * _ROOM)))
         covered = {position + offset for position, _ in chain for offset in range(_RUN)}
         return (chain[0][1], chain[-1][1] + _RUN) if len(covered) >= _ENOUGH * len(block) else None
+
+    def _first_places(self, run: tuple[str, ...]) -> Iterator[int]:
+        """Yields the first unused places of a run; blocks and text have the same order, so they are the likeliest."""
+        first = self._first_unused(run)
+        for place in self._places.get(run, ())[first : first + _MOST_PLACES]:
+            if not self._is_used(place, len(run)):
+                yield place
+
+    def _first_unused(self, run: tuple[str, ...]) -> int:
+        """Returns how many places of a run come before its first unused one."""
+        places = self._places.get(run, ())
+        first = self._passed.get(run, 0)
+        while first < len(places) and self._is_used(places[first], len(run)):
+            first += 1
+        self._passed[run] = first
+        return first
+
+    def _is_used(self, place: int, length: int) -> bool:
+        return any(self._used[place : place + length])
+
+    def _hits(self, runs: Sequence[tuple[str, ...]], distance: int) -> Iterator[tuple[int, int]]:
+        """Yields positions and unused places of runs in a stretch that begins at about this distance."""
+        for position, run in enumerate(runs):
+            for place in range(max(0, position + distance), position + distance + 2 * _ROOM):
+                if tuple(self._words[place : place + _RUN]) == run and not self._is_used(place, _RUN):
+                    yield position, place
 
 
 def _in_order(hits: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

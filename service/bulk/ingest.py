@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from labels.errors import FramingError
 from service.articles.ingest import Scored, Submission, metadata_of, scored_unless_stored, store_articles
 from service.bulk.inputs import Dialect, all_files, plan, split_readable
-from service.bulk.records import FACTS, TEXTS, Columns, Record, pieces
+from service.bulk.records import FACTS, FIELDS, Columns, Record, delimiters_of, pieces, require_columns
 from service.errors import ConflictError
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
@@ -28,7 +28,6 @@ from service.store.sql.database import Database
 from training.scoring.frame_model import FrameModel
 
 _AT_ONCE = 32
-_FIELDS = (*TEXTS, *FACTS, "force_language")
 _EXAMPLES = 20
 _SERVER_SECONDS = 600
 _TRIES = 8
@@ -61,7 +60,11 @@ class Reading:
 
 @dataclass(slots=True)
 class Ingested:
-    """Numbers of articles by what became of them, and the first that were not stored, with the reason."""
+    """Numbers of articles by what became of them, and the first that were not stored, with the reason.
+
+    `encodings` counts the articles by the encoding of their file, and `delimiters` says of tables what separates their
+    cells where it is no comma.
+    """
 
     stored: int = 0
     same: int = 0
@@ -70,6 +73,8 @@ class Ingested:
     problem: int = 0
     files_passed_over: int = 0
     examples: list[str] = field(default_factory=list)
+    encodings: dict[str, int] = field(default_factory=dict)
+    delimiters: list[str] = field(default_factory=list)
 
     @property
     def is_in_vain(self) -> bool:
@@ -83,6 +88,8 @@ class Ingested:
 
     def count(self, record: Record, outcome: Outcome) -> None:
         """Counts an article."""
+        if record.encoding is not None:
+            self.encodings[record.encoding] = self.encodings.get(record.encoding, 0) + 1
         setattr(self, outcome.kind, getattr(self, outcome.kind) + 1)
         if outcome.detail and len(self.examples) < _EXAMPLES:
             self.examples.append(f"{record.name}: {outcome.detail}")
@@ -95,7 +102,8 @@ def ingest(
     files, passed_over = split_readable(all_files(inputs))
     parts = list(plan(files, dialect=reading.dialect))
     total, size = sum(part.size for part in parts), 0
-    ingested = Ingested(files_passed_over=len(passed_over))
+    require_columns(parts, reading.columns)
+    ingested = Ingested(files_passed_over=len(passed_over), delimiters=list(delimiters_of(parts)))
     for part in parts:
         records = (record for piece in pieces(part, reading.columns) for record in piece.records)
         while batch := list(islice(records, _AT_ONCE)):
@@ -127,9 +135,7 @@ def _request(record: Record, outlet: str | None) -> ArticleRequest:
         raise RecordError(record.fault)
     if not isinstance(record.fields, Mapping):
         raise RecordError("It is not an article: it is not a JSON object.")
-    fields = {
-        name: _as_sent(name, record.fields[name]) for name in _FIELDS if record.fields.get(name) not in (None, "")
-    }
+    fields = {name: _as_sent(name, record.fields[name]) for name in FIELDS if record.fields.get(name) not in (None, "")}
     try:
         return ArticleRequest(**{"outlet": outlet, **fields}, explain=False)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from service.bulk.forecast import forecast
 from service.bulk.inputs import Dialect, File, Part, all_files, plan, split_readable
 from service.bulk.outputs import SUCCESS_FILE, OutputFormat, claim, file_name, finished
-from service.bulk.records import pieces
+from service.bulk.records import delimiters_of, pieces, require_columns
 from service.bulk.scoring import EXAMPLES, Count, Options, columns_of, rows_of
 from service.metrics import product_version
 from service.settings import Settings
@@ -131,12 +131,13 @@ def run(
     claim(storage, job.output, _plan_content(job, files))
     pieces_of_parts = finished(storage)
     parts = list(plan(files, job.fineness, job.dialect))
+    require_columns(parts, job.columns)
     tasks = [Task(part, frozenset(pieces_of_parts.get(part.number, ()))) for part in parts]
     waiting = [task for task in tasks if not _is_done(task)]
     total = sum(task.part.size for task in tasks)
     done = Progress(size=total - sum(task.part.size for task in waiting))
     if announce:
-        for line in _dialects(parts):
+        for line in delimiters_of(parts):
             announce(line)
         if sentence := forecast(job, [task.part for task in waiting], executor.processes()):
             announce(sentence)
@@ -157,13 +158,6 @@ def run(
         tuple(file.name for file in passed_over[:EXAMPLES]),
         dict(done.encodings),
     )
-
-
-def _dialects(parts: Sequence[Part]) -> Iterator[str]:
-    """A sentence for each table whose cells no comma separates."""
-    for part in parts:
-        if part.table is not None and part.table.delimiter != "," and part.first == 1:
-            yield f"{part.files[0].name}: its cells are separated by {part.table.delimiter_name}."
 
 
 def score_task(job: Job, task: Task) -> Iterator[Progress]:

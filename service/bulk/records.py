@@ -17,7 +17,7 @@ from service.bulk.inputs import HTML, STDIN, Dialect, File, InputError, Part, fi
 
 TEXTS = ("text", "html", "paragraphs")
 FACTS = ("external_id", "url", "title", "outlet", "author", "published_at")
-_FIELDS = (*TEXTS, *FACTS, "force_language")
+FIELDS = (*TEXTS, *FACTS, "force_language")
 _RECORDS_PER_PIECE = 1000
 # A document is read at once; an article is far smaller.
 _MAX_DOCUMENT = 256 * 2**20
@@ -49,6 +49,27 @@ class OutputPiece:
 
 # Column of the input by field, for fields whose column has another name.
 Columns = Mapping[str, str]
+
+
+def require_columns(parts: Sequence[Part], columns: Columns) -> None:
+    """Raises `InputError` where the input is tables alone, and a fact is to come from a column that none of them has.
+
+    A table without its text is a problem of that file; without its outlet, it would be stored as if it had none.
+    """
+    headers = [part.table.columns for part in parts if part.table is not None]
+    if not headers or any(part.kind not in ("csv", "unreadable") for part in parts):
+        return
+    there = {name for header in headers for name in header}
+    for field, name in columns.items():
+        if field not in TEXTS and there.isdisjoint((field, name)):
+            raise InputError(f"No table has the column '{name}' for {field}. There are: {', '.join(headers[0])}.")
+
+
+def delimiters_of(parts: Iterable[Part]) -> Iterator[str]:
+    """A sentence for each table whose cells no comma separates."""
+    for part in parts:
+        if part.table is not None and part.table.delimiter != "," and part.first == 1:
+            yield f"{part.files[0].name}: its cells are separated by {part.table.delimiter_name}."
 
 
 def read_records(
@@ -210,7 +231,7 @@ def _used(dialect: tables.Dialect, columns: Columns) -> list[tuple[str, int]]:
 def _used_of(header: Sequence[str], columns: Columns) -> list[tuple[str, int]]:
     """Like `_used`. A field whose column is not there is read from the column of its own name."""
     places = {name: place for place, name in enumerate(header)}
-    names = {field: next((n for n in (columns.get(field), field) if n in places), None) for field in _FIELDS}
+    names = {field: next((n for n in (columns.get(field), field) if n in places), None) for field in FIELDS}
     used = [(field, places[name]) for field, name in names.items() if name is not None]
     if not any(field in TEXTS for field, _ in used):
         raise InputError(

@@ -10,6 +10,8 @@ from rich.text import Text
 from service.cli.console import add_columns, err, out
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from service.bulk.job import Summary
     from service.schemas.articles import Classified, ParagraphAnswer
 
@@ -75,13 +77,16 @@ def _passed_over(summary: Summary) -> str:
     return f"Passed over, as no articles by their ending: {names}{f' and {more:,} more' if more else ''}."
 
 
+def encodings_other(encodings: Mapping[str, int]) -> list[str]:
+    """Says how many articles were read in which encodings other than UTF-8, if any were."""
+    counts = [f"{count:,} articles as {name}" for name, count in encodings.items() if name != "utf-8"]
+    return [f"Read from files that are not in UTF-8: {', '.join(counts)}."] if counts else []
+
+
 def show_bulk(summary: Summary) -> None:
     reused = f" {summary.files_reused:,} files were there from an earlier run." if summary.files_reused else ""
-    encodings = ", ".join(
-        f"{count:,} articles as {encoding}" for encoding, count in summary.encodings.items() if encoding != "utf-8"
-    )
     for sentence in (
-        f"Read from files that are not in UTF-8: {encodings}." if encodings else "",
+        *encodings_other(summary.encodings),
         _passed_over(summary) if summary.files_passed_over else "",
         *summary.examples,
     ):

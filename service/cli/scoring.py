@@ -97,9 +97,13 @@ def score(
 
 def columns_named(assignments: list[str] | None) -> dict[str, str]:
     """The column of each field, from options such as `text=body`."""
+    from service.bulk.records import FIELDS
+
     for assignment in assignments or []:
         if "=" not in assignment:
             raise typer.BadParameter(f"'{assignment}' is not of the form FIELD=COLUMN, as in text=body")
+        if (field := assignment.split("=", 1)[0]) not in FIELDS:
+            raise typer.BadParameter(f"'{field}' is no field of an article; there are {', '.join(FIELDS)}")
     return dict(assignment.split("=", 1) for assignment in assignments or [])
 
 
@@ -225,14 +229,15 @@ def ingest(
 
 def _ingest(inputs: list[str], reading: "Reading", store: "Store", as_json: bool) -> None:
     from service.bulk.ingest import ingest as ingest_files
-    from service.cli import console
+    from service.cli import console, console_articles
 
     with console.progress_bar(silent=as_json) as progress:
         ingested = ingest_files(inputs, reading, store, lambda _done, share: progress("articles", share))
     if as_json:
         print_json(asdict(ingested))
     else:
-        for sentence in ingested.examples:
+        encodings = console_articles.encodings_other(ingested.encodings)
+        for sentence in (*ingested.delimiters, *encodings, *ingested.examples):
             console.announce(sentence)
         typer.echo(_sentence(ingested))
     if ingested.is_in_vain:

@@ -12,6 +12,7 @@ from training.hyperparameters import WantedKind
 from training.scoring.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
+    from labels.annotations import CodedParagraph
     from labels.codebook import Codebook
     from training.cross_validation import ReportProgress
     from training.model_card import Kind, ModelCard
@@ -111,7 +112,6 @@ def _trained(
     progress: "ReportProgress",
     cluster: str | None,
 ) -> "ModelCard":
-    from labels.annotations import read_corpus
     from service.bulk.cluster import folds_on
     from service.schemas.hyperparameters import chosen
     from training.challenger import DEFAULT_SEED
@@ -122,7 +122,7 @@ def _trained(
     with folds_on(cluster):
         challenger = train_kind(
             kind,
-            () if learned else read_corpus(settings.corpus, codebook),
+            () if learned else _annotated(settings, codebook),
             codebook,
             vectors=VectorStore(settings.vectors_dir),
             start=settings.start,
@@ -133,6 +133,17 @@ def _trained(
             jobs=-1 if cluster else None,
         )
     return registry.register(challenger)
+
+
+def _annotated(settings: Settings, codebook: "Codebook") -> "tuple[CodedParagraph, ...]":
+    """The paragraphs of the corpus; raises `CorpusError` where it has none: the base would pass for a new model."""
+    from labels.annotations import read_corpus
+    from labels.errors import CorpusError
+
+    paragraphs = read_corpus(settings.corpus, codebook)
+    if not paragraphs:
+        raise CorpusError(str(settings.corpus), ["it holds none"])
+    return paragraphs
 
 
 def _is_base(card: "ModelCard", codebook: "Codebook") -> bool:
