@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from labels.reading.headings import ends_with_stop
+from labels.reading.lines import ADDRESS_LINE, PRINTED_LINE
 from labels.reading.prompts import REPORTING_VERB, is_prompt
 
 SkipReason = Literal[
@@ -152,6 +153,8 @@ def reason_to_skip(piece: str) -> SkipReason | None:
         return None
     if _RELATED_LIST.fullmatch(piece):
         return "related"
+    if ADDRESS_LINE.fullmatch(piece) or PRINTED_LINE.fullmatch(piece):
+        return "boilerplate"
     if _BOILERPLATE.fullmatch(piece) or is_prompt(piece):
         return "boilerplate"
     if _DATELINE.fullmatch(piece):

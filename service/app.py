@@ -21,7 +21,7 @@ from service.metrics import Metrics, product_version
 from service.models.champion import Champion
 from service.pages import audit as audit_page
 from service.pages import codebook as codebook_page
-from service.pages import coding, dashboard, files, reader, sign_in, try_it
+from service.pages import coding, dashboard, files, reader, render, sign_in, try_it
 from service.pages import models as models_page
 from service.pages.assets import ChartFiles
 from service.pages.render import Site
@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     docs.mount_assets(app)
     files.mount_static(app)
     problem_details.install(app)
+    render.install(app)
     app.add_middleware(LimitRequests, max_requests=settings.max_requests, answer_seconds=settings.answer_seconds)
     app.add_middleware(MeasureRequests, metrics=services.metrics)
     openapi.install(app, services.codebook, services.champion)

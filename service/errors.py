@@ -98,6 +98,12 @@ class ConflictError(FramingError):
         """The error for a mark of an article (`service.store.articles`) that the stored article `article_id` has."""
         if mark == "content_sha256":
             return cls(f"The text is stored already, as another article of this outlet: {article_id}.", "text")
+        if mark == "url of another external_id":
+            return cls(
+                f"The URL {url} is that of the article {article_id}, which has another external_id than "
+                f"'{external_id}'; nothing was stored. Send another URL, or none.",
+                "url",
+            )
         field = "url" if mark == "url" else "external_id"
         where = f"of the outlet '{outlet}'" if outlet is not None else "without an outlet"
         name = f"the URL {url}" if mark == "url" else f"the external_id '{external_id}' {where}"

@@ -21,9 +21,10 @@ from labels.files.encodings import decoded, encoding_named
 from labels.files.extraction_process import Extraction
 from labels.files.packed import unpacked
 from labels.files.tables import delimiter_named, find_dialect, read_rows
+from labels.paragraphs import split_text
 from service.bulk.inputs import Dialect, all_files
 from service.bulk.records import read_records
-from tests.support.pdf import pdf_of
+from tests.support.pdf import FI, FL, pdf_of
 
 CASES = Path(__file__).with_name("cases") / "files"
 GUNMEN = "The gunmen closed the mountain road at dawn and held the drivers until the evening, a district officer said."
@@ -226,6 +227,30 @@ def test_word_documents_and_pdf_files_are_read(tmp_path):
 def test_a_scanned_pdf_is_refused_by_a_sentence():
     with pytest.raises(FileError, match="pictures of pages and no text"):
         document_text(".pdf", pdf_of([]))
+
+
+def test_ligatures_of_a_pdf_become_the_letters_that_readers_search_for():
+    text = document_text(".pdf", pdf_of([f"The army {FL}ooded the {FI}elds of the valley on Monday."]))
+    assert text == "The army flooded the fields of the valley on Monday."
+
+
+@pytest.mark.parametrize("title", ["", " Army strikes back", " Who closed the road?"])
+def test_what_a_browser_prints_above_and_below_a_page_is_not_scored_and_cuts_no_sentence(title):
+    def printed(number):
+        return [f"11/29/26, 8:33 AM{title}", f"{FI}le:///home/road.html {number}/3"]
+
+    first, rest = OPPOSITION.split(" had ", 1)
+    pages = ([first, *printed(1)], [f"had {rest}", *printed(2)], [*printed(3), GUNMEN])
+    article = split_text(document_text(".pdf", pdf_of(*pages)))
+    assert [" ".join(paragraph.text.split()) for paragraph in article.paragraphs] == [OPPOSITION, GUNMEN]
+    assert {piece.reason for piece in article.skipped} == {"boilerplate"}
+    assert "file:///home/road.html 2/3" in [piece.text for piece in article.skipped]
+
+
+def test_a_time_that_begins_the_text_of_a_page_loses_no_sentence():
+    line = "11/29/26, 8:33 AM The gunmen closed the road."
+    for pages in ([[line, OPPOSITION]], [[line, OPPOSITION, "https://courier.example/road 1/1"]]):
+        assert document_text(".pdf", pdf_of(*pages)).startswith(line)
 
 
 def test_cells_of_a_word_table_are_read_once():

@@ -163,12 +163,97 @@ def test_where_more_than_a_third_looks_like_headings_none_is_set_aside_and_this_
 
 def test_the_fields_of_an_export_become_what_the_article_says_of_itself():
     by_id = {case["id"]: case for case in CUT}
-    for identifier in ("t09", "Nexis-export", "Factiva-export"):
+    # The date on which Nexis loaded an article is not that of its publication.
+    dates = {
+        "t09": datetime(2021, 3, 14, tzinfo=UTC),
+        "Nexis-export": None,
+        "Factiva-export": datetime(2021, 3, 14, tzinfo=UTC),
+    }
+    for identifier, date in dates.items():
         imprint = split_text(by_id[identifier]["text"]).imprint
         assert "Venn" in imprint.author
-        assert imprint.published_at == datetime(2021, 3, 14, tzinfo=UTC)
-    imprint = split_text(by_id["t09"]["text"]).imprint
-    assert (imprint.title, imprint.outlet) == ("Road closed in the pass", "Harbour Courier")
+        assert imprint.published_at == date
+    for identifier in ("t09", "Nexis-export"):
+        imprint = split_text(by_id[identifier]["text"]).imprint
+        assert (imprint.title, imprint.outlet) == ("Road closed in the pass", "Harbour Courier")
+
+
+NEXIS = {
+    "older": (
+        "1 of 10 DOCUMENTS\n\n          The Courier\n\n     March 14, 2026 Saturday\n     Late Edition - Final\n\n"
+        "Army strikes back at\nthe rebels\n\nBYLINE: By Ilara Venn\n\nSECTION: Section A; Column 1;\nPg. 4\n\n"
+        "LENGTH: 412 words\n\n",
+        "\n\nGRAPHIC: PHOTO: Soldiers stood at the bridge. (PHOTOGRAPH BY TOMAS OKRAND)\n\nLOAD-DATE: March 15, 2026\n"
+        "\nLANGUAGE: ENGLISH\n\nSUBJECT: ARMIES (90%); REBELS (80%);\nROADS (70%)\n\nPUBLICATION-TYPE: Newspaper\n",
+    ),
+    "oldest": (
+        "Copyright 2026 The Courier Company\nThe Courier\n\nMarch 14, 2026, Saturday, Late Edition - Final\n\n"
+        "SECTION: Section A; Page 1\n\nLENGTH: 412 words\n\nHEADLINE: Army strikes back at\nthe rebels\n\n"
+        "BYLINE: By Ilara Venn\n\nDATELINE: VELIN, March 13\n\nBODY:\n",
+        "\n\nLOAD-DATE: March 15, 2026\n",
+    ),
+    "same line": (
+        "The Courier\nSaturday 14 March 2026\nHEADLINE: Army strikes back at the rebels\nBYLINE: Ilara Venn\n"
+        "LENGTH: 412 words\nBODY: ",
+        "\nLOAD-DATE: March 15, 2026\n",
+    ),
+    "Uni": (
+        "Army strikes back at the rebels\nThe Courier\nMarch 14, 2026 Saturday 3:15 PM GMT\n\nCopyright 2026 "
+        "The Courier All Rights Reserved\n\nSection: WORLD; Pg. 4\nLength: 412 words\nByline: Ilara Venn\nBody\n\n",
+        "\n\nGraphic\n \nPHOTO: Soldiers stood at the bridge. The army had closed it.\n \nClassification\n\n"
+        "Language: ENGLISH\nPublication-Type: Newspaper\nSubject: ARMIES (90%)\n"
+        "Load-Date: March 15, 2026\n\nEnd of Document\n",
+    ),
+    "Uni, cut off": (
+        "Army strikes back at the rebels\nThe Courier - Final Edition\n14 March 2026\nSection: WORLD\n"
+        "Length: 412 words\nByline: Ilara Venn\nBody\n",
+        "",
+    ),
+}
+LIKE_FIELDS = (
+    "State: the mayor fled, and nobody knows where he went in the night.",
+    "City: burnt.",
+    "Date: nobody remembers.",
+    "Section: the word meant nothing to the soldiers of the valley.",
+    "Graphic",
+    "1 of 10 soldiers came back.",
+)
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+@pytest.mark.parametrize("name", NEXIS)
+def test_a_newspaper_article_of_nexis_has_its_paragraphs_and_says_when_and_where_it_appeared(name, count):
+    above, below = NEXIS[name]
+    body = [f"{number}. {(A, B, C)[number % 3]}" for number in range(count)]
+    article = split_text(above + "\n\n".join(body) + below)
+    assert folded(article) == body
+    assert {piece.reason for piece in article.skipped} == {"metadata"}
+    imprint = article.imprint
+    assert (imprint.title, imprint.author) == ("Army strikes back at the rebels", "Ilara Venn")
+    assert (imprint.outlet, imprint.published_at) == ("The Courier", datetime(2026, 3, 14, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("line", LIKE_FIELDS)
+@pytest.mark.parametrize("name", NEXIS)
+def test_a_sentence_of_a_nexis_article_that_begins_like_a_field_is_no_field(name, line):
+    above, below = NEXIS[name]
+    article = split_text(f"{above}{A}\n\n{line}\n\n{B}\n\n{C}{below}")
+    assert [piece.text for piece in article.skipped if piece.reason != "metadata"] in ([], ["Graphic"])
+    assert [text for text in folded(article) if text != line] == [A, B, C]
+    assert line in folded(article) or line == "Graphic"
+
+
+@pytest.mark.parametrize("last", ["State: the mayor fled, and nobody knows where he went in the night.", C])
+def test_the_last_sentence_of_a_nexis_article_is_scored_whatever_its_first_word(last):
+    for above, below in NEXIS.values():
+        assert folded(split_text(f"{above}{A}\n\n{B}\n\n{last}{below}")) == [A, B, last]
+
+
+def test_text_above_the_fields_of_an_archive_is_no_headline():
+    below = "BYLINE: Ilara Venn\n\nLENGTH: 412 words\n\nLOAD-DATE: March 15, 2026"
+    article = split_text(f"The Courier\nMarch 14, 2026\n\n{A}\n\n{B}\n\n{below}")
+    assert folded(article) == [A, B]
+    assert article.imprint.published_at is None
 
 
 JSON_LD = (

@@ -96,6 +96,7 @@ _SAMPLES = {
     "doccano": b'{"text": "a", "label": ["foreign_hand"]}\n',
     "prodigy": b'{"text": "a", "accept": ["foreign_hand"], "answer": "accept"}\n',
     "argilla": b'[{"fields": {"text": "a"}, "responses": {}}]',
+    "potato": b'{"instance_id": "1", "user": "m", "text": "a", "labels": {"frames": {"foreign_hand": true}}}',
     "csv-long": b"coder,text,source,frame,stance\nm,a,s,foreign_hand,reported\n",
     "csv-wide": b"coder,text,source,foreign_hand\nm,a,s,reported\n",
     "refi-qda": b"PK\x03\x04 not an archive",

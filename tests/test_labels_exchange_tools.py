@@ -337,3 +337,19 @@ def test_a_file_that_says_too_much_or_no_text_is_refused(frames):
             read("doccano", lines(row), frames)
     with pytest.raises(ExchangeError, match="not a JSON object"):
         read("doccano", b"{" * 100_000, frames)
+
+
+def test_coders_that_a_file_only_numbers_are_named_unless_the_caller_chose_the_number(frames):
+    answered = [choices("frame", "foreign_hand")]
+    tasks = [task(answered, coder=coder, text=f"{coder}.") for coder in (1, 12, 2)]
+    data = json.dumps(tasks)
+    [note] = read("label-studio", data.encode(), frames).notes
+    assert "only a number for coders (1, 2, 12)" in note
+    assert "--coder-map '1=NAME' (coder_map= in the API)" in note
+    [note] = read("label-studio", data.encode(), frames, coders={"1": "mira", "12": "tom"}).notes
+    assert "only a number for a coder (2)" in note
+    assert "'2=NAME'" in note
+    assert read("label-studio", data.encode(), frames, coders={"1": "mira", "12": "tom", "2": "2"}).notes == []
+    many = lines(*({"text": "A.", "label": [], "coder": str(number)} for number in range(1, 9)))
+    assert "(1, 2, 3, 4, 5, …)" in read("doccano", many, frames).notes[-1]
+    assert read("doccano", lines({"text": "A.", "label": [], "coder": "coder 7"}), frames).notes == []

@@ -91,6 +91,11 @@ def test_offsets_are_code_points_into_the_submitted_text():
         ("Tags: railways, security", "boilerplate"),
         ("* * *", "heading"),
         ("12 Comments", "boilerplate"),
+        ("https://courier.example/2026/03/14/road", "boilerplate"),
+        ("www.courier.example/road", "boilerplate"),
+        ("https://courier.example/road 1/3", "boilerplate"),
+        ("1 of 3 29.11.2026, 08:33", "boilerplate"),
+        ("11/29/26, 8:33\u202fAM", "boilerplate"),
         ("Also read: The tunnel that nobody guarded", "related"),
         ("More columns by Ilara Venn", "related"),
     ],
@@ -121,6 +126,10 @@ def test_a_piece_that_is_not_a_paragraph_is_skipped_with_its_reason(line, reason
         "Who sent them? The ministry has named a neighbour, and offered no proof.",
         "Save the children of the valley from this war, the bishop begged the army.",
         "Related violence in the valley has killed forty people since May.",
+        "https://courier.example/road has the names of the dead.",
+        "The list of the dead is at https://courier.example/road",
+        "11/29/26, 8:33 AM The gunmen closed the road.",
+        "About: the army and its enemies in the valley.",
     ],
 )
 def test_a_short_paragraph_that_looks_like_boilerplate_is_not_skipped(line):
@@ -230,6 +239,23 @@ def test_offsets_of_html_index_the_extracted_text():
 
 def test_a_fragment_of_html_is_accepted():
     assert texts(split_html(f"<p>{A}<p>{B}")) == [A, B]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "The army moved into valley {n} and the ministers blamed a neighbouring state.",
+        "At {n} minutes past the hour the mayor of the port told the council that the road was still closed.",
+        "The road was closed again.",
+    ],
+)
+def test_a_page_of_many_paragraphs_that_are_alike_keeps_them_all_and_skips_its_menu(form):
+    paragraphs = [form.format(n=n) for n in range(120)]
+    menu = "".join(f"<li><a href='/{n}'>The army moved into valley {n} again</a></li>" for n in range(60))
+    page = f"<nav><ul>{menu}</ul></nav><article>{''.join(f'<p>{text}</p>' for text in paragraphs)}</article>"
+    article = split_html(page)
+    assert [paragraph.text for paragraph in article.paragraphs] == paragraphs
+    assert {piece.reason for piece in article.skipped} == {"outside_article"}
 
 
 @pytest.mark.parametrize("page", ["", "<html></html>", "<script>x</script>", "<!-- nothing -->", "<div>" * 5000])

@@ -1,6 +1,7 @@
 """The pages without a browser: addresses, headers, errors, and what every page must not do."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,8 +9,10 @@ from starlette.testclient import TestClient
 from labels.annotations import DEFAULT_CORPUS
 from service.app import create_app
 from service.pages.charts import charts
+from service.pages.models import version_rows
 from service.settings import Settings
 from tests.support.articles import THREE_PARAGRAPHS
+from training.evaluation import OF_THE_BASE
 
 PAGES = ["/", "/classify", "/articles", "/coding", "/coding?coder=mira", "/models", "/codebook", "/audit", "/sign-in"]
 
@@ -85,6 +88,16 @@ def test_an_unknown_article_gets_a_page_that_says_so(client):
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
     assert "No article is stored under the id" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/log", "/articles/a/b", "/static/no.js"])
+def test_an_address_with_nothing_gets_a_page_in_browsers_and_problem_details_in_programs(client, address):
+    page = client.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is nothing at this address." in page.text
+    assert '<a href="/">' in page.text
+    assert client.get(address).json()["detail"] == "There is nothing at this address."
+    assert client.get(f"/v1{address}", headers={"Accept": "text/html"}).json()["status"] == 404
 
 
 @pytest.mark.parametrize(
@@ -196,3 +209,43 @@ def test_vega_comes_from_this_machine_and_is_not_sent_twice(client):
     assert again.status_code in {200, 304}
     assert client.get("/assets/charts/nothing.json").status_code == 404
     assert client.get("/static/../pages/render.py").status_code == 404
+
+
+def versions_table(client):
+    page = client.get("/models").text
+    return re.search(r'<table class="versions">.*?</table>', page, re.DOTALL).group()
+
+
+def test_the_current_version_comes_first_in_the_table_of_versions(client, registry, challenger):
+    registry.register(challenger)
+    assert re.findall(r'scope="rowgroup".*?>(v\d+)<', versions_table(client)) == ["v1", "v2"]
+    registry.promote("v2", by="tests", reason="better", force=True)
+    registry.register(challenger)
+    assert re.findall(r'scope="rowgroup".*?>(v\d+)<', versions_table(client)) == ["v2", "v3", "v1"]
+
+
+def test_each_figure_of_a_version_stands_beside_what_it_was_measured_on(client, challenger):
+    table = versions_table(client)
+    assert "left out in turn" not in table
+    for evaluation in (challenger.card.held_out, challenger.card.left_out):
+        low, high = evaluation.macro.f1.low, evaluation.macro.f1.high
+        figure = f"{evaluation.macro.f1.value:.2f} [{low:.2f}, {high:.2f}]"
+        assert re.search(rf"{re.escape(figure)}</td>.*?{evaluation.paragraphs:,} paragraphs: {evaluation.how};", table)
+
+
+@pytest.mark.parametrize(
+    ("how", "short"),
+    [
+        ("held-out articles", "held-out articles"),
+        ("leave sources out, 10 groups of 126 sources", "leave sources out"),
+        ("articles left out of fine-tuning, post-stratified", "articles left out of fine-tuning"),
+        ("leave articles out, 5 folds (fewer than 6 sources: says little of other sources)", "leave articles out"),
+        (f"articles left out of fine-tuning, post-stratified ({OF_THE_BASE}: there are too few)", OF_THE_BASE),
+    ],
+)
+def test_the_legend_of_versions_names_in_a_few_words_what_figures_were_measured_on(challenger, how, short):
+    card = replace(challenger.card, version="v1", held_out=None, left_out=replace(challenger.card.left_out, how=how))
+    [row] = version_rows({"v1": card})
+    assert row["short"] == f"{short}, {card.left_out.paragraphs:,} paragraphs"
+    assert len(row["short"]) <= 60
+    assert row["how"].startswith(f"{how}; ")

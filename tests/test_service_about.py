@@ -160,10 +160,10 @@ def test_a_model_that_cannot_tell_counts_all_articles_and_says_so(client, settin
     answer = client.post("/v1/articles", json={"text": "The army moved in and the minister resigned over it."}).json()
     assert "about" not in answer["article"]
     refused = client.get("/v1/prevalence?population=on_subject")
-    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "query/population")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "query/population")
     assert "cannot tell" in refused.json()["detail"]
     for path in ("/v1/compare?a_outlet=A&b_outlet=B&", "/v1/profile?", "/v1/scores?"):
-        assert client.get(f"{path}population=on_subject").status_code == 422
+        assert client.get(f"{path}population=on_subject").status_code == 409
     with TestClient(create_app(replace_setting(settings, "on_subject"))) as other:
         answer = fetch(other, by="")
         assert (answer["population"], answer["off_topic_articles"]) == ("all_articles", None)

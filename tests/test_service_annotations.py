@@ -85,7 +85,7 @@ def test_json_lines_and_lists_are_stored_whole_or_not_at_all(client, article):
         ({"frames": {"foreign_hand": "loud"}}, 422),
         ({"frames": ["foreign_hand"]}, 422),
         ({"coder": ""}, 422),
-        ({"paragraph": -1}, 422),
+        ({"paragraph": -1}, 404),
         ({"paragraph": "0"}, 422),
         ({"article_id": "0" * 32}, 404),
         ({"article_id": None}, 422),

@@ -100,6 +100,56 @@ def test_ids_are_unique_within_the_outlet_that_the_caller_names(client, settings
     assert store(client, 1, external_id="7", outlet="B").headers["location"] == answers[1].headers["location"]
 
 
+@pytest.mark.parametrize("query", ["", "?replace=true"])
+def test_the_same_text_under_another_id_of_the_outlet_is_an_article_of_its_own(client, settings, query):
+    path, body = f"/v1/articles{query}", {"text": THREE_PARAGRAPHS, "outlet": "Herald", "explain": False}
+    ids = ["wire-A", "wire-B", "wire-C"]
+    first = [client.post(path, json={"external_id": own, **body}) for own in ids]
+    again = [client.post(path, json={"external_id": own, **body}) for own in ids]
+    assert [answer.status_code for answer in first + again] == [201] * 3 + [200] * 3
+    assert [answer.json()["external_id"] for answer in first + again] == ids * 2
+    assert [a.headers["location"] for a in again] == [a.headers["location"] for a in first]
+    assert len({answer.headers["location"] for answer in first}) == rows(settings)["articles"] == 3
+    assert client.get("/v1/articles?limit=9").json()["articles"][0]["external_id"] in ids
+    assert client.post("/v1/articles", json=body).json()["external_id"] == "wire-A"
+
+
+def test_articles_of_the_same_text_stay_apart_when_they_are_changed_or_deleted(client):
+    body = {"text": THREE_PARAGRAPHS, "outlet": "Herald"}
+    one, two = (client.post("/v1/articles", json={"external_id": own, **body}) for own in ("1", "2"))
+    changed = {"external_id": "2", "outlet": "Herald", "text": "The market reopened on Monday."}
+    for change in (changed, {"external_id": "2", **body, "title": "Again"}):
+        replaced = client.post("/v1/articles?replace=true", json=change)
+        assert (replaced.status_code, replaced.json()["id"]) == (200, two.json()["id"])
+        assert client.get(one.headers["location"]).json() == one.json()
+    client.delete(one.headers["location"])
+    page = {"html": f"<p>{'</p><p>'.join(THREE_PARAGRAPHS.split(chr(10) * 2))}</p>", "outlet": "Herald"}
+    again = client.post("/v1/articles", json={**page, "external_id": "2"})
+    assert (again.status_code, again.json()["id"]) == (200, two.json()["id"])
+
+
+@pytest.mark.parametrize("query", ["", "?replace=true"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_url_of_an_article_with_another_id_is_a_conflict_that_names_it(client, settings, query, number):
+    created = store(client, external_id="1", outlet="Herald", url="https://a.example/1")
+    before = rows(settings)
+    body = {"text": created.json()["text"] if number == 1 else "Another text.", "outlet": "Herald"}
+    refused = client.post(f"/v1/articles{query}", json={**body, "external_id": "2", "url": "https://a.example/1"})
+    assert refused.status_code == 409
+    assert pointers(refused.json()) == ["/url"]
+    assert f"{created.json()['id']}, which has another external_id than '2'" in refused.json()["detail"]
+    assert rows(settings) == before
+    assert client.get(created.headers["location"]).json() == created.json()
+
+
+def test_an_article_without_an_id_gets_one_by_replacing(client):
+    created = store(client, outlet="Herald")
+    body = {"text": created.json()["text"], "outlet": "Herald", "external_id": "1"}
+    assert client.post("/v1/articles", json=body).json() == created.json()
+    replaced = client.post("/v1/articles?replace=true", json=body).json()
+    assert (replaced["id"], replaced["external_id"]) == (created.json()["id"], "1")
+
+
 def test_the_same_page_sent_again_is_the_same_article(client):
     page = {"html": f"<html><body><nav>Home</nav><p>{THREE_PARAGRAPHS}</p></body></html>", "external_id": "7"}
     first, again = (client.post("/v1/articles", json=page) for _ in range(2))
@@ -138,7 +188,7 @@ def test_replacing_corrects_what_is_known_of_the_same_text(client):
 
 def test_replacing_never_takes_the_text_or_the_url_of_a_third_article(client, settings):
     store(client, 1, external_id="1", outlet="A")
-    other = store(client, 2, external_id="2", outlet="A", url="https://a.example/2")
+    other = store(client, 2, outlet="A", url="https://a.example/2")
     before = rows(settings)
     for fields in ({"text": other.json()["text"]}, {"text": "A new text.", "url": "https://a.example/2"}):
         answer = client.post("/v1/articles?replace=true", json={"external_id": "1", "outlet": "A", **fields})

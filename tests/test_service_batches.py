@@ -103,6 +103,16 @@ def test_a_reused_id_with_another_text_is_a_conflict_line_unless_it_replaces(cli
     assert client.get(f"/v1/articles/{answers[0]['id']}").json()["text"] == other["text"]
 
 
+def test_lines_of_the_same_text_under_different_ids_are_different_articles(client):
+    lines = [article(1, external_id=f"wire-{n}", outlet="Herald") for n in (1, 2, 1)]
+    first = send(client, "/v1/articles:batch", *lines)
+    again = send(client, "/v1/articles:batch?replace=true", *lines)
+    assert [a["status"] for a in (*first, *again)] == [201, 201, 200, 200, 200, 200]
+    assert [a["id"] for a in again] == [a["id"] for a in first]
+    stored = [client.get(f"/v1/articles/{a['id']}").json()["external_id"] for a in first]
+    assert stored == ["wire-1", "wire-2", "wire-1"]
+
+
 def post_file(client, name):
     content = (CASES / name).read_bytes()
     return [json.loads(line) for line in client.post("/v1/articles:batch", content=content).text.splitlines()]

@@ -62,11 +62,15 @@ def test_html_is_answered_with_the_text_that_its_offsets_count_in(client):
     assert_spans(answer["text"], answer)
 
 
-def test_paragraphs_of_the_caller_keep_their_numbers(client):
+def test_paragraphs_of_the_caller_keep_their_numbers_and_of_a_text_what_is_skipped_has_none(client):
     given = ["Photo: Courier archive", *THREE_PARAGRAPHS.split("\n\n")]
     answer = classify(client, paragraphs=given).json()
-    assert [(p["index"], p["text"]) for p in answer["paragraphs"]] == list(enumerate(given))[1:]
+    assert [(p["index"], p["text"]) for p in answer["paragraphs"]] == list(enumerate(given))
+    assert answer["skipped"] == []
     assert_spans(answer["text"], answer)
+    of_text = classify(client, text="\n\n".join(given)).json()
+    assert [(p["index"], p["text"]) for p in of_text["paragraphs"]] == list(enumerate(given[1:]))
+    assert [piece["text"] for piece in of_text["skipped"]] == given[:1]
 
 
 def test_offsets_count_code_points_whatever_the_script(client):

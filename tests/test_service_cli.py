@@ -2,11 +2,15 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from rich.text import Text
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from labels.annotations import corpus_row
+from service.cli import console
 from service.cli.__main__ import app
 from service.cli.installation import settings_table
 from service.settings import is_loopback
@@ -35,6 +39,28 @@ def test_help_lists_every_command_and_each_has_an_example_and_json(framing_proce
         text = CliRunner().invoke(app, [command, "--help"]).stdout
         assert "Example: " in text
         assert "--json" in text or command in ("serve", "worker")
+
+
+def test_help_shows_square_brackets():
+    texts = [text for command in every_command(get_command(app)) for text in helps_of(command)]
+    assert len(texts) > 100
+    for text in texts:
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), "write \\\\[ for ["
+    assert "media-framing[finetune]" in re.sub(r"[│\s]+", "", CliRunner().invoke(app, ["train", "--help"]).stdout)
+
+
+def every_command(command):
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from every_command(inner)
+
+
+def helps_of(command):
+    return [
+        command.help or "",
+        command.epilog or "",
+        *(getattr(option, "help", None) or "" for option in command.params),
+    ]
 
 
 def test_training_registers_and_only_the_first_model_becomes_champion(
@@ -129,14 +155,15 @@ def test_score_continues_after_an_article_that_cannot_be_scored_and_exits_with_1
     [
         (b"{", "a.jsonl line 1: It is not valid JSON"),
         (b'{"text": 5}', "a.jsonl line 1: It is not an article: text:"),
-        (b"[]", "a.jsonl line 1: It is not an article: it is not a JSON object"),
-        (b"\xff", "a.jsonl line 1: It is not UTF-8"),
+        (b"[5]", "a.jsonl: It is not an article: it is not a JSON object"),
+        (b"[]", "Error: Nothing could be scored. There is no article."),
+        (b"\xff", "a.jsonl line 1: It is not valid JSON"),
     ],
 )
 def test_a_line_that_is_not_an_article_is_named(framing, data, tmp_path, content, sentence):
     (tmp_path / "a.jsonl").write_bytes(content)
     done = framing("score", "a.jsonl", **data)
-    assert (done.returncode, done.stderr.startswith(sentence)) == (1, True), done.stderr
+    assert (done.returncode, f"\n{sentence}" in f"\n{done.stderr}") == (1, True), done.stderr
     assert framing("score", "missing.txt", **data).stderr.startswith("Error: missing.txt cannot be read")
 
 
@@ -155,10 +182,29 @@ def test_promote_and_rollback_name_the_champion_and_record_who_and_why(framing, 
     back = json.loads(framing("rollback", "--reason", "worse", "--by", "tom", "--json", **data).stdout)
     assert (back["version"], back["action"], back["by"]) == ("v1", "rollback", "tom")
     text = framing("models", **data).stdout
+    assert re.search(r"│ v1 champion +│ words", text)
     assert "promote v2 by mira: better" in text
     assert "rollback v1 by tom: worse" in text
     assert framing("promote", "v9", "--reason", "x", **data).stderr == "Error: There is no model version 'v9'.\n"
     assert framing("promote", "v2", **data).returncode == 2
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_models_shows_every_figure_whole_and_below_it_what_it_was_measured_on(
+    framing, data, registry, challenger, columns, monkeypatch
+):
+    monkeypatch.setattr(console.out, "width", columns)
+    registry.register(replace(challenger, card=replace(challenger.card, note="[bold] after the March round")))
+    card, lines = challenger.card, framing("models", **data).stdout.splitlines()
+    for version in ("v1 champion", "v2"):
+        [row] = [line for line in lines if line.startswith(f"│ {version} ")]
+        assert f" {card.data.paragraphs:,} │" in row
+        assert row.endswith(f" {card.held_out.macro.f1.value:.3f} │")
+    text = " ".join(" ".join(lines).split())
+    for evaluation in (card.held_out, card.left_out):
+        value = evaluation.macro.f1.value
+        assert text.count(f": macro F1 {value:.3f} on {evaluation.paragraphs:,} paragraphs: {evaluation.how};") == 2
+    assert "v2: [bold] after the March round" in text
 
 
 def test_evaluate_writes_tables_json_and_a_page(framing, tmp_path, part_of_the_corpus):
@@ -238,6 +284,8 @@ def test_the_document_of_settings_is_what_the_command_prints():
 
 def test_fine_tuning_without_its_packages_is_refused_before_anything_is_read(framing, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    done = framing("make-base", "--pretrained", "nowhere", "--annotated", "nowhere.jsonl", "--to", "base", data_dir=tmp_path)
+    done = framing(
+        "make-base", "--pretrained", "nowhere", "--annotated", "nowhere.jsonl", "--to", "base", data_dir=tmp_path
+    )
     assert done.returncode == 1
     assert "Error: Install media-framing[finetune] to fine-tune an encoder." in done.stderr

@@ -171,7 +171,7 @@ def test_vectors_that_cannot_be_stored_are_logged_once(base, tmp_path, caplog):
 @pytest.mark.parametrize("kind", ["encoder", None])
 def test_hyperparameters_that_an_encoder_has_no_use_for_are_refused_by_name(client, kind):
     answer = client.post("/v1/training-runs", json={"kind": kind, "hyperparameters": {"characters": 3, "ngrams": 2}})
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/hyperparameters/ngrams")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, "/hyperparameters/ngrams")
     assert "does not use ngrams, characters" in answer.json()["detail"]
     assert client.get("/v1/training-runs").json()["training_runs"] == []
     of_words = client.post("/v1/training-runs", json={"kind": "words", "hyperparameters": {"characters": 3}}).json()

@@ -118,12 +118,14 @@ def test_articles_that_arrive_at_once_are_logged_line_by_line(submit, submission
     assert [line.detail["outlet"] for line in lines] == [f"Outlet {number}" for number in range(5, -1, -1)]
 
 
-def test_paragraphs_keep_their_numbers_when_a_piece_between_them_is_skipped(submit, submission, database):
+@pytest.mark.parametrize(("field", "numbers"), [("paragraphs", {0, 1, 2}), ("text", {0, 1})])
+def test_scores_have_the_numbers_of_their_paragraphs_whatever_is_skipped(submit, submission, database, field, numbers):
     texts = THREE_PARAGRAPHS.split("\n\n")
-    submit(submission(text=None, paragraphs=[texts[0], "Share on Facebook", texts[1]]))
+    pieces = [texts[0], "Share on Facebook", texts[1]]
+    content = pieces if field == "paragraphs" else "\n\n".join(pieces)
+    submit(submission(**{"text": None, field: content}))
     with database.read() as connection:
-        numbers = set(connection.scalars(select(paragraph_scores.c.paragraph)))
-    assert numbers == {0, 2}
+        assert set(connection.scalars(select(paragraph_scores.c.paragraph))) == numbers
 
 
 def test_articles_together_are_stored_as_in_turn(submit, submission, database):

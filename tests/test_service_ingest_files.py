@@ -11,6 +11,7 @@ import pytest
 
 from service.bulk.ingest import IntoDatabase, Reading, ingest
 from service.bulk.inputs import Dialect
+from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS, TWO_PARAGRAPHS
 from tests.support.files import write_lines
 from tests.support.http import pointers
@@ -65,6 +66,14 @@ def test_articles_of_every_kind_of_file_are_stored_and_a_second_run_scores_nothi
     assert (again.stored, again.same, again.problem) == (0, 46, 1)
 
 
+def test_rows_of_the_same_text_under_different_ids_are_different_articles(put, client, tmp_path):
+    [article] = rows(1)
+    source = write_lines(tmp_path / "a.jsonl", [{**article, "id": own} for own in ("wire-A", "wire-B", "wire-A")])
+    first, again = put(source), put(source)
+    assert (first.stored, first.same, again.stored, again.same) == (2, 1, 0, 3)
+    assert {a["external_id"] for a in client.get("/v1/articles").json()["articles"]} == {"wire-A", "wire-B"}
+
+
 def test_another_text_under_a_stored_id_is_named_unless_it_replaces(put, client, tmp_path):
     [article] = rows(1)
     put(write_lines(tmp_path / "a.jsonl", [article]))
@@ -83,7 +92,10 @@ def test_a_row_that_is_no_article_says_why_and_the_others_are_stored(put, tmp_pa
     )
     ingested = put(tmp_path / "a.csv")
     assert (ingested.stored, ingested.problem) == (1, 2)
-    assert "row 1: It is not an article: published_at: must be an ISO 8601 date" in ingested.examples[0]
+    assert ingested.examples == [
+        "a.csv row 1: It is not an article: published_at: must be an ISO 8601 date or time, and is '12/31/2024'.",
+        "a.csv row 3: It has no text: the column 'body' is empty.",
+    ]
 
 
 def test_a_running_server_takes_the_articles_and_the_command_can_be_repeated(settings, framing, tmp_path):
@@ -118,7 +130,7 @@ def test_the_command_says_how_it_reads_tables_of_other_delimiters_and_encodings(
     done = ingested(TABLE, "--column", "outlet=paper")
     assert done.returncode == 0, done.stderr
     assert "a.csv: its cells are separated by semicolon." in done.stderr
-    assert "Read from files that are not in UTF-8: 1 articles as windows-1252." in done.stderr
+    assert "Read from files that are not in UTF-8: 1 article as windows-1252." in done.stderr
     again = json.loads(ingested(TABLE, "--column", "outlet=paper", "--json").stdout)
     assert (again["same"], again["encodings"]) == (1, {"windows-1252": 1})
 
@@ -131,6 +143,48 @@ def test_a_column_that_no_table_has_is_refused_before_anything_is_stored(ingeste
     assert unknown.returncode == 2
     assert "'outlett' is no field of an article" in unknown.stderr
     assert ingested(TABLE, "--column", "outlet=paper").stdout == "Articles: 1 stored.\n"
+
+
+def test_scoring_and_storing_refuse_the_same_rows_and_name_the_column_and_what_it_holds(ingested, framing, tmp_path):
+    days = ["14.03.2026", "2026-03-14", "15/03/2026", "2026-03", "", "soon"]
+    table = "body,day,link\n" + "".join(f'"{TWO_PARAGRAPHS} {n}",{day},\n' for n, day in enumerate(days))
+    table += f' ,2026-03-14,\n"{THREE_PARAGRAPHS}",,courier.example\n'
+    options = ("--column", "published_at=day", "--column", "url=link", "--json")
+    stored = json.loads(ingested(table.encode(), *options).stdout)
+    assert (stored["stored"], stored["problem"]) == (2, 6)
+    assert (
+        "row 1: It is not an article: day (published_at): must be an ISO 8601 date or time, and is '14.03.2026'."
+        in (stored["examples"][0])
+    )
+    command = ("score", "a.csv", "--column", "text=body", *options, "--to", "scores", "--format", "jsonl")
+    scored = json.loads(framing(*command, data_dir=tmp_path / "data").stdout)
+    assert (scored["articles"], scored["problems"]) == (2, 6)
+    [file] = (tmp_path / "scores").glob("part-*")
+    problems = [row for row in map(json.loads, file.read_text("utf-8").splitlines()) if row["problem"]]
+    assert [f"a.csv row {row['record']}: {row['problem']}" for row in problems] == stored["examples"]
+    assert problems[-2]["problem"] == "It has no text: the column 'body' is empty."
+    assert "link (url): " in problems[-1]["problem"]
+    assert problems[0]["published_at"] == "14.03.2026"
+
+
+@pytest.mark.parametrize(
+    ("article", "problem"),
+    [
+        ({"body": "", "day": "2026-03-14"}, "It has no text: the column 'body' is empty."),
+        ({"body": TWO_PARAGRAPHS, "day": 7}, "day (published_at): must be an ISO 8601 date or time, and is '7'."),
+        ({"body": TWO_PARAGRAPHS, "published_at": "now"}, "an article: published_at: must be an ISO 8601"),
+    ],
+)
+def test_the_faults_of_articles_in_json_lines_and_parquet_are_named_alike(
+    registry, settings, tmp_path, article, problem
+):
+    columns = {"text": "body", "published_at": "day"}
+    write_lines(tmp_path / "a.jsonl", [article])
+    pq.write_table(pa.Table.from_pylist([article]), tmp_path / "a.parquet")
+    store = IntoDatabase(Database(settings.store_url), registry.load_champion()[0], settings, replace=False)
+    for name in ("a.jsonl", "a.parquet"):
+        done = ingest([str(tmp_path / name)], Reading(columns, Dialect()), store, lambda _ingested, _share: None)
+        assert problem in done.examples[0]
 
 
 # -- uploads ----------------------------------------------------------------------------------------------------------

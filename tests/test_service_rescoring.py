@@ -65,7 +65,8 @@ def test_each_pass_says_at_its_start_how_long_it_takes(rescoring, database, capl
     forget(database, range(STORED - 30, STORED + 1), "v2")
     finish(rescoring)
     first, second = caplog.messages
-    assert re.match(rf"Rescoring {STORED} articles with v2: about \d+ seconds? at .* \(kind words\); others would take", first)
+    beginning = rf"Rescoring {STORED} articles with v2: about \d+ seconds? at .* \(kind words\); others would take"
+    assert re.match(beginning, first)
     assert second.startswith("Rescoring 31 articles with v2: about ")
 
 

@@ -87,7 +87,13 @@ def test_blank_lines_are_skipped_and_lines_counted_with_them(tmp_path):
     assert [paragraph.outlet for paragraph in read_annotated(tmp_path / "coded.jsonl", read_codebook())] == ["", ""]
 
 
-@pytest.mark.parametrize("name", ["nowhere.jsonl", "damaged.jsonl.gz", "cut.jsonl.gz", "binary.jsonl"])
+@pytest.mark.parametrize(("name", "fault"), [("nowhere.jsonl", "there is no such file"), (".", "it is a folder")])
+def test_a_file_that_is_not_there_is_not_called_unreadable(tmp_path, name, fault):
+    with pytest.raises(CorpusError, match=fault):
+        read_annotated(tmp_path / name, read_codebook())
+
+
+@pytest.mark.parametrize("name", ["damaged.jsonl.gz", "cut.jsonl.gz", "binary.jsonl"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
     whole = gzip.compress(json.dumps({"article": "a", "text": "A port.", "split": "train"}).encode())
     (tmp_path / "damaged.jsonl.gz").write_bytes(whole[:12] + b"\xff\xff\xff" + whole[15:])

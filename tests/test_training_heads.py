@@ -381,6 +381,11 @@ def annotate_an_article(client) -> str:
 
 
 @pytest.fixture
+def settings(settings):
+    return settings.model_copy(update={"start": "base"})
+
+
+@pytest.fixture
 def runner(base, client, settings, codebook):
     """Performs training runs beside a champion that is the base."""
     registry = Registry(settings.data_dir / "models")
@@ -420,12 +425,23 @@ def test_a_run_leaves_no_vectors_of_an_article_that_was_deleted_meanwhile(runner
     assert stored_vectors(settings) == 20
 
 
-def test_a_run_without_annotations_registers_the_base(runner, client):
-    run = client.post("/v1/training-runs", json={}).json()["id"]
-    for step in ("snapshot", "check", "train", "promote"):
-        runner.perform(step, run)
-    ended = client.get(f"/v1/training-runs/{run}").json()
-    assert (ended["annotations"], ended["version"], ended["promoted"]) == (0, "v3", False)
+@pytest.mark.parametrize(
+    ("request_of_run", "why"),
+    [
+        ({}, "annotated here, and from the shipped corpus the shipped model has learned already"),
+        ({"include_corpus": False}, "annotated here, and from the shipped corpus"),
+        ({"coders": ["jon", "ada"]}, "annotated here by jon, ada, and"),
+    ],
+)
+def test_a_run_without_annotations_is_refused_instead_of_registering_a_copy_of_the_base(
+    runner, client, request_of_run, why
+):
+    if "coders" in request_of_run:
+        annotate_an_article(client)
+    run = client.post("/v1/training-runs", json=request_of_run).json()["id"]
+    with pytest.raises(TrainingDataError, match=f"There is nothing to learn from: no paragraph has been {why}"):
+        runner.perform("snapshot", run)
+    assert client.get(f"/v1/training-runs/{run}").json()["annotations"] == 0
 
 
 def test_a_purge_reaches_the_vectors(base, framing, client, settings):

@@ -147,5 +147,5 @@ def require_trainable(dataset: Dataset) -> None:
         )
 
 
-def _paragraphs(count: int, of_many: str, of_one: str) -> str:
-    return f"1 paragraph {of_one}" if count == 1 else f"{count} paragraphs {of_many}"
+def _paragraphs(count: int, plural: str, singular: str) -> str:
+    return f"1 paragraph {singular}" if count == 1 else f"{count} paragraphs {plural}"

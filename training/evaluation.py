@@ -18,6 +18,8 @@ from training.calibration import ReliabilityBin, expected_calibration_error, rel
 from training.dataset import Dataset
 
 RESAMPLES = 1000
+# Part of `how` where the annotations are too few to measure a model: its card has the figures of its base instead.
+OF_THE_BASE = "the base model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ class Evaluation:
     micro: Averages
     macro_average_precision: Figure
     ece: float | None
+
+    @property
+    def in_short(self) -> str:
+        """`how` without its details, such as "held-out articles"; for legends, which have little room."""
+        return OF_THE_BASE if OF_THE_BASE in self.how else re.split(r", | \(", self.how)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from labels.exchange import (
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
 from labels.exchange.options import COMMON, DEFAULTS, ReadingOptions, spelled
 from labels.exchange.parsing import encoding_notes
-from labels.exchange.reading import Reading, coded_thing, with_coders, without_repeats
+from labels.exchange.reading import Reading, coded_thing, numbered_coders, with_coders, without_repeats
 
 __all__ = [
     "FORMATS",
@@ -68,7 +68,7 @@ class ExchangeFormat:
             reading,
             annotations=[annotation for _, annotation in counted],
             set_aside=[*reading.set_aside, *repeated],
-            notes=[*encoding_notes(data), *reading.notes],
+            notes=[*encoding_notes(data), *reading.notes, *numbered_coders(named, options)],
         )
 
 

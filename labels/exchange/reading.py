@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
-from labels.exchange.options import ReadingOptions
+from labels.exchange.options import ReadingOptions, spelled
 
 Key = TypeVar("Key")
 
@@ -59,6 +59,21 @@ def with_coders(annotations: Iterable[ExchangedAnnotation], options: ReadingOpti
         coder = options.coders.get(annotation.coder, annotation.coder)
         named.append(replace(annotation, coder=options.coder or UNKNOWN_CODER if coder == UNKNOWN_CODER else coder))
     return named
+
+
+def numbered_coders(annotations: Iterable[ExchangedAnnotation], options: ReadingOptions) -> list[str]:
+    """A sentence about coders that the file only numbers, unless the caller chose these numbers as names."""
+    wanted = {*options.coders.values(), options.coder}
+    coders = {annotation.coder for annotation in annotations} - wanted
+    numbers = sorted((coder for coder in coders if coder.isdecimal()), key=lambda coder: (len(coder), coder))
+    if not numbers:
+        return []
+    shown = ", ".join(numbers[:_MAX_PLACES]) + (", …" if len(numbers) > _MAX_PLACES else "")
+    who = "a coder" if len(numbers) == 1 else "coders"
+    return [
+        f"The file has only a number for {who} ({shown}), which in another file may be somebody else: give names with "
+        f"{spelled('coders', f'{numbers[0]}=NAME')}."
+    ]
 
 
 def without_repeats(

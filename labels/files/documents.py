@@ -1,17 +1,23 @@
 """PDF and Word documents as plain text, cut into paragraphs like any other text."""
 
 import io
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
+from labels.reading.lines import PRINTED_HEAD, PRINTED_LINE
 
 _PDF, _WORD = ".pdf", ".docx"
 SUFFIXES = (_PDF, _WORD)
 # A page with fewer letters than this is a picture of a page, perhaps with a stamp on it.
 _LETTERS_OF_A_PAGE = 20
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "…", "”", "’", '"')
+# Fonts draw "fi" and the like as one sign; nobody who searches for "fire" types it.
+_LIGATURES = {sign: unicodedata.normalize("NFKC", chr(sign)) for sign in range(0xFB00, 0xFB07)}
+# A browser prints so many lines above and below a page.
+_PRINTED_LINES = 2
 _WORD_LIMITS = Limits(size=256 * 2**20)
 
 
@@ -26,7 +32,7 @@ def _pdf_text(content: bytes) -> str:
 
     try:
         reader = PdfReader(io.BytesIO(content))
-        pages = [page.extract_text().strip() for page in reader.pages]
+        pages = [page.extract_text().translate(_LIGATURES).strip() for page in reader.pages]
     except FileNotDecryptedError:
         raise FileError("It is protected by a password.") from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
@@ -38,12 +44,27 @@ def _pdf_text(content: bytes) -> str:
 
 
 def _joined(pages: list[str]) -> str:
-    """The text of pages; a sentence that runs on to the next page is not cut."""
-    text = pages[0]
-    for page in pages[1:]:
-        runs_on = page[:1].islower() and not text.endswith(_SENTENCE_ENDS)
-        text += ("\n" if runs_on else "\n\n") + page
-    return text
+    """The text of pages; a sentence that runs on to the next page is not cut, not even by what a browser prints."""
+    text, waiting = "", ""
+    for body, printed in map(_without_printed_lines, pages):
+        runs_on = body[:1].islower() and text != "" and not text.endswith(_SENTENCE_ENDS)
+        parts = (f"{text}\n{body}",) if runs_on else (text, waiting, body)
+        text, waiting = "\n\n".join(filter(None, parts)), printed
+    return "\n\n".join(filter(None, (text, waiting)))
+
+
+def _without_printed_lines(page: str) -> tuple[str, str]:
+    """The text of a page, and the lines that a browser printed above and below it.
+
+    The title that stands beside the time of printing is on all pages, and left out.
+    """
+    lines = page.splitlines()
+    edges = {*range(len(lines))[:_PRINTED_LINES], *range(len(lines))[-_PRINTED_LINES:]}
+    printed = {place for place in edges if PRINTED_LINE.fullmatch(lines[place].strip())}
+    others = {place: lines[place].strip() for place in edges - printed if printed}
+    heads = {n for n, line in others.items() if PRINTED_HEAD.fullmatch(line) and not line.endswith(".")}
+    body = "\n".join(line for place, line in enumerate(lines) if place not in printed | heads)
+    return body.strip(), "\n".join(lines[place].strip() for place in sorted(printed))
 
 
 def _word_text(content: bytes) -> str:

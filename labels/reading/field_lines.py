@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from labels.reading.imprint import Imprint, imprint_of
 from labels.reading.lines import LINE_BREAK
+from labels.reading.nexis import read_nexis
 
 Span = tuple[int, int]
 
@@ -41,7 +42,7 @@ _UNMISTAKABLE = re.compile(
 _FEWEST_FIELDS, _FEWEST_CODES = 3, 4
 _TITLES, _AUTHORS = ("title", "headline", "HD"), ("author", "byline", "BY")
 _OUTLETS, _ADDRESSES = ("publication title", "SN", "publication info", "source"), ("url",)
-_DATES = ("publication date", "PD", "date", "publication info", "load-date")
+_DATES = ("publication date", "PD", "date", "publication info")
 _OUTLET_END = re.compile(r"\s*[;\[].*", re.DOTALL)
 _MOST_WORDS_OF_A_REST = 15
 
@@ -60,10 +61,25 @@ def read_export(text: str) -> Export | None:
     lines = list(_lines(text))
     for pattern, fewest in ((_COLON_FIELD, _FEWEST_FIELDS), (_CODE_FIELD, _FEWEST_CODES)):
         labels = {start: match for start, end in lines if (match := pattern.match(text, start, end))}
+        if pattern is _COLON_FIELD and labels and (newspaper := _read_newspaper(text, lines, labels)):
+            return newspaper
         names = {_name(match) for match in labels.values()}
         if len(names) >= fewest and (pattern is _COLON_FIELD or names & {"HD", "SN"}):
             return _read(text, lines, labels)
     return None
+
+
+def _read_newspaper(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) -> Export | None:
+    page = read_nexis(text, lines, {start: (_name(match), match.end()) for start, match in labels.items()})
+    if page is None:
+        return None
+    fields = [(start, end) for start, end in (*lines[: page.first], *lines[page.end :]) if start < end]
+    texts = [(start, end) for start, end in lines[page.first : page.end] if start < end]
+    first, match = texts[0][0], labels.get(texts[0][0])
+    if match is not None and _begins_text(match):
+        fields.append((first, match.end()))
+        first = match.end()
+    return Export(tuple(fields), ((first, texts[-1][1]),), page.imprint)
 
 
 def is_field_line(piece: str) -> bool:

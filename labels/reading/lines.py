@@ -15,6 +15,17 @@ _SENTENCE_END = re.compile(r"[.!?…:;。۔؟।！？][\"'”’»)\]\s]*$")
 _HYPHEN_END = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _QUOTE_MARKS = re.compile(r"(?:>[ \t]?)+")
 _PAGE_NUMBER = re.compile(r"[-–—|\s]*(?:(?:page|p\.)\s*)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[-–—|\s]*", re.IGNORECASE)
+# What a browser prints above and below a page: when it was printed; the address, with the number of the page.
+_PRINTED_AT = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4},?\s+\d{1,2}[:.]\d{2}(?:\s*[AP]\.?M\.?)?"
+_ADDRESS = r"(?:(?:https?|file|ftp)://|www\.|about:)\S+"
+_PAGE_OF = r"\d{1,4}\s?(?:/|of)\s?\d{1,4}"
+PRINTED_LINE = re.compile(
+    rf"(?:{_PAGE_OF}\s+)?{_PRINTED_AT}(?:\s+{_PAGE_OF})?|{_ADDRESS}\s+{_PAGE_OF}(?:\s+{_PRINTED_AT})?"
+    rf"|{_PRINTED_AT}\s+{_ADDRESS}(?:\s+{_PAGE_OF})?",
+    re.IGNORECASE,
+)
+ADDRESS_LINE = re.compile(_ADDRESS, re.IGNORECASE)
+PRINTED_HEAD = re.compile(rf"{_PRINTED_AT}\s+\S.*", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 # Of the lines that end within a sentence, this share must be about as long as the longest. The lines of a poem or of
 # paragraphs without punctuation differ more.
@@ -109,14 +120,18 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _with_page_marks(blocks: list[list[Line]]) -> list[list[Line]]:
-    """Marks page numbers and running heads, and gives each a block of its own.
+    """Marks page numbers, running heads and what a browser prints, and gives each a block of its own.
 
-    Only a text that is interrupted by them within a sentence has them: elsewhere a number may be a heading.
+    Only a text that numbers and heads interrupt within a sentence has them: elsewhere a number may be a heading.
     """
     lines = [line for block in blocks for line in block]
     heads = _running_heads(blocks)
-    marked = {line.start for line in lines if _PAGE_NUMBER.fullmatch(line.text) or _without_digits(line.text) in heads}
-    if not marked or not _interrupts_a_sentence(lines, marked):
+    printed = _printed_lines(lines)
+    numbers = {line.start for line in lines if _PAGE_NUMBER.fullmatch(line.text) or _without_digits(line.text) in heads}
+    marked = printed | numbers
+    if numbers and not _interrupts_a_sentence(lines, marked):
+        marked = printed
+    if not marked:
         return blocks
     result: list[list[Line]] = []
     for block in blocks:
@@ -132,6 +147,20 @@ def _with_page_marks(blocks: list[list[Line]]) -> list[list[Line]]:
         if part:
             result.append(part)
     return result
+
+
+def _printed_lines(lines: Sequence[Line]) -> set[int]:
+    """Returns the starts of the lines that a browser printed; the title of the page may stand beside the time."""
+    is_printed = [PRINTED_LINE.fullmatch(line.text) is not None for line in lines]
+    if not any(is_printed):
+        return set()
+    neighbours = [any(is_printed[max(0, place - 1) : place + 2]) for place in range(len(lines))]
+    heads = {
+        line.text
+        for line, is_beside in zip(lines, neighbours, strict=True)
+        if is_beside and PRINTED_HEAD.fullmatch(line.text) and not line.text.endswith(".")
+    }
+    return {line.start for line, is_known in zip(lines, is_printed, strict=True) if is_known or line.text in heads}
 
 
 def _interrupts_a_sentence(lines: Sequence[Line], marked: set[int]) -> bool:

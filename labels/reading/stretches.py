@@ -18,9 +18,10 @@ _RUN = 3
 _ENOUGH = 0.5
 # Words that a stretch may have more than its block.
 _ROOM = 8
-# Of a run of words that occurs more often, as in a list of reports that begin alike, only the first places are tried:
+# Of a run of words that occurs more often, as where reports begin alike, only the first few unused places are tried:
 # following all of them would take long.
 _MOST_PLACES = 50
+_FEW_PLACES = 5
 
 
 def blocks_within(blocks: Sequence[str], preferred: Sequence[bool], text: str) -> set[int]:
@@ -42,12 +43,17 @@ class _Stretches:
     """The words of a text, of which stretches are used up."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._words = words
-        self._used = [False] * len(words)
+        self._used = bytearray(len(words))
         self._places: dict[tuple[str, ...], list[int]] = {}
         for size in range(1, _RUN + 1):
             for place in range(len(words) - size + 1):
                 self._places.setdefault(tuple(words[place : place + size]), []).append(place)
+        # By place, the run there as the first of its places, which is quick to compare.
+        self._runs = [-1] * len(words)
+        for run, places in self._places.items():
+            if len(run) == _RUN:
+                for place in places:
+                    self._runs[place] = places[0]
         # By run, how many of its places are known to be used.
         self._passed: dict[tuple[str, ...], int] = {}
 
@@ -57,7 +63,7 @@ class _Stretches:
         if stretch is None:
             return False
         start, end = stretch
-        self._used[start:end] = [True] * (end - start)
+        self._used[start:end] = b"\1" * (end - start)
         return True
 
     def _whole(self, block: Sequence[str]) -> tuple[int, int] | None:
@@ -82,8 +88,9 @@ class _Stretches:
 
     def _first_places(self, run: tuple[str, ...]) -> Iterator[int]:
         """Yields the first unused places of a run; blocks and text have the same order, so they are the likeliest."""
-        first = self._first_unused(run)
-        for place in self._places.get(run, ())[first : first + _MOST_PLACES]:
+        places, first = self._places.get(run, ()), self._first_unused(run)
+        most = _MOST_PLACES if len(places) <= _MOST_PLACES else _FEW_PLACES
+        for place in places[first : first + most]:
             if not self._is_used(place, len(run)):
                 yield place
 
@@ -97,14 +104,18 @@ class _Stretches:
         return first
 
     def _is_used(self, place: int, length: int) -> bool:
-        return any(self._used[place : place + length])
+        return self._used.find(1, place, place + length) >= 0
 
     def _hits(self, runs: Sequence[tuple[str, ...]], distance: int) -> Iterator[tuple[int, int]]:
         """Yields positions and unused places of runs in a stretch that begins at about this distance."""
         for position, run in enumerate(runs):
-            for place in range(max(0, position + distance), position + distance + 2 * _ROOM):
-                if tuple(self._words[place : place + _RUN]) == run and not self._is_used(place, _RUN):
-                    yield position, place
+            places = self._places.get(run)
+            first = max(0, position + distance)
+            near = self._runs[first : max(0, position + distance + 2 * _ROOM)] if places else []
+            if places and places[0] in near:
+                for place, other in enumerate(near, first):
+                    if other == places[0] and not self._is_used(place, _RUN):
+                        yield position, place
 
 
 def _in_order(hits: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -128,18 +128,18 @@ def scored_unless_stored(
     """
     metadata, digest = metadata_of(request), submitted_digest(request)
     known = None if replace else _known_to_the_sender(database, metadata)
-    if known is not None and known[1].submitted_sha256 == digest:
+    if known is not None and known[1].submitted_sha256 == digest and not known[1].is_another(request.external_id):
         return Placement(known[1].id, "same")
     article = read_article(request, model, settings)
     if known is not None:
-        return compared(*known, digest, article.split.text)
+        return compared(*known, request.external_id, digest, article.split.text)
     request = with_imprint(request, article.split.imprint, database)
     if not replace:
         content = ("content_sha256", content_digest(request.outlet, article.split.text))
         with database.read() as connection:
-            same = known_by(connection, [content])
-        if same:
-            return Placement(same[content].id, "same")
+            holder = known_by(connection, [content]).get(content)
+        if holder is not None and not holder.is_another(request.external_id):
+            return Placement(holder.id, "same")
     classification = classify_article(article, request, model)
     return Scored(article, classification, scored_article(request, article, classification, model))
 

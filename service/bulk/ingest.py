@@ -8,17 +8,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from itertools import islice
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from labels.errors import FramingError
 from service.articles.ingest import Scored, Submission, metadata_of, scored_unless_stored, store_articles
 from service.bulk.inputs import Dialect, all_files, plan, split_readable
-from service.bulk.records import FACTS, FIELDS, Columns, Record, delimiters_of, pieces, require_columns
+from service.bulk.records import Columns, Record, delimiters_of, pieces, require_columns
+from service.bulk.requests import request_of
 from service.errors import ConflictError
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
@@ -118,37 +116,12 @@ def _store(records: Sequence[Record], reading: Reading, store: Store, ingested: 
     requests: list[tuple[Record, ArticleRequest]] = []
     for record in records:
         try:
-            requests.append((record, _request(record, reading.outlet)))
+            requests.append((record, request_of(record, outlet=reading.outlet)))
         except FramingError as error:
             ingested.count(record, Outcome("problem", str(error)))
     outcomes = store.store([request for _, request in requests]) if requests else ()
     for (record, _), outcome in zip(requests, outcomes, strict=True):
         ingested.count(record, outcome)
-
-
-class RecordError(FramingError):
-    """A record is not an article that can be stored."""
-
-
-def _request(record: Record, outlet: str | None) -> ArticleRequest:
-    if record.fault is not None:
-        raise RecordError(record.fault)
-    if not isinstance(record.fields, Mapping):
-        raise RecordError("It is not an article: it is not a JSON object.")
-    fields = {name: _as_sent(name, record.fields[name]) for name in FIELDS if record.fields.get(name) not in (None, "")}
-    try:
-        return ArticleRequest(**{"outlet": outlet, **fields}, explain=False)
-    except ValidationError as error:
-        faults = "; ".join(f"{'/'.join(map(str, e['loc'])) or 'the record'}: {e['msg']}" for e in error.errors()[:3])
-        raise RecordError(f"It is not an article: {faults.replace('Value error, ', '')}.") from error
-
-
-def _as_sent(name: str, value: Any) -> Any:
-    """A value as JSON has it: a column of Parquet may hold times, and ids are often numbers."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if name in FACTS and is_number else value
 
 
 class IntoDatabase:

@@ -1,5 +1,6 @@
 """The articles of a part of the input: for each the fields in its file, or why it cannot be read."""
 
+import dataclasses
 import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ class Record:
     """An article of the input, unchecked: `fields` may be anything. If it cannot be read, `fault` says why.
 
     `name` is for messages: the file, and within tables and JSON Lines the row or line. `encoding` is that of the file,
-    if it is text.
+    if it is text. `columns` are the columns of a table that were read, by field; of JSON, those with another name.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Record:
     fields: Any
     fault: str | None = None
     encoding: str | None = None
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,14 @@ def _rows(part: Part, file: File, columns: Columns) -> Iterator[Record]:
     if dialect is None:
         raise InputError("It is not a table.")
     used = _used(dialect, columns)
+    names = {field: dialect.columns[place] for field, place in used}
     with _text(part, file) as lines:
         # A part that is a range of bytes begins after the names of the columns.
         body = islice(lines, dialect.head_lines, None) if part.stop is None else lines
         for row in tables.read_rows(body, dialect):
             number = part.first + row.number - 1
             fields = {field: row.cells[place] for field, place in used if row.cells and row.cells[place]}
-            yield Record(file.name, number, f"{file.name} row {number}", fields, row.fault, shown(part.encoding))
+            yield Record(file.name, number, f"{file.name} row {number}", fields, row.fault, shown(part.encoding), names)
 
 
 class _Raw(io.RawIOBase):
@@ -245,17 +248,19 @@ def _parquet(part: Part, file: File, columns: Columns, size: int) -> Iterator[Ou
     """The pieces of a Parquet file; where it cannot be read, the last piece of the first part says why."""
     number, first = 0, 1
     try:
-        for number, (rows, cells) in enumerate(_batches(part, file, columns, size)):
+        for number, (rows, cells, names) in enumerate(_batches(part, file, columns, size)):
             if cells is not None:
-                yield OutputPiece(number, _table(file, first, rows, cells))
+                yield OutputPiece(number, _table(file, first, rows, cells, names))
             first += rows
     except InputError as error:
         if part.piece == 0:
             yield OutputPiece(number + 1, [Record(file.name, first, file.name, {}, str(error))])
 
 
-def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Number of rows and cells by field of each batch; no cells if it belongs to another part."""
+def _batches(
+    part: Part, file: File, columns: Columns, size: int
+) -> Iterator[tuple[int, dict[str, Any] | None, Columns]]:
+    """Number of rows, cells and columns by field of each batch; no cells if it belongs to another part."""
     from arro3.io import read_parquet  # noqa: PLC0415 - only these files need it
 
     with file.open() as content:
@@ -263,6 +268,7 @@ def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tu
             batches = read_parquet(content, batch_size=size)
             names = batches.schema.names
         used = _used_of(names, columns)
+        read = {field: names[place] for field, place in used}
         for number in count():
             with _parquet_faults():
                 batch = next(batches, None)
@@ -270,7 +276,7 @@ def _batches(part: Part, file: File, columns: Columns, size: int) -> Iterator[tu
                     return
                 own = number % part.strides == part.piece
                 cells = {field: batch.column(place).to_pylist() for field, place in used} if own else None
-            yield batch.num_rows, cells
+            yield batch.num_rows, cells, read
 
 
 @contextmanager
@@ -284,10 +290,10 @@ def _parquet_faults() -> Iterator[None]:
         raise
 
 
-def _table(file: File, first: int, count: int, cells: Mapping[str, Any]) -> Iterator[Record]:
+def _table(file: File, first: int, count: int, cells: Mapping[str, Any], names: Columns) -> Iterator[Record]:
     for place in range(count):
         fields = {field: values[place] for field, values in cells.items() if values[place] is not None}
-        yield Record(file.name, first + place, f"{file.name} row {first + place}", fields)
+        yield Record(file.name, first + place, f"{file.name} row {first + place}", fields, columns=names)
 
 
 def _renamed(record: Record, columns: Columns) -> Record:
@@ -298,7 +304,8 @@ def _renamed(record: Record, columns: Columns) -> Record:
     named = {field: fields[name] for field, name in columns.items() if fields.get(name) is not None}
     moved = {name for field, name in columns.items() if field in named and name not in columns}
     others = {name: value for name, value in fields.items() if name not in moved}
-    return replace(record, fields={**others, **named})
+    read = {field: name for field, name in columns.items() if field in named or field not in fields}
+    return replace(record, fields={**others, **named}, columns=read)
 
 
 def shown(encoding: str | None) -> str | None:

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from labels.errors import FramingError
 from labels.paragraphs import SplitArticle
 from labels.reading.imprint import NO_IMPRINT, Imprint
 from service.articles.reading import language_of, split_article
-from service.bulk.records import FACTS, TEXTS, Record
-from service.schemas.articles import ClassifyRequest
+from service.bulk.records import FACTS, Record
+from service.bulk.requests import request_of
+from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.tabular import Column
 from training.scoring.classification import about_of, decide
@@ -26,7 +26,6 @@ from training.scoring.subject import About
 _ARTICLES_AT_ONCE = 64
 # Problems of which the summary tells; all are in the files.
 EXAMPLES = 5
-_SCORED = (*TEXTS, "force_language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +122,17 @@ def _rows(
 
 def read(record: Record, model: FrameModel, settings: Settings, options: Options) -> tuple[str, SplitArticle]:
     """The language of a record and its article; raises `FramingError` if it cannot be scored."""
-    request = request_of(record, options)
+    request = scored_request(record, options)
     article = split_article(request, settings)
     return language_of(article, request, model), article
 
 
-class RecordError(FramingError):
-    """A record is not an article."""
-
-
-def request_of(record: Record, options: Options) -> ClassifyRequest:
-    """The request to classify a record; raises `RecordError`. The facts of the article are not checked."""
-    if record.fault is not None:
-        raise RecordError(record.fault)
-    if not isinstance(record.fields, dict):
-        raise RecordError("It is not an article: it is not a JSON object.")
-    fields = {name: record.fields[name] for name in _SCORED if record.fields.get(name) is not None}
+def scored_request(record: Record, options: Options) -> ArticleRequest:
+    """The request to score a record; raises `RecordError`."""
+    request = request_of(record, operating_point=options.operating_point)
     if options.force_language:
-        fields["force_language"] = options.force_language
-    try:
-        return ClassifyRequest(operating_point=options.operating_point, explain=False, **fields)
-    except ValidationError as error:
-        faults = "; ".join(f"{'/'.join(map(str, e['loc'])) or 'the record'}: {e['msg']}" for e in error.errors()[:3])
-        raise RecordError(f"It is not an article: {faults}.") from error
+        request = request.model_copy(update={"force_language": options.force_language})
+    return request
 
 
 def _facts(fields: Any, imprint: Imprint = NO_IMPRINT) -> tuple[str | None, ...]:

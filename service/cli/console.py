@@ -22,20 +22,22 @@ if TYPE_CHECKING:
     from service.store.keys import Key
     from training.cross_validation import ReportProgress
 
-out = Console()
+# Without markup, because square brackets are part of what users write, and Rich would take [words] for styles.
+out = Console(markup=False)
 err = Console(stderr=True)
 
-# The head of a column of whole sentences.
-_WRAPPED = "Measured on"
 # Heads of columns that hold words.
-_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind", _WRAPPED)
+_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind")
 
 
 def add_columns(table: Table, names: Sequence[str]) -> None:
-    """Adds columns: words to the left and never cut, numbers to the right."""
+    """Adds columns: words to the left and in one line, numbers to the right and broken rather than cut."""
     for name in names:
         is_words = name in _WORDS
-        table.add_column(name, justify="left" if is_words else "right", no_wrap=is_words and name != _WRAPPED)
+        if is_words:
+            table.add_column(name, no_wrap=True)
+        else:
+            table.add_column(name, justify="right", overflow="fold")
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def counter(noun: str, *, shown: bool) -> Iterator[Callable[[], None]]:
 
 def announce(sentence: str) -> None:
     """Shows on standard error what is about to happen."""
-    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    err.print(sentence, highlight=False, soft_wrap=True)
 
 
 def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -103,7 +105,7 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
 def show_sentences(kind: str, sentences: Sequence[str]) -> None:
     """Shows warnings or notes about the figures above."""
     for sentence in sentences:
-        out.print(f"{kind}: {sentence}", style="yellow", markup=False)
+        out.print(f"{kind}: {sentence}", style="yellow")
 
 
 def show_keys(keys: Sequence[Key]) -> None:

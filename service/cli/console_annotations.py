@@ -22,18 +22,18 @@ _AGREEMENT_HEAD = ("Frame", "Alpha", "95% interval", "Reading", "Percent agreeme
 
 def show_codebook(codebook: Codebook) -> None:
     """Shows the frames with their definitions."""
-    out.print(f"[bold]{codebook.name}[/bold], version {codebook.version}\n")
+    out.print(Text.assemble((codebook.name, "bold"), f", version {codebook.version}\n"))
     for frame in codebook.frames:
         out.print(Text(f"{frame.title} ({frame.key})", f"bold {frame.colour}"))
-        out.print(frame.definition, markup=False)
+        out.print(frame.definition)
         for entry in frame.include:
-            out.print(f"  + {entry}", markup=False)
+            out.print(f"  + {entry}")
         for entry in frame.exclude:
-            out.print(f"  - {entry}", markup=False)
+            out.print(f"  - {entry}")
         out.print()
     for number, case in enumerate(codebook.cases, 1):
         out.print(Text(f"Case {number}: {case.title} ({', '.join(case.frames)})", "bold"))
-        out.print(case.rule, markup=False)
+        out.print(case.rule)
 
 
 def show_import(imported: Imported) -> None:
@@ -59,7 +59,7 @@ def show_import(imported: Imported) -> None:
 
 def _say(line: str) -> None:
     """Prints a line as it is, however long, so that a script can read it."""
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
+    out.print(line, highlight=False, soft_wrap=True)
 
 
 def show_agreement(results: Sequence[FrameAgreement]) -> None:

@@ -79,7 +79,8 @@ def _passed_over(summary: Summary) -> str:
 
 def encodings_other(encodings: Mapping[str, int]) -> list[str]:
     """Says how many articles were read in which encodings other than UTF-8, if any were."""
-    counts = [f"{count:,} articles as {name}" for name, count in encodings.items() if name != "utf-8"]
+    others = {name: count for name, count in encodings.items() if name != "utf-8"}
+    counts = [f"{count:,} article{'' if count == 1 else 's'} as {name}" for name, count in others.items()]
     return [f"Read from files that are not in UTF-8: {', '.join(counts)}."] if counts else []
 
 
@@ -91,10 +92,9 @@ def show_bulk(summary: Summary) -> None:
         *summary.examples,
     ):
         if sentence:
-            err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            err.print(sentence, highlight=False, soft_wrap=True)
     out.print(
         f"Scored {summary.paragraphs:,} paragraphs of {summary.articles:,} articles into {summary.output}; "
         f"{summary.problems:,} articles could not be scored (see the column problem).{reused}",
-        markup=False,
         soft_wrap=True,
     )

@@ -19,9 +19,9 @@ from training.reports.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from service.schemas.models import ModelFigures, ModelList
+    from service.schemas.models import ModelAnswer, ModelFigures, ModelList
     from training.evaluation import Evaluation
     from training.registry.promotions import Promotion
     from training.reports.coded_report import CodedReport
@@ -88,38 +88,45 @@ def _show_reliability(evaluation: Evaluation) -> None:
 
 
 def show_models(models: ModelList, history: Sequence[Promotion]) -> None:
-    """Shows the versions with their figures, each with the texts it is on, their notes, and the promotions."""
+    """Shows the versions, what their figures were measured on, their notes, and the promotions."""
     table = Table(title="Models")
-    add_columns(table, ("Version", "", "Kind", "Trained", "Paragraphs", "Macro F1", "Measured on"))
+    add_columns(table, ("Version", "Kind", "Trained", "Paragraphs", "Macro F1"))
     for model in models.models:
-        first, *others = [figures for figures in (model.held_out, model.left_out) if figures is not None]
         table.add_row(
-            model.version,
-            Text("champion", "bold green") if model.champion else "",
+            _marked(model.version, "champion", "bold green") if model.champion else model.version,
             model.kind,
             f"{model.created_at:%Y-%m-%d %H:%M}",
             f"{model.paragraphs:,}",
-            optional(first.macro_f1.value),
-            _measured_on(first),
+            optional(_figures_of(model)[0].macro_f1.value),
         )
-        for figures in others:
-            table.add_row("", "", "", "", "", optional(figures.macro_f1.value), _measured_on(figures))
     for damaged in models.damaged:
-        table.add_row(damaged.version, Text("damaged", "bold red"))
+        table.add_row(_marked(damaged.version, "damaged", "bold red"))
     out.print(table)
-    # Beside the figures, a long note would leave them no room.
-    for version, text in [
-        *((model.version, model.note) for model in models.models if model.note),
+    # Beside the figures, sentences would leave them no room.
+    for version, sentence in [
+        *((model.version, sentence) for model in models.models for sentence in _sentences_about(model)),
         *((damaged.version, damaged.fault) for damaged in models.damaged),
     ]:
-        out.print(f"{version}: {text}", markup=False, highlight=False)
+        out.print(f"{version}: {sentence}", highlight=False)
     for promotion in history:
         out.print(
             f"{promotion.number:>4}  {promotion.at[:19]}  {promotion.action} {promotion.version} "
             f"by {promotion.by}: {promotion.reason}",
-            markup=False,
         )
 
 
-def _measured_on(figures: ModelFigures) -> Text:
-    return Text(f"{figures.paragraphs:,} paragraphs ({figures.how}), {figures.texts}")
+def _marked(version: str, mark: str, style: str) -> Text:
+    return Text.assemble(version, " ", (mark, style))
+
+
+def _figures_of(model: ModelAnswer) -> list[ModelFigures]:
+    return [figures for figures in (model.held_out, model.left_out) if figures is not None]
+
+
+def _sentences_about(model: ModelAnswer) -> Iterator[str]:
+    """Says what each macro F1 was measured on, then the note."""
+    for figures in _figures_of(model):
+        value = optional(figures.macro_f1.value)
+        yield f"macro F1 {value} on {figures.paragraphs:,} paragraphs: {figures.how}; {figures.texts}"
+    if model.note:
+        yield model.note

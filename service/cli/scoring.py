@@ -157,17 +157,18 @@ def _show(
     from service.articles.answers import classified_answer
     from service.articles.reading import classify_article, read_article
     from service.bulk.records import read_records
-    from service.bulk.scoring import request_of
+    from service.bulk.scoring import scored_request
     from service.cli import console, console_articles
 
-    titles, failed = dict(model.card.frames), False
+    titles, is_empty, failed = dict(model.card.frames), True, False
     with console.counter("articles", shown=as_json) as count:
         for record in read_records(inputs, columns, dialect):
             count()
+            is_empty = False
             if record.encoding not in (None, "utf-8"):
                 console.announce(f"{record.name} is read as {record.encoding}.")
             try:
-                request = request_of(record, options).model_copy(update={"explain": True})
+                request = scored_request(record, options).model_copy(update={"explain": True})
                 article = read_article(request, model, settings)
             except FramingError as error:
                 failed = True
@@ -180,6 +181,8 @@ def _show(
                 sys.stdout.write(json.dumps(line) + "\n")
             else:
                 console_articles.show_classified(record.name, answer, titles)
+    if is_empty:
+        raise FramingError("Nothing could be scored. There is no article.")
     if failed:
         raise typer.Exit(1)
 

@@ -34,8 +34,8 @@ def train(
         bool,
         typer.Option(
             "--finetune",
-            help="Move the encoder too, not only the heads on its vectors. Needs media-framing[finetune], and minutes "
-            "to hours; the same command resumes.",
+            help="Move the encoder too, not only the heads on its vectors. Needs the extra `finetune` of "
+            "media-framing, and minutes to hours; the same command resumes.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -82,9 +82,9 @@ def train(
     if learned:
         console.out.print("Nothing was trained: with the shipped corpus the shipped model is registered as it is.")
     if card.verdict is not None:
-        console.out.print(f"Verdict: {card.verdict.reason}", markup=False)
+        console.out.print(f"Verdict: {card.verdict.reason}")
     step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
-    console.out.print(f"Registered as {card.version}. {step}", markup=False)
+    console.out.print(f"Registered as {card.version}. {step}")
 
 
 def _fine_tuned(

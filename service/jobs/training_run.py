@@ -26,7 +26,7 @@ from training.dataset import build_dataset, data_digest
 from training.encoder.vectors import VectorStore
 from training.errors import ChampionChangedError, ModelFileError, NoChampionError, TrainingDataError
 from training.hyperparameters import Start
-from training.kinds.choice import has_learned_from, require_learnable, train_kind
+from training.kinds.choice import base_of, has_learned_from, require_learnable, train_kind
 from training.kinds.wanted import kind_to_train, require_used
 from training.model_card import Kind
 from training.registry.versions import Registry
@@ -89,14 +89,15 @@ class TrainingRunner:
         paragraphs = (*corpus, *own)
         stored_articles = tuple(sorted(stored & {paragraph.article for paragraph in own}))
         record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles, start))
-        if learned and not own and request.coders is not None:
-            raise TrainingDataError("There are no annotations of these coders to learn from.")
         left_out = "; the corpus is left out: the shipped model has learned from a sample of it" if learned else ""
         record.change(
             annotations=len(paragraphs),
             annotations_digest=data_digest(paragraphs),
             line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here{left_out}",
         )
+        if not paragraphs and base_of(kind, self._codebook, start) is not None:
+            # Of nothing, training makes a copy of the base, which would pass for a new model.
+            raise TrainingDataError(_nothing_to_learn_from(request, learned=learned))
 
     def _check(self, record: RunRecord) -> None:
         paragraphs = record.read_snapshot(self._codebook)
@@ -235,6 +236,18 @@ def _only(paragraph: CodedParagraph, coders: Sequence[str]) -> CodedParagraph:
     """The paragraph with the annotations of some coders only."""
     own = tuple(annotation for annotation in paragraph.annotations if annotation.coder in coders)
     return replace(paragraph, annotations=own)
+
+
+def _nothing_to_learn_from(request: training_runs.RunRequest, *, learned: bool) -> str:
+    """Says why a run has no annotations."""
+    coders = "" if request.coders is None else f" by {', '.join(request.coders)}"
+    corpus = "the corpus holds no paragraph" if request.include_corpus else "the request leaves the corpus out"
+    if learned:
+        corpus = "from the shipped corpus the shipped model has learned already"
+    return (
+        f"There is nothing to learn from: no paragraph has been annotated here{coders}, and {corpus}. Annotate "
+        "paragraphs first; `framing train` registers the shipped model of a kind as it is."
+    )
 
 
 def failure(error: Exception) -> str:

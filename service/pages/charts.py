@@ -132,12 +132,12 @@ def _reliability(colour: Any) -> Chart:
 def _versions() -> Chart:
     base = alt.Chart(_ROWS).encode(x=alt.X("version:N", sort=None, title=None, axis=alt.Axis(labelAngle=0)))
     figure = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), title="macro F1")
-    how = alt.Color("how:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=0))
-    shift = alt.XOffset("how:N")
+    how = alt.Color("short:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=0))
+    shift = alt.XOffset("short:N")
     rule = base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q", color=how, xOffset=shift)
     tooltip = [
         alt.Tooltip("version:N"),
-        alt.Tooltip("how:N"),
+        alt.Tooltip("short:N", title="measured on"),
         *(alt.Tooltip(f"{n}:Q", format=".2f") for n in ("value", "low", "high")),
     ]
     point = base.mark_point(filled=True, size=70).encode(y=figure, color=how, xOffset=shift, tooltip=tooltip)

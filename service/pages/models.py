@@ -31,24 +31,28 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
     return site.page(
         "models.html",
         "/models",
-        models=model_answers.models,
+        models=sorted(model_answers.models, key=lambda model: not model.champion),  # then as before, newest first
         damaged=model_answers.damaged,
         cards=cards,
         runs=[training_run_answer(run) for run in runs],
         new_annotations=new_annotations,
         history=[promotion_answer(promotion) for promotion in reversed(registry.history())],
-        version_rows=_version_rows(cards),
+        version_rows=version_rows(cards),
         reliability_rows=_reliability_rows(cards.get(model_answers.champion or ""), site.titles),
         policy=settings.promotion,
     )
 
 
-def _version_rows(cards: Mapping[str, ModelCard]) -> list[dict[str, Any]]:
-    """Macro F1 of each version and what it was measured on, as rows of its chart."""
+def version_rows(cards: Mapping[str, ModelCard]) -> list[dict[str, Any]]:
+    """Macro F1 of each version and what it was measured on, as rows of its chart.
+
+    `short` is the colour: as many paragraphs left out in the same way are the same texts.
+    """
     return [
         {
             "version": version,
-            "how": f"{evaluation.how}, {texts_of(card)}",
+            "short": f"{evaluation.in_short}, {evaluation.paragraphs:,} paragraphs",
+            "how": f"{evaluation.how}; {texts_of(card)}",
             "value": figure.value,
             "low": figure.low,
             "high": figure.high,

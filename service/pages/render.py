@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.exceptions import HTTPException
 
 from labels.codebook import Codebook
 from service.errors import UnauthorizedError
 from service.http.dependencies import GuardedRoute, current_caller
-from service.http.problem_details import problem_of
+from service.http.problem_details import answer_error, problem_of
 from service.metrics import product_version
 from service.models.champion import Champion
 from service.pages.article_view import FrameNames
@@ -147,6 +148,17 @@ class PageRoute(GuardedRoute):
                 return _error_page(request, error)
 
         return answer
+
+
+def install(app: FastAPI) -> None:
+    """Makes an address at which nothing is answer browsers with a page, and programs as before."""
+    app.add_exception_handler(HTTPException, _nothing_there)
+
+
+async def _nothing_there(request: Request, error: Exception) -> Response:
+    api = request.url.path.startswith("/v1/")
+    wants_page = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+    return _error_page(request, error) if wants_page and not api else await answer_error(request, error)
 
 
 def _sign_in_first(request: Request) -> Response:

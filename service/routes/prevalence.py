@@ -148,7 +148,7 @@ _TABLE: Responses = {
     "/prevalence",
     dependencies=needs["reader"],
     response_model=PrevalenceAnswer,
-    responses={**_TABLE, **guarded(422, 503)},
+    responses={**_TABLE, **guarded(409, 422, 503)},
 )
 def prevalence(
     request: Request,
@@ -230,7 +230,7 @@ def _json(answer: PrevalenceAnswer) -> Iterator[str]:
     yield "]}"
 
 
-@router.get("/compare", dependencies=needs["reader"], responses=guarded(422, 503))
+@router.get("/compare", dependencies=needs["reader"], responses=guarded(409, 422, 503))
 def compare(
     champion: UseChampion,
     database: UseDatabase,
@@ -280,7 +280,7 @@ def _overlap(a: _Set, b: _Set) -> bool:
     return (a[1] or date.min) <= (b[2] or date.max) and (b[1] or date.min) <= (a[2] or date.max)
 
 
-@router.get("/profile", dependencies=needs["reader"], responses=guarded(422, 503))
+@router.get("/profile", dependencies=needs["reader"], responses=guarded(409, 422, 503))
 def profile(
     database: UseDatabase,
     scope: UseScope,

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
             "description": "A row per paragraph and frame, oldest article first",
             "content": {media_type.split(";")[0]: {} for media_type in MEDIA_TYPES.values()},
         },
-        **guarded(422, 503),
+        **guarded(409, 422, 503),
     },
 )
 def export(

@@ -7,7 +7,7 @@ Articles that arrive together are stored by a statement for each table (SQLite) 
 import hashlib
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -29,6 +29,9 @@ Bands: TypeAlias = Mapping[int, Sequence[int]]
 
 # A column and its value, which no two articles share.
 Mark: TypeAlias = tuple[str, str]
+
+# The mark of a conflict with the holder of a URL, which has another external id.
+URL_OF_ANOTHER_ID = "url of another external_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,23 @@ class KnownArticle:
     """What identifies a stored article."""
 
     id: str
+    external_id: str | None
     outlet: str | None
     content_sha256: str
     submitted_sha256: str | None
+
+    def is_another(self, external_id: str | None) -> bool:
+        """Whether its sender, and that of the article with this external id, gave the two different ids."""
+        return None not in (self.external_id, external_id) and self.external_id != external_id
 
     def has(self, submitted_sha256: str | None, text: str) -> bool:
         """Whether its content is what was sent, or its text that of the article sent, in whichever outlet."""
         if submitted_sha256 is not None and submitted_sha256 == self.submitted_sha256:
             return True
-        return content_digest(self.outlet, text) == self.content_sha256
+        return self.content_sha256 in (
+            content_digest(self.outlet, text),
+            content_digest(self.outlet, text, self.external_id),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class Placement:
     """What became of an article, and the id of the stored article.
 
     It was `stored`, or the `same` article is stored already. In a `conflict` another text is stored under its `mark`,
-    the external id or the URL, and nothing was stored.
+    the external id or the URL, or the URL is that of an article with another external id; nothing was stored.
     """
 
     id: str
@@ -114,35 +125,55 @@ def new_article(
     return NewArticle(article, content, sketch_article(split.text), submitted_sha256)
 
 
-def content_digest(outlet: str | None, text: str) -> str:
-    """The digest of an outlet and a text, which no two articles share."""
-    return _digest(outlet or "", text.strip())
+def content_digest(outlet: str | None, text: str, external_id: str | None = None) -> str:
+    """The digest of an outlet and a text, which no two articles share.
+
+    An article whose outlet and text are those of an article with another external id has the id in its digest.
+    """
+    own = () if external_id is None else (external_id,)
+    return _digest(outlet or "", text.strip(), *own)
+
+
+def told_apart(new: NewArticle, known: Mapping[Mark, KnownArticle]) -> NewArticle:
+    """The article, with its external id in its digest if one of the known has its outlet and text and another id."""
+    holder, metadata = known.get(("content_sha256", new.content_sha256)), new.article.metadata
+    if holder is None or not holder.is_another(metadata.external_id):
+        return new
+    own = content_digest(metadata.outlet, new.article.split.text, metadata.external_id)
+    return replace(new, content_sha256=own)
 
 
 def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[Placement]:
     """Stores the articles that are neither stored already nor in conflict, and returns what became of each.
 
     The article under the same external id of the outlet, else under the same URL, else with the same outlet and text is
-    the same article. The first two conflict if its text is another.
+    the same article. The first two conflict if its text is another. Articles that have different external ids are never
+    the same.
     """
     known = _known(connection, arrived)
     placements, fresh = [], []
-    for new in arrived:
+    for article in arrived:
+        new = told_apart(article, known)
         mark = next((mark for mark in new.marks if mark in known), None)
         if mark is None:
             fresh.append(new)
             known |= dict.fromkeys(new.marks, _as_known(new))
             placements.append(Placement(new.article.id, "stored"))
         else:
-            placements.append(compared(mark, known[mark], new.submitted_sha256, new.article.split.text))
+            of_sender = new.article.metadata.external_id
+            placements.append(compared(mark, known[mark], of_sender, new.submitted_sha256, new.article.split.text))
     if fresh:
         _insert(connection, fresh)
     return placements
 
 
-def compared(mark: Mark, known: KnownArticle, submitted_sha256: str | None, text: str) -> Placement:
+def compared(
+    mark: Mark, known: KnownArticle, external_id: str | None, submitted_sha256: str | None, text: str
+) -> Placement:
     """What becomes of an article that shares a mark with a stored article."""
     column, _ = mark
+    if column == "url" and known.is_another(external_id):
+        return Placement(known.id, "conflict", URL_OF_ANOTHER_ID)
     if column == "content_sha256" or known.has(submitted_sha256, text):
         return Placement(known.id, "same")
     return Placement(known.id, "conflict", column)
@@ -192,8 +223,8 @@ def stored_ids(connection: Connection, identifiers: Collection[str]) -> set[str]
 @cache
 def _with_mark(name: str, dialect: str) -> Any:
     column = articles.c[name]
-    identity = (articles.c.id, articles.c.outlet, articles.c.content_sha256, articles.c.submitted_sha256)
-    return select(column, *identity).where(in_list(column, "values", dialect))
+    facts = (articles.c.external_id, articles.c.outlet, articles.c.content_sha256, articles.c.submitted_sha256)
+    return select(column, articles.c.id, *facts).where(in_list(column, "values", dialect))
 
 
 def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[Mark, KnownArticle]:
@@ -202,7 +233,8 @@ def _known(connection: Connection, arrived: Iterable[NewArticle]) -> dict[Mark, 
 
 
 def _as_known(new: NewArticle) -> KnownArticle:
-    return KnownArticle(new.article.id, new.article.metadata.outlet, new.content_sha256, new.submitted_sha256)
+    metadata = new.article.metadata
+    return KnownArticle(new.article.id, metadata.external_id, metadata.outlet, new.content_sha256, new.submitted_sha256)
 
 
 def _marks(external_key: str | None, url: str | None, content_sha256: str | None) -> list[Mark]:

@@ -16,12 +16,14 @@ from labels.paragraphs import Paragraph
 from service.store import daily
 from service.store.article_lookup import metadata_of, split_of
 from service.store.articles import (
+    URL_OF_ANOTHER_ID,
     NewArticle,
     Placement,
     add_articles,
     choose_next_first_copy,
     insert_numbered,
     known_by,
+    told_apart,
 )
 from service.store.sql.insertion import new_numbers
 from service.store.tables import (
@@ -44,17 +46,20 @@ _MOVING = "~"
 def replace_article(connection: Connection, new: NewArticle) -> Placement:
     """Stores an article in place of that with which it shares an external id or a URL, else as a new article.
 
-    In a conflict, yet another article has its URL, or its text in the same outlet.
+    In a conflict, yet another article has its URL, or its text in the same outlet; articles with different external ids
+    may have the same text.
     """
     [placement] = add_articles(connection, [new])
-    if placement.outcome == "stored":
+    if placement.outcome == "stored" or placement.mark == URL_OF_ANOTHER_ID:
         return placement
+    new = told_apart(new, known_by(connection, new.marks))
     stored = connection.execute(select(articles).where(articles.c.id == placement.id).with_for_update()).one()
     if stored.text == new.article.split.text and metadata_of(stored) == new.article.metadata:
         return placement
     for (column, _), known in known_by(connection, new.marks).items():
         if known.id != stored.id:
-            return Placement(known.id, "conflict", column)
+            others = column == "url" and known.is_another(new.article.metadata.external_id)
+            return Placement(known.id, "conflict", URL_OF_ANOTHER_ID if others else column)
     _replace(connection, stored, new, datetime.now(UTC))
     return Placement(stored.id, "replaced")
 

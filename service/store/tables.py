@@ -54,6 +54,7 @@ articles = Table(
     # Digest of outlet and external id: an id is unique within its outlet. The column was once `external_id` itself.
     Column("external_key", String(512)),
     Column("url", String(2048), unique=True),
+    # Digest of outlet and text, and of the external id where an article with another id has the same of both.
     Column("content_sha256", String(64), nullable=False, unique=True),
     # Digest of what was sent (text, HTML or paragraphs); null if an older version stored the article.
     Column("submitted_sha256", String(64)),

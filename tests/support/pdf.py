@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 
+# In the standard encoding of PDF, these characters are the ligatures "fi" and "fl".
+FI, FL = "\xae", "\xaf"
 
-def pdf_of(lines: Sequence[str]) -> bytes:
-    """Returns a PDF of a page with these lines; a page without any is what a scanner makes."""
-    shown = "".join(f"({line}) Tj T* " for line in lines)
-    stream = f"BT /F1 11 Tf 14 TL 40 760 Td {shown}ET".encode("latin-1")
+
+def pdf_of(*pages: Sequence[str]) -> bytes:
+    """Returns a PDF of pages with these lines; a page without any is what a scanner makes."""
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages))).encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 5 0 R >> >> >>",
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, len(pages)),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
+    for lines in pages:
+        shown = "".join(f"({line}) Tj T* " for line in lines)
+        stream = f"BT /F1 11 Tf 14 TL 40 760 Td {shown}ET".encode("latin-1")
+        objects += [
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R "
+            b"/Resources << /Font << /F1 3 0 R >> >> >>" % (len(objects) + 2),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        ]
     out, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
         places.append(len(out))

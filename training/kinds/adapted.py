@@ -24,7 +24,7 @@ from training.dataset import Dataset, build_dataset
 from training.encoder.heads import Array, Heads
 from training.encoder.vectors import VectorStore
 from training.errors import TrainingDataError
-from training.evaluation import Evaluation, evaluate, evaluate_baselines
+from training.evaluation import OF_THE_BASE, Evaluation, evaluate, evaluate_baselines
 from training.kinds.adaptation import Adapted, adapt, own_cuts
 from training.kinds.learning import held_out_figures
 from training.model_card import FEW_CARRYING, DataFacts, ModelCard, current_libraries
@@ -121,7 +121,7 @@ def _card(
 
 
 def _of_the_base(evaluation: Evaluation) -> Evaluation:
-    why = "the base model: there are too few annotations to measure this model on"
+    why = f"{OF_THE_BASE}: there are too few annotations to measure this model on"
     return replace(evaluation, how=f"{evaluation.how} ({why})")
 
 

@@ -121,6 +121,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                         yield number, json.loads(line)
                     except ValueError:
                         yield number, None
+    except FileNotFoundError:
+        raise CorpusError(str(path), ["there is no such file"]) from None
+    except IsADirectoryError:
+        raise CorpusError(str(path), ["it is a folder"]) from None
     except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         raise CorpusError(str(path), ["it is not a readable file of text"]) from None
 

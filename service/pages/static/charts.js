@@ -81,7 +81,7 @@ const COLUMNS = {
   pairs: [["title", "Frame"], ["other_title", "With"], ["paragraphs", "Paragraphs"], ["share", "Share"]],
   reliability: [["title", "Frame"], ["mean_score", "Mean score"], ["share", "Share"], ["paragraphs", "Paragraphs"]],
   stances: [["who", "Who"], ["stance", "Stance"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["count", "Paragraphs"]],
-  versions: [["version", "Version"], ["how", "Evaluated on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"]],
+  versions: [["version", "Version"], ["short", "Measured on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"], ["how", "In detail"]],
 };
 const SHARES = new Set(["share", "low", "high"]);
 
