@@ -249,6 +249,14 @@ def test_the_last_sentence_of_a_nexis_article_is_scored_whatever_its_first_word(
         assert folded(split_text(f"{above}{A}\n\n{B}\n\n{last}{below}")) == [A, B, last]
 
 
+def test_a_stored_article_of_nexis_has_the_outlet_and_the_date_of_the_newspaper(client):
+    above, below = NEXIS["Uni"]
+    answer = client.post("/v1/articles", json={"text": f"{above}{A}\n\n{B}{below}"}).json()
+    assert (answer["title"], answer["outlet"]) == ("Army strikes back at the rebels", "The Courier")
+    assert answer["published_at"] == "2026-03-14T00:00:00Z"
+    assert [paragraph["text"] for paragraph in answer["paragraphs"]] == [A, B]
+
+
 def test_text_above_the_fields_of_an_archive_is_no_headline():
     below = "BYLINE: Ilara Venn\n\nLENGTH: 412 words\n\nLOAD-DATE: March 15, 2026"
     article = split_text(f"The Courier\nMarch 14, 2026\n\n{A}\n\n{B}\n\n{below}")

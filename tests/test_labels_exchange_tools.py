@@ -350,6 +350,6 @@ def test_coders_that_a_file_only_numbers_are_named_unless_the_caller_chose_the_n
     assert "only a number for a coder (2)" in note
     assert "'2=NAME'" in note
     assert read("label-studio", data.encode(), frames, coders={"1": "mira", "12": "tom", "2": "2"}).notes == []
-    many = lines(*({"text": "A.", "label": [], "coder": str(number)} for number in range(1, 9)))
+    many = lines(*({"text": "A.", "label": ["foreign_hand"], "coder": str(number)} for number in range(1, 9)))
     assert "(1, 2, 3, 4, 5, …)" in read("doccano", many, frames).notes[-1]
-    assert read("doccano", lines({"text": "A.", "label": [], "coder": "coder 7"}), frames).notes == []
+    assert read("doccano", lines({"text": "A.", "label": ["foreign_hand"], "coder": "coder 7"}), frames).notes == []

@@ -116,16 +116,16 @@ def test_the_same_text_under_another_id_of_the_outlet_is_an_article_of_its_own(c
 
 def test_articles_of_the_same_text_stay_apart_when_they_are_changed_or_deleted(client):
     body = {"text": THREE_PARAGRAPHS, "outlet": "Herald"}
-    one, two = (client.post("/v1/articles", json={"external_id": own, **body}) for own in ("1", "2"))
+    first, second = (client.post("/v1/articles", json={"external_id": own, **body}) for own in ("1", "2"))
     changed = {"external_id": "2", "outlet": "Herald", "text": "The market reopened on Monday."}
     for change in (changed, {"external_id": "2", **body, "title": "Again"}):
         replaced = client.post("/v1/articles?replace=true", json=change)
-        assert (replaced.status_code, replaced.json()["id"]) == (200, two.json()["id"])
-        assert client.get(one.headers["location"]).json() == one.json()
-    client.delete(one.headers["location"])
+        assert (replaced.status_code, replaced.json()["id"]) == (200, second.json()["id"])
+        assert client.get(first.headers["location"]).json() == first.json()
+    client.delete(first.headers["location"])
     page = {"html": f"<p>{'</p><p>'.join(THREE_PARAGRAPHS.split(chr(10) * 2))}</p>", "outlet": "Herald"}
     again = client.post("/v1/articles", json={**page, "external_id": "2"})
-    assert (again.status_code, again.json()["id"]) == (200, two.json()["id"])
+    assert (again.status_code, again.json()["id"]) == (200, second.json()["id"])
 
 
 @pytest.mark.parametrize("query", ["", "?replace=true"])

@@ -387,7 +387,7 @@ def test_the_command_reports_its_result_and_resumes_when_it_is_repeated(framing,
     command = ("score", "a.jsonl", "--to", "scores", "--format", "csv", "--workers", "2")
     first = framing(*command, **place)
     assert first.returncode == 0, first.stderr
-    assert "paragraphs of 39 articles into scores; 1 articles could not be scored" in first.stdout
+    assert "paragraphs of 39 articles into scores; 1 article could not be scored" in first.stdout
     again = json.loads(framing(*command, "--json", **place).stdout)
     assert (again["articles"], again["files_reused"]) == (0, 1)
     assert framing("score", "a.jsonl", "--column", "body", **place).returncode == 2

@@ -59,13 +59,13 @@ def _no_text(record: Record) -> str:
 
 def _sentence(record: Record, place: tuple[int | str, ...], message: str) -> str:
     """What is wrong with a field: its column, if that has another name, and what it holds, if that is short."""
-    said = message.removeprefix("Value error, ")
+    wrong = message.removeprefix("Value error, ")
     if not place:
-        return said
+        return wrong
     field, name = str(place[0]), "/".join(map(str, place))
     column = record.columns.get(field, field)
-    of = name if column == field else f"{column} ({name})"
+    where = name if column == field else f"{column} ({name})"
     value = record.fields.get(field)
     shown = str(value)
     is_shown = field not in TEXTS and value is not None and len(shown) <= _SHOWN_CHARACTERS
-    return f"{of}: {said}{f', and is {shown!r}' if is_shown else ''}"
+    return f"{where}: {wrong}{f', and is {shown!r}' if is_shown else ''}"

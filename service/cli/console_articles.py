@@ -77,10 +77,14 @@ def _passed_over(summary: Summary) -> str:
     return f"Passed over, as no articles by their ending: {names}{f' and {more:,} more' if more else ''}."
 
 
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def encodings_other(encodings: Mapping[str, int]) -> list[str]:
     """Says how many articles were read in which encodings other than UTF-8, if any were."""
     others = {name: count for name, count in encodings.items() if name != "utf-8"}
-    counts = [f"{count:,} article{'' if count == 1 else 's'} as {name}" for name, count in others.items()]
+    counts = [f"{_number(count, 'article')} as {name}" for name, count in others.items()]
     return [f"Read from files that are not in UTF-8: {', '.join(counts)}."] if counts else []
 
 
@@ -94,7 +98,8 @@ def show_bulk(summary: Summary) -> None:
         if sentence:
             err.print(sentence, highlight=False, soft_wrap=True)
     out.print(
-        f"Scored {summary.paragraphs:,} paragraphs of {summary.articles:,} articles into {summary.output}; "
-        f"{summary.problems:,} articles could not be scored (see the column problem).{reused}",
+        f"Scored {_number(summary.paragraphs, 'paragraph')} of {_number(summary.articles, 'article')} into "
+        f"{summary.output}; {_number(summary.problems, 'article')} could not be scored "
+        f"(see the column problem).{reused}",
         soft_wrap=True,
     )

@@ -134,7 +134,7 @@ def content_digest(outlet: str | None, text: str, external_id: str | None = None
     return _digest(outlet or "", text.strip(), *own)
 
 
-def told_apart(new: NewArticle, known: Mapping[Mark, KnownArticle]) -> NewArticle:
+def with_own_digest(new: NewArticle, known: Mapping[Mark, KnownArticle]) -> NewArticle:
     """The article, with its external id in its digest if one of the known has its outlet and text and another id."""
     holder, metadata = known.get(("content_sha256", new.content_sha256)), new.article.metadata
     if holder is None or not holder.is_another(metadata.external_id):
@@ -153,7 +153,7 @@ def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[
     known = _known(connection, arrived)
     placements, fresh = [], []
     for article in arrived:
-        new = told_apart(article, known)
+        new = with_own_digest(article, known)
         mark = next((mark for mark in new.marks if mark in known), None)
         if mark is None:
             fresh.append(new)

@@ -23,7 +23,7 @@ from service.store.articles import (
     choose_next_first_copy,
     insert_numbered,
     known_by,
-    told_apart,
+    with_own_digest,
 )
 from service.store.sql.insertion import new_numbers
 from service.store.tables import (
@@ -52,7 +52,7 @@ def replace_article(connection: Connection, new: NewArticle) -> Placement:
     [placement] = add_articles(connection, [new])
     if placement.outcome == "stored" or placement.mark == URL_OF_ANOTHER_ID:
         return placement
-    new = told_apart(new, known_by(connection, new.marks))
+    new = with_own_digest(new, known_by(connection, new.marks))
     stored = connection.execute(select(articles).where(articles.c.id == placement.id).with_for_update()).one()
     if stored.text == new.article.split.text and metadata_of(stored) == new.article.metadata:
         return placement
