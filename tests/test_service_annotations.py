@@ -335,6 +335,8 @@ def test_options_say_what_fields_labels_and_coders_of_a_file_mean(client, framin
         "2 1, mira 1",
         "1 set aside: all of its labels are to be ignored (line 3)",
         "The label 'unclear' was left out 2 times.",
+        "The file has only a number for a coder (2), which in another file may be somebody else: give names with "
+        "--coder-map '2=NAME' (coder_map= in the API).",
     ]
     wrong = client.post("/v1/annotations/import", params={**parameters, "map": ["x"]}, content=content)
     assert (wrong.status_code, "A=B" in wrong.json()["detail"]) == (422, True)

@@ -26,9 +26,9 @@ def look_also_in(folder: Path) -> None:
         _own_places.append(folder.absolute())
 
 
-def own_places() -> tuple[Path, ...]:
-    """Returns the folders that `look_also_in` was given, so that other processes can be given them too."""
-    return tuple(_own_places)
+def own_places(digest: str) -> tuple[Path, ...]:
+    """Returns the folders of `look_also_in` that hold an encoder, so that other processes can be given them too."""
+    return tuple(place for place in _own_places if (place / digest).exists())
 
 
 def encoder_folders() -> list[Path]:

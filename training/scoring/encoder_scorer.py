@@ -74,7 +74,7 @@ class EncoderScorer:
         return encoder_of(self.encoder)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _in_another_process, (self.to_bytes(), own_places())
+        return _in_another_process, (self.to_bytes(), own_places(self.encoder))
 
     def to_bytes(self) -> bytes:
         """Returns the scorer as an npz file that holds no pickle."""
