@@ -121,7 +121,7 @@ def agreement(
     results = []
     for key in codebook.keys:
         decisions = [(p, {a.coder: int(key in a.frames) for a in coded if a.decides(key)}) for p, coded in shared]
-        results.append(_measure(key, [(p, values) for p, values in decisions if len(values) > 1], resamples))
+        results.append(_measure(key, decisions, resamples))
     return tuple(results)
 
 
@@ -142,12 +142,13 @@ def stance_agreement(
             )
             for p in paragraphs
         ]
-        results.append(_measure(key, [(p, values) for p, values in stances if len(values) > 1], resamples))
+        results.append(_measure(key, stances, resamples))
     return tuple(results)
 
 
 def _measure(frame: str, coded: Sequence[tuple[CodedParagraph, Mapping[str, int]]], resamples: int) -> FrameAgreement:
-    """Measures the agreement on paragraphs, each with the values of its coders."""
+    """Measures the agreement on paragraphs, each with the values of its coders, where these are two or more."""
+    coded = [(paragraph, values) for paragraph, values in coded if len(values) > 1]
     coders = sorted({coder for _, values in coded for coder in values})
     rows = {coder: row for row, coder in enumerate(coders)}
     ratings = np.full((len(coders), len(coded)), MISSING, dtype=np.int64)

@@ -37,6 +37,10 @@ class Limits:
     size: int = 200 * _MIB
     ratio: int = 200
 
+    def most_of(self, packed: int) -> int:
+        """The most bytes that so many packed bytes may be when unpacked."""
+        return max(_RATIO_FROM, packed * self.ratio)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -144,7 +148,7 @@ def _require_file(entry: _Entry, limits: Limits) -> None:
         raise ArchiveError(f"The archive's member '{_shown(entry.name)}' has a size below zero.")
     if entry.kind != "file":
         raise ArchiveError(f"The archive's member '{_shown(entry.name)}' {entry.kind}.")
-    if entry.packed is not None and entry.size > max(_RATIO_FROM, entry.packed * limits.ratio):
+    if entry.packed is not None and entry.size > limits.most_of(entry.packed):
         raise ArchiveError(
             f"The archive's member '{_shown(entry.name)}' is packed more than {limits.ratio} times smaller than it is, "
             "which no text is."

@@ -8,7 +8,7 @@ import re
 from typing import Literal
 
 from labels.reading.headings import ends_with_stop
-from labels.reading.lines import ADDRESS_LINE, PRINTED_LINE
+from labels.reading.lines import ADDRESS_LINE, PRINTED_LINE, has_more_words
 from labels.reading.prompts import REPORTING_VERB, is_prompt
 
 SkipReason = Literal[
@@ -149,7 +149,7 @@ def reason_to_skip(piece: str) -> SkipReason | None:
 
     Headings, which are less certain, have rules of their own, which look at what follows.
     """
-    if len(piece) > _MAX_CHARACTERS or _words(piece, _MAX_WORDS) > _MAX_WORDS:
+    if len(piece) > _MAX_CHARACTERS or has_more_words(piece, _MAX_WORDS):
         return None
     if _RELATED_LIST.fullmatch(piece):
         return "related"
@@ -174,9 +174,7 @@ def is_biography(piece: str) -> bool:
 def continues_related_list(piece: str) -> bool:
     """Whether a piece after a "more columns" heading still belongs to its list of headlines."""
     headline = _BULLET.sub("", piece, count=1)
-    return _words(headline, _MAX_LIST_WORDS) <= _MAX_LIST_WORDS and (
-        headline.endswith("?") or not ends_with_stop(headline)
-    )
+    return not has_more_words(headline, _MAX_LIST_WORDS) and (headline.endswith("?") or not ends_with_stop(headline))
 
 
 def _is_caption(piece: str) -> bool:
@@ -186,10 +184,5 @@ def _is_caption(piece: str) -> bool:
 
 
 def _is_related_link(piece: str) -> bool:
-    link = _RELATED_LINK.fullmatch(piece) if _words(piece, _MAX_LINK_WORDS) <= _MAX_LINK_WORDS else None
+    link = None if has_more_words(piece, _MAX_LINK_WORDS) else _RELATED_LINK.fullmatch(piece)
     return link is not None and (link["invites"] is not None or not ends_with_stop(piece))
-
-
-def _words(piece: str, most: int) -> int:
-    """Counts the words of a piece, up to `most` + 1, because splitting a long piece takes long."""
-    return len(piece.split(None, most))

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-_BREAKS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # What stands between two lines of a paragraph: white space, marks of a quotation, the number of a page.
 _LINE_BREAK = r"[\n\r\v\f\x85\u2028\u2029]"
+_BREAKS = re.compile(_LINE_BREAK)
 _PAGE = r"(?:page[ \t]+)?\d{1,4}[ \t]*"
 _MARGIN = rf"(?:[ \t]*{_LINE_BREAK}(?:[ \t]*{_PAGE}(?={_LINE_BREAK}))?)+[ \t]*(?:>[ \t]?)*"
 _BROKEN_WORD = re.compile(

@@ -18,7 +18,7 @@ from labels.language import detect_language
 from labels.reading.field_lines import is_field_line, read_export
 from labels.reading.headings import heading_places, is_heading_in_markup, may_be_heading
 from labels.reading.imprint import NO_IMPRINT, Imprint
-from labels.reading.lines import LINE_BREAK, text_pieces
+from labels.reading.lines import LINE_BREAK, has_more_words, text_pieces
 from labels.reading.sentences import DEFAULT_SENTENCES, sentence_windows
 
 Cut = Literal["lines", "sentences"]
@@ -122,10 +122,7 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
     for index, paragraph in enumerate(paragraphs):
         if not paragraph.strip():
             raise ArticleError(f"Paragraph {index} is empty.", f"paragraphs/{index}")
-    text, spans = _join(paragraphs)
-    return SplitArticle(
-        text, tuple(Paragraph(index, start, end, text[start:end]) for index, (start, end) in enumerate(spans)), ()
-    )
+    return _of_spans(*_join(paragraphs))
 
 
 def looks_like_headings(article: SplitArticle) -> bool:
@@ -163,7 +160,11 @@ def _in_windows(text: str, sentences: int) -> SplitArticle:
     """Cuts a text without line breaks into windows of sentences."""
     # Most other languages have letters outside ASCII, and detection takes as long as scoring.
     language = "en" if text.isascii() else detect_language(text).code
-    spans = sentence_windows(text, language, sentences)
+    return _of_spans(text, sentence_windows(text, language, sentences))
+
+
+def _of_spans(text: str, spans: Sequence[tuple[int, int]]) -> SplitArticle:
+    """Makes a paragraph of each span; nothing is skipped."""
     return SplitArticle(
         text, tuple(Paragraph(index, start, end, text[start:end]) for index, (start, end) in enumerate(spans)), ()
     )
@@ -225,7 +226,7 @@ def _has_letters(text: str) -> bool:
 
 def _is_label(text: str) -> bool:
     """Whether a piece is the name of a section, such as "World"."""
-    return len(text.split(None, _MOST_WORDS_OF_A_LABEL)) <= _MOST_WORDS_OF_A_LABEL and may_be_heading(text)
+    return not has_more_words(text, _MOST_WORDS_OF_A_LABEL) and may_be_heading(text)
 
 
 def _set_biographies_aside(pieces: Sequence[_Piece], reasons: list[SkipReason | None]) -> None:

@@ -29,6 +29,9 @@ from collections.abc import Collection, Iterable
 
 from labels.errors import ArticleError, CodebookError, FramingError
 
+# The mark of a conflict with the holder of a URL, which has another external id.
+URL_OF_ANOTHER_ID = "url of another external_id"
+
 
 class NotFoundError(FramingError):
     """Nothing is stored under that id."""
@@ -98,7 +101,7 @@ class ConflictError(FramingError):
         """The error for a mark of an article (`service.store.articles`) that the stored article `article_id` has."""
         if mark == "content_sha256":
             return cls(f"The text is stored already, as another article of this outlet: {article_id}.", "text")
-        if mark == "url of another external_id":
+        if mark == URL_OF_ANOTHER_ID:
             return cls(
                 f"The URL {url} is that of the article {article_id}, which has another external_id than "
                 f"'{external_id}'; nothing was stored. Send another URL, or none.",

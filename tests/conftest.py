@@ -28,7 +28,10 @@ from tests.support.postgresql import PROGRAMS, administer, postgresql
 from tests.support.s3 import s3_server
 from tests.support.servers import PROGRAM, environment, running_server
 from tests.support.sharing import make_once, reusable_folder, shared_folder
+from tests.support.tiny_encoder import use_base, write_tiny_base
 from training.challenger import Challenger, train_challenger
+from training.kinds.adapted import base_challenger
+from training.registry.base import BaseModel
 from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
@@ -197,6 +200,36 @@ def database(settings: Settings) -> Iterator[Database]:
 def client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def base_folder(codebook: Codebook, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for `training/base`, with a tiny encoder. To be copied only."""
+    return write_tiny_base(tmp_path_factory.mktemp("base"), codebook)
+
+
+@pytest.fixture
+def base(base_folder: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
+    """The base model in `base_folder`, in the place of the shipped models."""
+    return use_base(base_folder, monkeypatch)
+
+
+@pytest.fixture
+def tiny(base: BaseModel, tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a service whose champion is `base`."""
+    registry = Registry(tmp_path / "tiny" / "models")
+    registry.promote(registry.register(base_challenger(base, seed=1)).version, by="tests", reason="the first")
+    return Settings(data_dir=tmp_path / "tiny", database_url=database_url, worker=False)
+
+
+@pytest.fixture
+def single_thread() -> Iterator[None]:
+    """PyTorch with a single thread: more of them cost more than they gain on models as small as those of tests."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

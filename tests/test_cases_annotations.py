@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from labels.codebook import read_codebook
 from labels.exchange import FORMATS, ExchangedAnnotation, ExchangeError
 from labels.exchange.options import ReadingOptions
 
@@ -50,43 +49,38 @@ REFUSED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def frames():
-    return read_codebook()
-
-
 @pytest.mark.parametrize(("file", "name", "codes", "reasons"), READ, ids=[case[0] for case in READ])
-def test_only_what_a_coder_decided_is_an_annotation(file, name, codes, reasons, frames):
-    reading = FORMATS[name].read((CASES / file).read_bytes(), frames, ReadingOptions(coder="mira"))
+def test_only_what_a_coder_decided_is_an_annotation(file, name, codes, reasons, codebook):
+    reading = FORMATS[name].read((CASES / file).read_bytes(), codebook, ReadingOptions(coder="mira"))
     assert [dict(annotation.frames) for annotation in reading.annotations] == codes
     assert [entry.reason for entry in reading.reasons] == reasons
     assert all(annotation.coder for annotation in reading.annotations)
 
 
 @pytest.mark.parametrize(("file", "name", "fault"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_a_label_or_cell_that_means_nothing_refuses_the_file_by_name(file, name, fault, frames):
+def test_a_label_or_cell_that_means_nothing_refuses_the_file_by_name(file, name, fault, codebook):
     with pytest.raises(ExchangeError) as caught:
-        FORMATS[name].read((CASES / file).read_bytes(), frames, ReadingOptions(coder="mira"))
+        FORMATS[name].read((CASES / file).read_bytes(), codebook, ReadingOptions(coder="mira"))
     assert fault in str(caught.value)
 
 
-def test_a_label_that_says_that_there_is_no_frame_is_mapped_to_none(frames):
+def test_a_label_that_says_that_there_is_no_frame_is_mapped_to_none(codebook):
     options = ReadingOptions(frames={"None of these": "none"})
-    [annotation] = FORMATS["label-studio"].read((CASES / "e08b.json").read_bytes(), frames, options).annotations
+    [annotation] = FORMATS["label-studio"].read((CASES / "e08b.json").read_bytes(), codebook, options).annotations
     assert annotation.frames == {}
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_odd_texts_survive_every_format(name, frames):
+def test_odd_texts_survive_every_format(name, codebook):
     texts = json.loads((CASES / "e40.json").read_text(encoding="utf-8"))
     annotations = [ExchangedAnnotation("mira", text, "radio", BLAME) for text in texts]
-    again = FORMATS[name].read(FORMATS[name].write(annotations, frames), frames)
+    again = FORMATS[name].read(FORMATS[name].write(annotations, codebook), codebook)
     assert sorted(annotation.text for annotation in again.annotations) == sorted(texts)
     assert {str(annotation.frames) for annotation in again.annotations} == {str(BLAME)}
 
 
 @pytest.mark.parametrize("name", ["doccano", "prodigy", "argilla", "corpus"])
-def test_every_line_of_json_lines_ends_where_other_programs_think_it_does(name, frames):
+def test_every_line_of_json_lines_ends_where_other_programs_think_it_does(name, codebook):
     text = "One.\u2028Two.\u2029Three.\u0085Four."
-    written = FORMATS[name].write([ExchangedAnnotation("mira", text, "radio", {})], frames).decode()
+    written = FORMATS[name].write([ExchangedAnnotation("mira", text, "radio", {})], codebook).decode()
     assert len(written.splitlines()) == 1

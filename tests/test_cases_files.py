@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import zipfile
 from pathlib import Path
 from time import sleep
 
@@ -22,15 +21,18 @@ from labels.files.extraction_process import Extraction
 from labels.files.packed import unpacked
 from labels.files.tables import delimiter_named, find_dialect, read_rows
 from labels.paragraphs import split_text
-from service.bulk.inputs import Dialect, all_files
+from service.bulk.inputs import Dialect, find_files
 from service.bulk.records import read_records
-from tests.support.pdf import FI, FL, pdf_of
+from tests.support.packed import word_of, zip_of
+from tests.support.pdf import pdf_of
 
 CASES = Path(__file__).with_name("cases") / "files"
 GUNMEN = "The gunmen closed the mountain road at dawn and held the drivers until the evening, a district officer said."
 OPPOSITION = (
     "Opposition members told parliament that the interior minister had read three warnings and done nothing about them."
 )
+# In the standard encoding of PDF, these characters are the ligatures "fi" and "fl".
+FI, FL = "\xae", "\xaf"
 WITH_MARKS = "“No one was told,” said the café’s owner — not even the mayor."
 
 
@@ -125,6 +127,23 @@ def test_every_kind_of_text_is_read_in_every_usual_encoding(tmp_path, encoding, 
     assert {record.encoding for record in read} == {"utf-8" if encoding == "utf-8-sig" else encoding}
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
+def test_a_byte_order_mark_is_passed_over_where_the_user_names_the_encoding(tmp_path, name):
+    content = '{"text": "alpha"}\n{"text": "beta"}\n' if name == "a.jsonl" else "text,outlet\nalpha,A\nbeta,B\n"
+    encoded = content.encode("utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(encoded) if name.endswith(".gz") else encoded)
+    assert texts(tmp_path / name, dialect=Dialect(encoding="utf-8")) == ["alpha", "beta"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_names_of_columns_that_are_not_text_in_the_encoding_that_the_user_names_are_a_fault(tmp_path, name):
+    encoded = "text,éditeur\nalpha,A\n".encode("windows-1252")
+    (tmp_path / name).write_bytes(gzip.compress(encoded) if name.endswith(".gz") else encoded)
+    [only] = records(tmp_path / name, dialect=Dialect(encoding="utf-8"))
+    assert only.fault == "The names of its columns are not text in utf-8."
+    assert texts(tmp_path / name) == ["alpha"]
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"), [("cp1251", "Армия вошла в долину утром."), ("shift_jis", "軍隊は朝に谷に入った。")]
 )
@@ -201,23 +220,6 @@ def test_a_column_falls_back_to_the_fields_own_name(tmp_path):
 # -- documents and archives -------------------------------------------------------------------------------------------
 
 
-def word_of(*paragraphs):
-    document = docx.Document()
-    for paragraph in paragraphs:
-        document.add_paragraph(paragraph)
-    file = io.BytesIO()
-    document.save(file)
-    return file.getvalue()
-
-
-def zip_of(files):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
 def test_word_documents_and_pdf_files_are_read(tmp_path):
     (tmp_path / "a.docx").write_bytes(word_of(GUNMEN, OPPOSITION))
     (tmp_path / "b.pdf").write_bytes(pdf_of([GUNMEN, OPPOSITION]))
@@ -269,7 +271,8 @@ def test_the_files_of_an_archive_are_read_and_others_are_passed_over(tmp_path):
     read = records(tmp_path / "all.zip")
     assert [record.fields["text"] for record in read] == [GUNMEN, OPPOSITION]
     assert read[0].source.endswith("all.zip/news/a.txt")
-    assert [file.name.rsplit("/")[-1] for file, is_read in all_files([str(tmp_path)]) if not is_read] == ["c.png"]
+    _, passed_over = find_files([str(tmp_path)])
+    assert [file.name.rsplit("/")[-1] for file in passed_over] == ["c.png"]
 
 
 @pytest.mark.parametrize("name", ["../a.txt", "/etc/a.txt", "C:\\a.txt", "x/../../a.txt"])

@@ -17,8 +17,8 @@ from labels.annotations import STANCES
 from tests.support.files import write_lines
 from tests.support.filled_database import fill
 from tests.support.tiny_encoder import use_base, write_tiny_base
+from training.encoder.files import DIGESTS_FILE
 from training.finetuning.paragraphs import is_held_out
-from training.reports.learned_paragraphs import DIGESTS_FILE
 
 OUTLETS = ("Harbour Post", "Hill Gazette", "Lake Courier", "Plain Herald", "River Echo")
 WORDS = {

@@ -54,15 +54,10 @@ def ordered(annotations):
     return sorted(annotations, key=lambda c: (c.text, c.coder, c.role))
 
 
-@pytest.fixture(scope="module")
-def frames():
-    return read_codebook()
-
-
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_round_trip_loses_nothing(name, frames):
+def test_a_round_trip_loses_nothing(name, codebook):
     file_format = require_format(name)
-    again = file_format.read(file_format.write(ANNOTATIONS, frames), frames)
+    again = file_format.read(file_format.write(ANNOTATIONS, codebook), codebook)
     assert ordered(again.annotations) == ordered(ANNOTATIONS)
     assert again.set_aside == []
 
@@ -78,30 +73,30 @@ def test_a_round_trip_loses_nothing(name, frames):
         st.sampled_from(["foreign_hand", "grievance_driven"]), st.sampled_from(["advanced", "reported", "contested"])
     ),
 )
-def test_a_round_trip_preserves_any_text_and_coder(name, frames, text, coder, chosen):
+def test_a_round_trip_preserves_any_text_and_coder(name, codebook, text, coder, chosen):
     annotation = ExchangedAnnotation(coder, text, "here", chosen, article_id="a" * 32, paragraph=0)
     file_format = require_format(name)
-    assert file_format.read(file_format.write([annotation], frames), frames).annotations == [annotation]
+    assert file_format.read(file_format.write([annotation], codebook), codebook).annotations == [annotation]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_control_characters_never_break_an_export(name, frames):
+def test_control_characters_never_break_an_export(name, codebook):
     file_format = require_format(name)
     annotation = ExchangedAnnotation("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
-    [again] = file_format.read(file_format.write([annotation], frames), frames).annotations
+    [again] = file_format.read(file_format.write([annotation], codebook), codebook).annotations
     assert again.text.startswith("The army")
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "potato"])
-def test_a_file_without_annotations_can_be_read(name, frames):
+def test_a_file_without_annotations_can_be_read(name, codebook):
     file_format = require_format(name)
-    assert file_format.read(file_format.write([], frames), frames).annotations == []
+    assert file_format.read(file_format.write([], codebook), codebook).annotations == []
 
 
-def test_training_reads_a_corpus_of_stored_annotations(frames, tmp_path):
+def test_training_reads_a_corpus_of_stored_annotations(codebook, tmp_path):
     path = tmp_path / "ours.jsonl"
-    path.write_bytes(FORMATS["corpus"].write(ANNOTATIONS, frames))
-    [coded_twice, in_article, following] = read_corpus(path, frames)
+    path.write_bytes(FORMATS["corpus"].write(ANNOTATIONS, codebook))
+    [coded_twice, in_article, following] = read_corpus(path, codebook)
     assert [(a.coder, a.frames) for a in coded_twice.annotations] == [(a.coder, a.frames) for a in ANNOTATIONS[:2]]
     assert (in_article.article, in_article.index, following.index) == ("0" * 32, 3, 4)
     [plain] = (
@@ -116,7 +111,7 @@ def test_training_reads_a_corpus_of_stored_annotations(frames, tmp_path):
                     "annotations": [{"coder": "mira", "frames": {"foreign_hand": "contested"}}],
                 }
             ),
-            frames,
+            codebook,
         )
         .annotations
     )
@@ -129,7 +124,7 @@ def lines(*rows):
     return "\n".join(map(json.dumps, rows)).encode()
 
 
-def test_a_file_that_label_studio_wrote_is_read(frames):
+def test_a_file_that_label_studio_wrote_is_read(codebook):
     def choice(values):
         return {
             "from_name": "framing",
@@ -158,20 +153,20 @@ def test_a_file_that_label_studio_wrote_is_read(frames):
         "meta": {},
         "project": 1,
     }
-    annotations = FORMATS["label-studio"].read(json.dumps([task]).encode(), frames).annotations
+    annotations = FORMATS["label-studio"].read(json.dumps([task]).encode(), codebook).annotations
     assert [(c.coder, dict(c.frames)) for c in annotations] == [("3", {"foreign_hand": "present"})]
 
 
-def test_a_file_that_doccano_wrote_is_read(frames):
+def test_a_file_that_doccano_wrote_is_read(codebook):
     data = lines(
         {"id": 1, "text": "A.", "label": ["foreign_hand"], "Comments": []}, {"id": 2, "text": "B.", "label": []}
     )
-    annotations = FORMATS["doccano"].read(data, frames).annotations
+    annotations = FORMATS["doccano"].read(data, codebook).annotations
     assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [("", "A.", {"foreign_hand": "present"})]
 
 
-def test_a_file_that_prodigy_wrote_is_read(frames):
-    options = [{"id": key, "text": key} for key in frames.keys]
+def test_a_file_that_prodigy_wrote_is_read(codebook):
+    options = [{"id": key, "text": key} for key in codebook.keys]
     choice = {"text": "A.", "options": options, "_view_id": "choice"}
     data = lines(
         {**choice, "accept": ["foreign_hand"], "answer": "accept", "_input_hash": 1, "_annotator_id": "ann"},
@@ -181,14 +176,14 @@ def test_a_file_that_prodigy_wrote_is_read(frames):
         {"text": "B.", "label": "blame_on_leadership", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
         {"text": "B.", "label": "militarized_response", "answer": "reject", "_input_hash": 2, "_session_id": "ben"},
     )
-    annotations = FORMATS["prodigy"].read(data, frames).annotations
+    annotations = FORMATS["prodigy"].read(data, codebook).annotations
     assert [(c.coder, c.text, dict(c.frames)) for c in annotations] == [
         ("ann", "A.", {"foreign_hand": "present"}),
         ("ben", "B.", {"grievance_driven": "present"}),
     ]
 
 
-def test_rows_that_argilla_wrote_are_read(frames):
+def test_rows_that_argilla_wrote_are_read(codebook):
     row = {
         "text": "A.",
         "framing.responses": [["foreign_hand"], ["grievance_driven"], []],
@@ -197,19 +192,19 @@ def test_rows_that_argilla_wrote_are_read(frames):
         "framing.suggestion": ["foreign_hand"],
         "framing.suggestion.score": [0.4],
     }
-    annotations = FORMATS["argilla"].read(lines(row), frames).annotations
+    annotations = FORMATS["argilla"].read(lines(row), codebook).annotations
     assert [(c.coder, dict(c.frames)) for c in annotations] == [("u1", {"foreign_hand": "present"}), ("u3", {})]
 
 
-def test_a_wide_csv_of_a_spreadsheet_is_read(frames):
+def test_a_wide_csv_of_a_spreadsheet_is_read(codebook):
     table = "coder,text,blame_on_leadership,foreign_hand,grievance_driven,militarized_response\r\nann,A.,0,1,0,0\r\n"
-    [annotation] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), frames).annotations
+    [annotation] = FORMATS["csv-wide"].read(("\ufeff" + table).encode(), codebook).annotations
     assert (annotation.coder, dict(annotation.frames)) == ("ann", {"foreign_hand": "present"})
 
 
-def test_csv_cells_are_never_formulas(frames):
+def test_csv_cells_are_never_formulas(codebook):
     for name in ("csv-long", "csv-wide"):
-        text = FORMATS[name].write(ANNOTATIONS, frames).decode()
+        text = FORMATS[name].write(ANNOTATIONS, codebook).decode()
         for row in csv.reader(io.StringIO(text)):
             assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
@@ -235,20 +230,20 @@ def qdpx(project=QDE, **texts):
     return buffer.getvalue()
 
 
-def test_a_refi_qda_project_of_another_tool_is_read_with_its_users(frames):
-    annotations = FORMATS["refi-qda"].read(qdpx(), frames).annotations
+def test_a_refi_qda_project_of_another_tool_is_read_with_its_users(codebook):
+    annotations = FORMATS["refi-qda"].read(qdpx(), codebook).annotations
     assert [(c.coder, c.text, c.source, dict(c.frames)) for c in annotations] == [
         ("Ann", "The army.", "Courier 1", {"foreign_hand": "present"}),
         ("Ben", "The army.", "Courier 1", {"foreign_hand": "contested"}),
     ]
 
 
-def test_the_codebook_survives_a_round_trip_as_refi_qda(frames):
-    data = write_codebook(frames)
+def test_the_codebook_survives_a_round_trip_as_refi_qda(codebook):
+    data = write_codebook(codebook)
     assert data.count(b"<Code ") == 16
-    again = read_refi_codebook(data, frames.name)
-    assert again.keys == frames.keys
-    assert [(f.definition, f.colour) for f in again.frames] == [(f.definition, f.colour) for f in frames.frames]
+    again = read_refi_codebook(data, codebook.name)
+    assert again.keys == codebook.keys
+    assert [(f.definition, f.colour) for f in again.frames] == [(f.definition, f.colour) for f in codebook.frames]
 
 
 def test_a_codebook_of_another_tool_becomes_a_codebook_file(tmp_path):
@@ -284,15 +279,15 @@ def test_a_codebook_of_another_tool_becomes_a_codebook_file(tmp_path):
         ("refi-qda", qdpx(QDE.replace('endPosition="9"', 'endPosition="99"')), ["lies outside the text"]),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_rejected_with_all_its_bad_rows(name, data, faults, frames):
+def test_a_bad_file_is_rejected_with_all_its_bad_rows(name, data, faults, codebook):
     with pytest.raises(ExchangeError) as caught:
-        FORMATS[name].read(data, frames)
+        FORMATS[name].read(data, codebook)
     assert len(caught.value.rows) == len(faults)
     for fault, row in zip(faults, caught.value.rows, strict=True):
         assert fault in row
 
 
-def test_entity_attacks_and_archive_bombs_are_rejected(frames):
+def test_entity_attacks_and_archive_bombs_are_rejected(codebook):
     laughs = '<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + QDE.split("?>")[1].replace(
         "Frames", "&b;"
     )
@@ -301,14 +296,14 @@ def test_entity_attacks_and_archive_bombs_are_rejected(frames):
     ].replace("Frames", "&a;")
     for project in (laughs, outside):
         with pytest.raises(ExchangeError):
-            FORMATS["refi-qda"].read(qdpx(project), frames)
+            FORMATS["refi-qda"].read(qdpx(project), codebook)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(3):
             archive.writestr(f"sources/{number}.txt", bytes(80 * 2**20))
         archive.writestr("project.qde", QDE)
     with pytest.raises(ExchangeError, match="packed more than 200 times smaller"):
-        FORMATS["refi-qda"].read(bomb.getvalue(), frames)
+        FORMATS["refi-qda"].read(bomb.getvalue(), codebook)
 
 
 def test_an_unknown_format_is_rejected_with_the_names_that_exist():

@@ -11,11 +11,8 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.settings import Settings
 from service.store.sql.database import Database
 from tests.support.off_topic import text_of, write_base_with_subject
-from tests.support.tiny_encoder import use_base
-from training.kinds.adapted import base_challenger
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -29,17 +26,8 @@ def base_folder(tmp_path_factory, codebook):
 
 
 @pytest.fixture
-def about_settings(base_folder, monkeypatch, tmp_path, database_url):
-    """Settings of a service whose champion tells what an article is about."""
-    base = use_base(base_folder, monkeypatch)
-    registry = Registry(tmp_path / "about" / "models")
-    registry.promote(registry.register(base_challenger(base, seed=1)).version, by="tests", reason="the first")
-    return Settings(data_dir=tmp_path / "about", database_url=database_url, worker=False)
-
-
-@pytest.fixture
-def answered(about_settings):
-    with TestClient(create_app(about_settings), raise_server_exceptions=False) as client:
+def answered(tiny):
+    with TestClient(create_app(tiny), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -135,8 +123,8 @@ def test_comparisons_and_profiles_name_their_population(filled):
         assert profile["off_topic_articles"] == OFF
 
 
-def test_the_setting_decides_where_the_request_does_not(filled, about_settings):
-    with TestClient(create_app(replace_setting(about_settings, "on_subject"))) as client:
+def test_the_setting_decides_where_the_request_does_not(filled, tiny):
+    with TestClient(create_app(replace_setting(tiny, "on_subject"))) as client:
         assert fetch(client, by="")["rows"][0]["articles"] == ON
         assert fetch(client, by="", population="all_articles")["rows"][0]["articles"] == ON + OFF
         assert (
@@ -144,10 +132,10 @@ def test_the_setting_decides_where_the_request_does_not(filled, about_settings):
         )
 
 
-def test_another_setting_makes_a_remembered_answer_old(filled, about_settings):
+def test_another_setting_makes_a_remembered_answer_old(filled, tiny):
     etag = filled.get("/v1/prevalence?by=").headers["ETag"]
     assert filled.get("/v1/prevalence?by=", headers={"If-None-Match": etag}).status_code == 304
-    with TestClient(create_app(replace_setting(about_settings, "on_subject"))) as client:
+    with TestClient(create_app(replace_setting(tiny, "on_subject"))) as client:
         answer = client.get("/v1/prevalence?by=", headers={"If-None-Match": etag})
         assert (answer.status_code, answer.json()["population"]) == (200, "on_subject")
 
@@ -191,8 +179,8 @@ def test_exported_scores_say_what_the_article_is_about(filled):
     assert on_subject == [row for row in rows if row["about"] != "other"]
 
 
-def test_views_say_what_articles_are_about_and_count_both_populations(filled, about_settings):
-    database = Database(about_settings.store_url)
+def test_views_say_what_articles_are_about_and_count_both_populations(filled, tiny):
+    database = Database(tiny.store_url)
     with database.read() as connection:
         articles = connection.execute(text("SELECT DISTINCT article_id, about, about_score FROM article_frames")).all()
         paragraphs = connection.execute(text("SELECT DISTINCT article_id, about, about_score FROM frame_scores")).all()
@@ -245,14 +233,14 @@ def test_the_dashboard_of_a_model_that_cannot_tell_offers_no_population(client):
     assert "population" not in page.text
 
 
-def test_files_scored_in_bulk_agree_with_the_api(filled, framing, about_settings, tmp_path):
+def test_files_scored_in_bulk_agree_with_the_api(filled, framing, tiny, tmp_path):
     stored = [filled.get(f"/v1/articles/{a['id']}").json() for a in fetch(filled, "/v1/articles")["articles"]]
     lines = [
         {"external_id": a["id"], "paragraphs": [p["text"] for p in a["paragraphs"]], "force_language": "en"}
         for a in stored
     ]
     (tmp_path / "articles.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in [*lines, {"text": ""}]))
-    result = framing("score", "articles.jsonl", "--to", "scores", "--format", "jsonl", data_dir=about_settings.data_dir)
+    result = framing("score", "articles.jsonl", "--to", "scores", "--format", "jsonl", data_dir=tiny.data_dir)
     assert result.returncode == 0, result.stderr
     [file] = (tmp_path / "scores").glob("part-*.jsonl")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -271,16 +259,16 @@ def test_files_scored_in_bulk_agree_with_the_api(filled, framing, about_settings
             assert (row[f"{frame}_advanced"] is None) == (decided["decision"] == "absent")
 
 
-def test_rescoring_says_what_articles_are_about(filled, about_settings):
+def test_rescoring_says_what_articles_are_about(filled, tiny):
     from service.articles.rescoring import Rescoring
 
-    registry = Registry(about_settings.models_location)
+    registry = Registry(tiny.models_location)
     before = {a["id"]: a["article"]["about"] for a in fetch(filled, "/v1/articles")["articles"]}
     card, files = registry.card("v1"), registry.files("v1")
     again = registry.adopt(replace(card, note="again"), files["pipeline.joblib"], files["scorer.npz"]).version
     registry.promote(again, by="tests", reason="again")
-    database = Database(about_settings.store_url)
-    rescoring = Rescoring(about_settings, database, registry)
+    database = Database(tiny.store_url)
+    rescoring = Rescoring(tiny, database, registry)
     while rescoring.do_some():
         pass
     database.close()

@@ -1,6 +1,4 @@
-import io
 import json
-import zipfile
 from dataclasses import replace
 
 import pytest
@@ -8,6 +6,7 @@ import pytest
 from labels.exchange import FORMATS
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.http import pointers
+from tests.support.packed import zip_of
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -360,11 +359,8 @@ def test_the_items_of_potato_are_a_second_file_or_in_the_same_zip(client, framin
     assert (missing.returncode, "--items" in missing.stderr) == (1, True)
     stored = framing("import", "annotations.csv", "--format", "potato", "--items", "items.jsonl", **place)
     assert stored.stdout.startswith("1 annotation by mira was stored.\n"), stored.stderr
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in ("annotations.csv", "items.jsonl"):
-            archive.write(tmp_path / name, name)
-    answer = client.post("/v1/annotations/import", params={"format": "potato"}, content=buffer.getvalue())
+    archive = zip_of({name: (tmp_path / name).read_bytes() for name in ("annotations.csv", "items.jsonl")})
+    answer = client.post("/v1/annotations/import", params={"format": "potato"}, content=archive)
     assert (answer.status_code, answer.json()["by_frame"]["foreign_hand"]) == (201, 1)
 
 

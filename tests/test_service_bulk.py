@@ -161,7 +161,7 @@ def test_an_encoder_scores_in_a_single_process_into_smaller_files(job, articles,
     assert isinstance(_executor(ExitStack(), 4, None, "encoder"), ThisProcess)
     assert isinstance(_executor(ExitStack(), 4, None, "words"), Processes)
     write_lines(tmp_path / "a.jsonl", [{**article, "title": "x" * 30_000} for article in articles])
-    files = find_files([str(tmp_path / "a.jsonl")])
+    files, _ = find_files([str(tmp_path / "a.jsonl")])
     assert job().fineness == len(list(plan(files))) == 1
     assert len(list(plan(files, 8))) == 2
 
@@ -256,7 +256,7 @@ def test_the_ranges_of_a_table_are_whole_rows_wherever_it_is_cut(tmp_path_factor
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "_PART_BYTES", part_bytes)
         patched.setattr(module, "_BLOCK", block)
-        parts = list(plan(find_files([str(path)])))
+        parts = list(plan(find_files([str(path)])[0]))
         records = [record for part in parts for piece in pieces(part, {}) for record in piece.records]
     assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in records] == rows
     assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]

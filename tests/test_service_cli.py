@@ -55,6 +55,11 @@ def test_square_brackets_in_names_of_users_are_shown(capsys):
     assert "[red] herald" in shown
 
 
+def test_square_brackets_in_what_is_announced_are_shown(capsys):
+    console.announce("week[1]/a[/b].csv is read as windows-1252.")
+    assert capsys.readouterr().err == "week[1]/a[/b].csv is read as windows-1252.\n"
+
+
 def every_command(command):
     yield command
     for inner in getattr(command, "commands", {}).values():

@@ -138,15 +138,20 @@ def test_training_takes_a_new_frame_for_missing_where_it_was_not_coded(versions)
     }
 
 
+def store_and_code(client, paragraphs, name, without=None):
+    """Stores articles of four paragraphs and annotates 80 of these as they are coded, with another name for a frame."""
+    coded = []
+    for p in paragraphs:
+        frames = {name if k == NAME else k: s for k, s in p.annotations[0].frames.items() if k != without}
+        coded.append(replace(p, annotations=(replace(p.annotations[0], frames=frames),)))
+    for number in range(len(paragraphs) // 4):
+        store(client, [p.text for p in paragraphs[number * 4 : number * 4 + 4]], day=number % 28)
+    code_all(client, coded, 80)
+
+
 def test_shares_are_corrected_by_annotations_that_decide_about_the_frame(versions, corpus):
-    renamed = []
-    for p in corpus[:160]:
-        frames = {OLD_NAME if k == NAME else k: s for k, s in p.annotations[0].frames.items() if k != NEW}
-        renamed.append(replace(p, annotations=(replace(p.annotations[0], frames=frames),)))
     with running(versions[1]) as client:
-        for number in range(40):
-            store(client, [p.text for p in corpus[number * 4 : number * 4 + 4]], day=number % 28)
-        code_all(client, renamed, 80)
+        store_and_code(client, corpus[:160], OLD_NAME, without=NEW)
     with running(versions[2]) as client:
         by_frame = {row["frame"]: row for row in fetch(client, by="")["rows"]}
     assert by_frame[NEW]["annotations"] == 0
@@ -162,14 +167,8 @@ def test_a_model_with_the_former_name_of_a_frame_is_corrected_by_annotations_und
     today = [replace(f, key="foreign_actor", formerly=(NAME,)) if f.key == NAME else f for f in codebook.frames]
     path = tmp_path / "today.toml"
     path.write_text(codebook_to_toml(replace(codebook, version=3, frames=tuple(today), cases=())), encoding="utf-8")
-    renamed = []
-    for p in corpus[:160]:
-        frames = {"foreign_actor" if k == NAME else k: s for k, s in p.annotations[0].frames.items()}
-        renamed.append(replace(p, annotations=(replace(p.annotations[0], frames=frames),)))
     with running(settings.model_copy(update={"codebook": path})) as client:
-        for number in range(40):
-            store(client, [p.text for p in corpus[number * 4 : number * 4 + 4]], day=number % 28)
-        code_all(client, renamed, 80)
+        store_and_code(client, corpus[:160], "foreign_actor")
         (row,) = [row for row in fetch(client, by="")["rows"] if row["frame"] == NAME]
     carrying = sum(NAME in p.annotations[0].frames for p in corpus[:160]) / 160
     assert row["annotations"] > 60

@@ -9,32 +9,14 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.cli.doctor import examine
 from service.settings import Settings
+from tests.support.files import files_below
 from tests.support.paths import ROOT
-from tests.support.tiny_encoder import use_base, write_tiny_base
 from training.encoder.shipped import encoder_of
 from training.encoder.vectors import VectorStore
 from training.kinds.adapted import base_challenger
 from training.registry.versions import Registry
 
 EXAMPLE = json.loads((ROOT / "docs" / "example.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def base_folder(codebook, tmp_path_factory):
-    return write_tiny_base(tmp_path_factory.mktemp("base"), codebook)
-
-
-@pytest.fixture
-def base(base_folder, monkeypatch):
-    return use_base(base_folder, monkeypatch)
-
-
-@pytest.fixture
-def tiny(base, tmp_path):
-    """Settings of a service whose champion is the tiny base."""
-    registry = Registry(tmp_path / "tiny" / "models")
-    registry.promote(registry.register(base_challenger(base, seed=1)).version, by="tests", reason="the first")
-    return Settings(data_dir=tmp_path / "tiny", worker=False)
 
 
 @pytest.fixture
@@ -129,10 +111,6 @@ def test_evidence_with_repeats_still_adds_up_to_the_log_odds(base):
 # -- vectors ----------------------------------------------------------------------------------------------------------
 
 
-def vectors_in(settings):
-    return [path for path in settings.vectors_dir.rglob("*") if path.is_file()]
-
-
 def test_the_vector_of_a_deleted_text_goes_with_its_annotation(client, tiny, base):
     text = "Envoys of the zephyr league paid the men of the camp."
     body = {"text": text, "source": "diary", "coder": "mira", "frames": {}}
@@ -140,14 +118,14 @@ def test_the_vector_of_a_deleted_text_goes_with_its_annotation(client, tiny, bas
     [annotation] = client.get("/v1/annotations").json()["annotations"]
     VectorStore(tiny.vectors_dir).means(base.card.encoder_digest, [text, "Rain."])
     assert client.delete(f"/v1/annotations/{annotation['id']}").status_code == 204
-    assert len(vectors_in(tiny)) == 1
+    assert len(files_below(tiny.vectors_dir)) == 1
 
 
 def test_a_vector_that_cannot_be_removed_is_a_problem_that_says_so_and_nothing_is_deleted(client, tiny, base):
     text = "Rain, said the people of the town."
     article = client.post("/v1/articles", json={"text": text, "force_language": "en"}).json()["id"]
     VectorStore(tiny.vectors_dir).means(base.card.encoder_digest, [text])
-    [path] = vectors_in(tiny)
+    [path] = files_below(tiny.vectors_dir)
     path.unlink()
     path.mkdir()  # cannot be opened to be overwritten, even by root
     answer = client.delete(f"/v1/articles/{article}")

@@ -1,10 +1,8 @@
 """`framing ingest` and uploaded files: articles of files, stored by the service."""
 
 import gzip
-import io
 import json
 
-import docx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +13,7 @@ from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS, TWO_PARAGRAPHS
 from tests.support.files import write_lines
 from tests.support.http import pointers
+from tests.support.packed import word_of
 from tests.support.pdf import pdf_of
 from tests.support.servers import running_server
 
@@ -190,22 +189,13 @@ def test_the_faults_of_articles_in_json_lines_and_parquet_are_named_alike(
 # -- uploads ----------------------------------------------------------------------------------------------------------
 
 
-def word_of(text):
-    document = docx.Document()
-    for paragraph in text.split("\n\n"):
-        document.add_paragraph(paragraph)
-    file = io.BytesIO()
-    document.save(file)
-    return file.getvalue()
-
-
 TEXTS = TWO_PARAGRAPHS.split("\n\n")
 FILES = {
     "a.txt": (TWO_PARAGRAPHS.encode(), "utf-8"),
     "a.txt.gz": (gzip.compress(TWO_PARAGRAPHS.encode("utf-16")), "utf-16"),
     "b.html": ("".join(f"<p>{text}</p>" for text in TEXTS).encode(), "utf-8"),
     "c.json": (json.dumps({"text": TWO_PARAGRAPHS}).encode(), "utf-8"),
-    "d.docx": (word_of(TWO_PARAGRAPHS), None),
+    "d.docx": (word_of(*TEXTS), None),
     "e.pdf": (pdf_of(TEXTS), None),
 }
 

@@ -14,36 +14,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.settings import Settings
 from tests.support.paths import ROOT
 from tests.support.servers import PORT, Command, environment, running
-from tests.support.tiny_encoder import use_base, write_tiny_base
 from tests.support.waiting import wait_until
 from training.encoder.encoder import Encoder
 from training.encoder.shipped import encoder_of
 from training.encoder.side_by_side import SideBySide
 from training.encoder.stopping import StopSignal, current_signal
 from training.errors import ScoringStoppedError, ScoringTooSlowError
-from training.kinds.adapted import base_challenger
-from training.registry.versions import Registry
 
 SMALL = {"text": "The army blames foreign envoys.", "force_language": "en"}
 # A megabyte of letters without a known word: each is a subword, so that even the tiny encoder takes a while.
 HUGE = {"paragraphs": [f"{number} " + "qxz " * 12_000 for number in range(20)], "force_language": "en"}
-
-
-@pytest.fixture(scope="module")
-def base_folder(codebook, tmp_path_factory):
-    return write_tiny_base(tmp_path_factory.mktemp("base"), codebook)
-
-
-@pytest.fixture
-def tiny(base_folder, monkeypatch, tmp_path):
-    """Settings of a service whose champion is the tiny base."""
-    base = use_base(base_folder, monkeypatch)
-    registry = Registry(tmp_path / "tiny" / "models")
-    registry.promote(registry.register(base_challenger(base, seed=1)).version, by="tests", reason="the first")
-    return Settings(data_dir=tmp_path / "tiny", worker=False)
 
 
 @contextmanager
@@ -178,8 +160,7 @@ def test_a_huge_caller_leaves_turns_to_others():
     assert [n for name, n in done if name == "small"] == [0, 1, 2]
 
 
-def test_an_encoder_stops_between_two_windows(base_folder, monkeypatch):
-    base = use_base(base_folder, monkeypatch)
+def test_an_encoder_stops_between_two_windows(base):
     encoder = encoder_of(base.card.encoder_digest)
     stopped, late = StopSignal(60), StopSignal(0)
     stopped.stop()

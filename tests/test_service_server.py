@@ -219,12 +219,8 @@ def test_a_server_its_worker_and_its_children_import_nothing_from_the_current_fo
 def _answers_from_the_pool(client, server, article):
     """Whether a scoring process is ready after it was sent an article; in a hostile folder it would die at once."""
     assert client.post("/v1/classify", json=article).status_code == 200
-    pool = [pid for child in (server, *children(server)) for pid in children(child) if _is_of_the_pool(pid)]
+    pool = [pid for child in (server, *children(server)) for pid in children(child) if b"popen_loky" in command_of(pid)]
     return any(own_memory(pid) > _LOADED_MIB for pid in pool)
-
-
-def _is_of_the_pool(pid):
-    return b"popen_loky" in command_of(pid)
 
 
 def test_processes_of_bulk_scoring_import_nothing_from_the_current_folder(data_dir, hostile_folder, console_script):

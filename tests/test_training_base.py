@@ -13,13 +13,13 @@ import pytest
 
 from labels.annotations import read_corpus
 from training.encoder import shipped
-from training.encoder.files import digest_of
+from training.encoder.files import DIGESTS_FILE, digest_of
 from training.encoder.shipped import BASE_FOLDER, encoder_of
 from training.model_card import Kind
 from training.registry.base import base_for
 from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
-from training.reports import learned_paragraphs, report
+from training.reports import report
 from training.reports.learned_paragraphs import count_learned
 from training.reports.report import write_report
 from training.scoring.frame_model import FrameModel
@@ -135,7 +135,7 @@ def test_the_methods_describe_other_heads_on_the_encoder(
 def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkeypatch, tmp_path):
     texts = ["The port was shelled.", "The port was rebuilt.", "It rained."]
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts[:2]]
-    (tmp_path / learned_paragraphs.DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
+    (tmp_path / DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
     monkeypatch.setattr(shipped, "encoder_folders", lambda: [tmp_path])
     monkeypatch.setattr(shipped, "digest_of", lambda _folder: base_model.card.encoder_digest)
     assert count_learned(base_model.card.encoder_digest, texts) == 2
@@ -145,7 +145,7 @@ def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkey
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(kind, base_model, corpus):
-    lines = (BASE_FOLDER / kind / learned_paragraphs.DIGESTS_FILE).read_text(encoding="utf-8").split()
+    lines = (BASE_FOLDER / kind / DIGESTS_FILE).read_text(encoding="utf-8").split()
     assert len(lines) > 10_000
     assert {len(line) for line in lines} == {16}
     assert count_learned(base_model.card.encoder_digest, [paragraph.text for paragraph in corpus]) == 0

@@ -5,28 +5,26 @@ import json
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from labels.codebook import read_codebook  # noqa: E402 - after torch is known to be there
-from tests.support.tiny_encoder import write_tiny_base  # noqa: E402
-from training.encoder.encoder import Encoder  # noqa: E402
-from training.encoder.files import TOKENIZER_FILE, read_encoder, write_encoder  # noqa: E402
-from training.errors import ModelFileError  # noqa: E402
-from training.finetuning.batches import Subwords, padded  # noqa: E402
-from training.finetuning.continued import base_name, read_own  # noqa: E402
-from training.finetuning.export import export  # noqa: E402
-from training.finetuning.paragraphs import LearnedParagraph  # noqa: E402
-from training.finetuning.recipe import Recipe  # noqa: E402
-from training.finetuning.start import write_start  # noqa: E402
-from training.finetuning.vocabulary import cut_vocabulary  # noqa: E402
-from training.registry.base import read_base  # noqa: E402
+from training.encoder.encoder import Encoder
+from training.encoder.files import TOKENIZER_FILE, read_encoder, write_encoder
+from training.errors import ModelFileError
+from training.finetuning.batches import Subwords, padded
+from training.finetuning.continued import base_name, read_own
+from training.finetuning.export import export
+from training.finetuning.paragraphs import LearnedParagraph
+from training.finetuning.recipe import Recipe
+from training.finetuning.start import write_start
+from training.finetuning.vocabulary import cut_vocabulary
+from training.registry.base import read_base
 
 TEXTS = ["The army blames the leader.", "Rain and storm over the town", "foreign envoys"]
 
 
 @pytest.fixture
-def own(tmp_path):
-    return write_tiny_base(tmp_path / "base", read_codebook()) / "encoder"
+def own(base_folder):
+    return base_folder / "encoder"
 
 
 def _frames(folder, texts=TEXTS):

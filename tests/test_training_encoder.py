@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.articles.rescoring import Rescoring
 from tests.support import house
-from tests.support.tiny_encoder import MOST_TOKENS, use_base, write_tiny_base
+from tests.support.tiny_encoder import MOST_TOKENS, use_base
 from training.encoder.encoder import Encoder
 from training.encoder.files import FILES, LAYERS_FILE, SHAPE_FILE, WORDS_FILE, digest_of
 from training.encoder.shipped import encoder_of
@@ -36,16 +36,6 @@ ODD = [
     "x" * 3000,
 ]
 TEXTS = ["The army blames foreign envoys.", "Rain, said the people of the town.", *ODD]
-
-
-@pytest.fixture(scope="module")
-def base_folder(codebook, tmp_path_factory):
-    return write_tiny_base(tmp_path_factory.mktemp("base"), codebook)
-
-
-@pytest.fixture
-def base(base_folder, monkeypatch):
-    return use_base(base_folder, monkeypatch)
 
 
 @pytest.fixture

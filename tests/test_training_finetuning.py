@@ -22,6 +22,8 @@ from training.finetuning.paragraphs import LearnedParagraph  # noqa: E402
 from training.finetuning.pretrained import read_pretrained  # noqa: E402
 from training.finetuning.recipe import Recipe  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("single_thread")
+
 WIDTH, HEADS, INNER, LAYERS, WORDS, POSITIONS, EPSILON = 32, 4, 64, 3, 40, 64, 1e-5
 FRAMES = ("blame", "hand")
 TINY = Recipe(batch=4, head_learning_rate=1e-2, learning_rate=1e-3, frozen_layers=1, bfloat16=False, written=3)
@@ -31,15 +33,6 @@ ATTENTION = {
     "mpnet": ("attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o"),
 }
 NORM = {"bert": "attention.output.LayerNorm", "mpnet": "attention.LayerNorm"}
-
-
-@pytest.fixture(autouse=True)
-def _single_thread():
-    """Threads cost more than they gain on models of this size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=["bert", "mpnet"])

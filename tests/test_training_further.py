@@ -6,41 +6,29 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from labels.annotations import Annotation, CodedParagraph, write_corpus  # noqa: E402 - after torch is known to be there
-from labels.codebook import codebook_to_toml, read_codebook  # noqa: E402
-from service.models.fine_tuning import fine_tune  # noqa: E402
-from service.settings import Settings  # noqa: E402
-from tests.support import tiny_encoder  # noqa: E402
-from tests.support.tiny_encoder import use_base, write_tiny_base  # noqa: E402
-from training.cross_validation import no_progress  # noqa: E402
-from training.dataset import build_dataset  # noqa: E402
-from training.encoder.files import digest_of, read_encoder  # noqa: E402
-from training.errors import FineTuningError  # noqa: E402
-from training.finetuning.checkpoints import STATE_FILE  # noqa: E402
-from training.finetuning.further import work_folder  # noqa: E402
-from training.kinds.adapted import base_challenger  # noqa: E402
-from training.kinds.finetuned import fine_tune_kind, learned_paragraphs, parts_of  # noqa: E402
-from training.registry.versions import Registry  # noqa: E402
-from training.reports.card import card_to_markdown  # noqa: E402
-from training.reports.learned_paragraphs import count_learned  # noqa: E402
+from labels.annotations import Annotation, CodedParagraph, write_corpus
+from labels.codebook import codebook_to_toml
+from service.models.fine_tuning import fine_tune
+from service.settings import Settings
+from tests.support import tiny_encoder
+from tests.support.tiny_encoder import use_base, write_tiny_base
+from training.cross_validation import no_progress
+from training.dataset import build_dataset
+from training.encoder.files import digest_of, read_encoder
+from training.errors import FineTuningError
+from training.finetuning.checkpoints import STATE_FILE
+from training.finetuning.further import work_folder
+from training.kinds.adapted import base_challenger
+from training.kinds.finetuned import fine_tune_kind, learned_paragraphs, parts_of
+from training.registry.versions import Registry
+from training.reports.card import card_to_markdown
+from training.reports.learned_paragraphs import count_learned
+
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 TEXTS = ("the army blames the leader {}", "foreign envoys sent a storm {}", "people of the town {}", "rain and sun {}")
-
-
-@pytest.fixture(autouse=True)
-def _single_thread():
-    """Threads cost more than they gain on models of this size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def codebook():
-    return read_codebook()
 
 
 @pytest.fixture

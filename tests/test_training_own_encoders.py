@@ -16,7 +16,6 @@ from service.models.transfer import export_model, import_model
 from service.settings import Settings
 from service.store.sql.database import Database
 from tests.support.paths import ROOT
-from tests.support.tiny_encoder import use_base, write_tiny_base
 from training.challenger import Challenger
 from training.encoder import shipped
 from training.encoder.files import FILES, digest_of
@@ -32,9 +31,8 @@ KEY = "a key that both installations have"
 
 
 @pytest.fixture
-def base(tmp_path, codebook, monkeypatch):
+def base(base, tmp_path, monkeypatch):
     """The tiny base, as if it was fine-tuned here: nothing is shipped, and no other test has opened its registry."""
-    base = use_base(write_tiny_base(tmp_path / "base", codebook), monkeypatch)
     monkeypatch.setattr(shipped, "BASE_FOLDER", tmp_path / "nothing")
     monkeypatch.setattr(shipped, "_own_places", [])
     encoder_of.cache_clear()
@@ -54,10 +52,10 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def registry(settings, base, tmp_path):
+def registry(settings, base, base_folder):
     """A registry whose champion reads an encoder that only this registry has."""
     registry = Registry(settings.models_location)
-    assert registry.encoders.add(tmp_path / "base" / "encoder") == base.card.encoder_digest
+    assert registry.encoders.add(base_folder / "encoder") == base.card.encoder_digest
     registry.promote(registry.register(tuned(base)).version, by="tests", reason="the first")
     return registry
 
@@ -109,9 +107,9 @@ def test_a_digest_that_is_none_is_looked_for_nowhere(registry, digest):
     assert shipped.folder_of(digest) is None
 
 
-def test_a_place_at_a_url_takes_no_encoder(tmp_path, base):
+def test_a_place_at_a_url_takes_no_encoder(base_folder):
     with pytest.raises(RegistryError, match="only be stored in a folder of models"):
-        OwnEncoders(storage_at("s3://bucket/models")).add(tmp_path / "base" / "encoder")
+        OwnEncoders(storage_at("s3://bucket/models")).add(base_folder / "encoder")
 
 
 def test_encoders_that_no_model_reads_and_halves_of_them_are_named_as_leftovers(registry, base, settings):

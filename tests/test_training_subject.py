@@ -9,7 +9,7 @@ from labels.annotations import Annotation, CodedParagraph
 from labels.codebook import Codebook, codebook_to_toml, read_codebook
 from labels.errors import CodebookError
 from tests.support.off_topic import judged_vectors, material, text_of, write_base_with_subject
-from tests.support.tiny_encoder import use_base
+from training.cross_validation import no_progress
 from training.encoder.encoder import Encoder
 from training.encoder.vectors import VectorStore
 from training.kinds.adapted import adapt_base, base_challenger
@@ -32,11 +32,6 @@ ON = [text_of("random", 5000 + number) for number in range(4)]
 @pytest.fixture(scope="module")
 def base_folder(tmp_path_factory, codebook):
     return write_base_with_subject(tmp_path_factory.mktemp("base"), codebook)
-
-
-@pytest.fixture
-def base(base_folder, monkeypatch):
-    return use_base(base_folder, monkeypatch)
 
 
 @pytest.fixture
@@ -156,7 +151,7 @@ def test_the_card_of_an_older_version_has_no_subject(base):
 
 def test_the_share_of_articles_missed_keeps_its_bound_and_is_counted(base_folder, codebook):
     encoder, given = Encoder.read(base_folder / "encoder"), material()
-    _, facts = fit_subject(codebook.subject, encoder, given, judged_vectors(encoder, given.judged), lambda *_: None)
+    _, facts = fit_subject(codebook.subject, encoder, given, judged_vectors(encoder, given.judged), no_progress)
     assert facts == read_base(base_folder / "encoder").card.subject
     assert (facts.several.on_subject, facts.several.others) == (120, 120)
     assert (facts.alone.on_subject, facts.alone.others) == (240, 240)
@@ -169,7 +164,7 @@ def test_the_share_of_articles_missed_keeps_its_bound_and_is_counted(base_folder
 def test_too_few_articles_to_keep_the_bound_call_nothing_other(base_folder, codebook):
     encoder, given = Encoder.read(base_folder / "encoder"), material()
     few = replace(given, judged=given.judged[:40])
-    _, facts = fit_subject(codebook.subject, encoder, few, judged_vectors(encoder, few.judged), lambda *_: None)
+    _, facts = fit_subject(codebook.subject, encoder, few, judged_vectors(encoder, few.judged), no_progress)
     assert facts.several == SubjectCut(0.0, 20, 0.0, 120, 0.0)
     assert facts.alone == SubjectCut(0.0, 40, 0.0, 240, 0.0)
 

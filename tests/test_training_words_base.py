@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from labels.annotations import Annotation, CodedParagraph
+from labels.annotations import read_corpus
 from service.settings import Settings
+from tests.support.annotated import coded
 from tests.support.tiny_encoder import use_base
 from training.dataset import build_dataset
 from training.encoder.heads import Heads, fit_separately
@@ -24,7 +25,7 @@ TEXTS = ["The ministry failed the valley.", "Envoys of a foreign state armed the
 @pytest.fixture
 def words_base(tmp_path, codebook, challenger, part_of_the_corpus, monkeypatch):
     """The model of the tests' corpus, as a base of words in a folder of its own."""
-    dataset = build_dataset(read(part_of_the_corpus, codebook), codebook)
+    dataset = build_dataset(read_corpus(part_of_the_corpus, codebook), codebook)
     pipeline = fit(dataset, HYPERPARAMETERS, 1, stances=True)
     features, columns = pipeline.named_steps["features"], pipeline.named_steps["frames"].estimators_
     base = BaseModel(
@@ -36,26 +37,6 @@ def words_base(tmp_path, codebook, challenger, part_of_the_corpus, monkeypatch):
     write_base(tmp_path / "base" / "words", base)
     use_base(tmp_path / "base", monkeypatch, "words")
     return base
-
-
-def read(path, codebook):
-    from labels.annotations import read_corpus
-
-    return read_corpus(path, codebook)
-
-
-def own(count: int) -> list[CodedParagraph]:
-    """Paragraphs in which a word that the base knows stands for a frame."""
-    return [
-        CodedParagraph(
-            f"article-{number // 4}",
-            number % 4,
-            "Courier",
-            f"Envoys paid for raid {number}." if number % 2 else f"A fair opened in town {number}.",
-            (Annotation("mira", {"foreign_hand": "reported"} if number % 2 else {}),),
-        )
-        for number in range(count)
-    ]
 
 
 def test_the_files_of_a_base_of_words_give_its_scores_back(words_base, codebook):
@@ -75,10 +56,10 @@ def test_without_annotations_the_base_is_registered_as_it_is_and_compiled(words_
 
 def test_annotations_move_the_weights_of_their_words_and_no_others(words_base, codebook):
     base = base_for(codebook, "words")
-    challenger = train_kind("words", own(80), codebook, vectors=VectorStore())
+    challenger = train_kind("words", coded(80, envoys="Envoys"), codebook, vectors=VectorStore())
     model, before = FrameModel.of(challenger.pipeline, challenger.card), FrameModel(base.scorer, base.card)
     column = codebook.keys.index("foreign_hand")
-    blamed = [paragraph.text for paragraph in own(8)][1::2]
+    blamed = [paragraph.text for paragraph in coded(8, envoys="Envoys")][1::2]
     assert (model.score(blamed)[:, column] > before.score(blamed)[:, column]).all()
     others = [k for k in range(len(codebook.keys)) if k != column]
     assert np.abs(model.score(TEXTS) - before.score(TEXTS))[:, others].max() < 1e-9
@@ -88,7 +69,7 @@ def test_training_from_nothing_leaves_the_base_aside(words_base, codebook, part_
     corpus = Settings().corpus
     assert has_learned_from("words", corpus, codebook)
     assert not has_learned_from("words", corpus, codebook, "nothing")
-    paragraphs = read(part_of_the_corpus, codebook)
+    paragraphs = read_corpus(part_of_the_corpus, codebook)
     card = train_kind("words", paragraphs, codebook, vectors=VectorStore(), start="nothing").card
     assert "base" not in card.hyperparameters
     assert card.data.paragraphs < len(paragraphs)
@@ -97,7 +78,6 @@ def test_training_from_nothing_leaves_the_base_aside(words_base, codebook, part_
 def test_sparse_vectors_are_fitted_as_the_same_vectors_in_full_are():
     generator = np.random.default_rng(4)
     vectors = generator.random((60, 12)) * (generator.random((60, 12)) < 0.3)
-    vectors -= vectors.mean(axis=0) * 0  # not centred: sparse vectors stay where they are
     targets = (generator.random((60, 2)) < 0.4).astype(float)
     known = Heads(generator.normal(size=(12, 2)), generator.normal(size=2))
     both = [fit_separately(form, targets, known, 1e-6) for form in (sparse.csr_matrix(vectors), vectors)]

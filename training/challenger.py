@@ -32,7 +32,7 @@ from training.pipeline import fit, fold_in
 from training.promotion import Verdict, compare, first_model_verdict
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
-from training.stances import fit_calibration
+from training.stances import column_calibration
 
 DEFAULT_SEED = 20260101
 
@@ -141,10 +141,8 @@ def fit_calibrated(
     calibration, cuts = calibrate(training, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
     if left_out.stances is not None:
-        rows, frames, stances_coded = training.coded_stances
-        slope, biases = fit_calibration(left_out.stances[rows, frames], stances_coded)
-        slopes = np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)])
-        offsets = np.concatenate([offsets, np.tile(biases, len(calibration))])
+        of_stances = column_calibration(training, left_out.stances)
+        slopes, offsets = (np.concatenate(both) for both in zip((slopes, offsets), of_stances, strict=True))
     fold_in(pipeline, slopes, offsets)
     progress("fit", 1.0)
     return Fitted(pipeline, calibration, cuts, SPECIFIED_STANCES if left_out.stances is not None else (), left_out)

@@ -107,14 +107,20 @@ def _score_fold(
     return logits(pipeline, dataset.take(left_out).normalised)
 
 
-def calibrated_left_out(dataset: Dataset, left_out: LeftOut) -> NDArray[np.float64]:
-    """Returns scores (n, k), those of each fold calibrated on the other folds only."""
+def calibrated_left_out(
+    dataset: Dataset, left_out: LeftOut, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Returns scores (n, k), those of each fold calibrated on the other folds only.
+
+    `weights` (n, k) says for each frame how many paragraphs each stands for; None means a paragraph each.
+    """
     scores = np.zeros(left_out.logits.shape)
     for number in np.unique(left_out.folds):
         inside = left_out.folds == number
         for k in range(len(dataset.frames)):
             others = ~inside & dataset.coded[:, k]
-            slope, offset = fit_platt(left_out.logits[others, k], dataset.targets[others, k])
+            weight = None if weights is None else weights[others, k]
+            slope, offset = fit_platt(left_out.logits[others, k], dataset.targets[others, k], weight)
             scores[inside, k] = expit(slope * left_out.logits[inside, k] + offset)
     return scores
 

@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
 
+# The kinds of model: a transformer that reads words in context, a smaller and faster transformer, or TF-IDF of words.
+EncoderKind: TypeAlias = Literal["encoder", "encoder-small"]
+Kind: TypeAlias = Literal[EncoderKind, "words"]
 # The kind of model to train; `auto` leaves it to `training.kinds.choice`.
-WantedKind: TypeAlias = Literal["auto", "encoder", "encoder-small", "words"]
+WantedKind: TypeAlias = Literal["auto", Kind]
 
 # What training starts from: the shipped base model of the kind where it knows the frames, or nothing.
 Start: TypeAlias = Literal["base", "nothing"]

@@ -7,16 +7,17 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
-from typing import Any, Literal
+from typing import Any, TypeAlias
 
 from labels.annotations import Stance
+from training import hyperparameters
 from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
 from training.scoring.operating_points import Cut, OperatingPoint
 
-# The kinds of model: a transformer that reads words in context, a smaller and faster transformer, or TF-IDF of words.
-EncoderKind = Literal["encoder", "encoder-small"]
-Kind = Literal["encoder", "encoder-small", "words"]
+# Defined where it takes no time to import them, because commands name the kinds in their options.
+EncoderKind: TypeAlias = hyperparameters.EncoderKind
+Kind: TypeAlias = hyperparameters.Kind
 
 # A frame with fewer training paragraphs that carry it gets a warning.
 FEW_CARRYING = 30

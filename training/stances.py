@@ -39,6 +39,17 @@ def fit_calibration(logits: NDArray[np.float64], stances: NDArray[np.int64]) -> 
     return max(float(fitted[0]), 1e-6), np.asarray(fitted[1:], dtype=np.float64)
 
 
+def column_calibration(part: Dataset, logits: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fits the calibration of log-odds (n, k, s): returns slopes and offsets of all columns, (k·s,), frame by frame.
+
+    The columns share a slope; offsets are those of the stance.
+    """
+    rows, frames, stances = part.coded_stances
+    slope, offsets = fit_calibration(logits[rows, frames], stances)
+    count = len(part.frames)
+    return np.full(count * len(offsets), slope), np.tile(offsets, count)
+
+
 def evaluate_stances(how: str, part: Dataset, logits: NDArray[np.float64], folds: NDArray[np.int64]) -> StanceFigures:
     """Returns the figures of log-odds (n, k, s), with the fold of each paragraph (n,).
 

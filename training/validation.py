@@ -14,7 +14,7 @@ from training.evaluation import Evaluation, evaluate
 from training.scoring.evidence import FrameExplanation
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import OperatingPoint, above_threshold
-from training.scoring.subject import about_article
+from training.scoring.subject import about_article, places_by_article
 from training.stances import stance_figures
 
 _MOST_WORDS = 5
@@ -26,7 +26,8 @@ class Judged:
     """The n coded paragraphs that are settled, with the model's scores and the coders' decisions.
 
     `rows` (n,) has the place of each among the paragraphs given, `scores` (n, k) the scores of the frames, `stances`
-    (n, k, s) those of their stances, `targets` (n, k) whether a paragraph carries a frame, `coded` (n, k) whether any
+    (n, k, s) those of their stances, `subject` (n,) the log-odds that it is on the subject of the codebook (None for a
+    model that cannot tell), `targets` (n, k) whether a paragraph carries a frame, `coded` (n, k) whether any
     coder decided about that, and `articles` (n,) the article of each.
     """
 
@@ -35,6 +36,7 @@ class Judged:
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
     stances: NDArray[np.float64]
+    subject: NDArray[np.float64] | None
     targets: NDArray[np.bool_]
     coded: NDArray[np.bool_]
     articles: NDArray[np.object_]
@@ -47,6 +49,7 @@ class Judged:
             rows=self.rows[chosen],
             scores=self.scores[chosen],
             stances=self.stances[chosen],
+            subject=None if self.subject is None else self.subject[chosen],
             targets=self.targets[chosen],
             coded=self.coded[chosen],
             articles=self.articles[chosen],
@@ -130,6 +133,7 @@ def judge(
         rows=np.array([row for row, _ in settled]),
         scores=scored.frames,
         stances=scored.stances,
+        subject=scored.subject,
         targets=np.array([[key in entry.frames for key in codebook.keys] for entry in gold]),
         coded=np.array([[key not in entry.missing for key in codebook.keys] for entry in gold]),
         articles=np.array([entry.paragraph.article for entry in gold], dtype=object),
@@ -153,20 +157,17 @@ def score_in_parts(
 
 
 def off_topic_articles(
-    model: FrameModel, texts: Sequence[str], articles: Sequence[str], scored: Scored
+    model: FrameModel, texts: Sequence[str], articles: Sequence[str], subject: NDArray[np.float64] | None
 ) -> dict[str, bool] | None:
     """Whether the model says of each article that it is about something else; None for a model that cannot tell.
 
-    `texts` are n paragraphs, `articles` has the article of each, and `scored` their scores.
+    `texts` are n paragraphs, `articles` has the article of each, and `subject` (n,) their log-odds.
     """
-    if model.card.subject is None or scored.subject is None:
+    if model.card.subject is None or subject is None:
         return None
-    places: dict[str, list[int]] = {}
-    for place, article in enumerate(articles):
-        places.setdefault(article, []).append(place)
     return {
-        article: about_article(model.card.subject, scored.subject[own], [texts[place] for place in own]).other
-        for article, own in places.items()
+        article: about_article(model.card.subject, subject[own], [texts[place] for place in own]).other
+        for article, own in places_by_article(articles).items()
     }
 
 

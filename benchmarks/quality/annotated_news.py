@@ -15,12 +15,11 @@ from benchmarks.documents import show
 from labels.codebook import Codebook
 from training.dataset import Dataset, build_dataset
 from training.encoder.encoder import Encoder
-from training.encoder.files import digest_of
+from training.encoder.files import DIGESTS_FILE, digest_of
 from training.encoder.vectors import VectorStore
 from training.finetuning.paragraphs import is_held_out
 from training.registry.base import BaseModel, read_base
 from training.reports.coded_files import read_coded
-from training.reports.learned_paragraphs import DIGESTS_FILE
 
 WORK = Path.home() / ".cache" / "framing-benchmarks"
 

@@ -16,12 +16,11 @@ from typing import Any
 from benchmarks.documents import arguments, publish, render, show
 from benchmarks.quality import few_labels, gun_violence, learning, real_news, transfer
 from benchmarks.quality.annotated_news import WORK
-from labels.annotations import DEFAULT_CORPUS, read_corpus
-from labels.codebook import read_codebook
+from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
+from labels.codebook import Codebook, read_codebook
 from tests.support.paths import ROOT
 from training.behaviour import MOST_CHANGED, check_behaviour
 from training.challenger import Challenger, train_challenger
-from training.cross_validation import leave_out
 from training.dataset import build_dataset
 from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, error_text, figure_text, stances_table, table
 from training.scoring.frame_model import FrameModel
@@ -44,27 +43,28 @@ def measure(parts: Collection[str], options: Namespace) -> dict[str, Any]:
         figures["gun_violence"] = table(gun_violence.HEAD, rows)
     if "corpus" in parts or ("news" in parts and news.exists()):
         show("the model of words")
-        challenger = train_challenger(read_corpus(DEFAULT_CORPUS, codebook := read_codebook()), codebook)
+        codebook = read_codebook()
+        paragraphs = read_corpus(DEFAULT_CORPUS, codebook)
+        challenger = train_challenger(paragraphs, codebook)
         if "news" in parts and news.exists():
             kinds = real_news.models(FrameModel.of(challenger.pipeline, challenger.card))
-            figures["news"] = real_news.measure(kinds, codebook, options.real_news, show)
+            figures["news"] = real_news.measure(kinds, codebook, options.real_news)
         if "corpus" in parts:
-            figures |= {"corpus": True, **_on_the_corpus(challenger)}
+            figures |= {"corpus": True, **_on_the_corpus(challenger, codebook, paragraphs)}
     return figures
 
 
-def _on_the_corpus(challenger: Challenger) -> dict[str, Any]:
-    codebook = read_codebook()
-    paragraphs = read_corpus(DEFAULT_CORPUS, codebook)
+def _on_the_corpus(
+    challenger: Challenger, codebook: Codebook, paragraphs: tuple[CodedParagraph, ...]
+) -> dict[str, Any]:
     dataset = build_dataset(paragraphs, codebook)
     training, held_out = dataset.take(~dataset.held_out), dataset.take(dataset.held_out)
     checks = check_behaviour(FrameModel.of(challenger.pipeline, challenger.card), codebook, paragraphs)
-    left_out = leave_out(training, transfer.CHOSEN, transfer.SEED)
-    pipelines = transfer.rows(training, left_out, show)
+    pipelines = transfer.rows(training)
     shipped = len(transfer.PARTS)
-    few, few_saving = few_labels.measure(training, held_out, few_labels.SIZES, few_labels.REPEATS, show)
+    few, few_saving = few_labels.measure(training, held_out, few_labels.SIZES, few_labels.REPEATS)
     rare, rare_saving = few_labels.measure(
-        training, held_out, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, show, rare=True
+        training, held_out, few_labels.RARE_SIZES, few_labels.RARE_REPEATS, rare=True
     )
     return {
         "headlines": table(HEADLINES_HEAD, _headlines(challenger)),

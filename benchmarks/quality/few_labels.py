@@ -11,7 +11,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from benchmarks.quality.transfer import Show, scores_and_decisions
+from benchmarks.documents import show
+from benchmarks.quality.transfer import scores_and_decisions
 from training.challenger import fit_calibrated
 from training.dataset import Dataset
 from training.evaluation import evaluate
@@ -25,7 +26,7 @@ _SEED = 20260101
 
 
 def measure(
-    training: Dataset, held_out: Dataset, sizes: Sequence[int], repeats: int, show: Show, *, rare: bool = False
+    training: Dataset, held_out: Dataset, sizes: Sequence[int], repeats: int, *, rare: bool = False
 ) -> tuple[list[list[str]], str]:
     """Cells under `HEAD` for each size (mean and range of the repeats), and what the queue saves, as a list in words.
 

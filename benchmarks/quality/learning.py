@@ -10,6 +10,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -56,6 +57,7 @@ class Measured:
         for encoder in self.encoders:
             encoder.require_unseen(unseen)
 
+    @cached_property
     def models(self) -> dict[str, Learn]:
         """What learns, by name: heads on each encoder, and words."""
         dataset = self.news.dataset
@@ -70,7 +72,7 @@ class Measured:
 
 
 def _curve(measured: Measured) -> Section:
-    models, options = measured.models(), measured.options
+    models, options = measured.models, measured.options
     news = measured.news
     rows = news_curve.measure(news, models, options.sizes, options.draws)
     note = (
@@ -83,7 +85,7 @@ def _curve(measured: Measured) -> Section:
 
 def _left_out(measured: Measured) -> Section:
     news = measured.news
-    rows = news_left_out.measure(news, measured.models())
+    rows = news_left_out.measure(news, measured.models)
     note = (
         f"Judged on paragraphs that no encoder learned from. {measured.seen()} That includes other articles of the "
         "outlets and topics that are left out here: the rows of an encoder say what its heads lose, and those of the "

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from benchmarks.documents import show
 from benchmarks.quality.annotated_news import Mask, News
-from benchmarks.quality.news_models import SEED, Learn, Tried, chosen_on
+from benchmarks.quality.news_models import SEED, Learn, Tried, chosen_on, whole_articles
 from training.cross_validation import article_folds
 from training.evaluation import Evaluation, Figure, evaluate
 from training.reports.tables import figure_text
@@ -39,11 +39,9 @@ def measure(news: News, models: Mapping[str, Learn], sizes: Sequence[int], draws
 
 def drawn(news: News, size: int, seed: int) -> Mask:
     """So many of the paragraphs to learn from, (n,), whole articles but for the last."""
-    articles = news.dataset.articles.astype(str)
-    order = np.random.default_rng(seed).permutation(np.unique(articles[news.learned]))
-    place = {article: number for number, article in enumerate(order)}
-    rows = sorted(np.flatnonzero(news.learned).tolist(), key=lambda row: place[articles[row]])[:size]
-    return np.isin(np.arange(len(articles)), rows)
+    chosen = news.learned.copy()
+    chosen[chosen] = whole_articles(news.dataset.articles[news.learned], size, seed)
+    return chosen
 
 
 def _evaluated(news: News, tried: Tried, folds: NDArray[np.int64]) -> Evaluation:

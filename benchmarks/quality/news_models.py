@@ -29,6 +29,14 @@ Tried = list[Array]
 Learn = Callable[[Mask, Mask], Tried]
 
 
+def whole_articles(articles: NDArray[np.object_], size: int, seed: int) -> Mask:
+    """So many of n paragraphs, (n,), of articles in a random order; the last article may be cut."""
+    names = articles.astype(str)
+    place = {name: number for number, name in enumerate(np.random.default_rng(seed).permutation(np.unique(names)))}
+    order = sorted(range(len(names)), key=lambda row: place[names[row]])
+    return np.isin(np.arange(len(names)), order[:size])
+
+
 def heads_of(dataset: Dataset, vectors: Array) -> Learn:
     """Heads learned from nothing on vectors (n, d), with each pull."""
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.documents import show
 from benchmarks.quality.annotated_news import EncodedNews, News
 from benchmarks.quality.news_left_out import signed_text
-from benchmarks.quality.news_models import SEED
+from benchmarks.quality.news_models import SEED, whole_articles
 from training.cross_validation import no_progress
 from training.dataset import Dataset
 from training.encoder.heads import Array, Heads
@@ -64,7 +64,7 @@ def measure(
 
 def _compare(own: Dataset, vectors: Array, base: BaseModel, size: int, draw: int) -> tuple[_Judged, float]:
     """What a draw judges, and the gain in average precision."""
-    chosen = _drawn(own.articles, size, SEED + draw)
+    chosen = whole_articles(own.articles, size, SEED + draw)
     adapted = adapt(vectors[chosen], own.take(chosen), base, no_progress)
     # Nor the rest of the last article that was drawn.
     others = ~np.isin(own.articles.astype(str), own.articles[chosen].astype(str))
@@ -77,14 +77,6 @@ def _compare(own: Dataset, vectors: Array, base: BaseModel, size: int, draw: int
     ]
     gain = _average_precision(after, rest) - _average_precision(before, rest)
     return (rest.targets, decisions[0], decisions[1], rest.articles), gain
-
-
-def _drawn(articles: NDArray[np.object_], size: int, seed: int) -> NDArray[np.bool_]:
-    """So many paragraphs, (n,), of articles in a random order; the last article may be cut."""
-    names = articles.astype(str)
-    place = {name: number for number, name in enumerate(np.random.default_rng(seed).permutation(np.unique(names)))}
-    order = sorted(range(len(names)), key=lambda row: place[names[row]])
-    return np.isin(np.arange(len(names)), order[:size])
 
 
 def _scores(heads: Heads, vectors: Array, part: Dataset) -> Array:

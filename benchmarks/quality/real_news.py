@@ -5,11 +5,12 @@ language-model coders. Nothing is learned from, and nothing chosen on, the part 
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.documents import show
 from labels.codebook import Codebook
 from tests.support.paths import SHARED
 from training.evaluation import Evaluation, evaluate
@@ -38,9 +39,7 @@ def models(words: FrameModel) -> dict[str, FrameModel]:
     }
 
 
-def measure(
-    kinds: Mapping[str, FrameModel], codebook: Codebook, folder: Path, show: Callable[[str], None]
-) -> dict[str, str]:
+def measure(kinds: Mapping[str, FrameModel], codebook: Codebook, folder: Path) -> dict[str, str]:
     """The tables of the section as Markdown, by name; the scores of the first kind are the strata of all."""
     coded = read_coded(folder / "coded.jsonl", codebook, split=SPLIT)
     population = read_texts(folder / "uncoded.jsonl.gz", split=SPLIT)

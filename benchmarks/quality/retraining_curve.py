@@ -5,7 +5,6 @@ alone after each step, and evaluates every model on the same held-out articles o
 """
 
 import hashlib
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.documents import arguments, publish, render
+from benchmarks.documents import arguments, publish, render, show
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from service.store import training_runs
@@ -53,7 +52,7 @@ def measure(sizes: Sequence[int]) -> list[list[str]]:
             model = Registry(Path(folder) / "models").load(run["version"])
             f1 = evaluate_held_out(model, held_out).macro.f1
             rows.append([f"{size:,}", figure_text(f1), run["verdict"]["reason"]])
-            print(" | ".join(rows[-1]), file=sys.stderr)
+            show(" | ".join(rows[-1]))
             if run["verdict"]["promote"]:
                 promotion = {"reason": run["verdict"]["reason"], "by": "curve"}
                 client.post(f"/v1/models/{run['version']}/promote", json=promotion).raise_for_status()

@@ -3,12 +3,12 @@
 Every row leaves out a group of sources at a time; calibration and thresholds of a group come from the others.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.documents import show
 from training.challenger import Fitted
 from training.cross_validation import LeftOut, evaluate_left_out, leave_out
 from training.dataset import Dataset
@@ -40,16 +40,13 @@ TRIED: tuple[tuple[str, Hyperparameters], ...] = (
 )
 HEAD = ["Pipeline", "Macro F1", "Average precision", "ECE"]
 
-Show = Callable[[str], None]
 
-
-def rows(dataset: Dataset, shipped: LeftOut, show: Show) -> list[list[str]]:
-    """Cells under `HEAD` for `PARTS`, then for what was tried; `shipped` has the results of `CHOSEN`."""
+def rows(dataset: Dataset) -> list[list[str]]:
+    """Cells under `HEAD` for `PARTS`, then for what was tried."""
     table = []
     for name, hyperparameters, classes in (*PARTS, *((*tried, True) for tried in TRIED)):
         show(name)
-        is_shipped = classes and hyperparameters is CHOSEN
-        left_out = shipped if is_shipped else leave_out(_with_classes(dataset, classes=classes), hyperparameters, SEED)
+        left_out = leave_out(_with_classes(dataset, classes=classes), hyperparameters, SEED)
         table.append(_row(name, dataset, left_out))
     return table
 

@@ -7,13 +7,13 @@ input grows. Times are of whole commands.
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.documents import show
 from benchmarks.speed.scorer_speed import paragraphs_per_second
 from tests.support.articles import PARAGRAPHS, as_paragraphs, write_bodies
 from tests.support.paths import ROOT
@@ -89,7 +89,7 @@ def _score(folder: Path, name: str, path: Path, options: list[str]) -> Scoring:
         seconds = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed.")
-    print(f"{name}: {path.stem} paragraphs in {seconds:.1f} s", file=sys.stderr)
+    show(f"{name}: {path.stem} paragraphs in {seconds:.1f} s")
     return Scoring(name, int(path.stem) // PARAGRAPHS * PARAGRAPHS, seconds, memory)
 
 

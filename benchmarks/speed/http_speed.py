@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from benchmarks.documents import show
 from benchmarks.speed.load import Load
 from benchmarks.speed.peers.environments import programs_of
 from benchmarks.speed.scorer_speed import paragraphs_per_second
@@ -59,7 +60,7 @@ def measure(rounds: int, seconds: float) -> tuple[dict[str, Speed], float]:
         for number in range(rounds):
             for subject in subjects:
                 speeds[subject.name].append(_round(subject, seconds))
-                print(f"round {number + 1} of {rounds}: {subject.name}", file=sys.stderr)
+                show(f"round {number + 1} of {rounds}: {subject.name}")
             scorer.append(paragraphs_per_second(Path(folder)))
         return {name: _median(each) for name, each in speeds.items()}, statistics.median(scorer)
 

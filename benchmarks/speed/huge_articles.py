@@ -5,7 +5,6 @@ The server has both cores. A small article has three paragraphs; huge articles a
 
 import json
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from benchmarks.documents import show
 from benchmarks.speed.timing import milliseconds, percentile
 from tests.support.articles import paragraphs
 from tests.support.crew import Crew
@@ -68,7 +68,7 @@ def measure(seconds: float) -> dict[tuple[str, bool], Times]:
                 with running(product(Path(folder), scoring_processes=processes)) as server:
                     small = _body(texts[:_SMALL], explain=explain)
                     times[name, explain] = _times(server, bodies, small, seconds)
-                print(f"huge articles, scoring processes: {name}, evidence: {explain}", file=sys.stderr)
+                show(f"huge articles, scoring processes: {name}, evidence: {explain}")
     return times
 
 

@@ -20,14 +20,14 @@ from typing import Any, get_args
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from benchmarks.documents import arguments
+from benchmarks.documents import arguments, show
 from benchmarks.speed.http_speed import put_load
 from labels.annotations import DEFAULT_CORPUS, read_corpus
 from labels.codebook import read_codebook
 from tests.support.paths import ROOT
 from tests.support.procfs import own_memory
 from tests.support.servers import PROGRAM, SERVER_CORE, pinned, product, running
-from training.encoder.shipped import encoder_folders
+from training.encoder.shipped import BASE_FOLDER, encoder_folders
 from training.model_card import Kind
 from training.registry.versions import Registry
 from training.reports.tables import table
@@ -74,7 +74,7 @@ def measure(rounds: int) -> dict[Kind, list[Costs]]:
         for number in range(rounds):
             for kind, each in costs.items():
                 each.append(_round(champion(Path(place) / kind, kind), kind))
-                print(f"round {number + 1} of {rounds}: {kind}", file=sys.stderr)
+                show(f"round {number + 1} of {rounds}: {kind}")
     return costs
 
 
@@ -162,6 +162,11 @@ def packages_weight(added: Sequence[str] = ()) -> float:
     return sum(map(_size, _required(added) - every_kind if added else every_kind)) / 1e6
 
 
+def _shipped_weight(kind: Kind) -> float:
+    """MB of the base model of a kind in this package."""
+    return sum(file.stat().st_size for file in (BASE_FOLDER / kind).iterdir()) / 1e6
+
+
 def _required(packages: Iterable[str]) -> set[str]:
     """Packages with all that they bring, apart from what only an encoder needs and nobody wanted."""
     waiting = [(canonicalize_name(name), "") for name in packages]
@@ -199,7 +204,6 @@ def subwords() -> float | None:
 
 def report(costs: dict[Kind, list[Costs]]) -> str:
     """A row per measure and a column per kind: the median of the rounds and, in brackets, their range."""
-    files = sum(file.stat().st_size for folder in encoder_folders() for file in folder.iterdir()) / 1e6
     measures: list[tuple[str, Callable[[Costs], float], str]] = [
         ("load and first score, s", lambda each: each.load, ",.2f"),
         ("memory of a process that scored, MiB", lambda each: each.memory, ",.0f"),
@@ -210,7 +214,7 @@ def report(costs: dict[Kind, list[Costs]]) -> str:
     ]
     rows = [
         ["packages to install, MB", *(f"{install_weight(kind):,.0f}" for kind in costs)],
-        ["files shipped with this package, MB", *(f"{files if kind == 'encoder' else 0:,.0f}" for kind in costs)],
+        ["files shipped with this package, MB", *(f"{_shipped_weight(kind):,.0f}" for kind in costs)],
         *([name, *(_cell([of(c) for c in each], form) for each in costs.values())] for name, of, form in measures),
         *([f"{size:,} paragraphs in bulk", *_bulk_cells(costs, size)] for size in (100_000, 1_000_000)),
     ]

@@ -7,7 +7,6 @@ in turn while the worker is idle and while it trains.
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.documents import arguments, publish, render
+from benchmarks.documents import arguments, publish, render, show
 from benchmarks.speed.timing import milliseconds, percentile
 from tests.support.paths import ROOT
 from tests.support.servers import product, running, train
@@ -41,7 +40,7 @@ def measure(rounds: int) -> list[list[str]]:
                 idle.append(_classify_while(client, article, _for_seconds(IDLE_SECONDS)))
                 location = client.post("/v1/training-runs", json={"seed": number}).headers["location"]
                 training.append(_classify_while(client, article, _while_running(client, location)))
-                print(f"round {number + 1} of {rounds}", file=sys.stderr)
+                show(f"round {number + 1} of {rounds}")
     before, during = _medians(idle), _medians(training)
     ratios = [f"{during[k] / before[k]:.2f}" for k in (1, 2)]
     return [_row("idle", before), _row("during a training run", during), ["ratio", "", *ratios]]

@@ -5,13 +5,13 @@ outlets by week, which the dashboard requests.
 """
 
 import statistics
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
+from benchmarks.documents import show
 from benchmarks.speed.http_speed import put_load
 from benchmarks.speed.timing import milliseconds
 from service.settings import Settings
@@ -70,7 +70,7 @@ def _measure(database: str, folder: Path, url: str, size: int, seconds: float) -
         with httpx2.Client(base_url=server.address, timeout=60) as client:
             post = statistics.median(_post(client, body) for body in bodies.read_bytes().splitlines())
             series = statistics.median(milliseconds(lambda: client.get(_SERIES)) for _ in range(_SERIES_ROUNDS))
-    print(f"{database}, {size:,} articles stored", file=sys.stderr)
+    show(f"{database}, {size:,} articles stored")
     return Costs(database, size, post, series, statistics.median(stored), statistics.median(classified))
 
 

@@ -1,11 +1,11 @@
 """The cost of training as the corpus grows: annotated paragraphs made of the words of the shipped ones, 16 sources."""
 
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.documents import show
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import read_codebook
 from training.challenger import train_challenger
@@ -41,7 +41,7 @@ def measure(sizes: tuple[int, ...]) -> list[tuple[int, float]]:
         with tempfile.TemporaryDirectory() as folder:
             Registry(Path(folder)).register(train_challenger(paragraphs, codebook))
         trainings.append((size, time.perf_counter() - began))
-        print(f"trained on {size:,} paragraphs in {trainings[-1][1]:.1f} s", file=sys.stderr)
+        show(f"trained on {size:,} paragraphs in {trainings[-1][1]:.1f} s")
     return trainings
 
 

@@ -21,10 +21,10 @@ from labels.exchange import (
     prodigy,
     refi_qda,
 )
-from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, coded_thing
 from labels.exchange.options import COMMON, DEFAULTS, ReadingOptions, spelled
 from labels.exchange.parsing import encoding_notes
-from labels.exchange.reading import Reading, coded_thing, numbered_coders, with_coders, without_repeats
+from labels.exchange.reading import Reading, numbered_coders, with_coders, without_repeats
 
 __all__ = [
     "FORMATS",

@@ -13,10 +13,10 @@ UNKNOWN_CODER = ""
 Role = Literal["coder", "adjudicator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+# What all annotations of a paragraph share.
+OF_PARAGRAPH = ("source", "article_id", "paragraph")
 METADATA = (
-    "source",
-    "article_id",
-    "paragraph",
+    *OF_PARAGRAPH,
     "note",
     "selection",
     "inclusion_probability",
@@ -57,11 +57,20 @@ class ExchangedAnnotation:
         covered = None if self.covered is None else " ".join(sorted(self.covered))
         return {name: covered if name == "covered" else getattr(self, name) for name in METADATA}
 
+    @property
+    def of_paragraph(self) -> dict[str, Any]:
+        """The metadata that all annotations of the paragraph share."""
+        return {name: getattr(self, name) for name in OF_PARAGRAPH}
+
+
+def coded_thing(annotation: ExchangedAnnotation) -> tuple[str | None, int | None, str, str]:
+    """What an annotation is about, as far as the file says."""
+    return annotation.article_id, annotation.paragraph, annotation.source, annotation.text
+
 
 def by_paragraph(annotations: Sequence[ExchangedAnnotation]) -> list[list[ExchangedAnnotation]]:
     """Groups the annotations by paragraph, in order of appearance."""
     paragraphs: dict[tuple[str | None, int | None, str, str], list[ExchangedAnnotation]] = {}
     for annotation in annotations:
-        key = annotation.article_id, annotation.paragraph, annotation.source, annotation.text
-        paragraphs.setdefault(key, []).append(annotation)
+        paragraphs.setdefault(coded_thing(annotation), []).append(annotation)
     return list(paragraphs.values())

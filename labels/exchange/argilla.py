@@ -25,8 +25,7 @@ from labels.exchange.reading import Reading
 _FILE = "The Argilla file"
 _FRAMES = "frames"
 _RESPONSES = ".responses"
-# Fields that all annotations of a paragraph share, and fields that each annotation has.
-_SHARED = ("source", "article_id", "paragraph")
+# Fields that each annotation of a paragraph has.
 _OWN = ("stances", "note", "selection", "inclusion_probability", "codebook_version", "created_at", "role", "covered")
 _NO_STATUS = (
     "The export does not say which responses were submitted, so drafts and discarded responses count too; "
@@ -61,7 +60,7 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
             f"{_FRAMES}{_RESPONSES}": [list(annotation.frames) for annotation in group],
             f"{_FRAMES}{_RESPONSES}.users": [annotation.coder for annotation in group],
             f"{_FRAMES}{_RESPONSES}.status": ["submitted"] * len(group),
-            "metadata": {name: group[0].metadata[name] for name in _SHARED},
+            "metadata": group[0].of_paragraph,
             **{
                 f"{name}{_RESPONSES}": [{"stances": dict(a.frames), **a.metadata}[name] for a in group] for name in _OWN
             },

@@ -10,7 +10,7 @@ from typing import Any
 
 from labels.annotations import ADJUDICATOR, Annotation, CodedParagraph, corpus_row, row_fault
 from labels.codebook import Codebook
-from labels.exchange.annotation import ExchangedAnnotation, by_paragraph
+from labels.exchange.annotation import OF_PARAGRAPH, ExchangedAnnotation, by_paragraph
 from labels.exchange.frame_labels import FrameLabels, RowError
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import checked_metadata, json_rows, read_annotations, write_lines
@@ -18,8 +18,6 @@ from labels.exchange.reading import Reading
 
 _FILE = "The corpus"
 _ADJUDICATIONS = "adjudications"
-# Metadata that a corpus has in the row of the paragraph and not in each of its annotations.
-_OF_THE_ROW = ("source", "article_id", "paragraph")
 
 
 def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> bytes:
@@ -44,7 +42,7 @@ def _row(group: Sequence[ExchangedAnnotation]) -> dict[str, Any]:
 
 
 def _entry(exchanged: ExchangedAnnotation) -> dict[str, Any]:
-    metadata = {name: value for name, value in exchanged.metadata.items() if name not in _OF_THE_ROW and value}
+    metadata = {name: value for name, value in exchanged.metadata.items() if name not in OF_PARAGRAPH and value}
     entry = {"coder": exchanged.coder, "frames": dict(exchanged.frames), **metadata}
     return entry if exchanged.article_id is not None else {**entry, "article_id": None}
 

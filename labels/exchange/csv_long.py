@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from labels.codebook import Codebook
-from labels.exchange.annotation import ExchangedAnnotation
+from labels.exchange.annotation import ExchangedAnnotation, coded_thing
 from labels.exchange.cells import (
     COLUMNS,
     FILE,
@@ -18,7 +18,7 @@ from labels.exchange.cells import (
 from labels.exchange.frame_labels import FrameLabels
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import read_annotations
-from labels.exchange.reading import Reading, coded_thing
+from labels.exchange.reading import Reading
 
 _FRAME = "frame"
 

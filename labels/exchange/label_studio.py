@@ -30,8 +30,7 @@ from labels.exchange.parsing import (
 from labels.exchange.reading import Reading
 
 _NOTE, _TEXT = "note", "text"
-# Metadata that all annotations of a paragraph share, and metadata that each annotation has.
-_SHARED = ("source", "article_id", "paragraph")
+# Metadata that each annotation of a paragraph has.
 _OWN = ("selection", "inclusion_probability", "codebook_version", "role", "covered")
 
 
@@ -48,7 +47,7 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
     tasks = [
         {
             "id": number,
-            "data": {"text": group[0].text, **{name: group[0].metadata[name] for name in _SHARED}},
+            "data": {"text": group[0].text, **group[0].of_paragraph},
             "annotations": [_to_result(a, f"{number}{position}") for position, a in enumerate(group)],
             "predictions": [],
         }

@@ -28,7 +28,6 @@ from labels.files import encodings, json_records
 _LONGEST = {"coder": 128, "text": 100_000, "source": 256, "note": 10_000, "article_id": 256}
 # NUL, which PostgreSQL cannot store, and halves of characters, which are not Unicode text.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-_ARCHIVE = b"PK\x03\x04"
 _BLANK = codecs.BOM_UTF8 + b" \r\n\t"
 _ZIP_START = b"PK\x03\x04"
 _MAX_FIELDS_SHOWN = 20
@@ -64,22 +63,6 @@ def read_annotations(
     return Reading(annotations, set_aside, labels.ignored)
 
 
-def read_rows(
-    subject: str, rows: Iterable[tuple[str, Any]], read: Callable[[Any], Iterable[ExchangedAnnotation]]
-) -> list[ExchangedAnnotation]:
-    """Returns the annotations of all rows; raises `ExchangeError` with all bad rows."""
-    annotations: list[ExchangedAnnotation] = []
-    faults: list[str] = []
-    for where, row in rows:
-        try:
-            annotations.extend(read(row))
-        except RowError as fault:
-            faults.append(f"{where}: {fault}")
-    if faults:
-        raise ExchangeError(subject, faults)
-    return annotations
-
-
 def _checked(annotation: ExchangedAnnotation) -> ExchangedAnnotation:
     for name, longest in _LONGEST.items():
         value = getattr(annotation, name) or ""
@@ -100,7 +83,7 @@ def decode(data: bytes, subject: str) -> str:
 
 def encoding_notes(data: bytes) -> list[str]:
     """Says in which encoding a file was read, unless it is UTF-8 or an archive."""
-    if data.startswith(_ARCHIVE):
+    if data.startswith(_ZIP_START):
         return []
     encoding = encodings.shown(encodings.encoding_of([data]))
     return [] if encoding == encodings.UTF_8 else [f"The file was read as {encoding}."]

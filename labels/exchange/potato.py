@@ -14,7 +14,7 @@ from typing import Any
 from labels.annotations import Stance
 from labels.codebook import Codebook
 from labels.errors import ExchangeError
-from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
+from labels.exchange.annotation import OF_PARAGRAPH, UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
 from labels.exchange.cells import read_table, require_cells, with_numbers
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, chosen_question, name_of
 from labels.exchange.options import ReadingOptions, spelled
@@ -38,7 +38,6 @@ _IDS, _CODERS = ("instance_id", "id"), ("user_id", "user")
 # How the columns of tables are called: schema and label, in Potato 1 and in Potato 2.
 _IN_COLUMNS = (":::", ".")
 _UNTICKED = (None, False, "", "false", "False", "None")
-_SHARED = ("source", "article_id", "paragraph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,9 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
     """Writes a zip of the items, which Potato can be given, and of the annotations as Potato 2 exports them."""
     items, rows = [], []
     for number, group in enumerate(by_paragraph(annotations), 1):
-        shared = {name: group[0].metadata[name] for name in _SHARED}
-        items.append({"id": f"{number}", "text": group[0].text, **shared})
+        items.append({"id": f"{number}", "text": group[0].text, **group[0].of_paragraph})
         for annotation in group:
-            own = {name: value for name, value in annotation.metadata.items() if name not in _SHARED}
+            own = {name: value for name, value in annotation.metadata.items() if name not in OF_PARAGRAPH}
             labels = {_FRAMES: dict.fromkeys(annotation.frames, True)}
             row = {"instance_id": f"{number}", "user_id": annotation.coder, "labels": labels, "spans": {}, "links": {}}
             rows.append({**row, "stances": dict(annotation.frames), **own})

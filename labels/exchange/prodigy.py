@@ -11,7 +11,7 @@ from typing import Any
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
-from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, coded_thing
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, name_of
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import (
@@ -24,7 +24,7 @@ from labels.exchange.parsing import (
     require_text,
     write_lines,
 )
-from labels.exchange.reading import Reading, SetAside, coded_thing
+from labels.exchange.reading import Reading, SetAside
 
 _FILE = "The Prodigy file"
 _ANSWERS = ("accept", "reject", "ignore")

@@ -98,11 +98,6 @@ def without_repeats(
     return list(last.values()), set_aside
 
 
-def coded_thing(annotation: ExchangedAnnotation) -> tuple[str | None, int | None, str, str]:
-    """What an annotation is about, as far as the file says."""
-    return annotation.article_id, annotation.paragraph, annotation.source, annotation.text
-
-
 def counted_frames(annotations: Iterable[ExchangedAnnotation], frames: Iterable[str]) -> dict[str, int]:
     """Number of annotations in which each frame is present."""
     counts = Counter(frame for annotation in annotations for frame in annotation.frames)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
-from labels.reading.lines import PRINTED_HEAD, PRINTED_LINE
+from labels.reading.lines import PRINTED_LINE, is_printed_head
 
 _PDF, _WORD = ".pdf", ".docx"
 SUFFIXES = (_PDF, _WORD)
@@ -62,7 +62,7 @@ def _without_printed_lines(page: str) -> tuple[str, str]:
     edges = {*range(len(lines))[:_PRINTED_LINES], *range(len(lines))[-_PRINTED_LINES:]}
     printed = {place for place in edges if PRINTED_LINE.fullmatch(lines[place].strip())}
     others = {place: lines[place].strip() for place in edges - printed if printed}
-    heads = {n for n, line in others.items() if PRINTED_HEAD.fullmatch(line) and not line.endswith(".")}
+    heads = {n for n, line in others.items() if is_printed_head(line)}
     body = "\n".join(line for place, line in enumerate(lines) if place not in printed | heads)
     return body.strip(), "\n".join(lines[place].strip() for place in sorted(printed))
 

@@ -10,7 +10,6 @@ from typing import IO, Any, cast
 from labels.archives import Limits, safe_members
 from labels.errors import FileError
 
-_RATIO_FROM = 2**20
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 
 
@@ -23,7 +22,7 @@ class Bounded(io.RawIOBase):
     @classmethod
     def opened(cls, unpacked: IO[bytes], packed_size: int) -> io.BufferedReader:
         """What is unpacked from a file of that size."""
-        return io.BufferedReader(cls(unpacked, max(_RATIO_FROM, packed_size * Limits().ratio)))
+        return io.BufferedReader(cls(unpacked, Limits().most_of(packed_size)))
 
     def readable(self) -> bool:
         return True

@@ -61,8 +61,9 @@ def find_dialect(lines: Sequence[str], delimiter: str | None = None) -> Dialect:
     if delimiter is None:
         delimiter = max(DELIMITERS, key=lambda candidate: _agreement(body, candidate))
     columns, header_lines = _header(body, delimiter)
-    _require_columns(columns, delimiter)
-    return Dialect(delimiter, columns, head + header_lines)
+    dialect = Dialect(delimiter, columns, head + header_lines)
+    _require_columns(dialect)
+    return dialect
 
 
 def read_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[TableRow]:
@@ -127,10 +128,10 @@ def _header(lines: Sequence[str], delimiter: str) -> tuple[tuple[str, ...], int]
     raise FileError("It is empty: a table begins with the names of its columns.")
 
 
-def _require_columns(columns: Sequence[str], delimiter: str) -> None:
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+def _require_columns(dialect: Dialect) -> None:
+    twice = sorted({name for name in dialect.columns if name and dialect.columns.count(name) > 1})
     if twice:
         raise FileError(
             f"It has {' and '.join(map(repr, twice))} more than once among its columns "
-            f"({shown_columns(columns)}), separated by {DELIMITERS.get(delimiter, repr(delimiter))}."
+            f"({shown_columns(dialect.columns)}), separated by {dialect.delimiter_name}."
         )

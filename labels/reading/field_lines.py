@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labels.reading.imprint import Imprint, imprint_of
-from labels.reading.lines import LINE_BREAK
+from labels.reading.imprint import Imprint, first_known, imprint_of
+from labels.reading.lines import Span, has_more_words, line_spans
 from labels.reading.nexis import read_nexis
-
-Span = tuple[int, int]
 
 _NAMES = (
     "title", "author", "publication info", "publication title", "publication date", "publication year",
@@ -93,13 +91,10 @@ def _name(match: re.Match[str]) -> str:
 
 def _lines(text: str) -> Iterator[Span]:
     """Yields the spans of all lines without their margins; a blank line has start == end."""
-    position = 0
-    for line_break in [*LINE_BREAK.finditer(text), None]:
-        stop = line_break.start() if line_break else len(text)
+    for position, stop in line_spans(text):
         content = text[position:stop]
         start = position + len(content) - len(content.lstrip())
         yield start, max(start, position + len(content.rstrip()))
-        position = line_break.end() if line_break else stop
 
 
 def _read(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) -> Export:
@@ -142,8 +137,7 @@ def _continues(text: str, value: str, start: int, end: int) -> bool:
     """Whether a line below a field still belongs to it: the field is empty, or its list goes on."""
     if not value:
         return True
-    words = len(text[start:end].split(None, _MOST_WORDS_OF_A_REST))
-    return value.endswith((";", ",")) and words <= _MOST_WORDS_OF_A_REST
+    return value.endswith((";", ",")) and not has_more_words(text[start:end], _MOST_WORDS_OF_A_REST)
 
 
 def _stretches(texts: Sequence[Span], fields: Sequence[Span]) -> Iterator[Span]:
@@ -167,15 +161,11 @@ def _stretches(texts: Sequence[Span], fields: Sequence[Span]) -> Iterator[Span]:
 
 
 def _imprint(values: dict[str, str]) -> Imprint:
-    outlet = _first(values, _OUTLETS)
+    outlet = first_known(values, _OUTLETS)
     return imprint_of(
-        title=_first(values, _TITLES),
-        author=_first(values, _AUTHORS),
+        title=first_known(values, _TITLES),
+        author=first_known(values, _AUTHORS),
         outlet=_OUTLET_END.sub("", outlet) if outlet else None,
-        url=_first(values, _ADDRESSES),
-        date=_first(values, _DATES),
+        url=first_known(values, _ADDRESSES),
+        date=first_known(values, _DATES),
     )
-
-
-def _first(values: dict[str, str], names: Sequence[str]) -> str | None:
-    return next((values[name] for name in names if values.get(name)), None)

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from labels.reading.lines import LINE_BREAK
+from labels.reading.lines import LINE_BREAK, has_more_words
 from labels.reading.prompts import REPORTING_VERB
 
 _MOST_WORDS = 15
@@ -67,12 +67,12 @@ def _short_rows(row: Sequence[int]) -> set[int]:
 
 def may_be_heading(piece: str) -> bool:
     """Whether a piece is a heading if a paragraph follows: short, without a stop, and no item of a list or a turn."""
-    if len(piece.split(None, _MOST_WORDS_IN_MARKUP)) > _MOST_WORDS_IN_MARKUP:
+    if has_more_words(piece, _MOST_WORDS_IN_MARKUP):
         return False
     if _MARKDOWN_HEADING.match(piece):
         return not ends_with_stop(piece) or piece.rstrip().endswith("?")
     return not (
-        len(piece.split()) > _MOST_WORDS
+        has_more_words(piece, _MOST_WORDS)
         or piece[0].islower()
         or LINE_BREAK.search(piece)
         or ends_with_stop(piece)
@@ -88,8 +88,9 @@ def may_be_heading(piece: str) -> bool:
 
 def is_heading_in_markup(piece: str) -> bool:
     """Whether a piece that a page marks up as a heading can be a heading; some pages mark up whole paragraphs."""
-    words = len(piece.split(None, _MOST_WORDS_IN_MARKUP))
-    return words <= _MOST_WORDS or (words <= _MOST_WORDS_IN_MARKUP and not ends_with_stop(piece))
+    if ends_with_stop(piece):
+        return not has_more_words(piece, _MOST_WORDS)
+    return not has_more_words(piece, _MOST_WORDS_IN_MARKUP)
 
 
 def ends_with_stop(piece: str) -> bool:

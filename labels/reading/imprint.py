@@ -1,6 +1,7 @@
 """What an article says about itself in the metadata of a page or the fields of an export: its title, author, date …"""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -49,6 +50,11 @@ def imprint_of(
         url=address if is_address else None,
         published_at=read_date(date) if date else None,
     )
+
+
+def first_known(values: Mapping[str, str], names: Sequence[str]) -> str | None:
+    """Returns the first value under these names that is not empty."""
+    return next((values[name] for name in names if values.get(name)), None)
 
 
 def read_date(words: str) -> datetime | None:

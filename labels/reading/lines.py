@@ -7,8 +7,10 @@ in lower case, was wrapped. The lengths of these lines say at which column.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+
+Span = tuple[int, int]
 
 LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # begins with a set because that is faster
 _SENTENCE_END = re.compile(r"[.!?…:;。۔؟।！？][\"'”’»)\]\s]*$")
@@ -25,7 +27,7 @@ PRINTED_LINE = re.compile(
     re.IGNORECASE,
 )
 ADDRESS_LINE = re.compile(_ADDRESS, re.IGNORECASE)
-PRINTED_HEAD = re.compile(rf"{_PRINTED_AT}\s+\S.*", re.IGNORECASE)
+_PRINTED_HEAD = re.compile(rf"{_PRINTED_AT}\s+\S.*", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 # Of the lines that end within a sentence, this share must be about as long as the longest. The lines of a poem or of
 # paragraphs without punctuation differ more.
@@ -105,18 +107,28 @@ def _blocks(text: str) -> Iterator[list[Line]]:
         yield block
 
 
-def _lines(text: str) -> Iterator[Line]:
+def line_spans(text: str) -> Iterator[Span]:
+    """Yields the spans of all lines, without the line breaks."""
     position = 0
-    for line_break in [*LINE_BREAK.finditer(text), None]:
-        stop = line_break.start() if line_break else len(text)
-        content = text[position:stop]
-        body = content.lstrip()
+    for line_break in LINE_BREAK.finditer(text):
+        yield position, line_break.start()
+        position = line_break.end()
+    yield position, len(text)
+
+
+def has_more_words(text: str, most: int) -> bool:
+    """Whether a text has more words than that; counts no further, because splitting a long text takes long."""
+    return len(text.split(None, most)) > most
+
+
+def _lines(text: str) -> Iterator[Line]:
+    for position, stop in line_spans(text):
+        body = text[position:stop].lstrip()
         if body.startswith(">") and (quote := _QUOTE_MARKS.match(body)):
             body = body[quote.end() :].lstrip()
         start = stop - len(body)
         body = body.rstrip()
         yield Line(start, start + len(body), start - position, body)
-        position = line_break.end() if line_break else stop
 
 
 def _with_page_marks(blocks: list[list[Line]]) -> list[list[Line]]:
@@ -140,7 +152,7 @@ def _with_page_marks(blocks: list[list[Line]]) -> list[list[Line]]:
             if line.start in marked:
                 if part:
                     result.append(part)
-                result.append([Line(line.start, line.end, line.indent, line.text, is_page_mark=True)])
+                result.append([replace(line, is_page_mark=True)])
                 part = []
             else:
                 part.append(line)
@@ -156,11 +168,14 @@ def _printed_lines(lines: Sequence[Line]) -> set[int]:
         return set()
     neighbours = [any(is_printed[max(0, place - 1) : place + 2]) for place in range(len(lines))]
     heads = {
-        line.text
-        for line, is_beside in zip(lines, neighbours, strict=True)
-        if is_beside and PRINTED_HEAD.fullmatch(line.text) and not line.text.endswith(".")
+        line.text for line, is_beside in zip(lines, neighbours, strict=True) if is_beside and is_printed_head(line.text)
     }
     return {line.start for line, is_known in zip(lines, is_printed, strict=True) if is_known or line.text in heads}
+
+
+def is_printed_head(line: str) -> bool:
+    """Whether a line may be what a browser prints above a page: the time of printing and the title, not a sentence."""
+    return _PRINTED_HEAD.fullmatch(line) is not None and not line.endswith(".")
 
 
 def _interrupts_a_sentence(lines: Sequence[Line], marked: set[int]) -> bool:

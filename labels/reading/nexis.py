@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from labels.reading.headings import ends_with_stop
 from labels.reading.imprint import Imprint, imprint_of
+from labels.reading.lines import Span, has_more_words
 
-Span = tuple[int, int]
 # By the start of its line: the name of a field, in lower case, and where its value begins.
 Labels = Mapping[int, tuple[str, int]]
 
@@ -100,7 +100,7 @@ def _first_field(contents: Sequence[str], places: Mapping[int, tuple[str, int]])
         if place in places and places[place][0] in _ABOVE:
             return place
         seen += bool(line)
-        is_long = len(line) > _LONGEST_HEAD or len(line.split(None, _MOST_WORDS_OF_HEAD)) > _MOST_WORDS_OF_HEAD
+        is_long = len(line) > _LONGEST_HEAD or has_more_words(line, _MOST_WORDS_OF_HEAD)
         is_statement = _is_sentence(line) and not line.endswith("?")
         if seen > _MOST_LINES_ABOVE or is_long or (is_statement and not _SMALL_PRINT.fullmatch(line)):
             return None
@@ -109,7 +109,7 @@ def _first_field(contents: Sequence[str], places: Mapping[int, tuple[str, int]])
 
 def _is_sentence(line: str) -> bool:
     """Whether a line is longer than a headline with a stop, and may be a part of the text."""
-    return len(line.split(None, _MOST_WORDS_OF_SENTENCE)) > _MOST_WORDS_OF_SENTENCE and ends_with_stop(line)
+    return has_more_words(line, _MOST_WORDS_OF_SENTENCE) and ends_with_stop(line)
 
 
 def _fields_above(
@@ -142,7 +142,7 @@ def _fields_above(
 def _goes_on(field: str, value: str, line: str) -> bool:
     if field != "highlight" and _is_sentence(line):
         return False
-    is_short = len(line.split(None, _MOST_WORDS_OF_HEAD)) <= _MOST_WORDS_OF_HEAD
+    is_short = not has_more_words(line, _MOST_WORDS_OF_HEAD)
     return is_short and (field in _ABOVE_LONG or not value or value.endswith((";", ",")))
 
 
@@ -177,7 +177,7 @@ def _is_below(name: str, line: str) -> bool:
 
 def _continues(above: str, line: str) -> bool:
     """Whether a line of the end goes on with the list above it."""
-    is_short = len(line.split(None, _MOST_WORDS_GOING_ON)) <= _MOST_WORDS_GOING_ON
+    is_short = not has_more_words(line, _MOST_WORDS_GOING_ON)
     return is_short and (above.endswith((":", ";", ",")) or not ends_with_stop(line))
 
 
@@ -190,7 +190,7 @@ def _with_graphic(contents: Sequence[str], first: int, tail: int) -> int:
             under = next(filter(None, contents[place + 1 : tail]), "")
             return place if _KIND_OF_GRAPHIC.match(under) else tail
         seen += bool(line)
-        if seen > _MOST_LINES_OF_GRAPHIC or len(line.split(None, _MOST_WORDS_OF_GRAPHIC)) > _MOST_WORDS_OF_GRAPHIC:
+        if seen > _MOST_LINES_OF_GRAPHIC or has_more_words(line, _MOST_WORDS_OF_GRAPHIC):
             break
     return tail
 

@@ -4,13 +4,13 @@ No date is guessed from the text of the page: what nobody states stays unknown.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
 from lxml import html
 
-from labels.reading.imprint import Imprint, imprint_of
+from labels.reading.imprint import NO_IMPRINT, Imprint, first_known, imprint_of
 
 _ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "liveblogposting", "report", "analysisnewsarticle")
 _ARTICLE_ENDINGS = ("article", "posting")
@@ -38,24 +38,20 @@ def _from_meta_elements(root: html.HtmlElement) -> Imprint:
         name = element.get("property") or element.get("name") or element.get("itemprop")
         if content and name:
             contents.setdefault(name.strip().lower(), content)
-    author = _first(contents, _AUTHORS)
+    author = first_known(contents, _AUTHORS)
     canonical = next((link.get("href") for link in root.iter("link") if _is_canonical(link)), None)
     return imprint_of(
-        title=_first(contents, _TITLES),
+        title=first_known(contents, _TITLES),
         # Many sites put the address of their page on a social network here.
         author=author if author and "://" not in author else None,
-        outlet=_first(contents, _OUTLETS),
-        url=_first(contents, _ADDRESSES) or canonical,
-        date=_first(contents, _DATES),
+        outlet=first_known(contents, _OUTLETS),
+        url=first_known(contents, _ADDRESSES) or canonical,
+        date=first_known(contents, _DATES),
     )
 
 
 def _is_canonical(link: html.HtmlElement) -> bool:
     return "canonical" in (link.get("rel") or "").lower().split()
-
-
-def _first(contents: Mapping[str, str], names: Sequence[str]) -> str | None:
-    return next((contents[name] for name in names if name in contents), None)
 
 
 def _from_json_ld(root: html.HtmlElement) -> Imprint:
@@ -68,7 +64,7 @@ def _from_json_ld(root: html.HtmlElement) -> Imprint:
         article = next(filter(_is_article, _objects(content)), None)
         if article is not None:
             return _imprint(article)
-    return Imprint()
+    return NO_IMPRINT
 
 
 def _scripts(root: html.HtmlElement) -> Iterator[str]:

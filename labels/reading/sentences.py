@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-Span = tuple[int, int]
+from labels.reading.lines import Span
 
 DEFAULT_SENTENCES = 4
 # The library needs time that grows with the square of the length of a text with quotation marks that nobody closes.

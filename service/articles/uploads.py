@@ -9,7 +9,7 @@ from labels.files import documents, encodings, json_records
 from labels.files.extraction_process import EXTRACTION
 from labels.files.packed import unpacked
 
-_HTML = (".html", ".htm", ".xhtml")
+HTML = (".html", ".htm", ".xhtml")
 _OF_MANY = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".zip")
 _EACH_BY_ITSELF = "Send one article at a time, or put all of them in with `framing ingest`."
 
@@ -37,7 +37,7 @@ def read_upload(name: str, content: bytes, limit: int) -> Upload:
     read = encodings.decoded(content)
     if suffix == ".json":
         return Upload(_article(read.text), read.encoding)
-    return Upload({"html" if suffix in _HTML else "text": read.text}, read.encoding)
+    return Upload({"html" if suffix in HTML else "text": read.text}, read.encoding)
 
 
 def _article(text: str) -> Mapping[str, Any]:

@@ -13,8 +13,15 @@ from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from labels.errors import FramingError
-from service.articles.ingest import Scored, Submission, metadata_of, scored_unless_stored, store_articles
-from service.bulk.inputs import Dialect, all_files, plan, split_readable
+from service.articles.ingest import (
+    Scored,
+    Submission,
+    metadata_of,
+    require_no_conflict,
+    scored_unless_stored,
+    store_articles,
+)
+from service.bulk.inputs import Dialect, find_files, plan
 from service.bulk.records import Columns, Record, delimiters_of, pieces, require_columns
 from service.bulk.requests import request_of
 from service.errors import ConflictError
@@ -97,7 +104,7 @@ def ingest(
     inputs: Sequence[str], reading: Reading, store: Store, progress: Callable[[Ingested, float], None]
 ) -> Ingested:
     """Stores the articles of files; `progress` gets the numbers so far and the share of the input."""
-    files, passed_over = split_readable(all_files(inputs))
+    files, passed_over = find_files(inputs)
     parts = list(plan(files, dialect=reading.dialect))
     total, size = sum(part.size for part in parts), 0
     require_columns(parts, reading.columns)
@@ -161,11 +168,11 @@ def _placed(article: Scored | Placement, placements: Iterator[Placement]) -> Pla
 
 
 def _outcome(request: ArticleRequest, placement: Placement) -> Outcome:
-    if placement.outcome != "conflict":
-        return Outcome(placement.outcome)
-    metadata = metadata_of(request)
-    error = ConflictError.of(placement.mark, placement.id, metadata.external_id, metadata.url, metadata.outlet)
-    return Outcome("conflict", str(error))
+    try:
+        require_no_conflict(placement, metadata_of(request))
+    except ConflictError as error:
+        return Outcome("conflict", str(error))
+    return Outcome(placement.outcome)
 
 
 class ServerError(FramingError):

@@ -3,24 +3,25 @@
 The parts depend on the input alone, never on the executor, so that the output is always the same.
 """
 
+import codecs
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any, Literal
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError, FramingError
 from labels.files import encodings, tables
 from labels.files.packed import Bounded
+from service.articles.uploads import HTML
 
 InputKind = Literal["documents", "lines", "list", "csv", "parquet", "unreadable"]
 
 STDIN = "-"
-HTML = (".html", ".htm", ".xhtml")
 _SUFFIXES: dict[str, InputKind] = {
     **dict.fromkeys((".txt", ".text", ".md", ".json", ".pdf", ".docx", *HTML), "documents"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
@@ -121,25 +122,15 @@ class Part:
         return sum(file.size for file in self.files) // self.strides
 
 
-def find_files(inputs: Sequence[str]) -> list[File]:
-    """The files of paths, folders, archives, patterns and URLs, in order.
+def find_files(inputs: Sequence[str]) -> tuple[list[File], list[File]]:
+    """The files of paths, folders, archives, patterns and URLs, in order, and those that are passed over.
 
-    In folders and archives, those whose ending says that they are no articles are passed over. Raises `InputError` for
-    an input that does not exist, a pattern that matches no file, and standard input.
+    These are in folders and archives, and their ending says that they are no articles. Raises `InputError` for an input
+    that does not exist, a pattern that matches no file, and standard input.
     """
-    return split_readable(all_files(inputs))[0]
-
-
-def all_files(inputs: Sequence[str]) -> list[tuple[File, bool]]:
-    """Like `find_files`, with those to pass over, and for each whether it is read."""
     if STDIN in inputs:
         raise InputError("Scoring of standard input cannot be resumed: save it to a file to score it with --to.")
-    return [pair for name in inputs for pair in _files_of(name)]
-
-
-def split_readable(files: Iterable[tuple[File, bool]]) -> tuple[list[File], list[File]]:
-    """The files to read, and those to pass over."""
-    pairs = list(files)
+    pairs = [pair for name in inputs for pair in _files_of(name)]
     return [file for file, is_read in pairs if is_read], [file for file, is_read in pairs if not is_read]
 
 
@@ -244,22 +235,24 @@ def _parts_of(file: File, kind: InputKind, part_bytes: int, dialect: Dialect) ->
 def _whole(file: File, kind: InputKind, dialect: Dialect) -> tuple[Part, int | None]:
     """A text as a single part, and the byte where its records begin; None if it cannot be divided at bytes."""
     with file.open() as content:
-        encoding = dialect.encoding or encodings.encoding_of(iter(lambda: content.read(_BLOCK), b""))
+        first = content.read(_BLOCK)
+        blocks = chain([first], iter(lambda: content.read(_BLOCK), b""))
+        encoding = dialect.encoding or encodings.encoding_of(blocks)
     head, table = _head(file, encoding), None
     if kind == "csv":
         delimiter = dialect.delimiter or ("\t" if file.suffix == ".tsv" and "\t" in "".join(head[:1]) else None)
         table = tables.find_dialect(head, delimiter)
+        if encodings.is_damaged("".join(table.columns)):
+            raise InputError(f"The names of its columns are not text in {encodings.shown(encoding)}.")
     elif next((line for line in head if line.strip()), "").lstrip().startswith("["):
         return Part(0, "list", (file,), encoding=encoding), None
     part = Part(0, kind, (file,), table=table, encoding=encoding)
     if file.compressed or not encodings.is_of_single_bytes(encoding):
         return part, None
     before = "".join(head[: table.head_lines]) if table else ""
-    return part, len(before.encode("utf-8" if encoding == "utf-8-sig" else encoding)) + _mark_length(file, encoding)
-
-
-def _mark_length(file: File, encoding: str) -> int:
-    return 3 if encoding == "utf-8-sig" and not file.compressed else 0
+    own = encodings.shown(encoding)
+    mark = codecs.BOM_UTF8 if own == encodings.UTF_8 and first.startswith(codecs.BOM_UTF8) else b""
+    return part, len(mark) + len(before.encode(own))
 
 
 def _head(file: File, encoding: str) -> list[str]:

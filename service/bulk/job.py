@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from service.bulk.forecast import forecast
-from service.bulk.inputs import Dialect, File, Part, all_files, plan, split_readable
+from service.bulk.inputs import Dialect, File, Part, find_files, plan
 from service.bulk.outputs import SUCCESS_FILE, OutputFormat, claim, file_name, finished
 from service.bulk.records import delimiters_of, pieces, require_columns
 from service.bulk.scoring import EXAMPLES, Count, Options, columns_of, rows_of
@@ -126,7 +126,7 @@ def run(
     about the time that this takes, before the first file is made. Raises `InputError` for an input that does not exist
     and `OutputError` for a folder of another job.
     """
-    files, passed_over = split_readable(all_files(inputs))
+    files, passed_over = find_files(inputs)
     storage = storage_at(job.output)
     claim(storage, job.output, _plan_content(job, files))
     pieces_of_parts = finished(storage)

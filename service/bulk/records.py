@@ -14,7 +14,8 @@ from labels.files import encodings, json_records, tables
 from labels.files.documents import SUFFIXES as EXTRACTED
 from labels.files.documents import document_text
 from labels.files.extraction_process import EXTRACTION
-from service.bulk.inputs import HTML, STDIN, Dialect, File, InputError, Part, find_files, plan, text_of
+from service.articles.uploads import HTML
+from service.bulk.inputs import STDIN, Dialect, File, InputError, Part, find_files, plan, text_of
 
 TEXTS = ("text", "html", "paragraphs")
 FACTS = ("external_id", "url", "title", "outlet", "author", "published_at")
@@ -82,7 +83,7 @@ def read_records(
         if name == STDIN:
             yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
             continue
-        for part in plan(find_files([name]), dialect=dialect):
+        for part in plan(find_files([name])[0], dialect=dialect):
             for piece in pieces(part, columns or {}):
                 yield from piece.records
 

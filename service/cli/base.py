@@ -8,7 +8,7 @@ import typer
 from service.cli.commands import AsJson, command, print_json
 from service.settings import Settings
 from training.errors import FineTuningError
-from training.model_card import Kind
+from training.hyperparameters import Kind
 
 if TYPE_CHECKING:
     from training.cross_validation import ReportProgress

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Without markup, because square brackets are part of what users write, and Rich would take [words] for styles.
 out = Console(markup=False)
-err = Console(stderr=True)
+err = Console(stderr=True, markup=False)
 
 # Heads of columns that hold words.
 _WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind")

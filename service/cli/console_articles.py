@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.console import add_columns, err, out
+from service.cli.console import add_columns, announce, out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ def show_bulk(summary: Summary) -> None:
         *summary.examples,
     ):
         if sentence:
-            err.print(sentence, highlight=False, soft_wrap=True)
+            announce(sentence)
     out.print(
         f"Scored {_number(summary.paragraphs, 'paragraph')} of {_number(summary.articles, 'article')} into "
         f"{summary.output}; {_number(summary.problems, 'article')} could not be scored "

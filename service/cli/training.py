@@ -60,7 +60,7 @@ def train(
     codebook = read_codebook(settings.codebook)
     champion = registry.champion_card()
     chosen_kind = kind_to_train(kind or settings.kind, champion, codebook)
-    learned = has_learned_from(chosen_kind, settings.corpus, codebook, settings.start) and not finetune
+    learned = not finetune and has_learned_from(chosen_kind, settings.corpus, codebook, settings.start)
     if learned and champion is not None and _is_base(champion, codebook):
         _show_nothing_to_train(champion.version, as_json=as_json)
         return
@@ -68,7 +68,7 @@ def train(
         if finetune:
             card = _fine_tuned(settings, chosen_kind, codebook, seed, note, progress)
         else:
-            card = _trained(settings, registry, chosen_kind, codebook, seed, note, progress, cluster)
+            card = _trained(settings, registry, chosen_kind, codebook, seed, note, progress, cluster, learned=learned)
     first = not registry.history()
     if first:
         registry.promote(card.version, by="framing train", reason="the first model")
@@ -111,14 +111,15 @@ def _trained(
     note: str,
     progress: "ReportProgress",
     cluster: str | None,
+    *,
+    learned: bool,
 ) -> "ModelCard":
     from service.bulk.cluster import folds_on
     from service.schemas.hyperparameters import chosen
     from training.challenger import DEFAULT_SEED
     from training.encoder.vectors import VectorStore
-    from training.kinds.choice import has_learned_from, train_kind
+    from training.kinds.choice import train_kind
 
-    learned = has_learned_from(kind, settings.corpus, codebook, settings.start)
     with folds_on(cluster):
         challenger = train_kind(
             kind,

@@ -27,11 +27,32 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LINES = "framing.json_lines"
 _FORM = "framing.form_headers"
 _FORM_TYPE = b"multipart/form-data"
-_FORM_PATHS = ("/v1/articles", "/v1/classify")
 # Fields of an article that are no text; in a form they are written as JSON.
 _AS_JSON = ("explain", "thresholds", "paragraphs")
 ENCODING_HEADER = "Framing-Encoding"
 _LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
+
+# As `openapi_extra` of a `StrictJsonRoute`: the route also reads a form, as the article in its file.
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The article as text, HTML, JSON, PDF or Word (.docx), also packed as gzip "
+                            "or zip. Other fields of the form are those of the JSON body, which describe it.",
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
 
 
 class BodyError(FramingError):
@@ -133,14 +154,15 @@ class StrictJsonRequest(Request):
 class StrictJsonRoute(GuardedRoute):
     """A route that reads its body with `StrictJsonRequest`; JSON Lines are read as a JSON list.
 
-    Where an article is sent, a form with a file is read as the article in the file; the answer then names the encoding.
+    With `FORM`, a form with a file is read as the article in the file; the answer then names the encoding.
     """
 
     def get_route_handler(self) -> Any:
         handler = super().get_route_handler()
+        reads_forms = self.openapi_extra == FORM
 
         async def strict(request: Request) -> Any:
-            strict_request = StrictJsonRequest(_as_json(request.scope), request.receive)
+            strict_request = StrictJsonRequest(_as_json(request.scope, reads_forms=reads_forms), request.receive)
             response = await handler(strict_request)
             if encoding := strict_request.scope.get(ENCODING_HEADER):
                 response.headers[ENCODING_HEADER] = encoding
@@ -149,13 +171,13 @@ class StrictJsonRoute(GuardedRoute):
         return strict
 
 
-def _as_json(scope: Scope) -> Scope:
+def _as_json(scope: Scope, *, reads_forms: bool) -> Scope:
     """Marks a request with JSON Lines or a form, and declares its body as JSON, the only type that FastAPI parses."""
     headers = dict(scope["headers"])
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind in _LINES_TYPES:
         mark = {_LINES: True}
-    elif kind == _FORM_TYPE and scope["path"] in _FORM_PATHS:
+    elif kind == _FORM_TYPE and reads_forms:
         mark = {_FORM: scope["headers"]}
     else:
         return scope

@@ -131,7 +131,7 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             for role in roles:
                 await _admitted(request, role)
-            if known is not None and request.url.query:
+            if known is not None and request.scope["query_string"]:
                 _require_known(request, known)
             if not scores:
                 return await handler(request)

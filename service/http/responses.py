@@ -9,29 +9,6 @@ from service.schemas.problems import Problem
 Responses = dict[int | str, dict[str, Any]]
 
 
-# A form with a file, which `StrictJsonRoute` reads as the article in the file.
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "The article as text, HTML, JSON, PDF or Word (.docx), also packed as gzip "
-                            "or zip. Other fields of the form are those of the JSON body, which describe it.",
-                        }
-                    },
-                }
-            }
-        }
-    }
-}
-
-
 def problems(*statuses: int) -> Responses:
     """The error answers of a route, for the OpenAPI document."""
     descriptions = {

@@ -11,7 +11,7 @@ from service.articles.lookup import require_article, with_evidence
 from service.articles.purge import forget_vectors
 from service.articles.reading import classify_article, count_decisions, read_article
 from service.errors import NotFoundError, require_frames
-from service.http.body import StrictJsonRoute
+from service.http.body import FORM, StrictJsonRoute
 from service.http.dependencies import (
     Admin,
     IdempotencyKey,
@@ -26,7 +26,7 @@ from service.http.dependencies import (
     needs,
 )
 from service.http.paging import ArticleCursor, read_article_cursor, write_article_cursor
-from service.http.responses import FORM, Responses, guarded
+from service.http.responses import Responses, guarded
 from service.schemas.articles import ArticleList, ArticleRequest, FormerVersions, StoredArticleAnswer
 from service.schemas.fields import ID_PATTERN, Day
 from service.settings import Settings

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Response
 
 from service.articles.answers import as_json, classified_answer
 from service.articles.reading import classify_article, count_decisions, read_article
-from service.http.body import StrictJsonRoute
+from service.http.body import FORM, StrictJsonRoute
 from service.http.dependencies import UseMetrics, UseModel, UseScoringPool, UseSettings, needs
-from service.http.responses import FORM, guarded
+from service.http.responses import guarded
 from service.schemas.articles import ArticleRequest, Classified
 
 router = APIRouter(prefix="/v1", tags=["classification"], route_class=StrictJsonRoute)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 
 from labels.duplicates import ArticleSketch, sketch_article
 from labels.paragraphs import SplitArticle
+from service.errors import URL_OF_ANOTHER_ID
 from service.store import daily
 from service.store.scorings import NewScoring, Scoring, add_scorings
 from service.store.sql.insertion import Rows, in_list, in_order, insert_all, new_numbers
@@ -29,9 +30,6 @@ Bands: TypeAlias = Mapping[int, Sequence[int]]
 
 # A column and its value, which no two articles share.
 Mark: TypeAlias = tuple[str, str]
-
-# The mark of a conflict with the holder of a URL, which has another external id.
-URL_OF_ANOTHER_ID = "url of another external_id"
 
 
 @dataclass(frozen=True, slots=True)

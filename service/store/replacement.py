@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from labels.paragraphs import Paragraph
+from service.errors import URL_OF_ANOTHER_ID
 from service.store import daily
 from service.store.article_lookup import metadata_of, split_of
 from service.store.articles import (
-    URL_OF_ANOTHER_ID,
     NewArticle,
     Placement,
     add_articles,

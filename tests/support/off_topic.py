@@ -9,6 +9,7 @@ import numpy as np
 
 from labels.codebook import Codebook
 from tests.support.tiny_encoder import write_tiny_base
+from training.cross_validation import no_progress
 from training.encoder.encoder import Encoder
 from training.encoder.heads import Heads, side_by_side
 from training.finetuning.paragraphs import LearnedParagraph, Origin
@@ -48,7 +49,7 @@ def write_base_with_subject(folder: Path, codebook: Codebook) -> Path:
     """Writes the tiny base into `folder`, with the head of the subject, and returns `folder`."""
     place = write_tiny_base(folder, codebook) / "encoder"
     base, encoder, given = read_base(place), Encoder.read(place), material()
-    head, facts = fit_subject(codebook.subject, encoder, given, judged_vectors(encoder, given.judged), _silent)
+    head, facts = fit_subject(codebook.subject, encoder, given, judged_vectors(encoder, given.judged), no_progress)
     heads = side_by_side([Heads(base.coefficients, base.intercepts), head])
     write_base(place, BaseModel(replace(base.card, subject=facts), heads.coefficients, heads.intercepts))
     return folder
@@ -59,7 +60,3 @@ def judged_vectors(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Returns the vectors of judged paragraphs."""
     return vectors_of(encoder, [paragraph.text for paragraph in judged])
-
-
-def _silent(_step: str, _share: float) -> None:
-    """Reports no progress."""

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-# In the standard encoding of PDF, these characters are the ligatures "fi" and "fl".
-FI, FL = "\xae", "\xaf"
-
 
 def pdf_of(*pages: Sequence[str]) -> bytes:
     """Returns a PDF of pages with these lines; a page without any is what a scanner makes."""

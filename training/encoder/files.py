@@ -12,6 +12,7 @@ Nothing in them can run: neither pickles nor graphs. The graph is written in `tr
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from training.errors import ModelFileError
 
 SHAPE_FILE, LAYERS_FILE, WORDS_FILE, TOKENIZER_FILE = "encoder.json", "layers.npz", "words.npz", "tokenizer.json"
 FILES = (SHAPE_FILE, LAYERS_FILE, WORDS_FILE, TOKENIZER_FILE)
+# Beside them: first digits of the digests of the paragraphs that it learned from, and the licence of its weights.
+DIGESTS_FILE, LICENCE_FILES = "training-paragraphs.sha256", ("LICENSE", "NOTICE")
 
 _FORMAT = 1
 # Weights of a row that share a scale: small groups follow outliers closely, large ones multiply faster.
@@ -130,7 +133,7 @@ def write_encoder(folder: Path, weights: EncoderWeights, tokenizer_json: str) ->
 
 def read_encoder(folder: Path) -> EncoderWeights:
     """Reads the files that `write_encoder` writes; raises `ModelFileError` for anything else."""
-    try:
+    with _as_model_file(folder):
         count, shape = _facts(folder)
         with np.load(folder / LAYERS_FILE, allow_pickle=False) as arrays:
             layers = tuple(_layer(arrays, number) for number in range(count))
@@ -143,10 +146,6 @@ def read_encoder(folder: Path) -> EncoderWeights:
                 before_layers=Norm(arrays["norm_weight"], arrays["norm_bias"]),
                 layers=layers,
             )
-    except ModelFileError:
-        raise
-    except Exception as error:  # reading files of another kind may raise anything
-        raise ModelFileError(f"The encoder in {folder} cannot be read.") from error
 
 
 def holds_encoder(folder: Path) -> bool:
@@ -156,12 +155,8 @@ def holds_encoder(folder: Path) -> bool:
 
 def read_shape(folder: Path) -> EncoderShape:
     """Reads the facts about the encoder in a folder; raises `ModelFileError`."""
-    try:
+    with _as_model_file(folder):
         return _facts(folder)[1]
-    except ModelFileError:
-        raise
-    except Exception as error:  # reading files of another kind may raise anything
-        raise ModelFileError(f"The encoder in {folder} cannot be read.") from error
 
 
 def _facts(folder: Path) -> tuple[int, EncoderShape]:
@@ -170,6 +165,17 @@ def _facts(folder: Path) -> tuple[int, EncoderShape]:
     if facts.pop("format") != _FORMAT:
         raise ModelFileError("The encoder is in a format that this version does not read.")
     return facts.pop("layers"), EncoderShape(**facts)
+
+
+@contextmanager
+def _as_model_file(folder: Path) -> Iterator[None]:
+    """Turns whatever reading files of another kind may raise, which is anything, into `ModelFileError`."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(f"The encoder in {folder} cannot be read.") from error
 
 
 def digest_of(folder: Path) -> str:

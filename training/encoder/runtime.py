@@ -7,6 +7,7 @@ Google Analytics an event for each import, without asking (package openvino-tele
 import math
 import os
 import sys
+from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ def load_openvino() -> Any:
     import openvino  # noqa: PLC0415 - 0.3 s that a server of words never needs
 
     return openvino
+
+
+def runtime_name() -> str:
+    """Returns the runtime with its version, as a model's card names it."""
+    return f"OpenVINO {library_version('openvino')}"
 
 
 def available_cores() -> int:

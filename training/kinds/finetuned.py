@@ -8,7 +8,6 @@ come. The verdict compares on the held-out articles, as ever.
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from training.challenger import Challenger, Fitted, calibrate, data_facts, descr
 from training.cross_validation import LeftOut, ReportProgress, article_folds, assign_folds, no_progress
 from training.dataset import MIN_POSITIVE, Dataset, build_dataset
 from training.encoder.encoder import Encoder
-from training.encoder.files import digest_of
+from training.encoder.files import DIGESTS_FILE, LICENCE_FILES, digest_of
 from training.encoder.heads import Array, Heads, choose, fit_separately, of_presence, side_by_side
+from training.encoder.runtime import runtime_name
 from training.encoder.shipped import folder_of
 from training.encoder.vectors import VectorStore
 from training.errors import FineTuningError
@@ -38,11 +38,10 @@ from training.kinds.learning import fit_stances, held_out_figures
 from training.model_card import EncoderFacts, EncoderKind, ModelCard
 from training.pipeline import linear_pipeline
 from training.registry.base import BaseModel
-from training.reports.learned_paragraphs import DIGESTS_FILE, digest_lines
-from training.stances import MIN_CODED, fit_calibration, stances_learnable
+from training.reports.learned_paragraphs import digest_lines
+from training.stances import MIN_CODED, column_calibration, stances_learnable
 
 _HOW = "articles set aside from fine-tuning"
-_LICENCES = ("LICENSE", "NOTICE")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +107,7 @@ def fine_tune_kind(
     facts = replace(
         setting.encoder,
         digest=digest_of(tuned.folder),
-        runtime=f"OpenVINO {library_version('openvino')}",
+        runtime=runtime_name(),
         fine_tuned_from=setting.encoder.digest,
         own_paragraphs=len(material.paragraphs),
     )
@@ -180,7 +179,7 @@ def _folder(encoder: EncoderFacts) -> Path:
 
 def _write_beside(folder: Path, shipped: Path, texts: Iterable[str]) -> None:
     """Writes the digests of all paragraphs that the model has learned from, and the licence of the weights."""
-    for name in _LICENCES:
+    for name in LICENCE_FILES:
         if (shipped / name).exists():
             shutil.copyfile(shipped / name, folder / name)
     before = (shipped / DIGESTS_FILE).read_text(encoding="utf-8").split() if (shipped / DIGESTS_FILE).exists() else []
@@ -212,7 +211,7 @@ def _calibrated(
     calibration, cuts = calibrate(aside, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
     if measured:
-        of_stances = _calibrated_stances(of_stances, stance_logits, aside)
+        of_stances = of_stances.calibrated(*column_calibration(aside, stance_logits))
     heads = side_by_side([fit(pull).calibrated(slopes, offsets), of_stances])
     pipeline = linear_pipeline(heads.coefficients, heads.intercepts, setting.seed)
     return heads, Fitted(pipeline, calibration, cuts, stances, left_out), {"frames": pull}
@@ -230,14 +229,6 @@ def _stance_heads(
     if stances_learnable(learned):
         return fit_stances(vectors, learned, assign_folds(learned)[1])[0], SPECIFIED_STANCES
     return tuned.heads.columns(slice(0, 0)), ()
-
-
-def _calibrated_stances(heads: Heads, logits: Array, aside: Dataset) -> Heads:
-    """Calibrates all stances by a common slope and an offset per stance."""
-    rows, frames, stances = aside.coded_stances
-    slope, offsets = fit_calibration(logits[rows, frames], stances)
-    count = len(aside.frames)
-    return heads.calibrated(np.full(count * len(offsets), slope), np.tile(offsets, count))
 
 
 def _card(

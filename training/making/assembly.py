@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from labels.annotations import SPECIFIED_STANCES
 from training.calibration import fit_platt
-from training.cross_validation import ReportProgress, no_progress
+from training.cross_validation import LeftOut, ReportProgress, calibrated_left_out, no_progress
 from training.dataset import Dataset
 from training.encoder.encoder import Encoder
 from training.encoder.heads import Heads
 from training.evaluation import Evaluation, StanceFigures, evaluate
 from training.reports.poststratification import poststratified_weights
-from training.scoring.compiled import sigmoid
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
-from training.stances import evaluate_stances, fit_calibration
+from training.stances import column_calibration, evaluate_stances
 
 _HOW = "articles left out of fine-tuning, post-stratified"
 _FOLDS = 5
@@ -62,9 +61,11 @@ def calibrate(
     calibration = {
         frame: fit_platt(logits[:, k], judged.targets[:, k], weights[:, k]) for k, frame in enumerate(judged.frames)
     }
-    slopes, offsets = _with_stances(calibration, judged, of_stances)
+    of_frames = tuple(np.array(column) for column in zip(*calibration.values(), strict=True))
+    both = zip(of_frames, column_calibration(judged, of_stances), strict=True)
+    slopes, offsets = (np.concatenate(columns) for columns in both)
     folds = article_folds(judged)
-    scores = _cross_fitted(logits[:, :count], judged, weights, folds)
+    scores = calibrated_left_out(judged, LeftOut(_HOW, logits[:, :count], folds, None), weights)
     cuts = _cuts(scores, judged, weights)
     decisions = above_threshold(scores, [cuts["balanced"][frame] for frame in judged.frames])
     return CalibratedHeads(
@@ -76,36 +77,10 @@ def calibrate(
     )
 
 
-def _with_stances(
-    calibration: dict[str, tuple[float, float]], judged: Dataset, of_stances: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns slopes and offsets of all columns, (k + 3k,); the stances share a slope, and their offsets by stance."""
-    slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
-    rows, frames, stances = judged.coded_stances
-    slope, biases = fit_calibration(of_stances[rows, frames], stances)
-    return (
-        np.concatenate([slopes, np.full(len(biases) * len(calibration), slope)]),
-        np.concatenate([offsets, np.tile(biases, len(calibration))]),
-    )
-
-
 def article_folds(judged: Dataset) -> NDArray[np.int64]:
     """Returns the fold of each paragraph, (n,), by its article."""
     numbers = np.unique(judged.articles.astype(str), return_inverse=True)[1]
     return np.asarray(np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % _FOLDS, dtype=np.int64)
-
-
-def _cross_fitted(
-    logits: NDArray[np.float64], judged: Dataset, weights: NDArray[np.float64], folds: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Returns scores (n, k); those of each fold are calibrated on the other folds."""
-    scores = np.zeros(logits.shape)
-    for fold in range(_FOLDS):
-        inside = folds == fold
-        for k in range(logits.shape[1]):
-            slope, offset = fit_platt(logits[~inside, k], judged.targets[~inside, k], weights[~inside, k])
-            scores[inside, k] = sigmoid(slope * logits[inside, k] + offset)
-    return scores
 
 
 def _cuts(

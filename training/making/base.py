@@ -1,9 +1,7 @@
 """Makes a base model with an encoder: fine-tunes it on annotated news and judges it on held-out articles."""
 
-import hashlib
 import shutil
 from dataclasses import asdict, replace
-from importlib.metadata import version as library_version
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,9 @@ import numpy as np
 from labels.codebook import Codebook
 from training.cross_validation import ReportProgress, no_progress
 from training.encoder.encoder import Encoder
-from training.encoder.files import digest_of, holds_encoder
+from training.encoder.files import DIGESTS_FILE, digest_of, holds_encoder
 from training.encoder.heads import Heads, side_by_side
+from training.encoder.runtime import runtime_name
 from training.finetuning.epochs import Material
 from training.finetuning.paragraphs import read_written
 from training.finetuning.recipe import Recipe, recipe_for
@@ -24,11 +23,9 @@ from training.making.subject import SubjectMaterial, fit_subject, written_paragr
 from training.making.teaching import taught
 from training.model_card import EncoderFacts, EncoderKind
 from training.registry.base import BaseModel, write_base
-from training.reports.learned_paragraphs import DIGESTS_FILE
+from training.reports.learned_paragraphs import digest_lines
 
 PRECISION = "int8 weights, activations rounded to int8 in groups of 128"
-# Of each digest, so many digits are stored: enough to tell twelve thousand paragraphs from all others.
-_DIGITS = 16
 
 
 def make_base(
@@ -102,12 +99,12 @@ def _facts(encoder: Encoder, folder: Path) -> EncoderFacts:
         name=encoder.weights.shape.base,
         digest=digest_of(folder),
         precision=PRECISION,
-        runtime=f"OpenVINO {library_version('openvino')}",
+        runtime=runtime_name(),
         kind="encoder-small" if encoder.weights.shape.name == "encoder-small" else "encoder",
     )
 
 
 def write_digests(folder: Path, split: Split) -> None:
     """Writes the first digits of the digests of the paragraphs that a base learned from."""
-    lines = sorted({hashlib.sha256(paragraph.text.encode()).hexdigest()[:_DIGITS] for paragraph in split.learned})
+    lines = digest_lines(paragraph.text for paragraph in split.learned)
     (folder / DIGESTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")

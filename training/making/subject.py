@@ -25,7 +25,7 @@ from training.finetuning.paragraphs import LearnedParagraph, read_written
 from training.making.assembly import vectors_of
 from training.model_card import SubjectCut, SubjectFacts
 from training.reports.coded_files import json_lines
-from training.scoring.subject import article_logit
+from training.scoring.subject import article_logit, places_by_article
 
 # More paragraphs on the subject teach the head nothing and take minutes to encode.
 _MOST_ON_SUBJECT = {"news": 1000, "written": 300}
@@ -118,10 +118,7 @@ class _Articles:
 
 def _by_article(paragraphs: Sequence[LearnedParagraph], logits: NDArray[np.float64]) -> _Articles:
     """Returns the articles of n paragraphs with log-odds (n,)."""
-    places: dict[str, list[int]] = {}
-    for place, paragraph in enumerate(paragraphs):
-        places.setdefault(paragraph.article, []).append(place)
-    articles = list(places.values())
+    articles = places_by_article(paragraph.article for paragraph in paragraphs).values()
     return _Articles(
         logits=np.array([article_logit(logits[own], [paragraphs[place].text for place in own]) for own in articles]),
         sizes=np.array([len(own) for own in articles]),

@@ -1,12 +1,12 @@
 """Makes the base model of words: counted words learn from annotated news, and from a large model's decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
@@ -24,11 +24,12 @@ from training.making.sources import Sources, Split, dataset_of, split_articles
 from training.making.teaching import taught
 from training.pipeline import fit, words_vectoriser
 from training.registry.base import BaseModel, Terms, write_base
+from training.scoring.compilation import linear_columns
 
 # Chosen on held-out articles: real news is more varied than the written corpus, and needs more restraint.
 HYPERPARAMETERS = Hyperparameters(regularisation=1.5, min_df=3)
 _SEED = 1
-# Above this score a teacher's word is taken for a coder's; a frame that scores between the two is not learned from.
+# A teacher's word is taken for a coder's outside of these scores; a paragraph with a frame between is not learned from.
 _PRESENT, _ABSENT = 0.6, 0.2
 
 
@@ -52,7 +53,8 @@ def make_words(
     progress("fit", 0.0)
     terms, heads = _fitted(learned, codebook)
     progress("fit", 1.0)
-    base = _calibrated(split, codebook, terms, heads, note)
+    learned_from = {**asdict(HYPERPARAMETERS), "teacher": sources.teacher is not None}
+    base = _calibrated(split, codebook, terms, heads, learned_from, note)
     write_base(folder, base)
     write_digests(folder, split)
     return base
@@ -76,7 +78,7 @@ def _fitted(learned: Sequence[LearnedParagraph], codebook: Codebook) -> tuple[Te
     """Returns the words, and uncalibrated heads of k frames and their stances."""
     pipeline = fit(_in_a_single_spelling(learned, codebook), HYPERPARAMETERS, _SEED, stances=True)
     features = pipeline.named_steps["features"]
-    return Terms(tuple(features.vocabulary_), features.idf_), _heads(pipeline)
+    return Terms(tuple(features.vocabulary_), features.idf_), Heads(*linear_columns(pipeline.named_steps["frames"]))
 
 
 def _in_a_single_spelling(learned: Sequence[LearnedParagraph], codebook: Codebook) -> Dataset:
@@ -86,19 +88,13 @@ def _in_a_single_spelling(learned: Sequence[LearnedParagraph], codebook: Codeboo
     return replace(dataset_of(learned, codebook), normalised=normalised, lexicon=lexicon)
 
 
-def _heads(pipeline: Pipeline) -> Heads:
-    columns = pipeline.named_steps["frames"].estimators_
-    return Heads(
-        np.vstack([column.coef_ for column in columns]).T,
-        np.concatenate([column.intercept_ for column in columns]),
-    )
-
-
-def _calibrated(split: Split, codebook: Codebook, terms: Terms, heads: Heads, note: str) -> BaseModel:
+def _calibrated(
+    split: Split, codebook: Codebook, terms: Terms, heads: Heads, hyperparameters: Mapping[str, Any], note: str
+) -> BaseModel:
     judged = dataset_of(split.judged, codebook)
     vectors, population = (_counted(terms, texts) for texts in (list(judged.texts), split.population))
     calibrated = calibrate(heads, judged, vectors, population)
-    card = describe(split, codebook, calibrated, None, {**asdict(HYPERPARAMETERS), "teacher": True}, _SEED, note)
+    card = describe(split, codebook, calibrated, None, hyperparameters, _SEED, note)
     return BaseModel(card, calibrated.heads.coefficients, calibrated.heads.intercepts, terms)
 
 

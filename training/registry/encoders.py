@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from training.encoder.files import FILES, SHAPE_FILE, digest_of
+from training.encoder.files import DIGESTS_FILE, FILES, LICENCE_FILES, SHAPE_FILE, digest_of
 from training.encoder.shipped import look_also_in
 from training.errors import ModelFileError, RegistryError
 from training.registry.storage import LocalStorage, Storage
 
 FOLDER = "encoders"
-# What stands beside the files of an encoder: the digests of what it learned from, and the licence of its weights.
-_BESIDE = ("training-paragraphs.sha256", "LICENSE", "NOTICE")
-NAMES = (*FILES, *_BESIDE)
+NAMES = (*FILES, DIGESTS_FILE, *LICENCE_FILES)
 
 
 class OwnEncoders:

@@ -174,7 +174,7 @@ def _other(model: FrameModel, other: Sequence[Text], progress: Progress) -> Othe
     texts, articles = [entry.text for entry in other], np.array([entry.article for entry in other], dtype=object)
     scored = score_in_parts(model, texts, lambda share: progress("other", share))
     present = decided_present(scored.frames, model.frames, model.card.cuts["balanced"])
-    off_topic = off_topic_articles(model, texts, articles.tolist(), scored)
+    off_topic = off_topic_articles(model, texts, articles.tolist(), scored.subject)
     if off_topic is not None:
         present &= ~np.array([[off_topic[article]] for article in articles])
     marks = np.column_stack([present, present.any(axis=1)])
@@ -183,11 +183,8 @@ def _other(model: FrameModel, other: Sequence[Text], progress: Progress) -> Othe
 
 
 def _coded_called_other(model: FrameModel, judged: Judged) -> Figure | None:
-    if model.card.subject is None:
-        return None
     texts = [settled.paragraph.text for settled in judged.gold]
-    # The scores are those of a moment ago, from the cache of the model.
-    return _share_called(off_topic_articles(model, texts, judged.articles.tolist(), score_in_parts(model, texts)))
+    return _share_called(off_topic_articles(model, texts, judged.articles.tolist(), judged.subject))
 
 
 def _share_called(off_topic: Mapping[str, bool] | None) -> Figure | None:

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 
+from training.encoder.files import DIGESTS_FILE
 from training.encoder.shipped import folder_of
 
-DIGESTS_FILE = "training-paragraphs.sha256"
 # Of each digest, so many digits are stored: enough to tell twelve thousand paragraphs from all others.
 _DIGITS = 16
 

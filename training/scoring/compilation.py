@@ -93,11 +93,12 @@ def compile_pipeline(pipeline: "Pipeline", frames: int, encoder: str = "") -> Co
     features, columns = steps
     if not _plain_words(features) or {type(e) for e in columns.estimators_} != {LogisticRegression}:
         return None
+    coefficients, intercepts = linear_columns(columns)
     return CompiledScorer(
         vocabulary={term: int(place) for term, place in features.vocabulary_.items()},
         idf=np.asarray(features.idf_, dtype=np.float64),
-        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in columns.estimators_]).T, dtype=np.float64),
-        intercepts=np.concatenate([e.intercept_ for e in columns.estimators_]).astype(np.float64),
+        coefficients=coefficients,
+        intercepts=intercepts,
         token=re.compile(features.token_pattern),
         longest=features.ngram_range[1],
         sublinear=features.sublinear_tf,
@@ -108,11 +109,15 @@ def compile_pipeline(pipeline: "Pipeline", frames: int, encoder: str = "") -> Co
 def _heads(steps: list[Any], frames: int, encoder: str) -> EncoderScorer:
     """Returns the scorer of a pipeline whose only step is a classifier of vectors with linear columns."""
     (columns,) = steps
-    return EncoderScorer(
-        encoder=encoder,
-        coefficients=np.ascontiguousarray(np.vstack([e.coef_ for e in columns.estimators_]).T, dtype=np.float64),
-        intercepts=np.concatenate([e.intercept_ for e in columns.estimators_]).astype(np.float64),
-        frames=frames,
+    coefficients, intercepts = linear_columns(columns)
+    return EncoderScorer(encoder=encoder, coefficients=coefficients, intercepts=intercepts, frames=frames)
+
+
+def linear_columns(classifier: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns coefficients (d, c) and intercepts (c,) of a classifier of c regressions."""
+    return (
+        np.ascontiguousarray(np.vstack([e.coef_ for e in classifier.estimators_]).T, dtype=np.float64),
+        np.concatenate([e.intercept_ for e in classifier.estimators_]).astype(np.float64),
     )
 
 

@@ -4,7 +4,7 @@ A linear head gives each paragraph log-odds that it comes from news on the subje
 weighted by the length of the paragraphs, so an article stays on its subject where a few paragraphs digress.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,14 @@ def about_article(facts: SubjectFacts, logits: NDArray[np.float64], texts: Seque
     """Decides what an article is about, by the log-odds (n,) of its n paragraphs."""
     score = float(sigmoid(article_logit(logits, texts)))
     return About(OTHER if score < facts.other_below(len(texts)) else facts.name, score)
+
+
+def places_by_article(articles: Iterable[str]) -> dict[str, list[int]]:
+    """Returns the places of the paragraphs of each article, given the article of each of n paragraphs."""
+    places: dict[str, list[int]] = {}
+    for place, article in enumerate(articles):
+        places.setdefault(article, []).append(place)
+    return places
 
 
 def article_logit(logits: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.float64]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from labels.errors import ArticleError
 from labels.exchange.options import Unit
-from labels.paragraphs import split_text
 
 # Most emojis and bullets in front of or behind a paragraph that coders leave out of a selection.
 _MAX_SIGNS = 16
@@ -80,6 +79,8 @@ class Pieces:
 
 
 def _cut_paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    from labels.paragraphs import split_text  # noqa: PLC0415 - every command knows the formats, and few cut a text
+
     try:
         article = split_text(text)
     except ArticleError:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labels.annotations import UNSPECIFIED, Stance
 from labels.codebook import Codebook
-from labels.exchange.annotation import METADATA, UNKNOWN_CODER, ExchangedAnnotation
+from labels.exchange.annotation import METADATA, OF_PARAGRAPH, UNKNOWN_CODER, ExchangedAnnotation
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import checked_metadata, read_annotations
@@ -20,8 +20,6 @@ from labels.exchange.refi_qda.xml import OWN_ORIGIN, elements, parsed, plain_gui
 
 _MAX_TEXT, _MAX_ALL_TEXTS = 100_000, 50_000_000
 _WHOLE_TEXT = "its codings are of the whole text, which has several paragraphs; the unit 'selection' takes the text"
-# What a paragraph has from our own file, whoever codes it.
-_OF_THE_PARAGRAPH = ("source", "article_id", "paragraph")
 
 
 @dataclass(slots=True)
@@ -59,7 +57,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
     rows = ((source.where, source) for source in text_sources(project.root))
     reading = read_annotations(PROJECT, rows, project.annotations, project.labels)
     set_aside = [*reading.set_aside, *project.set_aside, *passed_over(project.root)]
-    return Reading(reading.annotations, set_aside, project.labels.ignored)
+    return replace(reading, set_aside=set_aside)
 
 
 # By coder, role, start and end.
@@ -87,9 +85,9 @@ class _Project:
         pieces = Pieces(counting.text, self._unit, spans)
         coded: _CodedPieces = {}
         # Our own selections first: what others select in them is about the same paragraph of the same article.
-        order = sorted(range(len(selections)), key=lambda n: not _own_metadata(selections[n]))
-        for selection, span in ((selections[n], spans[n]) for n in order):
-            self._add(coded, source, selection, span, pieces)
+        metadata = map(_own_metadata, selections)
+        for own, selection, span in sorted(zip(metadata, selections, spans, strict=True), key=lambda each: not each[0]):
+            self._add(coded, source, selection, span, own, pieces)
         self._add_codings_of_text(coded, source, pieces)
         for piece in coded.values():
             if piece.frames and piece.says_none:
@@ -104,14 +102,16 @@ class _Project:
         source: Source,
         selection: Any,
         span: tuple[int, int],
+        metadata: Mapping[str, Any],
         pieces: Pieces,
     ) -> None:
+        """Adds the codings of a selection, whose metadata are empty where another tool wrote it."""
         where = f"{source.where}, characters {span[0]} to {span[1]}"
-        metadata = _own_metadata(selection)
         creator = selection.get("creatingUser")
         codings = list(selection.iterfind("{*}Coding"))
         if metadata:
-            pieces.add_own(span, {name: metadata[name] for name in _OF_THE_PARAGRAPH if name in metadata})
+            # What the paragraph has from our own file, whoever codes it.
+            pieces.add_own(span, {name: metadata[name] for name in OF_PARAGRAPH if name in metadata})
             own = self._coded(coded, self._coder(creator), span, metadata)
             # Files of earlier releases say "no frame" by a selection of ours without a coding.
             own.says_none |= not codings
