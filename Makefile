@@ -8,7 +8,7 @@ SMALL_WEIGHTS ?= weights/all-MiniLM-L6-v2
 ANNOTATED := --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-full check base figures quality quality-news benchmarks retraining-curve latency screenshots dashboard-speed bench interop soak fuzz audit sbom lock wheel clean
+.PHONY: help serve demo test test-full check base article-scores figures quality quality-news benchmarks retraining-curve latency screenshots dashboard-speed bench interop soak fuzz audit sbom lock wheel clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -50,6 +50,11 @@ base: .venv/serve  ## Make the base models from annotated news in SHARED: hours 
 	$(BIN)/framing make-base --pretrained $(WEIGHTS) $(ANNOTATED) --to training/base/encoder
 	$(BIN)/framing make-base --kind encoder-small --pretrained $(SMALL_WEIGHTS) --teacher training/base/encoder $(ANNOTATED) --work base-work-small --to training/base/encoder-small
 	$(BIN)/framing make-base --kind words --teacher training/base/encoder $(ANNOTATED) --work base-work-words --to training/base/words
+	$(MAKE) article-scores
+
+article-scores: .venv/serve  ## Fit how the models score whole articles: minutes, or seconds once vectors are stored in base-work
+	for kind in encoder encoder-small words; do $(BIN)/framing make-article-score --news $(SHARED)/real/coded.jsonl --news $(SHARED)/real/uncoded.jsonl.gz --to training/base/$$kind || exit 1; done
+	$(BIN)/framing make-article-score --to training/base/article.json
 
 figures: .venv/serve  ## Write docs/evaluation.md: every frame and source
 	$(BIN)/framing evaluate --markdown docs/evaluation.md --html reports/evaluation.html

@@ -93,6 +93,8 @@ def read_corpus(path: Path, codebook: Codebook) -> tuple[CodedParagraph, ...]:
     Raises `CorpusError` with the fault of each bad row: a corpus is read completely or not at all.
     """
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not path.exists():
+        raise CorpusError(str(path), ["there is no such file or folder"])
     if not files or not files[0].is_file():
         raise CorpusError(str(path), ["there is no .jsonl file"])
     paragraphs: list[CodedParagraph] = []

@@ -32,7 +32,14 @@ _DATE_WORDS = (
 )
 _PLATFORM = r"(?:x|twitter|facebook|instagram|google(?: news)?|whatsapp|telegram|youtube|tiktok|linkedin|threads|bluesky|mastodon|reddit|social media)"
 
+# "(Reporting by Ilara Venn in Port Sel; Writing by Tom Dol; Editing by Omar Sard)"
+_SIGNED = rf"{_PROPER}(?:[\s,]+(?:(?:(?:al|el|de|van|von|bin|ibn)[ -])?{_PROPER}|and|in|of|the|at|for))*"
+_SIGN_OFF = (
+    r"(?:(?:additional |further )?(?:reporting|writing|editing|compiled|edited|written)(?: and (?:writing|editing))? by\s+"
+    rf"{_SIGNED})"
+)
 _BYLINE = re.compile(
+    rf"\(?{_SIGN_OFF}(?:[;.,]\s*{_SIGN_OFF})*[.)]*|"
     rf"(?:by|words by|written by|reported by|reporting by|edited by|story by|compiled by|analysis by|opinion by)\s+"
     rf"{_PROPER}(?:[\s,&|]+(?:(?:and|in|with|for|the|of)\s+){{0,2}}{_PROPER}){{0,11}}\.?"
     r"|(?:our|a)?\s*(?:staff|special|senior|diplomatic|defence|national|news)\s+"

@@ -15,7 +15,7 @@ from labels.boilerplate import SkipReason, continues_related_list, is_biography,
 from labels.errors import ArticleError
 from labels.extraction import PageBlock, extract_page
 from labels.language import detect_language
-from labels.reading.field_lines import is_field_line, read_export
+from labels.reading.field_lines import Export, is_field_line, read_export, separate_documents
 from labels.reading.headings import heading_places, is_heading_in_markup, may_be_heading
 from labels.reading.imprint import NO_IMPRINT, Imprint
 from labels.reading.lines import LINE_BREAK, has_more_words, text_pieces
@@ -24,6 +24,7 @@ from labels.reading.sentences import DEFAULT_SENTENCES, sentence_windows
 Cut = Literal["lines", "sentences"]
 
 _PARAGRAPH_GAP = "\n\n"
+_RTF = "{\\rtf"
 # Above this share of a text, its headings are no headings.
 _MOST_HEADINGS = 1 / 3
 # Of a page whose navigation has more pieces than this, neighbours outside the article become a single piece.
@@ -87,15 +88,22 @@ def split_text(text: str, sentences: int = DEFAULT_SENTENCES) -> SplitArticle:
     """
     if not text.strip():
         raise ArticleError("The text is empty.", "text")
+    if text.lstrip().startswith(_RTF):
+        raise ArticleError("The text is RTF, with its formatting: save it as plain text or Word (.docx).", "text")
     if sentences and not LINE_BREAK.search(text.strip()) and len(_STOP.findall(text)) > _MOST_STOPS_OF_A_PARAGRAPH:
         return _in_windows(text, sentences)
     export = read_export(text)
     if export is None:
         return _split(text, list(_text_pieces(text, 0, len(text))), "text")
+    _require_single(text, "text", "Send one article at a time, or put all of them in with `framing ingest`.")
+    return _of_export(text, export, "text")
+
+
+def _of_export(text: str, export: Export, field: str) -> SplitArticle:
     pieces = [_Piece(start, end, text[start:end], "metadata") for start, end in export.fields]
     pieces += [piece for start, end in export.texts for piece in _text_pieces(text, start, end)]
     pieces.sort(key=lambda piece: piece.start)
-    return replace(_split(text, pieces, "text"), imprint=export.imprint)
+    return replace(_split(text, pieces, field), imprint=export.imprint)
 
 
 def split_html(html: str) -> SplitArticle:
@@ -107,6 +115,10 @@ def split_html(html: str) -> SplitArticle:
         raise ArticleError("The HTML is empty.", "html")
     page = extract_page(html)
     text, spans = _join([block.text for block in page.blocks])
+    _require_single(text, "html", "Export it as plain text, which `framing ingest` separates.")
+    # A page around the article is no export of an archive, whatever fields stand in it.
+    if all(block.kind != "outside" for block in page.blocks) and (export := read_export(text)) is not None:
+        return _of_export(text, export, "html")
     pieces = [_block_piece(block, *span) for block, span in zip(page.blocks, spans, strict=True)]
     article = _split(text, pieces, "html")
     return replace(article, skipped=tuple(_fewer(text, article.skipped)), imprint=page.imprint)
@@ -123,6 +135,11 @@ def split_paragraphs(paragraphs: Sequence[str]) -> SplitArticle:
         if not paragraph.strip():
             raise ArticleError(f"Paragraph {index} is empty.", f"paragraphs/{index}")
     return _of_spans(*_join(paragraphs))
+
+
+def _require_single(text: str, field: str, advice: str) -> None:
+    if (documents := len(separate_documents(text))) > 1:
+        raise ArticleError(f"This is an export of {documents:,} articles. {advice}", field)
 
 
 def looks_like_headings(article: SplitArticle) -> bool:

@@ -12,7 +12,7 @@ from labels.annotations import DEFAULT_CORPUS
 from labels.codebook import DEFAULT_CODEBOOK
 from service.schemas.fields import Articles
 from service.schemas.hyperparameters import HyperparametersRequest
-from training.hyperparameters import Start, WantedKind
+from training.hyperparameters import Pull, Start, WantedKind
 
 
 class Settings(BaseSettings):
@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         "base",
         description="What training starts from: `base`, the shipped model of the kind, which is adapted to your "
         "annotations; `nothing`: the annotations and FRAMING_CORPUS alone.",
+    )
+    pull: Pull | None = Field(
+        None,
+        description="How strongly the shipped model holds its weights while it learns from your annotations, above 0; "
+        "without it cross-validation on your annotations chooses.",
     )
     hyperparameters: Annotated[HyperparametersRequest, NoDecode] = Field(
         HyperparametersRequest(),

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labels.errors import FileError, FramingError
-from labels.files.documents import document_text
+from labels.files.documents import read_document
 from labels.files.encodings import decoded, encoding_named
 from labels.files.extraction_process import Extraction
 from labels.files.packed import unpacked
 from labels.files.tables import delimiter_named, find_dialect, read_rows
-from labels.paragraphs import split_text
+from labels.paragraphs import split_html, split_text
 from service.bulk.inputs import Dialect, find_files
 from service.bulk.records import read_records
 from tests.support.packed import word_of, zip_of
@@ -228,11 +228,11 @@ def test_word_documents_and_pdf_files_are_read(tmp_path):
 
 def test_a_scanned_pdf_is_refused_by_a_sentence():
     with pytest.raises(FileError, match="pictures of pages and no text"):
-        document_text(".pdf", pdf_of([]))
+        read_document(".pdf", pdf_of([]))
 
 
 def test_ligatures_of_a_pdf_become_the_letters_that_readers_search_for():
-    text = document_text(".pdf", pdf_of([f"The army {FL}ooded the {FI}elds of the valley on Monday."]))
+    text = read_document(".pdf", pdf_of([f"The army {FL}ooded the {FI}elds of the valley on Monday."])).text
     assert text == "The army flooded the fields of the valley on Monday."
 
 
@@ -243,7 +243,7 @@ def test_what_a_browser_prints_above_and_below_a_page_is_not_scored_and_cuts_no_
 
     first, rest = OPPOSITION.split(" had ", 1)
     pages = ([first, *printed(1)], [f"had {rest}", *printed(2)], [*printed(3), GUNMEN])
-    article = split_text(document_text(".pdf", pdf_of(*pages)))
+    article = split_text(read_document(".pdf", pdf_of(*pages)).text)
     assert [" ".join(paragraph.text.split()) for paragraph in article.paragraphs] == [OPPOSITION, GUNMEN]
     assert {piece.reason for piece in article.skipped} == {"boilerplate"}
     assert "file:///home/road.html 2/3" in [piece.text for piece in article.skipped]
@@ -252,7 +252,7 @@ def test_what_a_browser_prints_above_and_below_a_page_is_not_scored_and_cuts_no_
 def test_a_time_that_begins_the_text_of_a_page_loses_no_sentence():
     line = "11/29/26, 8:33 AM The gunmen closed the road."
     for pages in ([[line, OPPOSITION]], [[line, OPPOSITION, "https://courier.example/road 1/1"]]):
-        assert document_text(".pdf", pdf_of(*pages)).startswith(line)
+        assert read_document(".pdf", pdf_of(*pages)).text.startswith(line)
 
 
 def test_cells_of_a_word_table_are_read_once():
@@ -262,7 +262,7 @@ def test_cells_of_a_word_table_are_read_once():
     table.cell(1, 0).text, table.cell(1, 1).text = "Left.", "Right."
     file = io.BytesIO()
     document.save(file)
-    assert document_text(".docx", file.getvalue()) == "A cell that spans two columns.\n\nLeft.\n\nRight."
+    assert read_document(".docx", file.getvalue()).text == "A cell that spans two columns.\n\nLeft.\n\nRight."
 
 
 def test_the_files_of_an_archive_are_read_and_others_are_passed_over(tmp_path):
@@ -306,9 +306,9 @@ def extraction():
 
 def test_a_document_is_read_in_a_process_that_stays_for_the_next(extraction):
     content = word_of(GUNMEN)
-    assert [extraction.run(document_text, ".docx", content) for _ in range(2)] == [GUNMEN] * 2
+    assert [extraction.run(read_document, ".docx", content).text for _ in range(2)] == [GUNMEN] * 2
     with pytest.raises(FileError, match="not a Word document"):
-        extraction.run(document_text, ".docx", b"rubbish")
+        extraction.run(read_document, ".docx", b"rubbish")
     assert len(extraction._idle) == 1
 
 
@@ -325,3 +325,24 @@ def test_a_process_that_waits_for_nothing_is_ended_by_the_clock():
     with pytest.raises(FileError, match="cannot be read"):
         extraction.run(sleep, 600)
     extraction.close()
+
+
+def test_pages_that_are_pictures_beside_pages_with_text_are_named(tmp_path):
+    page = [f"The army closed the road {n} on Monday and the minister blamed the capital for it." for n in range(4)]
+    document = read_document(".pdf", pdf_of(page, [], page, []))
+    assert document.text.count("The army closed the road 1") == 2
+    assert document.scanned == (2, 4)
+    (tmp_path / "report.pdf").write_bytes(pdf_of(page, [], page, []))
+    article, about_pages = read_records([str(tmp_path / "report.pdf")])
+    assert article.fields == {"text": document.text}
+    assert about_pages.fault.startswith("Pages 2 and 4 are pictures without text, and were not read")
+    assert read_document(".pdf", pdf_of(page, [" "])).scanned == ()
+    with pytest.raises(FileError, match=r"nearly without text. Pages 2, 3, .* and 10 more are pictures"):
+        read_document(".pdf", pdf_of(page[:1], *([[]] * 20)))
+
+
+def test_a_block_that_repeats_a_sentence_is_an_article():
+    sentence = "The governor blamed the capital for the attack on the road. "
+    for count in (60, 300):
+        article = split_html(f"<html><body><article><h1>Road</h1><p>{sentence * count}</p></article></body></html>")
+        assert [p.text for p in article.paragraphs] == [(sentence * count).strip()]

@@ -105,3 +105,20 @@ def test_a_frame_that_only_one_article_carries_is_learned_without_a_fault(framin
     write_corpus(paragraphs, tmp_path / "a.jsonl")
     done = framing("train", "--json", data_dir=tmp_path, corpus=tmp_path / "a.jsonl")
     assert json.loads(done.stdout) == {"version": "v1", "champion": True}
+
+
+@pytest.mark.parametrize("start", ["nothing", "base"])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (lambda number: f"{number} --- {number * 7} %", "paragraphs outside the held-out articles are without words"),
+        (lambda _number: "[Removed]", "paragraphs outside the held-out articles have the same text"),
+    ],
+)
+def test_paragraphs_without_words_or_all_alike_are_refused(framing, tmp_path, corpus, start, text, sentence):
+    paragraphs = [replace(paragraph, text=text(number)) for number, paragraph in enumerate(corpus[:1000])]
+    write_corpus(paragraphs, tmp_path / "empty.jsonl")
+    done = framing("train", data_dir=tmp_path, corpus=tmp_path / "empty.jsonl", start=start)
+    assert is_refused(done, tmp_path)
+    assert "There is nothing to learn from" in done.stderr
+    assert sentence in done.stderr

@@ -12,12 +12,12 @@ from labels.codebook import Codebook, Frame, codebook_to_toml, read_codebook
 from labels.errors import CodebookError
 from labels.exchange import FORMATS, ExchangedAnnotation
 from labels.gold import settle
-from training.challenger import judge
 from training.dataset import build_dataset, data_digest, is_held_out, require_trainable
 from training.encoder.heads import fit_separately, from_nothing, of_presence
 from training.errors import TrainingDataError
 from training.evaluation import evaluate
 from training.hyperparameters import Hyperparameters
+from training.kinds.judging import judge
 from training.pipeline import fit
 from training.scoring.frame_model import FrameModel
 
@@ -246,7 +246,7 @@ def test_a_champion_with_the_former_key_of_a_frame_is_compared_on_that_frame(cha
         ),
     )
     judged = build_dataset([p for p in corpus if is_held_out(p.article)][:200], codebook)
-    verdict = judge(challenger, champion, judged, {"outside_hand": "foreign_hand"})
+    verdict = judge(challenger, champion, judged, current_keys={"outside_hand": "foreign_hand"})
     assert [compared.frame for compared in verdict.frames] == list(codebook.keys)
     assert verdict.champion_macro_f1 == verdict.challenger_macro_f1
     assert "could not be compared" not in verdict.reason

@@ -87,7 +87,11 @@ def test_the_dashboard_draws_its_charts_and_offers_their_data(page, site):
     rows = site.get(figure.get_attribute("data-source")).json()["rows"]
     figure.locator("summary").click()
     assert figure.locator("tbody tr").count() == len(rows)
+    # Months: a week of the demonstration has too few annotations of its own.
+    assert page.locator("select[name=period]").input_value() == "month"
     assert {row["correction"] for row in rows} <= {"annotations", "borrowed"}
+    own = [row for row in rows if row["correction"] == "annotations"]
+    assert len(own) > len(rows) / 2
     csv = site.get(figure.locator("a[download]").get_attribute("href"))
     assert csv.text.count("\r\n") == len(rows) + 1
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg")):
@@ -115,6 +119,7 @@ def test_every_chart_offers_its_rows_as_csv(page, site):
     pairs = site.get(figure.get_attribute("data-source")).json()["pairs"]
     assert lines[0] == '"Frame","With","Paragraphs","Share"'
     assert len(lines) == 1 + 2 * len(pairs)
+    assert sorted(float(line.rpartition(",")[2]) for line in lines[1::2]) == sorted(pair["share"] for pair in pairs)
     page.goto("/models")
     settle(page)
     with page.expect_download() as download:

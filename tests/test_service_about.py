@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.store.sql.database import Database
 from tests.support.off_topic import text_of, write_base_with_subject
+from training.registry.model_files import LEARNED_FILE, PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -176,7 +177,12 @@ def test_exported_scores_say_what_the_article_is_about(filled):
     on_subject = [
         json.loads(line) for line in filled.get("/v1/scores?format=ndjson&population=on_subject").text.splitlines()
     ]
-    assert on_subject == [row for row in rows if row["about"] != "other"]
+    assert {row["population"] for row in on_subject} == {"on_subject"}
+    assert {row["population"] for row in rows} == {"all_articles"}
+    of_each = {"population", "queried_at"}
+    assert [{**row, **dict.fromkeys(of_each)} for row in on_subject] == [
+        {**row, **dict.fromkeys(of_each)} for row in rows if row["about"] != "other"
+    ]
 
 
 def test_views_say_what_articles_are_about_and_count_both_populations(filled, tiny):
@@ -265,7 +271,7 @@ def test_rescoring_says_what_articles_are_about(filled, tiny):
     registry = Registry(tiny.models_location)
     before = {a["id"]: a["article"]["about"] for a in fetch(filled, "/v1/articles")["articles"]}
     card, files = registry.card("v1"), registry.files("v1")
-    again = registry.adopt(replace(card, note="again"), files["pipeline.joblib"], files["scorer.npz"]).version
+    again = registry.adopt(replace(card, note="again"), *(files[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))).version
     registry.promote(again, by="tests", reason="again")
     database = Database(tiny.store_url)
     rescoring = Rescoring(tiny, database, registry)

@@ -380,7 +380,9 @@ def test_the_commands_import_and_export_do_the_same(framing, settings, tmp_path)
     assert "Disagreements" not in framing("agreement", "--stored", **place).stderr
 
 
-def test_a_model_is_validated_on_stored_annotations_that_it_was_not_trained_on(client, framing, settings, challenger):
+def test_stored_annotations_that_a_model_was_trained_on_are_judged_by_fold_models(
+    client, framing, settings, challenger
+):
     known, new = (
         client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS}\n\nIt rained for {days} days in the valley."})
         for days in (3, 4)
@@ -392,4 +394,12 @@ def test_a_model_is_validated_on_stored_annotations_that_it_was_not_trained_on(c
     version = Registry(settings.models_location).register(replace(challenger, card=card)).version
     validation = framing("evaluate", "--stored", "--model", version, "--json", data_dir=settings.data_dir)
     assert validation.returncode == 0, validation.stderr
-    assert json.loads(validation.stdout)["figures"]["paragraphs"] == 1
+    figures = json.loads(validation.stdout)
+    assert (figures["figures"]["paragraphs"], figures["cross_validated"], figures["left_out"]) == (2, 1, 0)
+    assert any("scored by fold models that have not seen their articles" in note for note in figures["notes"])
+    base = base_challenger(shipped_base("words"), seed=1)
+    card = replace(base.card, stored_articles=card.stored_articles)
+    before = Registry(settings.models_location).register(replace(base, card=card)).version
+    validation = framing("evaluate", "--stored", "--model", before, "--json", data_dir=settings.data_dir)
+    figures = json.loads(validation.stdout)
+    assert (figures["figures"]["paragraphs"], figures["left_out"]) == (1, 1)

@@ -37,7 +37,7 @@ def test_a_text_is_answered_with_frames_a_paragraph_and_for_the_article(client):
     assert present == [["blame_on_leadership"], ["foreign_hand"], []]
     assert list(answer["article"]["frames"]) == FRAMES
     assert answer["article"]["frames"]["foreign_hand"]["share"] == pytest.approx(1 / 3)
-    assert answer["article"]["roll_up"] == {"rule": "any_paragraph", "version": 1}
+    assert answer["article"]["roll_up"] == {"rule": "article_score", "version": 2}
     assert_spans(THREE_PARAGRAPHS, answer)
 
 

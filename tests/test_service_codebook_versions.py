@@ -206,3 +206,89 @@ def test_the_migration_takes_the_frames_of_a_version_from_a_model_that_was_train
     finally:
         database.close()
     assert covered == {"mira": sorted(codebook.keys), "ben": None}
+
+
+def coded_before(versions, paragraphs, without=NEW):
+    """Stores articles and codes paragraphs of them that the queue drew, with the first version of the codebook."""
+    with running(versions[1]) as client:
+        store_and_code(client, paragraphs, OLD_NAME, without=without)
+        return client.get("/v1/annotations?limit=1000").json()["annotations"]
+
+
+def later_tasks(client, **more):
+    answer = client.get("/v1/coding-queue", params={"coder": "mira", "later_frames": "true", "n": 200, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["tasks"]
+
+
+def test_a_coder_gets_what_was_coded_before_a_frame_came_and_the_new_decision_replaces_only_that_frame(
+    versions, corpus
+):
+    before = coded_before(versions, corpus[:40])
+    drawn = {(row["article_id"], row["paragraph"]): row["inclusion_probability"] for row in before}
+    with running(versions[2]) as client:
+        tasks = later_tasks(client)
+        assert {(t["article_id"], t["paragraph"]): t["inclusion_probability"] for t in tasks} == drawn
+        assert {tuple(task["frames"]) for task in tasks} == {(NEW,)}
+        assert later_tasks(client, n=5) == tasks[:5]
+        for task in tasks:
+            body = {"coder": "mira", "frames": {NEW: "reported"}, "covered": task["frames"]}
+            body |= {name: task[name] for name in ("article_id", "paragraph")}
+            assert client.post("/v1/annotations", json=body).status_code == 201
+        assert later_tasks(client) == []
+        after = client.get("/v1/annotations?limit=1000").json()["annotations"]
+    decided = {(row["article_id"], row["paragraph"]): row for row in after}
+    assert len(after) == len(before)
+    for row in before:
+        now = decided[row["article_id"], row["paragraph"]]
+        renamed = {NAME if frame == OLD_NAME else frame: stance for frame, stance in row["frames"].items()}
+        assert now["frames"] == {**renamed, NEW: "reported"}
+        assert now["covered"] == sorted({*row["covered"], NAME, NEW} - {OLD_NAME})
+        assert (now["selection"], now["inclusion_probability"]) == (row["selection"], row["inclusion_probability"])
+
+
+def test_shares_of_a_frame_that_came_later_are_corrected_once_its_paragraphs_are_coded_again(versions, corpus):
+    coded_before(versions, corpus[:160])
+    carrying = {p.text for p in corpus[:160] if NEW in p.annotations[0].frames}
+    with running(versions[2]) as client:
+        for task in later_tasks(client):
+            frames = {NEW: "present"} if task["text"] in carrying else {}
+            body = {"coder": "mira", "frames": frames, "covered": task["frames"]}
+            body |= {name: task[name] for name in ("article_id", "paragraph")}
+            assert client.post("/v1/annotations", json=body).status_code == 201
+        by_frame = {row["frame"]: row for row in fetch(client, by="")["rows"]}
+    assert by_frame[NEW]["annotations"] == by_frame[NAME]["annotations"] > 60
+    assert by_frame[NEW]["low"] < len(carrying) / 160 < by_frame[NEW]["high"]
+
+
+def test_a_paragraph_that_a_coder_chose_is_coded_again_too_and_without_a_codebook_change_nothing_is(versions):
+    with running(versions[1]) as client:
+        article = store(client, ["The army answered with helicopters and sealed the valley."])
+        body = {"coder": "mira", "article_id": article["id"], "paragraph": 0, "frames": {}, "note": "Short."}
+        assert client.post("/v1/annotations", json=body).status_code == 201
+        assert later_tasks(client) == []
+    with running(versions[2]) as client:
+        (task,) = later_tasks(client)
+        answer = client.post("/v1/annotations", json={**body, "note": "", "covered": [NEW]})
+        (annotation,) = answer.json()["annotations"]
+    assert (task["selection"], task["inclusion_probability"], task["frames"]) == ("chosen", None, [NEW])
+    assert (annotation["note"], len(annotation["covered"])) == ("Short.", 4)
+
+
+def test_an_annotation_covers_frames_of_the_codebook_and_those_that_it_names(versions):
+    with running(versions[2]) as client:
+        body = {"coder": "mira", "text": "The army moved in.", "source": "radio", "frames": {NAME: "present"}}
+        besides = client.post("/v1/annotations", json={**body, "covered": [NEW]})
+        unknown = client.post("/v1/annotations", json={**body, "covered": [NAME, "weather"]})
+        both = client.get("/v1/coding-queue?coder=mira&whole=true&later_frames=true")
+    assert (besides.status_code, unknown.status_code, both.status_code) == (422, 422, 422)
+    assert "covered does not name it" in besides.text
+    assert "weather" in unknown.text
+    assert "not for both" in both.text
+
+
+def test_the_page_for_coding_leads_to_paragraphs_that_lack_a_frame(versions, corpus):
+    before = coded_before(versions, corpus[:40])
+    with running(versions[2]) as client:
+        page = client.get("/coding?coder=mira").text
+    assert f'later_frames=true">{len(before)} to code on frames that came later</a>' in page

@@ -57,7 +57,8 @@ def rows(connection, query):
     sums = {}
     for row in connection.execute(query):
         *key, day = [*row[:1], *row[2:5], row[1]]
-        key = (*key, str(day) if isinstance(day, date) else day, row[5] if isinstance(row[5], str) else None)
+        frames = tuple(value for value in row[5:] if isinstance(value, str))
+        key = (*key, str(day) if isinstance(day, date) else day, frames)
         sums[key] = tuple(pytest.approx(value, abs=1e-9) for value in row[5:] if not isinstance(value, str))
     return sums
 

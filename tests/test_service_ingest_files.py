@@ -145,14 +145,14 @@ def test_a_column_that_no_table_has_is_refused_before_anything_is_stored(ingeste
 
 
 def test_scoring_and_storing_refuse_the_same_rows_and_name_the_column_and_what_it_holds(ingested, framing, tmp_path):
-    days = ["14.03.2026", "2026-03-14", "15/03/2026", "2026-03", "", "soon"]
+    days = ["03/14/2026", "2026-03-14", "15/03/2026", "2026-03", "", "soon"]
     table = "body,day,link\n" + "".join(f'"{TWO_PARAGRAPHS} {n}",{day},\n' for n, day in enumerate(days))
     table += f' ,2026-03-14,\n"{THREE_PARAGRAPHS}",,courier.example\n'
     options = ("--column", "published_at=day", "--column", "url=link", "--json")
     stored = json.loads(ingested(table.encode(), *options).stdout)
     assert (stored["stored"], stored["problem"]) == (2, 6)
     assert (
-        "row 1: It is not an article: day (published_at): must be an ISO 8601 date or time, and is '14.03.2026'."
+        "row 1: It is not an article: day (published_at): must be an ISO 8601 date or time, and is '03/14/2026'."
         in (stored["examples"][0])
     )
     command = ("score", "a.csv", "--column", "text=body", *options, "--to", "scores", "--format", "jsonl")
@@ -163,7 +163,7 @@ def test_scoring_and_storing_refuse_the_same_rows_and_name_the_column_and_what_i
     assert [f"a.csv row {row['record']}: {row['problem']}" for row in problems] == stored["examples"]
     assert problems[-2]["problem"] == "It has no text: the column 'body' is empty."
     assert "link (url): " in problems[-1]["problem"]
-    assert problems[0]["published_at"] == "14.03.2026"
+    assert problems[0]["published_at"] == "03/14/2026"
 
 
 @pytest.mark.parametrize(

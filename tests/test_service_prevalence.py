@@ -1,13 +1,22 @@
 import csv
 import io
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
+from sqlalchemy import func, select
 
+from service.store import daily
+from service.store.article_lookup import splits
+from service.store.prevalence import Population, annotated_articles, drawn_paragraphs
+from service.store.tables import article_scores, daily_frames, scorings
+from tests.support.folds import without_fold_models
 from tests.support.waiting import wait_until
+from training.dataset import fold_of
+from training.scoring.frame_model import FrameModel
 
 pytestmark = pytest.mark.databases
 
@@ -152,11 +161,59 @@ def test_annotations_of_chosen_paragraphs_correct_nothing(filled, corpus):
     assert fetch(filled, by="")["rows"][0]["annotations"] == 0
 
 
-def test_paragraphs_on_which_the_model_was_trained_correct_nothing(filled, corpus, registry, challenger):
-    from dataclasses import replace
-
+def test_annotations_correct_a_model_that_was_trained_on_them_by_scores_of_models_that_were_not(
+    filled, corpus, registry, challenger
+):
     tasks = code_all(filled, corpus, 40)
     trained = replace(challenger, card=replace(challenger.card, run="0" * 32, created_at="2100-01-01T00:00:00+00:00"))
+    model = FrameModel.of(trained.pipeline, trained.card)
+    registry.promote(registry.register(trained).version, by="test", reason="trained on these annotations", force=True)
+    wait_for_version(filled, "v2")
+    rescore(filled)
+    answer = fetch(filled, by="")
+    assert answer["annotations_not_used"] == 0
+    assert answer["rows"][0]["annotations"] == len(tasks)
+    frame = answer["rows"][0]["frame"]
+    population = Population("v2", model.frames)
+    with filled.app.state.services.database.read() as connection:
+        drawn = drawn_paragraphs(connection, population)
+        of_articles = {article.id: article for article in annotated_articles(connection, population)}
+        texts = splits(connection, [paragraph.article_id for paragraph in drawn])
+    assert len(drawn) == len(tasks)
+    for paragraph in drawn:
+        own, of_folds = texts[paragraph.article_id].paragraphs, fold_of(paragraph.article_id)
+        folds = model.score_with_stances([part.text for part in own]).folds[:, :, model.frames.index(frame)]
+        assert paragraph.scores[frame] == pytest.approx(folds[paragraph.paragraph, of_folds])
+        cross = of_articles[paragraph.article_id].scores[frame]
+        assert cross.mean_score == pytest.approx(folds.mean())
+        assert cross.left_out_mean_score == pytest.approx(folds[:, of_folds].mean())
+
+
+def test_the_daily_sums_hold_the_scores_of_the_fold_models_on_average(filled, registry, challenger):
+    trained = replace(challenger, card=replace(challenger.card, run="0" * 32))
+    registry.promote(registry.register(trained).version, by="test", reason="has fold models", force=True)
+    wait_for_version(filled, "v2")
+    rescore(filled)
+    database = filled.app.state.services.database
+    with database.write() as connection:
+        before = sorted(connection.execute(select(daily_frames)).all())
+        daily.rebuild(connection)
+        after = sorted(connection.execute(select(daily_frames)).all())
+        total = func.sum(article_scores.c.cross_mean_score * scorings.c.paragraphs)
+        by_model = select(total).select_from(article_scores).join(scorings).where(scorings.c.model_version == "v2")
+        mean = connection.scalar(by_model)
+    assert [row[:6] for row in before] == [row[:6] for row in after]
+    assert [row[6:] for row in before] == [pytest.approx(row[6:]) for row in after]
+    score = daily_frames.columns.keys().index("score")
+    assert sum(row[score] for row in before if row.model_version == "v2") == pytest.approx(mean)
+
+
+def test_paragraphs_on_which_a_model_without_fold_models_was_trained_correct_nothing(
+    filled, corpus, registry, challenger
+):
+    tasks = code_all(filled, corpus, 40)
+    plain = without_fold_models(challenger)
+    trained = replace(plain, card=replace(plain.card, run="0" * 32, created_at="2100-01-01T00:00:00+00:00"))
     registry.promote(registry.register(trained).version, by="test", reason="trained on these annotations", force=True)
     wait_for_version(filled, "v2")
     answer = fetch(filled, by="")
@@ -264,6 +321,100 @@ def test_every_format_holds_the_same_rows(filled):
             (str(r["period"]), r["outlet"], r["frame"], int(r["count"]), float(r["raw_share"])) for r in read_rows
         ] == [(r["period"], r["outlet"], r["frame"], r["count"], r["raw_share"]) for r in rows]
         assert f'filename="prevalence.{name}"' in answer.headers["content-disposition"]
+
+
+@pytest.mark.databases("sqlite")
+def test_every_row_of_a_file_says_where_it_comes_from(filled, corpus):
+    code_all(filled, corpus, 100)
+    parameters = {"by": "outlet,month", "weight": "article", "dedup": "true"}
+    before = datetime.now(UTC)
+    answer = fetch(filled, **parameters)
+    assert before <= datetime.fromisoformat(answer["queried_at"]) <= datetime.now(UTC)
+    content = filled.get("/v1/prevalence", params={**parameters, "format": "parquet"}).content
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    rows = table.to_pylist()
+    assert len(rows) == len(answer["rows"])
+    for name in ("model_version", "codebook_version", "unit", "weight", "dedup", "population", "confidence"):
+        assert {row[name] for row in rows} == {answer[name]}, name
+    corrected = [row for row in rows if row["corrected_share"] is not None]
+    assert {row["estimator"] for row in corrected} == {answer["estimator"]["name"]}
+    assert {row["estimator"] for row in rows if row["corrected_share"] is None} <= {None}
+    assert len({row["queried_at"] for row in rows}) == 1
+    types = {field.name: str(field.type) for field in table.schema}
+    shares = ("raw_share", "corrected_share", "low", "high", "standard_error", "tuning", "confidence", "advanced_low")
+    assert {types[name] for name in shares} == {"double"}
+    assert {types[name] for name in ("period", "first_day", "last_day")} == {"date32[day]"}
+    lines = filled.get("/v1/prevalence", params={**parameters, "format": "csv"}).text
+    assert "%" not in lines
+    assert list(csv.DictReader(io.StringIO(lines)).fieldnames) == table.column_names
+
+
+@pytest.mark.databases("sqlite")
+def test_the_estimator_of_a_borrowed_share_is_another(filled, corpus):
+    code_all(filled, corpus, 80)
+    parameters = {"by": "outlet,week", "borrow": "true", "format": "csv"}
+    rows = list(csv.DictReader(io.StringIO(filled.get("/v1/prevalence", params=parameters).text)))
+    assert {row["correction"] for row in rows} == {"borrowed"}
+    assert {row["estimator"].partition(":")[0] for row in rows} == {"synthetic"}
+
+
+def test_rows_have_the_first_and_last_day_of_their_period_as_far_as_the_question_reaches(filled):
+    def days(**parameters):
+        rows = fetch(filled, frame="foreign_hand", **parameters)["rows"]
+        return [(row["period"], row["first_day"], row["last_day"]) for row in rows]
+
+    assert days(by="month") == [("2026-03-01", "2026-03-01", "2026-03-31")]
+    assert days(by="year") == [("2026-01-01", "2026-01-01", "2026-12-31")]
+    assert days(by="week")[0] == ("2026-03-02", "2026-03-02", "2026-03-08")
+    assert days(by="day")[0] == ("2026-03-02", "2026-03-02", "2026-03-02")
+    assert days(by="") == [(None, "2026-03-02", "2026-03-29")]
+    assert days(by="week", from_="2026-03-04", to="2026-03-10") == [
+        ("2026-03-02", "2026-03-04", "2026-03-08"),
+        ("2026-03-09", "2026-03-09", "2026-03-10"),
+    ]
+    assert days(by="", from_="2026-01-01", to="2026-12-31") == [(None, "2026-01-01", "2026-12-31")]
+    profile = fetch(filled, "/v1/profile", to="2026-03-05")
+    assert {(row["first_day"], row["last_day"]) for row in profile["frames"]} == {("2026-03-02", "2026-03-05")}
+    compared = fetch(filled, "/v1/compare", a_to="2026-03-15", b_from="2026-03-16")
+    sides = {side: compared["frames"][0][side] for side in "ab"}
+    assert (sides["a"]["first_day"], sides["a"]["last_day"]) == ("2026-03-02", "2026-03-15")
+    assert (sides["b"]["first_day"], sides["b"]["last_day"]) == ("2026-03-16", "2026-03-29")
+
+
+def test_comparisons_and_profiles_say_where_they_come_from_too(filled):
+    profile = fetch(filled, "/v1/profile", unit="article")
+    compared = fetch(filled, "/v1/compare", a_outlet="Harbour Post", b_outlet="Valley Times", unit="article")
+    for answer in (profile, compared):
+        assert (answer["model_version"], answer["codebook_version"], answer["unit"]) == ("v1", 2, "article")
+        assert (answer["weight"], answer["dedup"], answer["confidence"]) == ("unit", False, 0.95)
+        assert answer["estimator"]["name"].startswith("PPI++")
+        assert datetime.fromisoformat(answer["queried_at"]).utcoffset() == timedelta(0)
+
+
+@pytest.mark.databases("sqlite")
+def test_without_by_the_answer_is_by_week_and_the_documentation_says_so(filled):
+    assert fetch(filled)["rows"] == fetch(filled, by="week")["rows"]
+    described = {
+        entry["name"]: entry
+        for entry in filled.get("/openapi.json").json()["paths"]["/v1/prevalence"]["get"]["parameters"]
+    }
+    assert described["by"]["schema"]["default"] == "week"
+    assert "`week` if it is left out" in described["by"]["description"]
+
+
+@pytest.mark.databases("sqlite")
+def test_the_whole_of_a_store_that_grew_while_it_was_coded_counts_each_part_by_its_size(filled, corpus):
+    code_all(filled, corpus, 100)
+    for number in range(40, 120):
+        store(filled, [paragraph.text for paragraph in corpus[number * 4 : number * 4 + 4]], day=100 + number)
+    code_all(filled, corpus, 100, coder="tomas")
+    with filled.app.state.services.database.read() as connection:
+        population = Population("v1", ("foreign_hand",))
+        drawn = drawn_paragraphs(connection, population)
+    early = [paragraph.weight for paragraph in drawn if paragraph.day < MONDAY + timedelta(days=100)]
+    late = [paragraph.weight for paragraph in drawn if paragraph.day >= MONDAY + timedelta(days=100)]
+    assert sum(early) == pytest.approx(160, rel=0.2)
+    assert sum(late) == pytest.approx(320, rel=0.3)
 
 
 def test_an_unchanged_answer_is_not_sent_again(filled, corpus):

@@ -43,7 +43,9 @@ def test_a_run_is_followed_by_events_to_its_verdict_and_label_diff(data_dir, par
     assert progress == sorted(progress)
     assert (events[-1]["state"], events[-1]["step"], progress[-1]) == ("succeeded", "promote", 1.0)
     last, paragraphs = events[-1], part_of_the_corpus.read_text().count("\n")
-    assert (last["version"], last["promoted"], last["annotations"]) == ("v2", False, paragraphs)
+    assert (last["version"], last["promoted"]) == ("v2", False)
+    assert (last["annotations"], last["corpus_paragraphs"]) == (0, paragraphs)
+    assert last["outcome"].startswith("v2 was made and not promoted")
     assert last["verdict"]["champion"] == "v1"
     assert last["verdict"]["reason"]
     assert last["label_diff"]["paragraphs"] == 3
@@ -177,7 +179,8 @@ def test_stored_annotations_are_trained_on_and_adjudication_settles_them(data_di
     ]
     [own] = [row for row in rows if row["text"] == text]
     assert own["annotations"] == [{"coder": "c", "frames": {"foreign_hand": "present"}}]
-    assert state_of(client, run)["annotations"] == len(corpus) + 1
+    counted = state_of(client, run)
+    assert (counted["annotations"], counted["corpus_paragraphs"]) == (1, len(corpus))
     database.close()
 
 
@@ -209,8 +212,12 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_the_history_records_t
 def test_with_automatic_promotion_only_a_good_verdict_promotes(data_dir, client):
     good, bad = start(client, seed=5), start(client, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):
-        assert wait_for_end(client, good)["promoted"] is True
-        assert wait_for_end(client, bad)["promoted"] is False
+        promoted, refused = wait_for_end(client, good), wait_for_end(client, bad)
+    assert (promoted["state"], promoted["promoted"]) == (refused["state"], True) == ("succeeded", True)
+    assert refused["promoted"] is False
+    assert promoted["outcome"] == "v3 was promoted: it is the champion from then on."
+    assert refused["outcome"].startswith("v4 was made and not promoted")
+    assert refused["outcome"].endswith(refused["verdict"]["reason"])
     champion = Registry(data_dir / "models").champion()
     assert champion.version == "v3"
     assert good in champion.by

@@ -138,6 +138,9 @@ def test_stored_stances_are_those_answered_and_are_exported_charted_and_purged(c
 
 
 def assert_sums_are_those_of_the_scores(connection):
-    plain = {row.frame: row[-3:] for row in connection.execute(daily.plain_frames())}
-    for row in connection.execute(text("SELECT frame, advanced, reported, contested FROM daily_frames")):
-        assert list(row[1:]) == pytest.approx(list(plain[row.frame]))
+    names = [f"{stance}{ending}" for stance in SPECIFIED_STANCES for ending in ("", "_squared", "_present")]
+    places = [len(daily.KEY) + daily.SUMS.index(name) for name in names]
+    plain = {row.frame: [row[place] for place in places] for row in connection.execute(daily.plain_frames())}
+    for row in connection.execute(text(f"SELECT frame, {', '.join(names)} FROM daily_frames")):
+        assert list(row[1:]) == pytest.approx(plain[row.frame])
+        assert row.contested_squared <= row.contested_present

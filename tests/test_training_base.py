@@ -17,10 +17,10 @@ from training.encoder.files import DIGESTS_FILE, digest_of
 from training.encoder.shipped import BASE_FOLDER, encoder_of
 from training.model_card import Kind
 from training.registry.base import base_for
-from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
+from training.registry.learned import digests_of, has_learned, known_of, learned_by_base
+from training.registry.model_files import LEARNED_FILE, PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 from training.reports import report
-from training.reports.learned_paragraphs import count_learned
 from training.reports.report import write_report
 from training.scoring.frame_model import FrameModel
 
@@ -90,7 +90,7 @@ def test_another_model_as_champion_does_not_keep_the_base_from_being_registered(
     framing("train", **place)
     registry = Registry(tmp_path / "data" / "models")
     adapted = replace(registry.card("v1"), created_at="2027-01-01T00:00:00+00:00")
-    version = registry.adopt(adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE))).version
+    version = registry.adopt(adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))).version
     registry.promote(version, by="tests", reason="adapted")
     assert "Registered as v3" in framing("train", **place).stdout
 
@@ -132,23 +132,28 @@ def test_the_methods_describe_other_heads_on_the_encoder(
     assert f"About the base model: {base.card.note}" in methods
 
 
-def test_paragraphs_that_the_encoder_learned_from_are_counted(base_model, monkeypatch, tmp_path):
+def test_paragraphs_that_a_base_learned_from_are_known_by_their_texts(base_model, corpus, monkeypatch, tmp_path):
     texts = ["The port was shelled.", "The port was rebuilt.", "It rained."]
+    folder = tmp_path / "encoder"
+    folder.mkdir()
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts[:2]]
-    (tmp_path / DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
-    monkeypatch.setattr(shipped, "encoder_folders", lambda: [tmp_path])
-    monkeypatch.setattr(shipped, "digest_of", lambda _folder: base_model.card.encoder_digest)
-    assert count_learned(base_model.card.encoder_digest, texts) == 2
-    assert count_learned("another", texts) == 0
-    assert count_learned("", texts) == 0
+    (folder / DIGESTS_FILE).write_text("\n".join(digests) + "\n", encoding="utf-8")
+    monkeypatch.setattr(shipped, "BASE_FOLDER", tmp_path)
+    learned = learned_by_base("encoder")
+    assert [has_learned(learned, text) for text in texts] == [True, True, False]
+    assert has_learned(learned, " The port\n was shelled. ")
+    # It learned from a sample of the written corpus, so any paragraph of that may have been among them.
+    assert has_learned(learned, corpus[0].text)
+    assert not learned_by_base("words")
+    assert known_of(base_model.card) >= digests_of(texts[:2])
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
-def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(kind, base_model, corpus):
+def test_the_shipped_list_of_paragraphs_has_no_text_of_the_written_corpus(kind, corpus):
     lines = (BASE_FOLDER / kind / DIGESTS_FILE).read_text(encoding="utf-8").split()
     assert len(lines) > 10_000
     assert {len(line) for line in lines} == {16}
-    assert count_learned(base_model.card.encoder_digest, [paragraph.text for paragraph in corpus]) == 0
+    assert not digests_of(paragraph.text for paragraph in corpus) & frozenset(lines)
 
 
 def test_each_frame_of_the_example_is_present_in_its_paragraph_alone(base_model):

@@ -22,9 +22,9 @@ from training.finetuning.checkpoints import STATE_FILE
 from training.finetuning.further import work_folder
 from training.kinds.adapted import base_challenger
 from training.kinds.finetuned import fine_tune_kind, learned_paragraphs, parts_of
+from training.registry.learned import has_learned
 from training.registry.versions import Registry
 from training.reports.card import card_to_markdown
-from training.reports.learned_paragraphs import count_learned
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -199,7 +199,8 @@ def test_a_fine_tuned_model_is_registered_with_its_verdict_and_served_from_the_f
     assert model.score(texts).shape == (2, len(codebook.keys))
     assert not np.allclose(model.score(texts), registry.load("v1").score(texts))
     assert registry.unfinished() == []
-    assert count_learned(card.encoder_digest, [p.text for p in annotated(codebook)]) > card.encoder.own_paragraphs
+    learned = [has_learned(registry.learned("v2"), paragraph.text) for paragraph in annotated(codebook)]
+    assert sum(learned) > card.encoder.own_paragraphs
 
 
 def test_a_second_process_does_not_fine_tune_in_the_same_folder(tmp_path):

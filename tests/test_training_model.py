@@ -1,6 +1,7 @@
 """Training, scoring and explaining as a whole."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,7 +119,8 @@ def test_an_empty_text_scores_the_intercept(model):
     assert scored.frames.shape == (1, 4)
 
 
-def test_the_article_is_rolled_up_by_any_paragraph(model, corpus):
+def test_a_model_of_an_earlier_version_decides_on_an_article_by_any_paragraph(challenger, corpus):
+    model = FrameModel.of(challenger.pipeline, replace(challenger.card, article=None))
     texts = [p.text for p in corpus[:12]]
     classification = classify(model, texts, cuts_at(model, "balanced", {}), explain=False)
     for frame, article in classification.article.items():
@@ -150,7 +152,7 @@ def test_the_card_to_read_states_use_limits_data_figures_and_every_operating_poi
     text = card_to_markdown(challenger.card.registered("v7", "0" * 64, "1" * 64))
     for heading in ("Intended use", "Limits", "Data", "Baselines", "Calibration", "Operating points", "Made with"):
         assert f"## {heading}" in text
-    assert text.count("| high_precision |") == 4
+    assert text.count("| high_precision |") == 5  # four frames, and the article
     assert challenger.card.data.digest in text
 
 

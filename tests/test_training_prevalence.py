@@ -6,13 +6,15 @@ from training.prevalence import (
     FEWEST_CODED,
     CodedUnits,
     Share,
+    StanceSums,
     Sums,
     annotations_needed,
     borrowed_share,
     corrected_share,
     difference,
+    stance_interval,
 )
-from training.tiers import reliability_tier
+from training.tiers import OwnFigures, reliability_tier
 
 CORPORA = 1000
 
@@ -210,19 +212,41 @@ def test_a_difference_has_an_interval_that_contains_it_and_is_wider_than_either(
     assert high == pytest.approx(0.3 + np.hypot(0.1, 0.05))
 
 
-def test_tiers_are_as_good_as_the_weaker_of_model_and_coders(registry):
-    from dataclasses import replace
+@pytest.mark.parametrize(
+    ("f1", "alpha", "tier"), [(0.85, 0.81, "A"), (0.85, 0.7, "B"), (0.6, 0.9, "C"), (0.9, None, "C")]
+)
+def test_tiers_are_as_good_as_the_weaker_of_model_and_coders(f1, alpha, tier):
+    assert reliability_tier(OwnFigures(30, 15, 10, f1, alpha)) == tier
 
-    card = registry.card("v1")
-    frame = card.frame_keys[0]
 
-    def with_figures(f1, alpha):
-        figures = tuple(replace(f, f1=replace(f.f1, value=f1)) for f in card.held_out.frames)
-        return replace(
-            card, held_out=replace(card.held_out, frames=figures), agreement={**card.agreement, frame: alpha}
-        )
+@pytest.mark.parametrize(("paragraphs", "articles", "carrying"), [(29, 29, 20), (60, 14, 20), (60, 30, 9), (0, 0, 0)])
+def test_a_frame_is_not_validated_on_few_annotations_however_good_they_look(paragraphs, articles, carrying):
+    assert reliability_tier(OwnFigures(paragraphs, articles, carrying, 1.0, 1.0)) == "not_validated"
 
-    assert reliability_tier(with_figures(0.85, 0.81), frame) == "A"
-    assert reliability_tier(with_figures(0.85, 0.7), frame) == "B"
-    assert reliability_tier(with_figures(0.6, 0.9), frame) == "C"
-    assert reliability_tier(with_figures(0.9, None), frame) == "C"
+
+def stance_sums(stance, present):
+    """Sums over articles with so much of a stance, (n,), among so many paragraphs, (n,)."""
+    return StanceSums(
+        len(present),
+        *(float(values.sum()) for values in (stance, present, stance**2, stance * present, present**2)),
+    )
+
+
+@pytest.mark.parametrize("alike", [0.01, 0.3, 0.8])
+def test_the_interval_of_a_stance_covers_its_share_also_where_articles_keep_to_a_stance(alike):
+    generator, covered = np.random.default_rng(26), []
+    for _ in range(400):
+        present = 1.0 + generator.poisson(3, 40)
+        own = generator.beta(0.3 * (1 - alike) / alike, 0.7 * (1 - alike) / alike, 40)
+        low, high = stance_interval(stance_sums(generator.binomial(present.astype(int), own).astype(float), present))
+        covered.append(low <= 0.3 <= high)
+    assert np.mean(covered) > 0.92
+
+
+def test_an_article_that_repeats_a_stance_does_not_make_it_surer():
+    each, repeated = np.array([1.0, 0.0] * 20), np.array([4.0, 0.0] * 5)
+    (low, high), (lower, higher) = (
+        stance_interval(stance_sums(stance, present))
+        for stance, present in ((each, np.ones(40)), (repeated, np.full(10, 4.0)))
+    )
+    assert higher - lower > 1.7 * (high - low)

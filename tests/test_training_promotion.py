@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,8 @@ def test_a_better_challenger_is_promoted_with_the_gain_and_its_interval(truth):
     assert result.challenger_macro_f1 > result.champion_macro_f1
     assert 0 < result.gain.low < result.gain.value < result.gain.high
     assert result.better_in > 0.99
-    assert "higher by" in result.reason
+    assert f"higher by {result.gain.value:.3f}, 95% interval" in result.reason
+    assert "on 600 annotated paragraphs of 100 articles" in result.reason
 
 
 def test_a_worse_challenger_is_not(truth):
@@ -47,9 +50,10 @@ def test_a_challenger_that_loses_much_on_a_single_frame_is_not_promoted_though_b
     assert f"more than {FRAME_MARGIN} of F1 on a frame: y by" in result.reason
 
 
-def test_two_alike_models_differ_by_nothing(truth):
+def test_two_alike_models_differ_by_nothing_and_nobody_is_promoted(truth):
     result = verdict(truth, [0.1, 0.1], [0.1, 0.1])
-    assert result.promote
+    assert not result.promote
+    assert "decide alike" in result.reason
     assert (result.gain.value, result.gain.low, result.gain.high, result.better_in) == (0, 0, 0, 0)
 
 
@@ -63,6 +67,19 @@ def test_the_bootstrap_is_paired_so_what_is_hard_for_both_cancels_out(truth):
     assert result.gain.low >= 0
 
 
+def test_a_gain_that_may_be_chance_promotes_nobody_and_the_annotations_that_would_show_it_are_counted(truth):
+    targets, articles = truth
+    champion = spoiled(targets, [0.3, 0.3])
+    challenger = spoiled(targets, [0.29, 0.3], seed=2)
+    result = compare("v1", FRAMES, targets, champion, challenger, articles)
+    assert result.gain.low < 0 < result.gain.high
+    assert not result.promote
+    assert "no difference that 600 annotated paragraphs of 100 articles can show" in result.reason
+    needed = int(re.search(r"some ([\d,]+) would show a gain of", result.reason)[1].replace(",", ""))
+    half, wanted = (result.gain.high - result.gain.low) / 2, max(result.gain.value, 0.02)
+    assert needed == pytest.approx(600 * (half / wanted) ** 2, rel=0.05)
+
+
 def test_frames_of_a_single_model_are_named(truth):
     assert (
         "The codebook changed: z could not be compared"
@@ -74,7 +91,7 @@ def test_without_held_out_paragraphs_nobody_is_promoted_unseen(truth):
     nothing = np.zeros((0, 2), dtype=bool)
     result = compare("v1", FRAMES, nothing, nothing, nothing, np.array([], dtype=object))
     assert not result.promote
-    assert "no held-out paragraphs" in result.reason
+    assert "no annotated paragraphs that neither model has seen" in result.reason
     assert first_model_verdict().promote
 
 
@@ -100,7 +117,7 @@ def test_a_challenger_is_not_promoted_where_no_held_out_paragraph_carries_a_fram
     articles = np.array(["a", "a", "b", "b", "c", "c"], dtype=object)
     verdict = compare("v1", ("blame", "hand"), nothing, nothing, called, articles)
     assert not verdict.promote
-    assert "No held-out paragraph carries a frame" in verdict.reason
+    assert "No annotated paragraph carries a frame" in verdict.reason
 
 
 @pytest.mark.parametrize(("articles", "carrying"), [(1, 3), (FEWEST_ARTICLES - 1, 40), (40, FEWEST_CARRYING - 1)])

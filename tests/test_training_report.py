@@ -8,6 +8,7 @@ from tests.support.paths import ROOT
 from training.dataset import build_dataset
 from training.reports.evaluate import report_of
 from training.reports.html import report_to_html
+from training.reports.latex import csv_table
 from training.reports.markdown import report_to_markdown
 
 
@@ -54,3 +55,16 @@ def test_the_readme_states_the_figures_on_real_news_that_the_quality_document_ha
         assert macro_f1 in readme
         assert average_precision in readme
     assert rows[1][2] in readme
+
+
+def test_every_figure_of_a_table_in_csv_is_a_number_in_a_cell_of_its_own():
+    head = ["Frame", "Advanced / contested", "F1", "95% interval", "Percent", "Alpha"]
+    rows = [
+        ["a", "3 / 1", "0.50 [0.40, 0.60]", "0.700 to 0.900", "84.0%", "0.812"],
+        ["b", "", "–", "–", "–", "undefined"],
+    ]
+    assert csv_table(head, rows).splitlines() == [
+        "Frame,Advanced,contested,F1,F1 low,F1 high,95% interval low,95% interval high,Share of agreement,Alpha",
+        "a,3,1,0.50,0.40,0.60,0.700,0.900,0.84,0.812",
+        "b,,,,,,,,,",
+    ]

@@ -10,15 +10,26 @@ import pytest
 
 from labels.annotations import Annotation, CodedParagraph, corpus_row
 from labels.errors import CorpusError
+from labels.exchange import ReadingOptions
 from service.cli.evaluation import _notes
 from tests.support.files import write_lines
 from training.calibration import chance_calibration_error, expected_calibration_error
+from training.dataset import is_held_out
 from training.errors import ValidationDataError
 from training.evaluation import evaluate
-from training.reports import coded_report
-from training.reports.coded_files import DescribedParagraph, Text, read_articles, read_coded, read_texts
+from training.registry.learned import digests_of
+from training.reports.coded_files import (
+    CodedArticle,
+    DescribedParagraph,
+    Text,
+    read_articles,
+    read_coded,
+    read_exchanged,
+    read_texts,
+)
 from training.reports.coded_report import evaluate_coded
 from training.reports.poststratification import poststratified_weights
+from training.reports.trained_on import Screen
 from training.scoring.frame_model import FrameModel
 from training.validation import validate
 
@@ -142,9 +153,13 @@ def test_the_command_writes_figures_and_a_table_of_disagreements(framing, models
         (("--stored", "--format", "doccano"), "--format is for a file of coded paragraphs"),
         (("--coded", "own.jsonl", "--stored"), "name either a file of coded paragraphs with --coded or --stored"),
         (("--coded", "own.jsonl", "--html", "page.html"), "--html and --cluster judge the pipeline"),
-        (("--coded", "nowhere.jsonl"), "there is no .jsonl file"),
+        (("--coded", "nowhere.jsonl"), "there is no such file or folder"),
+        (("--stored", "--trained-on", "judge"), "for --stored, fold models score what was trained on"),
+        (("--trained-on", "judge"), "name either a file of coded paragraphs"),
         (("--coded", "nowhere.jsonl", "--format", "doccano"), "No such file"),
         (("--coded", "nowhere.jsonl", "--format", "brat"), "the formats are label-studio"),
+        (("--coded", "nowhere.jsonl", "--map", "A=foreign_hand"), "--map is about a file of another tool"),
+        (("--coded", "nowhere.jsonl", "--format", "doccano", "--split", "dev"), "--format reads a file without splits"),
     ],
 )
 def test_a_mistake_is_a_sentence(framing, models_folder, arguments, sentence):
@@ -198,11 +213,52 @@ def test_a_compressed_file_is_read_and_a_paragraph_without_an_article_is_an_arti
 
 def test_files_of_other_tools_are_read(codebook, tmp_path):
     (tmp_path / "own.jsonl").write_text(json.dumps({"text": BLAME, "label": ["blame_on_leadership"]}) + "\n")
-    [read] = read_coded(tmp_path / "own.jsonl", codebook, file_format="doccano")
+    (read,), _ = read_exchanged(tmp_path / "own.jsonl", codebook, "doccano")
     assert (read.paragraph.text, dict(read.paragraph.annotations[0].frames)) == (
         BLAME,
         {"blame_on_leadership": "present"},
     )
+
+
+def test_files_of_other_tools_are_read_as_import_reads_them_and_what_is_set_aside_is_said(codebook, tmp_path):
+    rows = ["body;rater;code", f"{BLAME};ana;Leaders — vor allem", f"{FORCE};ana;Weather"]
+    (tmp_path / "own.csv").write_bytes("\n".join(rows).encode("windows-1252"))
+    options = ReadingOptions(
+        text_field="body",
+        coder_field="rater",
+        question="code",
+        frames={"Leaders — vor allem": "blame_on_leadership"},
+        ignored=frozenset({"Weather"}),
+        encoding="windows-1252",
+        delimiter="semicolon",
+    )
+    described, reading = read_exchanged(tmp_path / "own.csv", codebook, "csv-long", options)
+    assert [(p.paragraph.text, [dict(a.frames) for a in p.paragraph.annotations]) for p in described] == [
+        (BLAME, [{"blame_on_leadership": "present"}])
+    ]
+    assert "The label 'Weather' was left out 1 time." in reading.sentences
+    assert sum(sentence.startswith("1 set aside: ") for sentence in reading.sentences) == 1
+    nothing = replace(options, frames={}, ignored=frozenset({"Weather", "Leaders — vor allem"}))
+    with pytest.raises(CorpusError, match="it has no annotation"):
+        read_exchanged(tmp_path / "own.csv", codebook, "csv-long", nothing)
+
+
+def test_a_frame_that_came_later_is_missing_from_files_of_an_earlier_version_and_not_absent(codebook, tmp_path):
+    *earlier, last = codebook.frames
+    today = replace(
+        codebook, version=3, frames=(*earlier[:-1], replace(earlier[-1], formerly=("old",)), replace(last, since=3))
+    )
+    write_lines(tmp_path / "own.jsonl", [{**row(BLAME), "frames": ["old"], "codebook_version": 2}, row(FORCE)])
+    first, second = read_coded(tmp_path / "own.jsonl", today)
+    assert dict(first.paragraph.annotations[0].frames) == {earlier[-1].key: "present"}
+    assert [read.paragraph.annotations[0].decides(last.key) for read in (first, second)] == [False, True]
+    table = "text,coder,frame,stance,codebook_version,covered\r\n" + f'"{BLAME}",ana,,,2,\r\n{FORCE},ana,,,3,old\r\n'
+    (tmp_path / "own.csv").write_text(table, encoding="utf-8")
+    options = ReadingOptions(empty_means_none=True)
+    (first, second), _ = read_exchanged(tmp_path / "own.csv", today, "csv-long", options)
+    assert [first.paragraph.annotations[0].decides(frame.key) for frame in (earlier[-1], last)] == [True, False]
+    assert [second.paragraph.annotations[0].decides(frame.key) for frame in (earlier[-1], last)] == [True, False]
+    assert not second.paragraph.annotations[0].decides(earlier[0].key)
 
 
 @pytest.mark.parametrize(
@@ -295,14 +351,59 @@ def test_without_a_way_of_drawing_there_is_a_single_table(model, codebook, descr
     ]
 
 
-@pytest.mark.parametrize(("count", "note"), [(1, "1 of these paragraphs is among"), (2, "2 of these paragraphs are")])
-def test_a_note_counts_the_paragraphs_that_the_model_learned_from(
-    framing, models_folder, tmp_path, monkeypatch, count, note
-):
-    monkeypatch.setattr(coded_report, "count_learned", lambda _encoder, texts: len([*texts][:count]))
-    write_lines(tmp_path / "own.jsonl", [row(BLAME), row(FORCE)])
+def learned_text(corpus):
+    return next(p.text for p in corpus if not is_held_out(p.article) and p.annotations)
+
+
+def test_paragraphs_that_the_model_learned_from_are_refused_by_their_text(framing, models_folder, tmp_path, corpus):
+    """Another article id, index and white space do not hide them."""
+    text = learned_text(corpus)
+    rows = [row(BLAME), {**row(f" {text} ", article="ours"), "index": 7}, row(text.replace(" ", "  "), article="b")]
+    write_lines(tmp_path / "own.jsonl", rows)
     done = framing("evaluate", "--coded", "own.jsonl", data_dir=models_folder.parent)
-    assert note in " ".join(done.stdout.split())
+    assert done.returncode == 1
+    sentence = "The model learned from 2 of these 3 paragraphs, so figures on them would be too good: article ours, "
+    assert f"{sentence}paragraph 7; article b, paragraph 3." in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("choice", "paragraphs", "note"),
+    [
+        ("leave-out", 2, "1 paragraph that the model learned from was left out."),
+        ("judge", 3, "1 paragraph that the model learned from counts in these figures, which are too good by that."),
+    ],
+)
+def test_they_are_left_out_or_judged_on_if_the_user_says_so(
+    framing, models_folder, tmp_path, corpus, choice, paragraphs, note
+):
+    write_lines(tmp_path / "own.jsonl", [row(BLAME), row(FORCE), row(learned_text(corpus))])
+    done = framing(
+        "evaluate", "--coded", "own.jsonl", "--trained-on", choice, "--json", "--markdown", "figures.md",
+        data_dir=models_folder.parent,
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert (answer["figures"]["paragraphs"], answer["notes"][0]) == (paragraphs, note)
+    assert (tmp_path / "figures.md").read_text(encoding="utf-8").startswith(note)
+
+
+def test_nothing_is_left_if_the_model_learned_from_all_of_them(framing, models_folder, tmp_path, corpus):
+    write_lines(tmp_path / "own.jsonl", [row(learned_text(corpus))])
+    done = framing("evaluate", "--coded", "own.jsonl", "--trained-on", "leave-out", data_dir=models_folder.parent)
+    assert "The model learned from all of these paragraphs (1)" in " ".join(done.stderr.split())
+
+
+def test_whole_articles_and_other_news_that_the_model_learned_from_are_refused_too(model, codebook, corpus):
+    text = learned_text(corpus)
+    screen, rows = Screen(digests_of([text])), [DescribedParagraph(coded(BLAME, []))]
+    article = CodedArticle("a7", (coded(FORCE, [], article="a7"), coded(text, [], article="a7")), frozenset())
+    with pytest.raises(ValidationDataError, match=r"1 of these 1 whole articles, .*: article a7"):
+        evaluate_coded(model, codebook, rows, articles=[article], screen=screen)
+    with pytest.raises(ValidationDataError, match=r"1 of these 2 paragraphs of other news, .*: article o2"):
+        evaluate_coded(model, codebook, rows, other=[Text("o1", FORCE), Text("o2", text)], screen=screen)
+    left = evaluate_coded(
+        model, codebook, rows, other=[Text("o1", FORCE), Text("o2", text)], screen=replace(screen, choice="leave-out")
+    )
+    assert (left.other.paragraphs, left.left_out) == (1, 1)
 
 
 def test_a_note_names_few_sources_of_the_training_and_counts_the_others(model, codebook, corpus):

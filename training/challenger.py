@@ -24,12 +24,14 @@ from training.cross_validation import (
     leave_out,
     no_progress,
 )
-from training.dataset import Dataset, build_dataset, data_digest, require_trainable
+from training.dataset import FOLDS, Dataset, build_dataset, data_digest, is_held_out, require_trainable
 from training.evaluation import Evaluation, evaluate, evaluate_baselines
+from training.fold_models import fold_facts, of_own_fold
 from training.hyperparameters import Hyperparameters
-from training.model_card import DataFacts, ModelCard
-from training.pipeline import fit, fold_in
-from training.promotion import Verdict, compare, first_model_verdict
+from training.model_card import DataFacts, FoldFacts, ModelCard
+from training.pipeline import fit, fold_in, logits
+from training.registry.base import article_facts_without_base
+from training.registry.learned import Digests, digests_of
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, above_threshold, fit_cuts
 from training.stances import column_calibration
@@ -39,11 +41,15 @@ DEFAULT_SEED = 20260101
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A trained model that is not registered yet. The figures on sources left out derive from `left_out`."""
+    """A trained model that is not registered yet. The figures on sources left out derive from `left_out`.
+
+    `learned` are the digests of the paragraphs that it learned from, those of its base among them.
+    """
 
     pipeline: Pipeline
     card: ModelCard
     left_out: LeftOut | None = None
+    learned: Digests = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Fitted:
     cuts: dict[OperatingPoint, dict[str, Cut]]
     stances: tuple[Stance, ...]
     left_out: LeftOut
+    folds: FoldFacts | None = None
 
 
 def train_challenger(
@@ -76,13 +83,13 @@ def train_challenger(
     require_trainable(dataset)
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
-    fitted = fit_calibrated(training, hyperparameters, seed, progress, jobs)
+    fitted = fit_calibrated(training, hyperparameters, seed, progress, jobs, fold_models=True)
     progress("evaluate", 0.0)
     card = describe(paragraphs, dataset, codebook, fitted, hyperparameters.as_dict(), seed=seed, note=note)
     progress("evaluate", 1.0)
     if len(judged):
         card = replace(card, held_out=evaluate_held_out(FrameModel.of(fitted.pipeline, card), judged))
-    return Challenger(fitted.pipeline, card, fitted.left_out)
+    return Challenger(fitted.pipeline, card, fitted.left_out, digests_of(training.texts))
 
 
 def describe(
@@ -114,6 +121,8 @@ def describe(
         cuts=fitted.cuts,
         left_out=evaluate_left_out(training, fitted.left_out),
         stances=fitted.stances,
+        folds=fitted.folds,
+        article=article_facts_without_base(),
         stances_left_out=evaluate_left_out_stances(training, fitted.left_out),
         held_out=None,
         baselines=evaluate_baselines(training, judged if len(judged) else training, codebook),
@@ -130,22 +139,34 @@ def fit_calibrated(
     jobs: int | None = None,
     *,
     stances: bool = True,
+    fold_models: bool = False,
 ) -> Fitted:
     """Fits on all paragraphs of `training`; calibration and cuts come from leaving parts of them out in turn.
 
-    `stances=False` fits frames alone, in less than half of the time.
+    `stances=False` fits frames alone, in less than half of the time. With `fold_models` the pipeline has them too, and
+    they are calibrated like the model itself.
     """
     left_out = leave_out(training, hyperparameters, seed, progress, jobs, stances=stances)
     progress("fit", 0.0)
-    pipeline = fit(training, hyperparameters, seed, stances=left_out.stances is not None)
+    pipeline = fit(training, hyperparameters, seed, stances=left_out.stances is not None, fold_models=fold_models)
     calibration, cuts = calibrate(training, left_out)
-    slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
+    of_frames = [np.array(column) for column in zip(*calibration.values(), strict=True)]
+    parts = [of_frames]
     if left_out.stances is not None:
-        of_stances = column_calibration(training, left_out.stances)
-        slopes, offsets = (np.concatenate(both) for both in zip((slopes, offsets), of_stances, strict=True))
-    fold_in(pipeline, slopes, offsets)
+        parts.append(list(column_calibration(training, left_out.stances)))
+    parts += [of_frames] * (FOLDS * fold_models)
+    fold_in(pipeline, *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     progress("fit", 1.0)
-    return Fitted(pipeline, calibration, cuts, SPECIFIED_STANCES if left_out.stances is not None else (), left_out)
+    stances_known = SPECIFIED_STANCES if left_out.stances is not None else ()
+    fitted = Fitted(pipeline, calibration, cuts, stances_known, left_out)
+    return replace(fitted, folds=_facts_of_folds(pipeline, training)) if fold_models else fitted
+
+
+def _facts_of_folds(pipeline: Pipeline, training: Dataset) -> FoldFacts:
+    """Returns the facts about the fold models of a pipeline of words, whose last columns they are."""
+    columns = logits(pipeline, training.normalised)[:, -FOLDS * len(training.frames) :]
+    by_fold = expit(columns.reshape(len(training), FOLDS, len(training.frames)))
+    return fold_facts(training, of_own_fold(by_fold, training.articles.tolist()))
 
 
 def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
@@ -154,32 +175,6 @@ def evaluate_held_out(model: FrameModel, judged: Dataset) -> Evaluation:
     decisions = _decisions(model, list(judged.texts), judged.frames)
     return evaluate(
         "held-out articles", judged.frames, scores, decisions, judged.targets, judged.articles, weights=judged.weights
-    )
-
-
-def judge(
-    challenger: Challenger, champion: FrameModel | None, judged: Dataset, current_keys: Mapping[str, str] | None = None
-) -> Verdict:
-    """Compares a challenger with the champion on the same n held-out paragraphs, on the frames that both have.
-
-    `current_keys` has today's key of frames that were renamed since the champion was trained.
-    """
-    if champion is None:
-        return first_model_verdict()
-    of_champion = {(current_keys or {}).get(key, key): key for key in champion.card.frames}
-    both = [frame for frame in judged.frames if frame in of_champion]
-    columns = [judged.frames.index(frame) for frame in both]
-    changed = set(judged.frames) ^ set(of_champion)
-    texts, coded = list(judged.texts), judged.coded[:, columns]
-    # What nobody decided about is neither a hit nor a false alarm of either model.
-    return compare(
-        champion.card.version,
-        both,
-        judged.targets[:, columns],
-        _decisions(champion, texts, [of_champion[frame] for frame in both]) & coded,
-        _decisions(FrameModel.of(challenger.pipeline, challenger.card), texts, both) & coded,
-        judged.articles,
-        left_out_frames=sorted(changed),
     )
 
 
@@ -223,4 +218,11 @@ def data_facts(paragraphs: Sequence[CodedParagraph], dataset: Dataset) -> DataFa
         held_out_articles=len(set(judged.articles)),
         unsettled=len(paragraphs) - len(dataset),
         carrying={frame: int(training.targets[:, k].sum()) for k, frame in enumerate(training.frames)},
+        coders=_coders(paragraphs),
     )
+
+
+def _coders(paragraphs: Sequence[CodedParagraph]) -> dict[str, int]:
+    """Returns the number of paragraphs outside the held-out articles that each coder annotated, the most first."""
+    counts = Counter(a.coder for p in paragraphs if not is_held_out(p.article) for a in p.annotations)
+    return dict(counts.most_common())

@@ -16,6 +16,8 @@ from training.errors import TrainingDataError
 from training.lexicon import Lexicon, lexicon_of, unify_spelling
 
 HELD_OUT_SHARE = 0.15
+# Folds into which all articles fall; a model is refitted without each of them in turn.
+FOLDS = 5
 # Fewest paragraphs carrying a frame that a model of it can be trained on.
 MIN_POSITIVE = 10
 
@@ -73,6 +75,11 @@ class Dataset:
         return rows, frames, self.stances[rows, frames].astype(np.int64)
 
     @property
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each paragraph's article, (n,)."""
+        return np.array([fold_of(article) for article in self.articles], dtype=np.int64)
+
+    @property
     def held_out(self) -> NDArray[np.bool_]:
         """Mask (n,) of the paragraphs of held-out articles."""
         held_out = {article: is_held_out(article) for article in set(self.articles)}
@@ -86,6 +93,15 @@ def is_held_out(article: str) -> bool:
     """
     digest = hashlib.sha256(article.encode()).digest()
     return int.from_bytes(digest[:8], "big") < HELD_OUT_SHARE * 2**64
+
+
+def fold_of(article: str) -> int:
+    """Returns the fold of an article, 0 to `FOLDS` - 1.
+
+    A hash of its id decides, so an article is in the same fold in every training run and wherever it is scored.
+    """
+    digest = hashlib.sha256(f"fold of {article}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % FOLDS
 
 
 def build_dataset(paragraphs: Sequence[CodedParagraph], codebook: Codebook) -> Dataset:
@@ -127,6 +143,7 @@ def data_digest(paragraphs: Sequence[CodedParagraph]) -> str:
 def require_trainable(dataset: Dataset) -> None:
     """Raises `TrainingDataError` that names every frame with too few paragraphs that carry it, or that lack it."""
     training = dataset.take(~dataset.held_out)
+    require_texts(training)
     faults = []
     for column, frame in enumerate(dataset.frames):
         positive = int(training.targets[:, column].sum())
@@ -145,6 +162,16 @@ def require_trainable(dataset: Dataset) -> None:
             "All annotations outside the held-out articles come from a single article; at least two articles are "
             f"needed to judge a model of {', '.join(repr(frame) for frame in dataset.frames)}."
         )
+
+
+def require_texts(training: Dataset) -> None:
+    """Raises `TrainingDataError` where the paragraphs have no words, or all the same: no model can tell them apart."""
+    different = {text for text in map(str, training.normalised) if any(map(str.isalpha, text))}
+    if len(different) > 1 or len(training) < 2:
+        return
+    fault = "have the same text" if different else "are without words"
+    which = f"all {len(training)} annotated paragraphs outside the held-out articles"
+    raise TrainingDataError(f"There is nothing to learn from: {which} {fault}.")
 
 
 def _paragraphs(count: int, plural: str, singular: str) -> str:

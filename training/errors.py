@@ -5,6 +5,7 @@ FramingError
 ├── UnusedHyperparametersError  training has no use for hyperparameters that it was given; carries the field
 ├── FineTuningError           an encoder cannot be fine-tuned here
 ├── ValidationDataError       a model cannot be validated on some annotations
+├── RegressionError           the coefficients of a regression are not determined
 ├── RegistryError             the registry refuses an operation
 │   ├── NoSuchVersionError        no model version has that name
 │   ├── NoChampionError           no version has been promoted yet
@@ -42,6 +43,10 @@ class FineTuningError(FramingError):
 
 class ValidationDataError(FramingError):
     """A model cannot be validated on some annotations."""
+
+
+class RegressionError(FramingError):
+    """A regression has no estimate: of some annotations and variables, its coefficients are not determined."""
 
 
 class RegistryError(FramingError):

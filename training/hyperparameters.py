@@ -17,6 +17,9 @@ WantedKind: TypeAlias = Literal["auto", Kind]
 # What training starts from: the shipped base model of the kind where it knows the frames, or nothing.
 Start: TypeAlias = Literal["base", "nothing"]
 
+# How strongly the weights of a base model hold its heads while they learn from a user's annotations.
+Pull: TypeAlias = Annotated[float, Gt(0), Le(1_000_000)]
+
 _Weight: TypeAlias = Annotated[float, Ge(0), Le(10)]
 
 

@@ -13,6 +13,7 @@ from labels.annotations import Stance
 from training import hyperparameters
 from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
+from training.scoring.article_score import ArticleFacts
 from training.scoring.operating_points import Cut, OperatingPoint
 
 # Defined where it takes no time to import them, because commands name the kinds in their options.
@@ -32,7 +33,11 @@ def current_libraries() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What the model was trained on. `carrying` counts the training paragraphs that carry each frame."""
+    """What the model was trained on. `carrying` counts the training paragraphs that carry each frame.
+
+    `of_the_base` of the paragraphs are those of the base. For the others, `own_sources` are their sources, and `coders`
+    counts the paragraphs that each coder annotated.
+    """
 
     digest: str
     paragraphs: int
@@ -41,6 +46,9 @@ class DataFacts:
     held_out_articles: int
     unsettled: int
     carrying: Mapping[str, int]
+    coders: Mapping[str, int] = field(default_factory=dict)
+    own_sources: tuple[str, ...] = ()
+    of_the_base: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,19 @@ class SubjectFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldFacts:
+    """The fold models of a model: the same model, refitted without each fold of the articles in turn.
+
+    thresholds: for each fold, the balanced threshold of each frame, fitted without that fold too.
+    """
+
+    thresholds: tuple[Mapping[str, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.thresholds)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """Facts about a model version. The registry fills in `version` and the digests of the files."""
 
@@ -119,6 +140,10 @@ class ModelCard:
     encoder: EncoderFacts | None = None
     # None for a model that cannot tell what an article is about. Its column is the last of the pipeline.
     subject: SubjectFacts | None = None
+    # None for a model without fold models. Their columns stand between those of the stances and of the subject.
+    folds: FoldFacts | None = None
+    # None for a model that decides on an article by its paragraphs, as those of earlier versions of this program do.
+    article: ArticleFacts | None = None
     # The comparison with the champion of the time; None for a model that was trained outside a training run.
     verdict: Verdict | None = None
     # The training run that made the model, so that a resumed run recognises its own model.
@@ -131,6 +156,8 @@ class ModelCard:
     pipeline_sha256: str = ""
     # Digest of the compiled form, which services score with; empty where they unpickle the pipeline.
     scorer_sha256: str = ""
+    # Digest of the file of what the model learned from; empty where an earlier version of this program registered it.
+    learned_sha256: str = ""
 
     @property
     def frame_keys(self) -> tuple[str, ...]:
@@ -157,6 +184,14 @@ class ModelCard:
             if count < FEW_CARRYING
         )
 
-    def registered(self, version: str, pipeline_sha256: str, scorer_sha256: str) -> "ModelCard":
+    def registered(
+        self, version: str, pipeline_sha256: str, scorer_sha256: str, learned_sha256: str = ""
+    ) -> "ModelCard":
         """Returns the card of the model once it is stored as a version, with the digests of its files."""
-        return replace(self, version=version, pipeline_sha256=pipeline_sha256, scorer_sha256=scorer_sha256)
+        return replace(
+            self,
+            version=version,
+            pipeline_sha256=pipeline_sha256,
+            scorer_sha256=scorer_sha256,
+            learned_sha256=learned_sha256,
+        )

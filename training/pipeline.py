@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from labels.annotations import SPECIFIED_STANCES
 from training.dataset import Dataset
 from training.features import SHORTEST_SPAN, Matrix, fit_characters, fit_words, sharing
+from training.fold_models import fit_folds
 from training.hyperparameters import Hyperparameters
 
 _LEAST_SCALE = 0.1
@@ -29,8 +30,12 @@ _LEAST_SCALE = 0.1
 _MOST_STANCE_ROWS = 10_000
 
 
-def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: bool) -> Pipeline:
+def fit(
+    part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: bool, fold_models: bool = False
+) -> Pipeline:
     """Fits a pipeline on n paragraphs with k frames. It maps normalised texts to k log-odds, with `stances` to k + 3k.
+
+    With `fold_models` further k columns follow for each fold of the articles, fitted without it to the same words.
 
     The first k columns are those of the frames. The others, three for each frame in turn, are those of its stances (in
     the order of `SPECIFIED_STANCES`), given that it is present. A column without examples gets the log-odds
@@ -47,12 +52,19 @@ def fit(part: Dataset, hyperparameters: Hyperparameters, seed: int, *, stances: 
             matrix = sparse.hstack([matrix, of_spans])
         shared = sharing(vocabulary, matrix.shape[1], part.lexicon, hyperparameters)
         mixed = sparse.csr_matrix(matrix @ shared)
-        weights = [
-            _fit_column(mixed if coded.all() else mixed[coded], target[coded], hyperparameters, seed)
-            for target, coded in zip(part.targets.T, part.coded.T, strict=True)
-        ]
+
+        def fit_frames(rows: NDArray[np.bool_]) -> list[tuple[NDArray[np.float64], float]]:
+            return [
+                _fit_column(mixed if chosen.all() else mixed[chosen], target[chosen], hyperparameters, seed)
+                for target, coded in zip(part.targets.T, part.coded.T, strict=True)
+                for chosen in [rows & coded]
+            ]
+
+        of_frames = weights = fit_frames(np.ones(len(part), dtype=bool))
         if stances:
-            weights += _fit_stances(mixed, part, hyperparameters, seed)
+            weights = weights + _fit_stances(mixed, part, hyperparameters, seed)
+        if fold_models:
+            weights = weights + [column for fold in fit_folds(part.folds, of_frames, fit_frames) for column in fold]
     columns = [_estimator(shared @ weight, offset, hyperparameters, seed) for weight, offset in weights]
     return Pipeline([("features", features), ("frames", _classifier_of(columns))])
 

@@ -1,4 +1,4 @@
-"""Champion against challenger on the same held-out articles: which should serve, and why.
+"""Champion against challenger on the same articles: which should serve, and why.
 
 Paired bootstrap over articles (Berg-Kirkpatrick, Burkett and Klein 2012, "An empirical investigation of statistical
 significance in NLP"): both models are evaluated on every resample, so that what is hard for both cancels out.
@@ -15,8 +15,11 @@ from training.evaluation import Figure, article_counts, article_draws, f1_of, fi
 # Largest loss of F1 on a single frame with which a model may still be promoted.
 FRAME_MARGIN = 0.05
 
-# Fewer held-out articles, or fewer of their paragraphs with a frame, cannot show that a model is better: what holds for
-# a handful of articles says little about others.
+# The smallest gain for which the number of annotations is said that would show it.
+_SMALLEST_GAIN = 0.02
+
+# Fewer articles, or fewer of their paragraphs with a frame, cannot show that a model is better: what holds for a
+# handful of articles says little about others.
 FEWEST_ARTICLES = FEWEST_CARRYING = 10
 
 
@@ -34,7 +37,8 @@ class FrameComparison:
 class Verdict:
     """Whether the challenger should replace the champion.
 
-    `better_in` is the share of resamples in which the challenger's macro F1 is higher.
+    `better_in` is the share of resamples in which the challenger's macro F1 is higher. `base` is a sentence about the
+    base model, for information; empty for a challenger that was not made of one.
     """
 
     promote: bool
@@ -47,6 +51,7 @@ class Verdict:
     gain: Figure
     better_in: float | None
     frames: tuple[FrameComparison, ...]
+    base: str = ""
 
 
 def first_model_verdict() -> Verdict:
@@ -73,9 +78,9 @@ def compare(
     names, membership = np.unique(articles.astype(str), return_inverse=True)
     if not len(names) or not targets.any():
         reason = (
-            "No held-out paragraph carries a frame that both models could be compared on."
+            "No annotated paragraph carries a frame that both models could be compared on."
             if len(targets) and len(frames)
-            else "There are no held-out paragraphs on which both models could be compared."
+            else "There are no annotated paragraphs that neither model has seen, so they could not be compared."
         )
         return Verdict(
             False, reason, champion, len(targets), len(names), None, None, Figure(None, None, None), None, ()
@@ -91,7 +96,8 @@ def compare(
     )
     old_macro, new_macro = float(np.nanmean(old)), float(np.nanmean(new))
     spread = np.nanmean(new_spread, axis=1) - np.nanmean(old_spread, axis=1)
-    promote, reason = _judge(new_macro - old_macro, compared, left_out_frames)
+    gain = figure_of(np.float64(new_macro - old_macro), spread)
+    promote, reason = _judge(gain, compared, left_out_frames, len(targets), len(names))
     carrying = int(targets.any(axis=1).sum())
     if promote and (len(names) < FEWEST_ARTICLES or carrying < FEWEST_CARRYING):
         promote, reason = False, _too_few(len(names), carrying)
@@ -103,7 +109,7 @@ def compare(
         articles=len(names),
         champion_macro_f1=old_macro,
         challenger_macro_f1=new_macro,
-        gain=figure_of(np.float64(new_macro - old_macro), spread),
+        gain=gain,
         better_in=float((spread > 0).mean()),
         frames=compared,
     )
@@ -111,9 +117,8 @@ def compare(
 
 def _too_few(articles: int, carrying: int) -> str:
     return (
-        f"It was compared on {_count(articles, 'held-out article')} with {_count(carrying, 'paragraph')} that carry a "
-        f"frame, too few to say that it is better: that takes {FEWEST_ARTICLES} of each. Annotate more, or decide "
-        "yourself."
+        f"It was compared on {_count(articles, 'article')} with {_count(carrying, 'paragraph')} that carry a frame, "
+        f"too few to say that it is better: that takes {FEWEST_ARTICLES} of each. Annotate more, or decide yourself."
     )
 
 
@@ -125,15 +130,35 @@ def _value(figure: np.float64) -> float | None:
     return None if np.isnan(figure) else float(figure)
 
 
-def _judge(gain: float, compared: Sequence[FrameComparison], left_out_frames: Sequence[str]) -> tuple[bool, str]:
+def _judge(
+    gain: Figure, compared: Sequence[FrameComparison], left_out_frames: Sequence[str], paragraphs: int, articles: int
+) -> tuple[bool, str]:
     changed = f" The codebook changed: {', '.join(left_out_frames)} could not be compared." if left_out_frames else ""
-    if gain < 0:
-        return False, f"Its macro F1 on the held-out articles is lower by {-gain:.3f}.{changed}"
+    value, low, high = (figure or 0.0 for figure in (gain.value, gain.low, gain.high))
+    where = f"{_count(paragraphs, 'annotated paragraph')} of {_count(articles, 'article')}"
+    measured = f"by {abs(value):.3f}, 95% interval {low:+.3f} to {high:+.3f}, on {where}"
+    if high < 0:
+        return False, f"Its macro F1 is lower {measured}.{changed}"
+    if low <= 0:
+        return (
+            False,
+            f"There is no difference that {where} can show. {_how_many(value, low, high, paragraphs)}{changed}",
+        )
     losing = [c for c in compared if c.gain.value is not None and c.gain.value < -FRAME_MARGIN]
     if losing:
         named = ", ".join(f"{c.frame} by {-(c.gain.value or 0):.3f}" for c in losing)
         return False, f"It loses more than {FRAME_MARGIN} of F1 on a frame: {named}.{changed}"
-    return True, (
-        f"Its macro F1 on the held-out articles is {'higher by' if gain > 0 else 'the same, gain'} {gain:.3f}, and no "
-        f"frame loses more than {FRAME_MARGIN}.{changed}"
+    return True, f"Its macro F1 is higher {measured}, and no frame loses more than {FRAME_MARGIN}.{changed}"
+
+
+def _how_many(value: float, low: float, high: float, paragraphs: int) -> str:
+    """Says how many annotated paragraphs would show a gain: the interval narrows with the root of their number."""
+    if low == high:
+        return "Both models decide alike on them."
+    wanted = max(value, _SMALLEST_GAIN)
+    needed = max(paragraphs + 1, round(paragraphs * ((high - low) / 2 / wanted) ** 2))
+    needed = round(needed, 1 - int(np.log10(needed)))
+    return (
+        f"The challenger's macro F1 differs by {value:+.3f}, 95% interval {low:+.3f} to {high:+.3f}; some {needed:,} "
+        f"would show a gain of {wanted:.3f}."
     )

@@ -28,7 +28,9 @@ class Judged:
     `rows` (n,) has the place of each among the paragraphs given, `scores` (n, k) the scores of the frames, `stances`
     (n, k, s) those of their stances, `subject` (n,) the log-odds that it is on the subject of the codebook (None for a
     model that cannot tell), `targets` (n, k) whether a paragraph carries a frame, `coded` (n, k) whether any
-    coder decided about that, and `articles` (n,) the article of each.
+    coder decided about that, and `articles` (n,) the article of each. `cross_validated` (n,) are the paragraphs that
+    fold models scored, and `fold_thresholds` (n, k) their balanced thresholds, NaN for the others; None where the model
+    scored all.
     """
 
     frames: tuple[str, ...]
@@ -40,6 +42,8 @@ class Judged:
     targets: NDArray[np.bool_]
     coded: NDArray[np.bool_]
     articles: NDArray[np.object_]
+    cross_validated: NDArray[np.bool_] | None = None
+    fold_thresholds: NDArray[np.float64] | None = None
 
     def take(self, chosen: NDArray[np.bool_]) -> "Judged":
         """Returns the chosen paragraphs, (n,)."""
@@ -53,6 +57,8 @@ class Judged:
             targets=self.targets[chosen],
             coded=self.coded[chosen],
             articles=self.articles[chosen],
+            cross_validated=None if self.cross_validated is None else self.cross_validated[chosen],
+            fold_thresholds=None if self.fold_thresholds is None else self.fold_thresholds[chosen],
         )
 
     def weighted(self, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
@@ -149,10 +155,12 @@ def score_in_parts(
         parts.append(model.score_with_stances(texts[start : start + _PART]))
         progress(min(start + _PART, len(texts)) / len(texts))
     subject = [p.subject for p in parts if p.subject is not None]
+    folds = [p.folds for p in parts if p.folds is not None]
     return Scored(
         np.concatenate([p.frames for p in parts]),
         np.concatenate([p.stances for p in parts]),
         np.concatenate(subject) if subject else None,
+        np.concatenate(folds) if folds else None,
     )
 
 

@@ -3,7 +3,8 @@
 python -m benchmarks.quality.document news learning --write     only these parts; the page keeps its other sections
 
 Three parts need data of third parties that are not shipped, and are left out where these are missing: `news` and
-`learning` (--real-news) and `codebook` (--gun-violence). `corpus` is about the model of words, on the shipped corpus.
+`learning` (--real-news) and `codebook` (--gun-violence). `corpus` is about the model of words, on the shipped corpus;
+`articles` is about whole articles, those of the corpus and real ones.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import arguments, publish, render, show
-from benchmarks.quality import few_labels, gun_violence, learning, real_news, transfer
+from benchmarks.quality import few_labels, gun_violence, learning, real_news, transfer, whole_articles
 from benchmarks.quality.annotated_news import WORK
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
@@ -22,22 +23,26 @@ from tests.support.paths import ROOT
 from training.behaviour import MOST_CHANGED, check_behaviour
 from training.challenger import Challenger, train_challenger
 from training.dataset import build_dataset
+from training.encoder.vectors import VectorStore
 from training.reports.tables import BEHAVIOUR_HEAD, behaviour_rows, error_text, figure_text, stances_table, table
 from training.scoring.frame_model import FrameModel
 
 TEMPLATE = Path(__file__).with_name("quality.md.jinja")
-PARTS = ("news", "learning", "corpus", "codebook")
+PARTS = ("news", "articles", "learning", "corpus", "codebook")
 HEADLINES_HEAD = ["Evaluated on", "Macro F1", "Micro F1", "ECE"]
 _HEADING = re.compile(r"^(?=## )", re.MULTILINE)
 
 
 def measure(parts: Collection[str], options: Namespace) -> dict[str, Any]:
     """The figures of the template, by name; None for a part that is not measured."""
-    figures: dict[str, Any] = dict.fromkeys(("news", "learning", "corpus", "gun_violence"))
+    figures: dict[str, Any] = dict.fromkeys(("news", "articles", "learning", "corpus", "gun_violence"))
     news = options.real_news / "coded.jsonl"
     if "learning" in parts and news.exists():
         chosen = learning.parser().parse_args(["--data", str(news), "--work", str(options.work)])
         figures["learning"] = {name: each.markdown for name, each in learning.measure(chosen).items()}
+    if "articles" in parts:
+        vectors = VectorStore(options.work / "vectors")
+        figures["articles"] = whole_articles.measure(read_codebook(), options.real_news / "articles.jsonl", vectors)
     if "codebook" in parts and options.gun_violence.exists():
         rows = gun_violence.measure(options.gun_violence, options.work)
         figures["gun_violence"] = table(gun_violence.HEAD, rows)

@@ -17,6 +17,7 @@ from training.challenger import fit_calibrated
 from training.dataset import Dataset
 from training.evaluation import evaluate
 from training.hyperparameters import Hyperparameters
+from training.making.whole_articles import rare_stream
 from training.sampling import draw
 
 SIZES, RARE_SIZES = (25, 50, 100, 200, 400, 800, 1600), (50, 100, 200, 400)
@@ -49,12 +50,6 @@ def measure(
         for place, size in enumerate(sizes)
     ]
     return rows, _saving(figures.mean(axis=0), sizes)
-
-
-def rare_stream(training: Dataset, seed: int) -> NDArray[np.bool_]:
-    """Mask, shape (n,), of all paragraphs without a frame, and of an eighth of those with frames."""
-    chosen = np.random.default_rng([seed, 8]).random(len(training)) < 1 / 8
-    return ~training.targets.any(axis=1) | chosen
 
 
 def _spread(values: NDArray[np.float64]) -> str:

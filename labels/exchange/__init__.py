@@ -23,7 +23,7 @@ from labels.exchange import (
 )
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, coded_thing
 from labels.exchange.options import COMMON, DEFAULTS, ReadingOptions, spelled
-from labels.exchange.parsing import encoding_notes
+from labels.exchange.parsing import encoding_notes, in_utf_8
 from labels.exchange.reading import Reading, numbered_coders, with_coders, without_repeats
 
 __all__ = [
@@ -61,6 +61,7 @@ class ExchangeFormat:
         unknown = [name for name in options.chosen() if name not in self.options]
         if unknown:
             raise ExchangeError("The option", [f"{spelled(name)} has no meaning for this format" for name in unknown])
+        data = in_utf_8(data, options.encoding)
         reading = self.reader(data, codebook, options)
         named = with_coders(reading.annotations, options)
         counted, repeated = without_repeats((coded_thing(annotation), annotation) for annotation in named)
@@ -73,7 +74,7 @@ class ExchangeFormat:
 
 
 _JSON, _LINES, _CSV = "application/json", "application/x-ndjson", "text/csv"
-_CODERS = frozenset({"coders", "coder"})
+_CODERS = frozenset({"coders", "coder", "encoding"})
 _FIELDS = COMMON | {"text_field", "coder_field"}
 
 FORMATS: dict[FormatName, ExchangeFormat] = {
@@ -82,9 +83,11 @@ FORMATS: dict[FormatName, ExchangeFormat] = {
     "prodigy": ExchangeFormat(prodigy.write, prodigy.read, ".jsonl", _LINES, _FIELDS),
     "argilla": ExchangeFormat(argilla.write, argilla.read, ".jsonl", _LINES, COMMON | {"text_field", "question"}),
     "potato": ExchangeFormat(potato.write, potato.read, ".zip", "application/zip", _FIELDS | {"question", "items"}),
-    "csv-long": ExchangeFormat(csv_long.write, csv_long.read, ".csv", _CSV, _FIELDS | {"question"}),
-    "csv-wide": ExchangeFormat(csv_wide.write, csv_wide.read, ".csv", _CSV, _FIELDS - {"ignored"}),
-    "refi-qda": ExchangeFormat(refi_qda.write, refi_qda.read, ".qdpx", "application/zip", COMMON | {"unit"}),
+    "csv-long": ExchangeFormat(csv_long.write, csv_long.read, ".csv", _CSV, _FIELDS | {"question", "delimiter"}),
+    "csv-wide": ExchangeFormat(csv_wide.write, csv_wide.read, ".csv", _CSV, _FIELDS - {"ignored"} | {"delimiter"}),
+    "refi-qda": ExchangeFormat(
+        refi_qda.write, refi_qda.read, ".qdpx", "application/zip", COMMON - {"encoding"} | {"unit"}
+    ),
     "corpus": ExchangeFormat(corpus.write, corpus.read, ".jsonl", _LINES, _CODERS),
 }
 

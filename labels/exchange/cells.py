@@ -10,7 +10,8 @@ from labels.exchange.annotation import METADATA, ExchangedAnnotation
 from labels.exchange.frame_labels import RowError
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import checked_metadata, decode, require_coder, require_text
-from labels.files import tables
+from labels.files import sheets, tables
+from labels.files.extraction_process import EXTRACTION
 
 FILE = "The CSV file"
 COLUMNS = ("coder", "text", *METADATA)
@@ -38,25 +39,49 @@ def guarded(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def read_table(data: bytes, subject: str, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str] | str]]:
+def read_table(
+    data: bytes, subject: str, required: Sequence[str], delimiter: str | None = None
+) -> Iterator[tuple[str, dict[str, str] | str]]:
     """Yields the place and the cells of each row, by column, or what is wrong with the row.
 
-    Raises `ExchangeError` if it is not a table, or lacks a required column.
+    What separates the cells is found out unless it is given, itself or in words. Raises `ExchangeError`
+    if it is not a table, or lacks a required column.
     """
+    if sheets.is_workbook(data):
+        yield from _read_sheet(data, subject, required)
+        return
     lines = io.StringIO(decode(data, subject), newline="").readlines()
     try:
-        dialect = tables.find_dialect(lines)
+        dialect = tables.find_dialect(lines, None if delimiter is None else tables.delimiter_named(delimiter))
     except FileError as error:
-        raise ExchangeError(subject, [str(error)]) from error
-    faults = [f"it has no column '{name}'" for name in required if name not in dialect.columns]
-    if faults:
-        shown = tables.shown_columns(dialect.columns)
-        raise ExchangeError(subject, [*faults, f"its columns are {shown}, separated by {dialect.delimiter_name}"])
+        raise ExchangeError(subject, [str(error).rstrip(".")]) from error
+    _require_columns(dialect.columns, required, subject, f", separated by {dialect.delimiter_name}")
     for row in tables.read_rows(lines[dialect.head_lines :], dialect):
         if row.fault is None and any(map(str.strip, row.cells)):
             yield f"row {row.number + 1}", dict(zip(dialect.columns, map(_unguarded, row.cells), strict=True))
         elif row.fault is not None:
             yield f"row {row.number + 1}", row.fault.rstrip(".")
+
+
+def _read_sheet(data: bytes, subject: str, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str] | str]]:
+    """Yields the rows of a spreadsheet with a single sheet, like `read_table`."""
+    try:
+        workbook = EXTRACTION.run(sheets.read_sheets, data)
+    except FileError as error:
+        raise ExchangeError(subject, [str(error).rstrip(".")]) from error
+    if len(workbook) > 1:
+        names = ", ".join(f"'{sheet.name}'" for sheet in workbook)
+        raise ExchangeError(subject, [f"it has more than one sheet ({names}): leave only the one with the annotations"])
+    [sheet] = workbook
+    _require_columns(sheet.columns, required, subject, "")
+    for number, cells in sheet.rows:
+        yield f"row {number}", dict(zip(sheet.columns, map(_unguarded, cells), strict=True))
+
+
+def _require_columns(columns: Sequence[str], required: Sequence[str], subject: str, separated: str) -> None:
+    faults = [f"it has no column '{name}'" for name in required if name not in columns]
+    if faults:
+        raise ExchangeError(subject, [*faults, f"its columns are {tables.shown_columns(columns)}{separated}"])
 
 
 def require_cells(row: Any) -> dict[str, str]:

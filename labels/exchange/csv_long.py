@@ -45,7 +45,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
         stances = {frame: row.get("stance")} if frame else {}
         yield ExchangedAnnotation(**fields, frames=labels.frames(answer, stances))
 
-    rows = read_table(data, FILE, (options.text_field or "text", column))
+    rows = read_table(data, FILE, (options.text_field or "text", column), options.delimiter)
     reading = read_annotations(FILE, rows, annotation, labels)
     return replace(reading, annotations=_merged(reading.annotations))
 

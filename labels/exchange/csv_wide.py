@@ -69,7 +69,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
         stances = {frame: require_stance(of_frames.get(frame) or UNSPECIFIED) for frame in present}
         yield ExchangedAnnotation(**fields, frames=stances)
 
-    rows = read_table(data, FILE, (options.text_field or "text",))
+    rows = read_table(data, FILE, (options.text_field or "text",), options.delimiter)
     return read_annotations(FILE, rows, annotation, labels)
 
 

@@ -19,6 +19,7 @@ class ReadingOptions:
     `frames` gives the frame of a label, or `none`; `coders` the name of a coder in the file. `coder` has made the
     annotations for which the file names nobody. With `empty_means_none`, an empty answer, an empty cell and a question
     that was not put say that no frame is present. `items` is a second file, with the texts, which some tools need.
+    `encoding` and `delimiter` are what the file is written in, where it is not to be found out.
     """
 
     text_field: str | None = None
@@ -31,6 +32,8 @@ class ReadingOptions:
     empty_means_none: bool = False
     unit: Unit = "paragraph"
     items: bytes | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
 
     def chosen(self) -> list[str]:
         """The names of the options that differ from their defaults."""
@@ -51,9 +54,11 @@ SPELLING = {
     "empty_means_none": "empty-means-none",
     "unit": "unit",
     "items": "items",
+    "encoding": "encoding",
+    "delimiter": "delimiter",
 }
 # What every format knows.
-COMMON = frozenset({"frames", "ignored", "coders", "coder", "empty_means_none"})
+COMMON = frozenset({"frames", "ignored", "coders", "coder", "empty_means_none", "encoding"})
 
 
 def spelled(option: str, value: str = "") -> str:

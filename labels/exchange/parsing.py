@@ -78,7 +78,23 @@ def decode(data: bytes, subject: str) -> str:
     try:
         return encodings.decoded(data).text
     except FileError as error:
-        raise ExchangeError(subject, [str(error)]) from None
+        raise ExchangeError(subject, [str(error).rstrip(".")]) from None
+
+
+def in_utf_8(data: bytes, encoding: str | None) -> bytes:
+    """Returns a file that is written in a given encoding as UTF-8; unchanged without one.
+
+    Raises `ExchangeError` if it is not text in that encoding.
+    """
+    if encoding is None:
+        return data
+    option = spelled("encoding")
+    if data.startswith(_ZIP_START):
+        raise ExchangeError("The option", [f"{option} is about a file of text, and this is a zip file"])
+    try:
+        return encodings.decoded(data, encoding).text.encode()
+    except FileError as error:
+        raise ExchangeError("The option", [f"{option}: {str(error).rstrip('.')}"]) from None
 
 
 def encoding_notes(data: bytes) -> list[str]:

@@ -51,6 +51,22 @@ class Reading:
         by_count = sorted(places.items(), key=lambda entry: -len(entry[1]))
         return tuple(Reason(reason, len(where), tuple(where[:_MAX_PLACES])) for reason, where in by_count)
 
+    @property
+    def sentences(self) -> list[str]:
+        """What was set aside, what was ignored, and the notes."""
+        return [
+            *(
+                f"{entry.count} set aside: {entry.reason} ({', '.join(entry.first)}"
+                f"{', …' if entry.count > len(entry.first) else ''})."
+                for entry in self.reasons
+            ),
+            *(
+                f"The label '{label}' was left out {count} time{'' if count == 1 else 's'}."
+                for label, count in self.ignored.items()
+            ),
+            *self.notes,
+        ]
+
 
 def with_coders(annotations: Iterable[ExchangedAnnotation], options: ReadingOptions) -> list[ExchangedAnnotation]:
     """Gives the coders the names that the caller maps them to, and nameless annotations the caller's coder."""

@@ -1,18 +1,37 @@
 """PDF and Word documents as plain text, cut into paragraphs like any other text."""
 
+import codecs
 import io
+import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
 from labels.reading.lines import PRINTED_LINE, is_printed_head
 
-_PDF, _WORD = ".pdf", ".docx"
-SUFFIXES = (_PDF, _WORD)
+if TYPE_CHECKING:
+    from pypdf import PageObject
+
+PDF, _WORD = ".pdf", ".docx"
+SUFFIXES = (PDF, _WORD)
+PDF_START = b"%PDF-"
+# Beginnings of files that hold no text as it is, whatever they are called.
+_NO_TEXT = {
+    b"\xd0\xcf\x11\xe0": "It is a file of an older Office program (.doc, .xls, .ppt): save it as .docx or .xlsx.",
+    b"PK\x03\x04": "It is a zip file, or a document in one (.odt, .epub, .pptx): save it as .docx or PDF.",
+    b"\x1f\x8b": "It is packed: name it with .gz at the end, or unpack it.",
+    b"{\\rtf": "It is RTF, with its formatting: save it as plain text or Word (.docx).",
+}
+_MIME = re.compile(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
+_XML, _HTML = re.compile(rb"\s*<\?xml\b"), re.compile(rb"<html\b", re.IGNORECASE)
+_HEAD = 4096
 # A page with fewer letters than this is a picture of a page, perhaps with a stamp on it.
 _LETTERS_OF_A_PAGE = 20
+_PAGES_SHOWN = 10
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "…", "”", "’", '"')
 # Fonts draw "fi" and the like as one sign; nobody who searches for "fire" types it.
 _LIGATURES = {sign: unicodedata.normalize("NFKC", chr(sign)) for sign in range(0xFB00, 0xFB07)}
@@ -21,26 +40,77 @@ _PRINTED_LINES = 2
 _WORD_LIMITS = Limits(size=256 * 2**20)
 
 
-def document_text(suffix: str, content: bytes) -> str:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of a document, and the numbers of its pages that are pictures of a page, without text."""
+
+    text: str
+    scanned: tuple[int, ...] = ()
+
+    @property
+    def fault(self) -> str | None:
+        """A sentence about the pages without text, if there are any."""
+        if not self.scanned:
+            return None
+        numbers = [str(number) for number in self.scanned[:_PAGES_SHOWN]]
+        more = [f"{len(self.scanned) - _PAGES_SHOWN} more"] if len(self.scanned) > _PAGES_SHOWN else []
+        *others, last = [*numbers, *more]
+        which = f"Pages {', '.join(others)} and {last} are pictures" if others else f"Page {last} is a picture"
+        return f"{which} without text, and were not read: have their text recognised (OCR) first."
+
+
+def read_document(suffix: str, content: bytes) -> Document:
     """The text of a PDF or Word document; raises `FileError` if it holds none that can be read."""
-    return _pdf_text(content) if suffix == _PDF else _word_text(content)
+    return _read_pdf(content) if suffix == PDF else Document(_word_text(content))
 
 
-def _pdf_text(content: bytes) -> str:
+def require_text(content: bytes) -> None:
+    """Raises `FileError` for a file of another kind than text, HTML or JSON, by how it begins."""
+    head = content[:_HEAD].removeprefix(codecs.BOM_UTF8)
+    for start, sentence in _NO_TEXT.items():
+        if head.startswith(start):
+            raise FileError(sentence)
+    if _MIME.search(head.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]):
+        raise FileError("It is an e-mail, or a page saved as one (.eml, .mht): save it as HTML or plain text.")
+    if _XML.match(head) and not _HTML.search(head):
+        raise FileError("It is XML, of which the parts of an article are not known: convert it to HTML, CSV or JSON.")
+
+
+def _read_pdf(content: bytes) -> Document:
     from pypdf import PdfReader  # noqa: PLC0415 - only these files need it
     from pypdf.errors import FileNotDecryptedError, PyPdfError  # noqa: PLC0415
 
     try:
         reader = PdfReader(io.BytesIO(content))
         pages = [page.extract_text().translate(_LIGATURES).strip() for page in reader.pages]
+        pictured = [
+            _letters(text) < _LETTERS_OF_A_PAGE and _has_picture(reader.pages[n]) for n, text in enumerate(pages)
+        ]
     except FileNotDecryptedError:
         raise FileError("It is protected by a password.") from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise FileError("It is not a PDF file that can be read.") from error
-    letters = sum(character.isalpha() for page in pages for character in page)
-    if letters < _LETTERS_OF_A_PAGE * max(len(pages), 1):
+    letters = list(map(_letters, pages))
+    scanned = tuple(number for number, is_pictured in enumerate(pictured, 1) if is_pictured)
+    document = Document(_joined([page for page in pages if page]), scanned)
+    if sum(letters) < _LETTERS_OF_A_PAGE * max(len(pages), 1):
+        if scanned and max(letters) >= _LETTERS_OF_A_PAGE:
+            raise FileError(f"It is nearly without text. {document.fault}")
         raise FileError("It holds pictures of pages and no text: have its text recognised (OCR) first.")
-    return _joined([page for page in pages if page])
+    return document
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _has_picture(page: "PageObject") -> bool:
+    """Whether a picture is drawn on a page; a page that is merely empty has none."""
+    resources = page.get("/Resources")
+    pictures = resources.get_object().get("/XObject") if resources is not None else None
+    return bool(pictures) and any(
+        picture.get_object().get("/Subtype") in ("/Image", "/Form") for picture in pictures.get_object().values()
+    )
 
 
 def _joined(pages: list[str]) -> str:

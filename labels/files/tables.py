@@ -17,11 +17,15 @@ _NAMES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What separates the cells, the names of the columns, and the number of lines before the first row."""
+    """What separates the cells, the names of the columns, and the number of lines before the first row.
+
+    With `skips_space`, a blank after what separates the cells is no part of them.
+    """
 
     delimiter: str
     columns: tuple[str, ...]
     head_lines: int
+    skips_space: bool = False
 
     @property
     def delimiter_name(self) -> str:
@@ -60,20 +64,22 @@ def find_dialect(lines: Sequence[str], delimiter: str | None = None) -> Dialect:
     body = lines[head:]
     if delimiter is None:
         delimiter = max(DELIMITERS, key=lambda candidate: _agreement(body, candidate))
-    columns, header_lines = _header(body, delimiter)
-    dialect = Dialect(delimiter, columns, head + header_lines)
+    names, header_lines = _header(body, delimiter)
+    columns = tuple(name.removeprefix("\ufeff").strip().strip('"') for name in names)
+    skips_space = len(names) > 1 and all(name.startswith(" ") for name in names[1:])
+    dialect = Dialect(delimiter, columns, head + header_lines, skips_space)
     _require_columns(dialect)
     return dialect
 
 
 def read_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[TableRow]:
-    """The rows after the names of the columns; empty lines count as rows and are left out.
+    """The rows after the names of the columns; empty lines and rows of empty cells count as rows and are left out.
 
     A row with more or fewer cells than there are columns has a fault. After a quotation mark that is not closed no row
     can be separated from the next, so the rows end with that fault.
     """
     csv.field_size_limit(_MAX_CELL)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.skips_space, strict=True)
     number, width = 0, len(dialect.columns)
     while True:
         number += 1
@@ -88,9 +94,11 @@ def read_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[TableRow]:
             return
         if any(map(is_damaged, cells)):
             yield TableRow(number, fault=DAMAGED)
+        elif not any(cell.strip() for cell in cells):
+            continue
         elif len(cells) == width:
             yield TableRow(number, tuple(cells))
-        elif any(cell.strip() for cell in cells):
+        else:
             yield TableRow(number, fault=_wrong_width(len(cells), dialect))
 
 
@@ -122,16 +130,21 @@ def _header(lines: Sequence[str], delimiter: str) -> tuple[tuple[str, ...], int]
     try:
         for names in reader:
             if names:
-                return tuple(name.removeprefix("\ufeff").strip() for name in names), reader.line_num
+                return tuple(names), reader.line_num
     except csv.Error:
         raise FileError("The names of its columns cannot be read: a quotation mark is not closed.") from None
     raise FileError("It is empty: a table begins with the names of its columns.")
 
 
+def twice_in(columns: Sequence[str]) -> str:
+    """The names that stand more than once among columns, in quotation marks; empty if none does."""
+    return " and ".join(map(repr, sorted({name for name in columns if name and columns.count(name) > 1})))
+
+
 def _require_columns(dialect: Dialect) -> None:
-    twice = sorted({name for name in dialect.columns if name and dialect.columns.count(name) > 1})
+    twice = twice_in(dialect.columns)
     if twice:
         raise FileError(
-            f"It has {' and '.join(map(repr, twice))} more than once among its columns "
+            f"It has {twice} more than once among its columns "
             f"({shown_columns(dialect.columns)}), separated by {dialect.delimiter_name}."
         )

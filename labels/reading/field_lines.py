@@ -6,6 +6,7 @@ A text counts as an export only if it has several of the fields of such an archi
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from labels.reading.imprint import Imprint, first_known, imprint_of
 from labels.reading.lines import Span, has_more_words, line_spans
@@ -34,8 +35,15 @@ _CODES_OF_TEXT = ("LP", "TD")
 _UNMISTAKABLE = re.compile(
     r"(?:LOAD-DATE|PUBLICATION-TYPE|JOURNAL-CODE|CORRECTION-DATE)\s*:\s.*|LENGTH:\s*[\d,]+ words|\d+ of \d+ DOCUMENTS"
     r"|Document \d+ of \d+|End of Document|ProQuest document (?:link|ID:?.*)|_{10,}"
-    r"|Document [A-Z]{2,8}\d{16}[0-9a-z]{6,10}",
+    r"|Document [A-Z]{1,8}\d{8,16}[0-9a-z]{6,10}",
     re.IGNORECASE,
+)
+_COUNTED = re.compile(
+    r"^[ \t]*(?:Document )?(?P<number>\d{1,6}) of (?P<all>\d{1,6})(?: DOCUMENTS)?[ \t\r]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_END_OF_DOCUMENT = re.compile(
+    r"^[ \t]*(?:End of Document|Document [A-Z]{1,8}\d{8,16}[0-9a-z]{6,10})[ \t\r]*$", re.IGNORECASE | re.MULTILINE
 )
 _FEWEST_FIELDS, _FEWEST_CODES = 3, 4
 _TITLES, _AUTHORS = ("title", "headline", "HD"), ("author", "byline", "BY")
@@ -169,3 +177,32 @@ def _imprint(values: dict[str, str]) -> Imprint:
         url=first_known(values, _ADDRESSES),
         date=first_known(values, _DATES),
     )
+
+
+def separate_documents(text: str) -> list[str]:
+    """The documents of an export that holds several; the text itself, as it is, where it holds a single one.
+
+    What counts the documents, or ends each of them, stands on a line of its own; every part must be an export by
+    itself, so that an article is not cut because of what it quotes.
+    """
+    for places in (_starts(text), _ends(text)):
+        parts = [part for part in _parts(text, places) if part.strip()]
+        if len(parts) > 1 and all(read_export(part) is not None for part in parts):
+            return parts
+    return [text]
+
+
+def _starts(text: str) -> list[int]:
+    """Where documents begin that are counted as "2 of 7 DOCUMENTS", each the next and all of the same number."""
+    matches = list(_COUNTED.finditer(text))
+    numbers = [int(match["number"]) for match in matches]
+    is_count = len({match["all"] for match in matches}) == 1 and numbers == sorted(set(numbers))
+    return [match.start() for match in matches] if is_count else []
+
+
+def _ends(text: str) -> list[int]:
+    return [match.end() for match in _END_OF_DOCUMENT.finditer(text)]
+
+
+def _parts(text: str, places: Sequence[int]) -> Iterator[str]:
+    return (text[start:end] for start, end in pairwise([0, *places, len(text)]))

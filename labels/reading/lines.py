@@ -83,6 +83,10 @@ class TextPiece:
 def text_pieces(text: str) -> list[TextPiece]:
     """Returns the pieces of a plain text, in order: its lines, where lines that were wrapped belong together."""
     blocks = _with_page_marks(list(_blocks(text)))
+    if len(blocks) > 1 and all(len(block) == 1 and not block[0].is_page_mark for block in blocks):
+        # Blank lines between all lines are double spacing if the lines were wrapped.
+        lines = [line for block in blocks for line in block]
+        blocks = [lines] if _wrap_of([lines]) else blocks
     whole = _wrap_of(blocks)
     pieces: list[list[Line]] = []
     is_wrapped = whole is not None or any(block[0].is_page_mark for block in blocks)

@@ -82,9 +82,14 @@ class _Stretches:
         if not votes:
             return None
         best = max(votes, key=lambda key: (votes[key] + votes.get(key + 1, 0), -key))
-        chain = _in_order(list(self._hits(runs, best * _ROOM)))
-        covered = {position + offset for position, _ in chain for offset in range(_RUN)}
-        return (chain[0][1], chain[-1][1] + _RUN) if len(covered) >= _ENOUGH * len(block) else None
+        # A block that repeats itself has votes for as many distances; then it begins where its first run is.
+        first = next((place - n for n, run in enumerate(runs) for place in self._first_places(run)), 0) // _ROOM
+        for distance in dict.fromkeys((best, first)):
+            chain = _in_order(list(self._hits(runs, distance * _ROOM)))
+            covered = {position + offset for position, _ in chain for offset in range(_RUN)}
+            if len(covered) >= _ENOUGH * len(block):
+                return chain[0][1], chain[-1][1] + _RUN
+        return None
 
     def _first_places(self, run: tuple[str, ...]) -> Iterator[int]:
         """Yields the first unused places of a run; blocks and text have the same order, so they are the likeliest."""
@@ -120,7 +125,7 @@ class _Stretches:
 
 def _in_order(hits: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Returns the hits whose places ascend with their positions."""
-    chain = [hits[0]]
+    chain = list(hits[:1])
     for hit in hits[1:]:
         if hit[0] > chain[-1][0] and hit[1] > chain[-1][1]:
             chain.append(hit)

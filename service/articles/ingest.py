@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -100,7 +100,7 @@ def with_imprint(request: ArticleRequest, imprint: Imprint, database: Database) 
         # Some sites give the address of their front page for every page.
         if holder is not None and (own is None or own[1].id != holder.id):
             del facts["url"]
-    return request.model_copy(update=facts) if facts else request
+    return request.completed_by(facts) if facts else request
 
 
 def submitted_digest(request: ArticleRequest) -> str:
@@ -163,7 +163,8 @@ def scored_article(
     """The article of a request with its scoring, ready to be stored."""
     card = model.card
     scoring = Scoring(card.version, card.codebook_version, request.operating_point, classification)
-    return new_article(metadata_of(request), article.language, article.split, scoring, submitted_digest(request))
+    new = new_article(metadata_of(request), article.language, article.split, scoring, submitted_digest(request))
+    return replace(new, has_url_of_page=request.has_url_of_page)
 
 
 def store_articles(connection: Connection, submissions: Sequence[Submission], *, hours: int) -> list[Receipt]:

@@ -17,13 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labels.paragraphs import Paragraph
 from service.articles.answers import classified_answer, insert_paragraphs, paragraph_answers, paragraphs_as_json
 from service.articles.reading import ReadArticle, classify_paragraphs
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
 from training.registry.versions import Registry
-from training.scoring.classification import ArticleFrame, Classification, merge_roll_ups
+from training.scoring.classification import ArticleFrame, Classification, cuts_at, merge_roll_ups
 from training.scoring.frame_model import FrameModel
 
 _log = logging.getLogger("framing")
@@ -104,11 +106,12 @@ class ScoringPool:
         # Tuples are pickled faster than paragraphs.
         plain = [[(p.index, p.start, p.end, p.text) for p in piece] for piece in pieces]
         parts = list(self._executor.map(_answer, [task] * len(pieces), plain))
-        rolled = merge_roll_ups([(len(piece), frames) for piece, (_, frames) in zip(pieces, parts, strict=True)])
+        cuts = cuts_at(model, request.operating_point, request.thresholds)
+        rolled = merge_roll_ups(model, cuts, [(np.array(scores), frames) for _, frames, scores in parts])
         classification = Classification((), rolled)
         empty = replace(article, split=replace(article.split, paragraphs=()))
         answer = classified_answer(request, empty, classification, model, evidence_terms=settings.evidence_terms)
-        return PooledAnswer(insert_paragraphs(answer, (content for content, _ in parts)), classification)
+        return PooledAnswer(insert_paragraphs(answer, (content for content, *_ in parts)), classification)
 
     def stop(self) -> None:
         """Ends the processes."""
@@ -131,9 +134,14 @@ def _model(models: Path | str, version: str) -> FrameModel:
     return Registry(models).load(version)
 
 
-def _answer(task: _Task, plain: Sequence[tuple[int, int, int, str]]) -> tuple[str, Mapping[str, ArticleFrame]]:
-    """The JSON of some paragraphs, and their roll-up."""
+# Of some paragraphs: their JSON, their roll-up, and the scores of each.
+_Part = tuple[str, Mapping[str, ArticleFrame], list[list[float]]]
+
+
+def _answer(task: _Task, plain: Sequence[tuple[int, int, int, str]]) -> _Part:
+    """Classifies some paragraphs of an article."""
     paragraphs = [Paragraph(*fields) for fields in plain]
     classification = classify_paragraphs(paragraphs, task.request, _model(task.models, task.version))
     answers = paragraph_answers(paragraphs, classification.paragraphs, task.evidence_terms)
-    return paragraphs_as_json(answers), classification.article
+    scores = [[frame.score for frame in frames.values()] for frames in classification.paragraphs]
+    return paragraphs_as_json(answers), classification.article, scores

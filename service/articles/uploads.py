@@ -5,21 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from labels.errors import FileError
-from labels.files import documents, encodings, json_records
+from labels.files import documents, encodings, json_records, sheets
 from labels.files.extraction_process import EXTRACTION
 from labels.files.packed import unpacked
 
 HTML = (".html", ".htm", ".xhtml")
-_OF_MANY = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".zip")
+_OF_MANY = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".zip", *sheets.SUFFIXES)
 _EACH_BY_ITSELF = "Send one article at a time, or put all of them in with `framing ingest`."
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The fields of an article in a file, and the encoding in which it was read; None if it is no text file."""
+    """The fields of an article in a file, and the encoding in which it was read; None if it is no text file.
+
+    `scanned` are the numbers of pages that are pictures without text.
+    """
 
     fields: Mapping[str, Any]
     encoding: str | None = None
+    scanned: tuple[int, ...] = ()
 
 
 def read_upload(name: str, content: bytes, limit: int) -> Upload:
@@ -31,9 +35,11 @@ def read_upload(name: str, content: bytes, limit: int) -> Upload:
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
     if suffix in _OF_MANY:
         raise FileError(f"It is a file of many articles. {_EACH_BY_ITSELF}")
-    if suffix in documents.SUFFIXES or content.startswith(b"%PDF-"):
-        kind = suffix if suffix in documents.SUFFIXES else ".pdf"
-        return Upload({"text": EXTRACTION.run(documents.document_text, kind, content)})
+    if suffix in documents.SUFFIXES or content.startswith(documents.PDF_START):
+        kind = suffix if suffix in documents.SUFFIXES else documents.PDF
+        document = EXTRACTION.run(documents.read_document, kind, content)
+        return Upload({"text": document.text}, scanned=document.scanned)
+    documents.require_text(content)
     read = encodings.decoded(content)
     if suffix == ".json":
         return Upload(_article(read.text), read.encoding)

@@ -17,18 +17,22 @@ from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError, FramingError
 from labels.files import encodings, tables
 from labels.files.packed import Bounded
+from labels.files.sheets import SUFFIXES as SHEETS
 from service.articles.uploads import HTML
 
-InputKind = Literal["documents", "lines", "list", "csv", "parquet", "unreadable"]
+InputKind = Literal["documents", "lines", "list", "csv", "sheets", "parquet", "unreadable"]
 
 STDIN = "-"
 _SUFFIXES: dict[str, InputKind] = {
     **dict.fromkeys((".txt", ".text", ".md", ".json", ".pdf", ".docx", *HTML), "documents"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
     **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys(SHEETS, "sheets"),
     ".parquet": "parquet",
 }
 _ARCHIVE = ".zip"
+# What macOS and Office put beside files.
+_OF_PROGRAMS = ("._", "__MACOSX", "~$")
 # A collection of articles is larger than what is uploaded; each member is read by itself.
 _ARCHIVE_LIMITS = Limits(size=16 * 2**30)
 _PART_BYTES = 8 * 2**20
@@ -68,8 +72,9 @@ class File:
 
     @property
     def is_readable(self) -> bool:
-        """Whether its ending is among those that are read in folders and archives."""
-        return self.suffix in _SUFFIXES or self.fault is not None
+        """Whether its ending is among those that are read in folders and archives, and it is no program's own file."""
+        by_programs = any(part.startswith(_OF_PROGRAMS) for part in self.name.split("/")[-2:])
+        return (self.suffix in _SUFFIXES and not by_programs) or self.fault is not None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -220,6 +225,8 @@ def _parts_of(file: File, kind: InputKind, part_bytes: int, dialect: Dialect) ->
     """The parts of a file that is no document; a single part with a fault if it cannot be read."""
     if kind == "unreadable":
         yield Part(0, kind, (file,), fault=file.fault)
+    elif kind == "sheets":
+        yield Part(0, kind, (file,))
     elif kind == "parquet":
         local = file.url.startswith("file://")
         strides = max(1, min(_MAX_STRIDES, file.size // part_bytes)) if local else 1

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
@@ -11,9 +11,11 @@ from typing import IO, Any, cast
 
 from labels.errors import FileError
 from labels.files import encodings, json_records, tables
+from labels.files.documents import PDF, PDF_START, read_document, require_text
 from labels.files.documents import SUFFIXES as EXTRACTED
-from labels.files.documents import document_text
 from labels.files.extraction_process import EXTRACTION
+from labels.files.sheets import read_sheets
+from labels.reading.field_lines import separate_documents
 from service.articles.uploads import HTML
 from service.bulk.inputs import STDIN, Dialect, File, InputError, Part, find_files, plan, text_of
 
@@ -76,14 +78,22 @@ def delimiters_of(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def read_records(
-    inputs: Sequence[str], columns: Columns | None = None, dialect: Dialect | None = None
+    inputs: Sequence[str],
+    columns: Columns | None = None,
+    dialect: Dialect | None = None,
+    say: Callable[[str], None] = lambda _sentence: None,
 ) -> Iterator[Record]:
-    """All articles of some inputs, in order; a file that cannot be read is a record with a fault."""
+    """All articles of some inputs, in order; a file that cannot be read is a record with a fault.
+
+    `say` gets a sentence about each table whose cells no comma separates.
+    """
     for name in inputs:
         if name == STDIN:
             yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
             continue
         for part in plan(find_files([name])[0], dialect=dialect):
+            for sentence in delimiters_of([part]):
+                say(sentence)
             for piece in pieces(part, columns or {}):
                 yield from piece.records
 
@@ -112,8 +122,8 @@ def _records(part: Part, file: File, columns: Columns) -> Iterator[Record]:
     """The records of a text or of a file that could not be read."""
     if part.fault is not None:
         raise InputError(part.fault)
-    if part.kind == "csv":
-        yield from _rows(part, file, columns)
+    if part.kind in ("csv", "sheets"):
+        yield from _rows(part, file, columns) if part.kind == "csv" else _sheets(file, columns)
         return
     for record in _lines(part, file) if part.kind == "lines" else _entries(part, file):
         yield _renamed(record, columns)
@@ -132,24 +142,63 @@ def _named_faults(file: File, records: Iterator[Record]) -> Iterator[Record]:
         yield Record(file.name, number + 1, file.name, {}, str(error))
 
 
+def _sheets(file: File, columns: Columns) -> Iterator[Record]:
+    """The rows of all sheets of a spreadsheet, with the numbers that the program shows for them."""
+    sheets = EXTRACTION.run(read_sheets, _whole(file))
+    number = 0
+    for sheet in sheets:
+        name = f"{file.name} sheet '{sheet.name}'" if len(sheets) > 1 else file.name
+        try:
+            used = _used_of(sheet.columns, columns)
+        except InputError as error:
+            number += 1
+            yield Record(file.name, number, name, {}, str(error))
+            continue
+        names = {field: sheet.columns[place] for field, place in used}
+        for row, cells in sheet.rows:
+            number += 1
+            fields = {field: cells[place] for field, place in used if cells[place]}
+            yield Record(file.name, number, f"{name} row {row}", fields, columns=names)
+
+
+def _whole(file: File) -> bytes:
+    with file.open() as content:
+        whole = content.read(_MAX_DOCUMENT + 1)
+    if len(whole) > _MAX_DOCUMENT:
+        raise InputError(f"It is larger than {_MAX_DOCUMENT // 2**20} MiB.")
+    return whole
+
+
 def _documents(file: File, encoding: str | None) -> Iterator[Record]:
     return _named_faults(file, _document(file, encoding))
 
 
 def _document(file: File, encoding: str | None) -> Iterator[Record]:
-    with file.open() as content:
-        whole = content.read(_MAX_DOCUMENT + 1)
-    if len(whole) > _MAX_DOCUMENT:
-        raise InputError(f"It is larger than {_MAX_DOCUMENT // 2**20} MiB.")
-    if file.suffix in EXTRACTED:
-        yield Record(file.name, 1, file.name, {"text": EXTRACTION.run(document_text, file.suffix, whole)})
+    whole = _whole(file)
+    if file.suffix in EXTRACTED or whole.startswith(PDF_START):
+        kind = file.suffix if file.suffix in EXTRACTED else PDF
+        document = EXTRACTION.run(read_document, kind, whole)
+        articles = list(_articles(file, document.text, None))
+        yield from articles
+        if document.fault is not None:
+            yield Record(file.name, len(articles) + 1, file.name, {}, document.fault)
         return
+    require_text(whole)
     read = encodings.decoded(whole, encoding)
     if file.suffix == ".json":
         yield from _json(file, json_records.read_text(read.text), "entry", read.encoding)
+    elif file.suffix in HTML:
+        yield Record(file.name, 1, file.name, {"html": read.text}, encoding=read.encoding)
     else:
-        field = "html" if file.suffix in HTML else "text"
-        yield Record(file.name, 1, file.name, {field: read.text}, encoding=read.encoding)
+        yield from _articles(file, read.text, read.encoding)
+
+
+def _articles(file: File, text: str, encoding: str | None) -> Iterator[Record]:
+    """The article of a text, or each article of an export that holds several."""
+    documents = separate_documents(text)
+    for number, document in enumerate(documents, 1):
+        name = file.name if len(documents) == 1 else f"{file.name} document {number}"
+        yield Record(file.name, number, name, {"text": document}, encoding=encoding)
 
 
 def _lines(part: Part, file: File) -> Iterator[Record]:

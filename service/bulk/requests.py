@@ -1,5 +1,7 @@
 """From a record of a file to the request that scores or stores it; commands that score and store refuse the same."""
 
+import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -7,9 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from labels.errors import FramingError
+from labels.reading.imprint import written_day
 from service.bulk.records import FACTS, FIELDS, TEXTS, Record
 from service.schemas.articles import ArticleRequest
 
+_BLOCKS = r"(?:html|body|article|div|section|p|h[1-6]|ul|ol|blockquote|table)"
+_BLOCK_START = re.compile(rf"\s*<(?:!doctype|{_BLOCKS})\b[^<>]*>", re.IGNORECASE)
+_BLOCK_END = re.compile(rf"</{_BLOCKS}\s*>", re.IGNORECASE)
+_LINE_BREAKS = re.compile(r"<(?:br\s*/?|/p\s*)>", re.IGNORECASE)
 _SHOWN_FAULTS = 3
 _SHOWN_CHARACTERS = 60
 
@@ -30,6 +37,9 @@ def request_of(record: Record, **others: Any) -> ArticleRequest:
     fields = {name: _as_sent(name, record.fields[name]) for name in FIELDS if not _is_empty(record.fields.get(name))}
     if not any(name in fields for name in TEXTS):
         raise RecordError(_no_text(record))
+    if "html" not in fields and _is_markup(fields.get("text")):
+        # What editorial systems export as the text of an article is often a piece of its page.
+        fields["html"] = fields.pop("text")
     try:
         return ArticleRequest(**{"explain": False, **others, **fields})
     except ValidationError as error:
@@ -37,14 +47,26 @@ def request_of(record: Record, **others: Any) -> ArticleRequest:
         raise RecordError(f"It is not an article: {faults}.") from error
 
 
+def _is_markup(text: Any) -> bool:
+    """Whether a text consists of elements of HTML, or is divided by them."""
+    if not isinstance(text, str) or "<" not in text:
+        return False
+    is_element = _BLOCK_START.match(text) is not None and _BLOCK_END.search(text) is not None
+    return is_element or len(_LINE_BREAKS.findall(text)) > 1
+
+
 def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    # NaN is what pandas writes for an empty cell.
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return value is None or is_nan or (isinstance(value, str) and not value.strip())
 
 
 def _as_sent(name: str, value: Any) -> Any:
-    """A value as JSON has it: a column of Parquet may hold times, and ids are often numbers."""
+    """A value as JSON has it: a column of Parquet may hold times, ids are often numbers, and dates written out."""
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if name == "published_at" and isinstance(value, str) and (day := written_day(value)) is not None:
+        return day.isoformat()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if name in FACTS and is_number else value
 

@@ -7,9 +7,27 @@ from typing import Annotated
 
 import typer
 
-from labels.exchange import FORMATS, ReadingOptions
-from labels.exchange.options import Unit, coder_map, label_map
-from service.cli.commands import AsJson, command, open_database, print_json
+from labels.exchange import FORMATS
+from service.cli.commands import (
+    AsJson,
+    CoderField,
+    CoderNames,
+    CoderOption,
+    EmptyMeansNone,
+    FileDelimiter,
+    FileEncoding,
+    Ignored,
+    Items,
+    Labels,
+    Question,
+    TextField,
+    UnitOption,
+    bytes_of,
+    command,
+    open_database,
+    print_json,
+    reading_options,
+)
 from service.settings import Settings
 
 _FORMATS_HELP = f"{', '.join(FORMATS)} or refi-qdc."
@@ -42,31 +60,18 @@ def export(
 def import_(
     file: Annotated[Path, typer.Argument(help="File to read.")],
     file_format: Annotated[str, typer.Option("--format", help=_FORMATS_HELP)],
-    coder: Annotated[str | None, typer.Option(help="Coder of the annotations for which the file names none.")] = None,
-    text_field: Annotated[str | None, typer.Option(help="Field of the text, if it is not `text`.")] = None,
-    question: Annotated[
-        str | None, typer.Option(help="Question, control, scheme or column whose answers are frames.")
-    ] = None,
-    coder_field: Annotated[str | None, typer.Option(help="Field of the coder.")] = None,
-    map_: Annotated[
-        list[str],
-        typer.Option(
-            "--map", metavar="LABEL=FRAME", help="Frame of a label; LABEL=none if it says that no frame is present."
-        ),
-    ] = [],  # noqa: B006
-    ignore: Annotated[list[str], typer.Option(metavar="LABEL", help="Label to leave out.")] = [],  # noqa: B006
-    coders: Annotated[
-        list[str], typer.Option("--coder-map", metavar="ID=NAME", help="Name of a coder in the file.")
-    ] = [],  # noqa: B006
-    empty_means_none: Annotated[
-        bool, typer.Option("--empty-means-none", help="An empty answer means that no frame is present.")
-    ] = False,
-    unit: Annotated[
-        Unit, typer.Option(help="What a selection of REFI-QDA codes: its paragraph or itself.")
-    ] = "paragraph",
-    items: Annotated[
-        Path | None, typer.Option(help="Second file, with the texts: the items that Potato was given.")
-    ] = None,
+    coder: CoderOption = None,
+    text_field: TextField = None,
+    question: Question = None,
+    coder_field: CoderField = None,
+    map_: Labels = [],  # noqa: B006
+    ignore: Ignored = [],  # noqa: B006
+    coders: CoderNames = [],  # noqa: B006
+    empty_means_none: EmptyMeansNone = False,
+    unit: UnitOption = "paragraph",
+    items: Items = None,
+    encoding: FileEncoding = None,
+    delimiter: FileDelimiter = None,
     dry_run: Annotated[bool, typer.Option(help="Check the file and count, without storing anything.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,17 +85,19 @@ def import_(
 
     settings = Settings()
     data = bytes_of(file)
-    options = ReadingOptions(
+    options = reading_options(
+        coder=coder,
         text_field=text_field,
         question=question,
         coder_field=coder_field,
-        frames=label_map(map_),
-        ignored=frozenset(ignore),
-        coders=coder_map(coders),
-        coder=coder,
+        labels=map_,
+        ignored=ignore,
+        coders=coders,
         empty_means_none=empty_means_none,
         unit=unit,
-        items=None if items is None else bytes_of(items),
+        items=items,
+        encoding=encoding,
+        delimiter=delimiter,
     )
     with open_database(settings) as (database, codebook):
         imported = import_annotations(
@@ -100,16 +107,6 @@ def import_(
         print_json(asdict(imported))
     else:
         console_annotations.show_import(imported)
-
-
-def bytes_of(file: Path) -> bytes:
-    """The content of a file; raises `InputError` if it cannot be read."""
-    from service.bulk.inputs import InputError
-
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 @command("framing codebook --from-qdc project.qdc > codebook.toml", rich_help_panel=_PANEL)
@@ -139,9 +136,18 @@ def agreement(
     stored: Annotated[
         bool, typer.Option(help="Of the annotations in the database, with pairs and disagreements.")
     ] = False,
+    weeks: Annotated[
+        bool,
+        typer.Option(help="Of the champion with the annotations in the database, week by week: does it decline?"),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the agreement of coders on each frame, in the corpus or in the database."""
+    if weeks:
+        if stored:
+            raise typer.BadParameter("--weeks is about the champion, --stored about the coders: choose either")
+        _weeks(as_json)
+        return
     if stored:
         _stored_agreement(as_json)
         return
@@ -157,6 +163,24 @@ def agreement(
         print_json([{**asdict(result), "reading": result.reading} for result in results])
     else:
         console_annotations.show_agreement(results)
+
+
+def _weeks(as_json: bool) -> None:
+    from service.cli import console_annotations
+    from service.prevalence.own_figures import weeks
+    from training.errors import NoChampionError
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    card = Registry(settings.models_location).champion_card()
+    if card is None:
+        raise NoChampionError
+    with open_database(settings) as (database, codebook), database.read() as connection:
+        answer = weeks(connection, card, codebook)
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+    else:
+        console_annotations.show_weeks(answer)
 
 
 def _stored_agreement(as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`framing make-base`: the makers' command, which makes a base model from annotated news."""
+"""The makers' commands: `framing make-base` and `framing make-article-score`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,3 +69,47 @@ def _made(
     from training.making.base import make_base
 
     return make_base(sources, codebook, pretrained, kind, work, to, note=note, progress=progress)
+
+
+@command(
+    "framing make-article-score --news coded.jsonl --news uncoded.jsonl.gz --to training/base/encoder",
+    rich_help_panel=_PANEL,
+)
+def make_article_score(
+    to: Annotated[
+        Path, typer.Option(help="Folder of the base model; without --news, the file for models that have no base.")
+    ],
+    news: Annotated[
+        list[Path] | None, typer.Option(help="Files from which the base was made, JSON Lines: they have the texts.")
+    ] = None,
+    work: Annotated[Path, typer.Option(help="Folder that keeps vectors, for the next time.")] = Path("base-work"),
+    as_json: AsJson = False,
+) -> None:
+    """Fit how a model scores articles, to annotated news, or without --news to the written corpus."""
+    from labels.codebook import read_codebook
+    from service.cli import console
+    from training.encoder.vectors import VectorStore
+    from training.making.article_card import fit_base, fit_without_base
+
+    with console.progress_bar(silent=as_json) as progress:
+        if news:
+            facts = fit_base(to, news, VectorStore(work / "vectors"), progress)
+        else:
+            facts = fit_without_base(to, read_codebook(Settings().codebook), progress)
+    balanced = facts.cuts["balanced"]
+    figures = {
+        "to": str(to),
+        "articles": facts.articles,
+        "power": facts.power,
+        "sharpness": facts.sharpness,
+        "accidents": facts.accidents,
+        "precision": balanced.precision,
+        "recall": balanced.recall,
+        "ece": facts.ece,
+        "chance_ece": facts.chance_ece,
+    }
+    if as_json:
+        print_json(figures)
+    else:
+        for name, value in figures.items():
+            typer.echo(f"{name}: {value:.3f}" if isinstance(value, float) else f"{name}: {value}")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from labels.errors import FramingError
+from labels.exchange.options import ReadingOptions, Unit, coder_map, label_map
 from service.processes import protect_children
 from service.settings import Settings
 
@@ -27,6 +28,71 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+# How to read the file of another tool; `import` and `evaluate` have these options.
+CoderOption = Annotated[str | None, typer.Option(help="Coder of the annotations for which the file names none.")]
+TextField = Annotated[str | None, typer.Option(help="Field of the text, if it is not `text`.")]
+Question = Annotated[str | None, typer.Option(help="Question, control, scheme or column whose answers are frames.")]
+CoderField = Annotated[str | None, typer.Option(help="Field of the coder.")]
+Labels = Annotated[
+    list[str],
+    typer.Option(
+        "--map", metavar="LABEL=FRAME", help="Frame of a label; LABEL=none if it says that no frame is present."
+    ),
+]
+Ignored = Annotated[list[str], typer.Option(metavar="LABEL", help="Label to leave out.")]
+CoderNames = Annotated[list[str], typer.Option("--coder-map", metavar="ID=NAME", help="Name of a coder in the file.")]
+EmptyMeansNone = Annotated[
+    bool, typer.Option("--empty-means-none", help="An empty answer means that no frame is present.")
+]
+UnitOption = Annotated[Unit, typer.Option(help="What a selection of REFI-QDA codes: its paragraph or itself.")]
+Items = Annotated[Path | None, typer.Option(help="Second file, with the texts: the items that Potato was given.")]
+FileEncoding = Annotated[str | None, typer.Option(help="Encoding of the file, if it is not to be found out.")]
+FileDelimiter = Annotated[
+    str | None, typer.Option(help="What separates the cells of CSV, if it is not to be found out.")
+]
+
+
+def reading_options(
+    *,
+    coder: str | None,
+    text_field: str | None,
+    question: str | None,
+    coder_field: str | None,
+    labels: Sequence[str],
+    ignored: Sequence[str],
+    coders: Sequence[str],
+    empty_means_none: bool,
+    unit: Unit,
+    items: Path | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> ReadingOptions:
+    """How to read the file of another tool, as the options above say; raises `ExchangeError` and `InputError`."""
+    return ReadingOptions(
+        text_field=text_field,
+        question=question,
+        coder_field=coder_field,
+        frames=label_map(labels),
+        ignored=frozenset(ignored),
+        coders=coder_map(coders),
+        coder=coder,
+        empty_means_none=empty_means_none,
+        unit=unit,
+        items=None if items is None else bytes_of(items),
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+
+
+def bytes_of(file: Path) -> bytes:
+    """The content of a file; raises `InputError` if it cannot be read."""
+    from service.bulk.inputs import InputError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ out = Console(markup=False)
 err = Console(stderr=True, markup=False)
 
 # Heads of columns that hold words.
-_WORDS = ("Frame", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind")
+_WORDS = ("Frame", "Term", "Article", "What decides", "Source", "Version", "", "Trained", "Reading", "Check", "Kind")
 
 
 def add_columns(table: Table, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labels.codebook import Codebook
     from service.coding.exchange import Imported
     from service.schemas.annotations import AgreementAnswer, AgreementFigures
+    from service.schemas.models import WeeksAnswer
 
 _AGREEMENT_HEAD = ("Frame", "Alpha", "95% interval", "Reading", "Percent agreement", "Paragraphs")
 
@@ -86,6 +87,8 @@ def show_stored_agreement(answer: AgreementAnswer) -> None:
     _show_figures("Stance, all coders", answer.stance)
     for pair in answer.pairs:
         _show_figures(" and ".join(pair.coders), pair.frames)
+    for coder in answer.with_adjudicated:
+        _show_figures(f"{coder.coder} and the adjudicated label", coder.frames)
     for disagreement in answer.disagreements:
         decisions = "; ".join(
             f"{coder}: {', '.join(frames) or 'none'}" for coder, frames in disagreement.annotations.items()
@@ -93,6 +96,18 @@ def show_stored_agreement(answer: AgreementAnswer) -> None:
         state = f"settled by {disagreement.settled_by}" if disagreement.settled_by else "open"
         out.print(Text(f"{state} · {decisions}", "bold"))
         out.print(Text(f"  {disagreement.text}"))
+
+
+def show_weeks(answer: WeeksAnswer) -> None:
+    """Shows the champion against annotations, week by week, and what that says."""
+    table = Table(title=f"Model {answer.version} against annotations, by week of the article")
+    add_columns(table, ("Week from", "Articles", "Annotations", "Micro F1", "Lowest by chance"))
+    for week in answer.weeks:
+        f1 = Text(f"{optional(week.f1)} declined", "bold red") if week.declined else optional(week.f1)
+        lowest = optional(week.lowest_by_chance)
+        table.add_row(f"{week.week}", str(week.articles), str(week.paragraphs), f1, lowest)
+    out.print(table)
+    _say(answer.reading)
 
 
 def _show_figures(title: str, figures: Sequence[AgreementFigures]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from labels.exchange.options import DEFAULTS, ReadingOptions
 from service.cli.commands import AsJson, command, open_database, print_json, write_file
 from service.settings import Settings
 from training.scoring.operating_points import OperatingPoint
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from labels.codebook import Codebook
     from training.reports.coded_files import DescribedParagraph
     from training.reports.coded_report import CodedReport
+    from training.reports.trained_on import Screen, TrainedOn
     from training.scoring.frame_model import FrameModel
     from training.validation import ModelDisagreement
 
+TrainedOnOption = Annotated[
+    Literal["refuse", "leave-out", "judge"] | None,
+    typer.Option(
+        help="What to do with coded paragraphs that the model learned from: refuse them (the default), leave them out, "
+        "or judge on them all the same."
+    ),
+]
 _CODED = {True: "present", False: "absent"}
 # Sources that a note names; it counts the others.
 _MOST_NAMES = 5
@@ -55,7 +64,11 @@ def behaviour(
 
 @dataclass(frozen=True, slots=True)
 class CodedFiles:
-    """The files that a model is judged on, of a split or all; without `coded` the annotations of stored articles."""
+    """The files that a model is judged on, of a split or all; without `coded` the annotations of stored articles.
+
+    `trained_on` says what becomes of paragraphs that the model learned from, `reading` how to read the file of another
+    tool.
+    """
 
     coded: Path | None
     file_format: str | None
@@ -63,6 +76,8 @@ class CodedFiles:
     population: Path | None
     other: Path | None
     articles: Path | None
+    trained_on: "TrainedOn" = "refuse"
+    reading: ReadingOptions = DEFAULTS
 
 
 def evaluate_model(
@@ -83,7 +98,7 @@ def evaluate_model(
 
     settings = Settings()
     model = _model(settings, version)
-    codebook, described = _described(settings, files, model)
+    codebook, described, about_file = _described(settings, files)
     split = files.split
     with console.progress_bar(silent=as_json) as progress:
         result = evaluate_coded(
@@ -94,6 +109,7 @@ def evaluate_model(
             other=read_texts(files.other, split=split) if files.other else (),
             articles=read_articles(files.articles, codebook, split=split) if files.articles else (),
             strata=None if strata is None else _model(settings, strata),
+            screen=_screen(settings, files, model),
             # Explaining each disagreement takes as long as scoring it.
             point=operating_point if differing or as_json else None,
             progress=progress,
@@ -103,33 +119,46 @@ def evaluate_model(
     if differing is not None:
         write_file(differing, _disagreements_csv(result.disagreements).decode())
     if as_json:
-        print_json({"notes": _notes(result), **asdict(result)})
+        print_json({"notes": [*about_file, *_notes(result)], **asdict(result)})
         return
     console_models.show_coded_report(result)
-    console.show_sentences("Note", _notes(result))
+    console.show_sentences("Note", [*about_file, *_notes(result)])
 
 
-def _described(
-    settings: Settings, files: CodedFiles, model: "FrameModel"
-) -> "tuple[Codebook, Sequence[DescribedParagraph]]":
-    """The codebook, and the coded paragraphs of a file or, without those that the model saw, of the database."""
+def _described(settings: Settings, files: CodedFiles) -> "tuple[Codebook, Sequence[DescribedParagraph], list[str]]":
+    """The codebook, the coded paragraphs of a file or of the stored articles, and notes about the file."""
     from labels.codebook import read_codebook
     from service.store import annotations
     from service.store.articles import stored_ids
-    from training.reports.coded_files import DescribedParagraph, read_coded
+    from training.reports.coded_files import DescribedParagraph, read_coded, read_exchanged
 
     if files.coded is not None:
         codebook = read_codebook(settings.codebook)
-        return codebook, read_coded(files.coded, codebook, file_format=files.file_format, split=files.split)
-    seen = set(model.card.stored_articles)
+        if files.file_format is None:
+            return codebook, read_coded(files.coded, codebook, split=files.split), []
+        described, reading = read_exchanged(files.coded, codebook, files.file_format, files.reading)
+        return codebook, described, reading.sentences
     with open_database(settings) as (database, codebook), database.read() as connection:
         coded = annotations.coded_paragraphs(connection, codebook, adjudicated=True)
         stored = stored_ids(connection, {paragraph.article for paragraph in coded})
-    return codebook, [DescribedParagraph(paragraph) for paragraph in coded if paragraph.article in stored - seen]
+    return codebook, [DescribedParagraph(paragraph) for paragraph in coded if paragraph.article in stored], []
+
+
+def _screen(settings: Settings, files: CodedFiles, model: "FrameModel") -> "Screen":
+    """What the model learned from; where the annotations are those of stored articles, fold models score that."""
+    from training.registry.versions import Registry
+    from training.reports.trained_on import Screen
+
+    learned = Registry(settings.models_location).learned(model.card.version)
+    if files.coded is None:
+        return Screen(learned, "cross-validate", frozenset(model.card.stored_articles))
+    return Screen(learned, files.trained_on)
 
 
 def _notes(result: "CodedReport") -> list[str]:
     """Notes for a reader of the figures."""
+    from training.reports.trained_on import trained_on_note
+
     notes = []
     if result.sources_known:
         names, more = ", ".join(result.sources_known[:_MOST_NAMES]), len(result.sources_known) - _MOST_NAMES
@@ -137,9 +166,13 @@ def _notes(result: "CodedReport") -> list[str]:
         notes.append(
             f"The model was also trained on {names}, on these or other paragraphs, so the figures may be too good."
         )
-    if result.paragraphs_known:
-        count = f"{result.paragraphs_known:,} of these paragraphs {'is' if result.paragraphs_known == 1 else 'are'}"
-        notes.append(f"{count} among those that the model learned from: the figures are too good.")
+    if note := trained_on_note(result.left_out, result.paragraphs_known):
+        notes.append(note)
+    if result.cross_validated:
+        notes.append(
+            f"Of these paragraphs, {result.cross_validated:,} stand in articles that the model learned from: they were "
+            "scored by fold models that have not seen their articles, and have no figures of stances."
+        )
     if result.unsettled:
         notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
     notes += _names_that_matter(result)
@@ -199,20 +232,26 @@ def report(
         Path | None, typer.Option(help="Coded paragraphs that the model never saw, to validate it on.")
     ] = None,
     version: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
+    trained_on: TrainedOnOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a paper's appendix: methods, LaTeX and CSV tables, plots, model card, datasheet, behaviour, references."""
     from labels.annotations import read_corpus
     from labels.codebook import read_codebook
     from service.cli import console
+    from training.registry.versions import Registry
     from training.reports.report import write_report
+    from training.reports.trained_on import Screen
 
     settings = Settings()
     codebook = read_codebook(settings.codebook)
+    if coded is None and trained_on is not None:
+        raise typer.BadParameter("--trained-on is about the paragraphs of --coded")
     unseen = None if coded is None else read_corpus(coded, codebook)
     model, paragraphs = _model(settings, version), read_corpus(settings.corpus, codebook)
+    screen = Screen(Registry(settings.models_location).learned(model.card.version), trained_on or "refuse")
     with console.progress_bar(silent=as_json) as progress:
-        written = write_report(folder, model, codebook, paragraphs, unseen, progress)
+        written = write_report(folder, model, codebook, paragraphs, unseen, progress, screen)
     if as_json:
         print_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})
     else:

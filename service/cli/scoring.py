@@ -162,7 +162,7 @@ def _show(
 
     titles, is_empty, failed = dict(model.card.frames), True, False
     with console.counter("articles", shown=as_json) as count:
-        for record in read_records(inputs, columns, dialect):
+        for record in read_records(inputs, columns, dialect, console.announce):
             count()
             is_empty = False
             if record.encoding not in (None, "utf-8"):

@@ -6,7 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.commands import AsJson, command, print_json, write_file
+from labels.exchange.options import SPELLING
+from service.cli.commands import (
+    AsJson,
+    CoderField,
+    CoderNames,
+    CoderOption,
+    EmptyMeansNone,
+    FileDelimiter,
+    FileEncoding,
+    Ignored,
+    Items,
+    Labels,
+    Question,
+    TextField,
+    UnitOption,
+    command,
+    print_json,
+    reading_options,
+    write_file,
+)
+from service.cli.evaluation import TrainedOnOption
 from service.settings import Settings
 from training.hyperparameters import WantedKind
 from training.scoring.operating_points import OperatingPoint
@@ -83,6 +103,8 @@ def train(
         console.out.print("Nothing was trained: with the shipped corpus the shipped model is registered as it is.")
     if card.verdict is not None:
         console.out.print(f"Verdict: {card.verdict.reason}")
+        if card.verdict.base:
+            console.out.print(card.verdict.base)
     step = "As the first model it is the champion." if first else f"Promote it with `framing promote {card.version}`."
     console.out.print(f"Registered as {card.version}. {step}")
 
@@ -171,10 +193,26 @@ def evaluate(
         Path | None, typer.Option(help="Coded paragraphs to judge a model on: JSON Lines, a corpus, or see --format.")
     ] = None,
     stored: Annotated[
-        bool, typer.Option(help="Judge a model on the annotations of stored articles that it was not trained on.")
+        bool,
+        typer.Option(
+            help="Judge a model on the annotations of stored articles; those that it learned from are scored by fold "
+            "models that have not seen their articles."
+        ),
     ] = False,
     model: Annotated[str | None, typer.Option(help="Model version; default: the champion.")] = None,
     file_format: Annotated[str | None, typer.Option("--format", help="Format of another tool's file.")] = None,
+    coder: CoderOption = None,
+    text_field: TextField = None,
+    question: Question = None,
+    coder_field: CoderField = None,
+    map_: Labels = [],  # noqa: B006
+    ignore: Ignored = [],  # noqa: B006
+    coders: CoderNames = [],  # noqa: B006
+    empty_means_none: EmptyMeansNone = False,
+    unit: UnitOption = "paragraph",
+    items: Items = None,
+    encoding: FileEncoding = None,
+    delimiter: FileDelimiter = None,
     split: Annotated[str | None, typer.Option(help="Read only the rows of the files with this `split`.")] = None,
     population: Annotated[
         Path | None,
@@ -186,6 +224,7 @@ def evaluate(
     ] = None,
     other: Annotated[Path | None, typer.Option(help="Paragraphs without any frame: how many get a frame?")] = None,
     articles: Annotated[Path | None, typer.Option(help="Coded whole articles, as JSON Lines.")] = None,
+    trained_on: TrainedOnOption = None,
     operating_point: Annotated[
         OperatingPoint, typer.Option(help="Set of thresholds that decides the disagreements.")
     ] = "balanced",
@@ -205,10 +244,27 @@ def evaluate(
     """
     from service.cli import evaluation
 
+    reading = reading_options(
+        coder=coder,
+        text_field=text_field,
+        question=question,
+        coder_field=coder_field,
+        labels=map_,
+        ignored=ignore,
+        coders=coders,
+        empty_means_none=empty_means_none,
+        unit=unit,
+        items=items,
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    if file_format is None and reading.chosen():
+        option = SPELLING[reading.chosen()[0]]
+        raise typer.BadParameter(f"--{option} is about a file of another tool: name its --format")
     if coded is None and not stored:
         if any(
             option is not None
-            for option in (model, file_format, split, population, strata, other, articles, disagreements)
+            for option in (model, file_format, split, population, strata, other, articles, trained_on, disagreements)
         ):
             raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
         _evaluate_pipeline(html, markdown, cluster, as_json=as_json)
@@ -217,11 +273,16 @@ def evaluate(
         raise typer.BadParameter("name either a file of coded paragraphs with --coded or --stored")
     if stored and file_format is not None:
         raise typer.BadParameter("--format is for a file of coded paragraphs, not for --stored")
-    if stored and split is not None and (population, other, articles) == (None, None, None):
-        raise typer.BadParameter("--split selects rows of files, and --stored reads none")
+    if (stored or file_format is not None) and split is not None and not (population or other or articles):
+        of_what = "--stored reads none" if stored else "--format reads a file without splits"
+        raise typer.BadParameter(f"--split selects rows of files, and {of_what}")
+    if stored and trained_on is not None:
+        raise typer.BadParameter("--trained-on is about --coded: for --stored, fold models score what was trained on")
     if html is not None or cluster is not None:
         raise typer.BadParameter("--html and --cluster judge the pipeline, without --coded and --stored")
-    files = evaluation.CodedFiles(coded, file_format, split, population, other, articles)
+    files = evaluation.CodedFiles(
+        coded, file_format, split, population, other, articles, trained_on or "refuse", reading
+    )
     evaluation.evaluate_model(files, model, operating_point, strata, disagreements, markdown, as_json=as_json)
 
 

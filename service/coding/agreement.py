@@ -1,13 +1,20 @@
 """Agreement of the coders with stored annotations, and the disagreements to settle."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from labels.agreement import FrameAgreement, agreement, stance_agreement
-from labels.annotations import CodedParagraph
+from labels.annotations import ADJUDICATOR, Annotation, CodedParagraph
 from labels.codebook import Codebook
-from service.schemas.annotations import AgreementAnswer, AgreementFigures, CoderPair, Disagreement
+from service.schemas.annotations import (
+    AgreementAnswer,
+    AgreementFigures,
+    CoderAndAdjudicated,
+    CoderPair,
+    Disagreement,
+)
 from service.store import annotations
 from service.store.articles import stored_ids
 from service.store.sql.database import Database
@@ -20,6 +27,7 @@ def stored_agreement(database: Database, codebook: Codebook, coder: str | None =
     with database.read() as connection:
         paragraphs = annotations.coded_paragraphs(connection, codebook, adjudicated=False)
         settled_by = annotations.settled_by(connection)
+        settled = annotations.adjudications(connection, codebook)
         stored = stored_ids(connection, {paragraph.article for paragraph in paragraphs})
     shared = [p for p in paragraphs if len(p.annotations) > 1 and (coder is None or _coded_by(p, coder))]
     coders = sorted({annotation.coder for paragraph in shared for annotation in paragraph.annotations})
@@ -30,6 +38,7 @@ def stored_agreement(database: Database, codebook: Codebook, coder: str | None =
         frames=[_figures(result) for result in agreement(shared, codebook, exclude=())],
         stance=[_figures(result) for result in stance_agreement(shared, codebook)],
         pairs=[pair for two in combinations(coders, 2) if (pair := _pair_agreement(shared, codebook, two))],
+        with_adjudicated=_with_adjudicated(paragraphs, settled, codebook, coder),
         disagreements=[_disagreement(p, settled_by, stored=p.article in stored) for p in differing],
     )
 
@@ -59,6 +68,30 @@ def _pair_agreement(shared: Sequence[CodedParagraph], codebook: Codebook, coders
         return None
     results = agreement(both, codebook, exclude=(), resamples=200)
     return CoderPair(coders=coders, frames=[_figures(result) for result in results])
+
+
+def _with_adjudicated(
+    paragraphs: Sequence[CodedParagraph],
+    settled: Mapping[tuple[str, int], Annotation],
+    codebook: Codebook,
+    only: str | None,
+) -> list[CoderAndAdjudicated]:
+    """The agreement of each coder, or of `only` one, with the adjudicated labels."""
+    by_coder: dict[str, list[CodedParagraph]] = defaultdict(list)
+    for paragraph in paragraphs:
+        label = settled.get((paragraph.article, paragraph.index))
+        for annotation in paragraph.annotations if label else ():
+            if label and only in (None, annotation.coder):
+                # Under a name of its own, because a coder may be the adjudicator too.
+                both = (replace(annotation, coder="coder"), replace(label, coder=ADJUDICATOR))
+                by_coder[annotation.coder].append(replace(paragraph, annotations=both))
+    return [
+        CoderAndAdjudicated(
+            coder=coder,
+            frames=[_figures(result) for result in agreement(coded, codebook, exclude=(), resamples=200)],
+        )
+        for coder, coded in sorted(by_coder.items())
+    ]
 
 
 def _differ(paragraph: CodedParagraph) -> bool:

@@ -1,5 +1,7 @@
 """Annotations in requests: checked, made ready to be stored, and logged."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection
 
 from labels.codebook import Codebook
@@ -15,14 +17,17 @@ def new_annotation(
 ) -> store.NewAnnotation:
     """The annotation in a request, with the codebook's version and how its paragraph was drawn.
 
-    `place` is the index of the annotation in a list of them, to which the pointers of errors refer. Raises
+    `place` is the index of the annotation in a list of them, to which the pointers of errors refer. An annotation that
+    covers some frames only is completed by what the coder's earlier annotation says of the others. Raises
     `UnknownFrameError`, `AnnotationError` or `NoSuchParagraphError`.
     """
     prefix = "" if place is None else f"{place}/"
     require_frames(request.frames, codebook.keys, f"{prefix}frames/{{frame}}", owner="codebook")
     unit = _unit(connection, request, prefix)
+    if request.covered is not None:
+        _check_covered(request.covered, request.frames, codebook, prefix)
     selection, probability = draws.how_drawn(connection, request.coder, unit.key)
-    return store.NewAnnotation(
+    annotation = store.NewAnnotation(
         coder=request.coder,
         role=request.role,
         unit=unit,
@@ -31,8 +36,19 @@ def new_annotation(
         codebook_version=codebook.version,
         selection=selection,
         inclusion_probability=probability,
-        covered=frozenset(codebook.keys),
+        covered=frozenset(codebook.keys if request.covered is None else request.covered),
     )
+    earlier = None if request.covered is None else store.earlier(connection, annotation)
+    return annotation if earlier is None else annotation.completed_by(earlier, codebook)
+
+
+def _check_covered(covered: Collection[str], frames: Collection[str], codebook: Codebook, prefix: str) -> None:
+    require_frames(covered, codebook.keys, f"{prefix}covered", owner="codebook")
+    besides = next((frame for frame in frames if frame not in covered), None)
+    if besides is not None:
+        raise AnnotationError(
+            f"The frame '{besides}' is annotated, and covered does not name it.", f"{prefix}frames/{besides}"
+        )
 
 
 def require_own(caller: Caller, coder: str, role: str = "coder") -> None:

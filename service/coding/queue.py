@@ -1,5 +1,7 @@
 """The coding queue: the paragraphs that a coder should code next."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sqlalchemy import Connection
 
@@ -12,8 +14,8 @@ from training.scoring.frame_model import FrameModel
 OVERLAP_SHARE = 0.2
 # A draw considers at most this many paragraphs, a random sample of those in a larger store. The inclusion probability
 # takes the sample into account.
-_MAX_POOL = 3000
-_ARTICLES_AT_ONCE = 10
+MAX_POOL = 3000
+ARTICLES_AT_ONCE = 10
 # Paragraphs that are scored while a coder waits: a second or two of an encoder.
 _MOST_NEW_SCORES = 30
 
@@ -41,9 +43,41 @@ def tasks_for(
     return draws.open_tasks(connection, coder, count)
 
 
+def why_fewer(connection: Connection, tasks: Sequence[draws.AssignedParagraph], *, whole: bool) -> str:
+    """Says why a coder receives only these paragraphs, fewer than requested; call it after the draw."""
+    supply = draws.supply(connection)
+    if not supply.stored:
+        return "No paragraph is stored."
+    if whole and supply.untouched:
+        return f"A draw takes at most {ARTICLES_AT_ONCE} whole articles: ask again when these are coded."
+    if whole:
+        return "No article is left of which no paragraph has been drawn or coded."
+    if supply.undrawn and _others_differ(connection, tasks):
+        return (
+            "Half are drawn at random and half because the model is unsure of them, and what is drawn both ways counts "
+            "once; the next draw takes more."
+        )
+    if supply.undrawn:
+        return (
+            f"The paragraphs that are left ({supply.undrawn:,}) repeat others almost word for word; a later draw may "
+            "take them."
+        )
+    return (
+        f"No other paragraph is left: of {supply.stored:,} stored, {supply.coded:,} are coded and {supply.waiting:,} "
+        "wait for a coder."
+    )
+
+
+def _others_differ(connection: Connection, tasks: Sequence[draws.AssignedParagraph]) -> bool:
+    """Whether any paragraph that is left is no near-duplicate of these."""
+    others, _ = draws.undrawn(connection, MAX_POOL)
+    texts = [*(task.text for task in tasks), *(candidate.text for candidate in others)]
+    return any(position >= len(tasks) for position in representatives(texts))
+
+
 def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
     """Draws all paragraphs of up to ten articles, not more articles than `missing`, with equal probability."""
-    articles, total = draws.undrawn_articles(connection, min(missing, _ARTICLES_AT_ONCE))
+    articles, total = draws.undrawn_articles(connection, min(missing, ARTICLES_AT_ONCE))
     return [
         draws.NewDraw(paragraph, "random", len(articles) / total, overlap=False, pool=total, whole=True)
         for paragraphs in articles
@@ -55,7 +89,7 @@ def _draw(
     connection: Connection, count: int, model: FrameModel | None, generator: np.random.Generator
 ) -> list[draws.NewDraw]:
     """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain; no near-duplicates."""
-    sample, total = draws.undrawn(connection, _MAX_POOL)
+    sample, total = draws.undrawn(connection, MAX_POOL)
     if not sample or count < 1:
         return []
     distinct = [sample[position] for position in representatives([candidate.text for candidate in sample])]

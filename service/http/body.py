@@ -30,6 +30,7 @@ _FORM_TYPE = b"multipart/form-data"
 # Fields of an article that are no text; in a form they are written as JSON.
 _AS_JSON = ("explain", "thresholds", "paragraphs")
 ENCODING_HEADER = "Framing-Encoding"
+SCANNED_HEADER = "Framing-Pages-Without-Text"
 _LINES_TYPES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 
 # As `openapi_extra` of a `StrictJsonRoute`: the route also reads a form, as the article in its file.
@@ -137,6 +138,7 @@ class StrictJsonRequest(Request):
                     upload = await self._upload(value, limit)
                     fields = {**upload.fields, **fields}
                     self.scope[ENCODING_HEADER] = upload.encoding
+                    self.scope[SCANNED_HEADER] = ", ".join(map(str, upload.scanned))
                 elif value:
                     fields[name] = parse_json(value.encode()) if name in _AS_JSON else value
         finally:
@@ -154,7 +156,8 @@ class StrictJsonRequest(Request):
 class StrictJsonRoute(GuardedRoute):
     """A route that reads its body with `StrictJsonRequest`; JSON Lines are read as a JSON list.
 
-    With `FORM`, a form with a file is read as the article in the file; the answer then names the encoding.
+    With `FORM`, a form with a file is read as the article in the file; the answer then names the encoding, and the
+    pages without text.
     """
 
     def get_route_handler(self) -> Any:
@@ -164,8 +167,9 @@ class StrictJsonRoute(GuardedRoute):
         async def strict(request: Request) -> Any:
             strict_request = StrictJsonRequest(_as_json(request.scope, reads_forms=reads_forms), request.receive)
             response = await handler(strict_request)
-            if encoding := strict_request.scope.get(ENCODING_HEADER):
-                response.headers[ENCODING_HEADER] = encoding
+            for header in (ENCODING_HEADER, SCANNED_HEADER):
+                if value := strict_request.scope.get(header):
+                    response.headers[header] = value
             return response
 
         return strict

@@ -28,12 +28,14 @@ _FACTS = "facts.json"
 class SnapshotFacts:
     """The kind of model that a run trains, None for the better kind, and what it starts from; ids of stored articles.
 
+    The first `of_corpus` paragraphs of the snapshot are from the corpus, the others were coded here.
     They are written with the snapshot: later the champion may be another, and an article may be purged.
     """
 
     kind: Kind | None
     stored_articles: tuple[str, ...]
     start: Start = "base"
+    of_corpus: int = 0
 
 
 class RunCancelledError(FramingError):
@@ -113,4 +115,4 @@ class RunRecord:
 
     def read_facts(self) -> SnapshotFacts:
         facts = json.loads(self._storage.read(f"{self._folder}/{_FACTS}"))
-        return SnapshotFacts(facts["kind"], tuple(facts["stored_articles"]), facts.get("start", "base"))
+        return SnapshotFacts(**{**facts, "stored_articles": tuple(facts["stored_articles"])})

@@ -21,14 +21,16 @@ from service.store import annotations, article_lookup, articles, training_runs
 from service.store.audit import note_promotion
 from service.store.callers import WORKER
 from service.store.sql.database import Database
-from training.challenger import DEFAULT_SEED, Challenger, judge
+from training.challenger import DEFAULT_SEED, Challenger
 from training.dataset import build_dataset, data_digest
 from training.encoder.vectors import VectorStore
 from training.errors import ChampionChangedError, ModelFileError, NoChampionError, TrainingDataError
 from training.hyperparameters import Start
 from training.kinds.choice import base_of, has_learned_from, require_learnable, train_kind
+from training.kinds.judging import judge
 from training.kinds.wanted import kind_to_train, require_used
 from training.model_card import Kind
+from training.promotion import Verdict
 from training.registry.versions import Registry
 from training.reports.label_diff import LabelDiff
 from training.scoring.frame_model import FrameModel
@@ -88,10 +90,11 @@ class TrainingRunner:
         corpus = read_corpus(self._settings.corpus, self._codebook) if request.include_corpus and not learned else ()
         paragraphs = (*corpus, *own)
         stored_articles = tuple(sorted(stored & {paragraph.article for paragraph in own}))
-        record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles, start))
+        record.write_snapshot(paragraphs, SnapshotFacts(kind, stored_articles, start, len(corpus)))
         left_out = "; the corpus is left out: the shipped model has learned from a sample of it" if learned else ""
         record.change(
-            annotations=len(paragraphs),
+            annotations=len(own),
+            corpus_paragraphs=len(corpus),
             annotations_digest=data_digest(paragraphs),
             line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here{left_out}",
         )
@@ -142,6 +145,7 @@ class TrainingRunner:
                 vectors=vectors,
                 start=facts.start,
                 hyperparameters=chosen(self._settings.hyperparameters, hyperparameters),
+                pull=self._pull(request),
                 seed=DEFAULT_SEED if request.seed is None else request.seed,
                 note=request.note,
                 progress=record.training_progress(),
@@ -149,10 +153,30 @@ class TrainingRunner:
             )
         finally:
             self._forget_purged(paragraphs, facts.stored_articles, vectors)
-        dataset = build_dataset(paragraphs, self._codebook)
-        verdict = judge(challenger, self._champion(), dataset.take(dataset.held_out), self._codebook.current_keys)
+        if "base" in challenger.card.hyperparameters:
+            by = "chosen by cross-validation" if self._pull(request) is None else "as set"
+            pulls = challenger.card.hyperparameters["pull"]
+            record.change(line=f"pull of the base on the heads of the frames: {pulls['frames']} ({by})")
+        verdict = self._verdict(challenger, paragraphs[facts.of_corpus :] or paragraphs, facts)
         card = replace(challenger.card, verdict=verdict, run=record.run, stored_articles=facts.stored_articles)
         return replace(challenger, card=card)
+
+    def _pull(self, request: training_runs.RunRequest) -> float | None:
+        return self._settings.pull if request.pull is None else request.pull
+
+    def _verdict(self, challenger: Challenger, paragraphs: Sequence[CodedParagraph], facts: SnapshotFacts) -> Verdict:
+        """The verdict on what was coded here; on the corpus where nothing was."""
+        champion = self._champion()
+        learned = None if champion is None else self._registry.learned(champion.card.version)
+        base = base_of(facts.kind, self._codebook, facts.start)
+        return judge(
+            challenger,
+            champion,
+            build_dataset(paragraphs, self._codebook),
+            current_keys=self._codebook.current_keys,
+            champion_learned=lambda text: learned is not None and text in learned,
+            base=None if base is None else base.card,
+        )
 
     def _forget_purged(
         self, paragraphs: Sequence[CodedParagraph], stored_articles: Sequence[str], vectors: VectorStore

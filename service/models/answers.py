@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
 
-from labels.annotations import DEFAULT_CORPUS
 from service.schemas.models import (
     DamagedModel,
     FigureAnswer,
@@ -20,14 +18,34 @@ from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
 from training.model_card import ModelCard
 from training.registry.promotions import Promotion
+from training.registry.provenance import figures_hold_for, learned_from, texts_of
 from training.registry.versions import Registry
 
-# Sources that are named where there are many.
-_NAMED_SOURCES = 2
+_NOT_PROMOTED = "not promoted: "
 
 
 def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
-    return TrainingRunAnswer(**{name: getattr(run, name) for name in TrainingRunAnswer.model_fields})
+    fields = [name for name in TrainingRunAnswer.model_fields if name != "outcome"]
+    return TrainingRunAnswer(**{name: getattr(run, name) for name in fields}, outcome=_outcome(run))
+
+
+def _outcome(run: TrainingRun) -> str:
+    """Says what became of a run, which may have succeeded without a change of the champion."""
+    if run.state == "queued":
+        return "It waits for its turn."
+    if run.state == "running":
+        return "It is being performed."
+    if run.state != "succeeded":
+        made = f" It had made {run.version}." if run.version else ""
+        why = f" {run.error}" if run.error else ""
+        return f"It {'failed' if run.state == 'failed' else 'was cancelled'}.{why}{made}"
+    if run.promoted:
+        return f"{run.version} was promoted: it is the champion from then on."
+    verdict = run.verdict or {}
+    if not verdict.get("promote"):
+        return f"{run.version} was made and not promoted. {verdict.get('reason', '')}".strip()
+    why = next((line.partition(_NOT_PROMOTED)[2] for line in reversed(run.log) if _NOT_PROMOTED in line), "")
+    return f"{run.version} was made and not promoted: {why.rstrip('.') or 'promote it by hand'}."
 
 
 def promotion_answer(promotion: Promotion) -> PromotionAnswer:
@@ -72,6 +90,8 @@ def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
             "frames": list(card.frame_keys),
             "paragraphs": card.data.paragraphs,
             "note": card.note,
+            "learned_from": learned_from(card),
+            "figures_hold_for": figures_hold_for(card),
             "warnings": card.warnings,
             "left_out": _model_figures(card, card.left_out),
             "held_out": _model_figures(card, card.held_out) if card.held_out else None,
@@ -79,25 +99,10 @@ def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:
     )
 
 
-def texts_of(card: ModelCard) -> str:
-    """Where the texts come from that a model was trained and judged on."""
-    sources = card.data.sources
-    if set(sources) <= _written_sources():
-        return "the corpus written for this project"
-    if len(sources) <= _NAMED_SOURCES:
-        return f"texts from {', '.join(sources)}"
-    return f"texts from {len(sources)} sources, such as {' and '.join(sources[:_NAMED_SOURCES])}"
-
-
-@cache
-def _written_sources() -> frozenset[str]:
-    return frozenset(path.stem for path in DEFAULT_CORPUS.glob("*.jsonl"))
-
-
 def _model_figures(card: ModelCard, evaluation: Evaluation) -> ModelFigures:
     return ModelFigures(
         how=evaluation.how,
-        texts=texts_of(card),
+        texts=texts_of(card, evaluation.how),
         paragraphs=evaluation.paragraphs,
         articles=evaluation.articles,
         macro_f1=_figure(evaluation.macro.f1),

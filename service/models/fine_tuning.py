@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from labels.annotations import CodedParagraph, read_corpus
 from labels.codebook import Codebook
 from service.settings import Settings
-from training.challenger import judge
 from training.cross_validation import ReportProgress
 from training.dataset import build_dataset
 from training.errors import FineTuningError, NoChampionError
 from training.finetuning.further import require_packages, work_folder
 from training.kinds.choice import encoder_of_kind, has_learned_from
 from training.kinds.finetuned import fine_tune_kind, require_tunable
+from training.kinds.judging import judge
 from training.model_card import EncoderKind, Kind, ModelCard
 from training.registry.versions import Registry
 
@@ -48,8 +48,9 @@ def fine_tune(
             progress=progress,
         )
         registry.encoders.add(tuned.encoder)
-        dataset = build_dataset(paragraphs, codebook)
-        verdict = judge(tuned.challenger, champion, dataset.take(dataset.held_out), codebook.current_keys)
+        verdict = judge(
+            tuned.challenger, champion, build_dataset(paragraphs, codebook), current_keys=codebook.current_keys
+        )
         return registry.register(replace(tuned.challenger, card=replace(tuned.challenger.card, verdict=verdict)))
 
 

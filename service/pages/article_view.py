@@ -17,7 +17,7 @@ from service.schemas.articles import (
     SkippedPiece,
 )
 from training.model_card import ModelCard
-from training.scoring.operating_points import OPERATING_POINTS, Decision
+from training.scoring.operating_points import OPERATING_POINTS, Cut, Decision
 
 # The place of a frame that the codebook no longer has.
 _NO_PLACE = -1
@@ -101,18 +101,30 @@ def marks(frames: Mapping[str, ArticleFrameAnswer], names: FrameNames) -> list[F
     )
 
 
-def thresholds_of(card: ModelCard, article: ArticleSummary) -> dict[str, dict[str, tuple[float | None, float]]]:
-    """The scores from which a frame is present and below which it is absent, by operating point and frame.
+# The scores from which a frame is present and below which it is absent, by frame.
+Limits = dict[str, tuple[float | None, float]]
+
+
+def thresholds_of(card: ModelCard, article: ArticleSummary) -> dict[str, dict[str, Limits]]:
+    """The limits of `paragraphs` and of the `article`, by operating point.
 
     With them the page recomputes the decisions when its reader chooses another operating point. An article about
-    something else carries no frame, whatever its scores.
+    something else carries no frame, whatever its scores. Those of the article are missing for a model that decides on
+    it by its paragraphs.
     """
     if article.about == OTHER:
-        return {point: dict.fromkeys(card.frames, (None, _ABOVE_ALL)) for point in OPERATING_POINTS}
-    return {
-        point: {frame: (cut.present_from, cut.absent_below) for frame, cut in card.cuts[point].items()}
-        for point in OPERATING_POINTS
-    }
+        nothing: Limits = dict.fromkeys(card.frames, (None, _ABOVE_ALL))
+        return {point: {"paragraphs": nothing, "article": nothing} for point in OPERATING_POINTS}
+    limits: dict[str, dict[str, Limits]] = {}
+    for point in OPERATING_POINTS:
+        limits[point] = {"paragraphs": {frame: _limits(cut) for frame, cut in card.cuts[point].items()}}
+        if card.article is not None:
+            limits[point]["article"] = dict.fromkeys(card.frames, _limits(card.article.cuts[point]))
+    return limits
+
+
+def _limits(cut: Cut) -> tuple[float | None, float]:
+    return cut.present_from, cut.absent_below
 
 
 def _paragraph_block(paragraph: ParagraphAnswer, names: FrameNames, annotations: Sequence[AnnotationAnswer]) -> Block:

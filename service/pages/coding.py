@@ -10,7 +10,7 @@ from labels.annotations import STANCES, UNSPECIFIED
 from service.coding.agreement import stored_agreement
 from service.http.dependencies import Coder, UseDatabase, UseSettings
 from service.pages.render import PageRoute, UseSite
-from service.store import annotations
+from service.store import annotations, draws
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -23,21 +23,28 @@ def coding(
     caller: Coder,
     coder: Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")] = "",
     whole: bool = False,
+    later_frames: bool = False,
 ) -> HTMLResponse:
     """The coding queue of a coder; without a name, a form that asks for it."""
     name = coder.strip() if caller.may("admin") else caller.name
-    coded, pairs = 0, []
+    coded, lacking, pairs, settled = 0, 0, [], []
     if name:
         with database.read() as connection:
             coded = annotations.count_by(connection, name)
-        pairs = [pair for pair in stored_agreement(database, site.codebook, name).pairs if name in pair.coders]
+            lacking = draws.count_lacking_frames(connection, name, site.codebook)
+        agreement = stored_agreement(database, site.codebook, name)
+        pairs = [pair for pair in agreement.pairs if name in pair.coders]
+        settled = [figures for coder in agreement.with_adjudicated for figures in coder.frames]
     return site.page(
         "coding.html",
         "/coding",
         coder=name,
         whole=whole,
+        later_frames=later_frames,
+        lacking=lacking,
         coded=coded,
         pairs=[(next(other for other in pair.coders if other != name), pair.frames) for pair in pairs],
+        settled=settled,
         stances=[stance for stance in STANCES if stance != UNSPECIFIED],
         guess=settings.coding_guess,
         reliable=RELIABLE,

@@ -1,35 +1,42 @@
 """/: prevalence over time and by outlet, frames that go together, the latest articles, the current model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
 
 from labels.agreement import RELIABLE, TENTATIVE
 from service.articles.answers import listed_answer
 from service.http.dependencies import UseDatabase, UseSettings, needs
 from service.pages.article_view import marks
 from service.pages.render import PageRoute, Site, UseSite
+from service.prevalence.own_figures import own_figures
 from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import Unit
 from service.store import article_list, article_lookup, prevalence
 from training.evaluation import Figure
 from training.model_card import ModelCard
 from training.prevalence import FEWEST_CODED
-from training.tiers import f1_of, reliability_tier
+from training.tiers import OwnFigures, f1_of, reliability_tier
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LATEST = 8
+_Period = Literal["day", "week", "month"]
+_DAYS_OF_A_WEEK = 7
+# Annotations that a week needs on average before most weeks have enough of their own.
+_CODED_OF_A_WEEK = 1.5 * FEWEST_CODED
 
 
 @dataclass(frozen=True, slots=True)
 class _Filters:
     """The filters in the address bar."""
 
-    period: Literal["day", "week", "month"]
+    period: _Period
     since: Any
     until: Any
     outlet: list[str]
@@ -65,7 +72,7 @@ def dashboard(
     site: UseSite,
     database: UseDatabase,
     settings: UseSettings,
-    period: Literal["day", "week", "month"] = "week",
+    period: _Period | None = None,
     since: Annotated[WholeDay | Literal[""] | None, Query(alias="from")] = None,
     until: Annotated[WholeDay | Literal[""] | None, Query(alias="to")] = None,
     outlet: Annotated[list[str] | None, Query(max_length=100)] = None,
@@ -84,19 +91,21 @@ def dashboard(
         outlets = prevalence.outlets(connection)
         coded = prevalence.count_drawn_paragraphs(connection)
         frames = [key for key in frame or [] if key]
+        shown = shares or ("corrected" if coded >= FEWEST_CODED and unit == "paragraph" else "raw")
         filters = _Filters(
-            period=period,
+            period=period or (_period(connection, model.card, coded) if model and shown == "corrected" else "week"),
             since=since or None,
             until=until or None,
             outlet=[name for name in outlet or [] if name],
             frame=frames,
             unit=unit,
-            shares=shares or ("corrected" if coded >= FEWEST_CODED and unit == "paragraph" else "raw"),
+            shares=shown,
             dedup=dedup,
             # A model that cannot tell counts all articles, whatever the address of the page says.
             population=(articles or settings.population) if subject else None,
         )
         latest = _latest(site, connection, filters)
+        own = own_figures(connection, model.card, site.codebook) if model else {}
     return site.page(
         "dashboard.html",
         "/",
@@ -109,8 +118,15 @@ def dashboard(
         latest=latest,
         empty=not stored,
         subject=subject.name if subject else None,
-        model=_model_figures(model.card) if model else None,
+        model=_model_figures(model.card, own) if model else None,
     )
+
+
+def _period(connection: Connection, card: ModelCard, coded: int) -> _Period:
+    """Weeks if most of them have enough annotations of their own to be corrected, else months."""
+    days = prevalence.first_and_last_day(connection, prevalence.Population(card.version, card.frame_keys))
+    weeks = 0.0 if days is None else ((days[1] - days[0]).days + 1) / _DAYS_OF_A_WEEK
+    return "week" if coded >= weeks * _CODED_OF_A_WEEK else "month"
 
 
 def _latest(site: Site, connection: Any, filters: _Filters) -> list[dict[str, Any]]:
@@ -129,12 +145,17 @@ def _latest(site: Site, connection: Any, filters: _Filters) -> list[dict[str, An
     ]
 
 
-def _model_figures(card: ModelCard) -> dict[str, Any]:
+def _model_figures(card: ModelCard, own: Mapping[str, OwnFigures]) -> dict[str, Any]:
     evaluation = card.held_out or card.left_out
     macro_f1: Figure = evaluation.macro.f1
     reliability = [
-        (card.frames[frame], reliability_tier(card, frame), f1_of(card, frame), card.agreement.get(frame))
-        for frame in card.frame_keys
+        (
+            card.frames[frame],
+            reliability_tier(figures),
+            figures.f1 if figures.validated else f1_of(card, frame),
+            figures.alpha if figures.validated else card.agreement.get(frame),
+        )
+        for frame, figures in own.items()
     ]
     return {
         "version": card.version,

@@ -7,10 +7,12 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from service.http.dependencies import UseDatabase, UseRegistry, UseSettings, needs
-from service.models.answers import model_cards, model_list, promotion_answer, texts_of, training_run_answer
+from service.models.answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, UseSite
+from service.prevalence.own_figures import weeks
 from service.store import annotations, training_runs
 from training.model_card import ModelCard
+from training.registry.provenance import texts_of
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -25,6 +27,8 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
         runs, _ = training_runs.listing(connection, None, _RUNS)
         newest = training_runs.newest(connection)
         new_annotations = annotations.count_since(connection, newest.created_at if newest else None)
+        champion = site.champion.current
+        by_week = weeks(connection, champion.card, site.codebook) if champion else None
     readable, damaged = model_cards(registry)
     model_answers = model_list(registry, readable, damaged)
     cards = {card.version: card for card in readable}
@@ -40,6 +44,7 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
         version_rows=version_rows(cards),
         reliability_rows=_reliability_rows(cards.get(model_answers.champion or ""), site.titles),
         policy=settings.promotion,
+        by_week=by_week,
     )
 
 
@@ -52,7 +57,7 @@ def version_rows(cards: Mapping[str, ModelCard]) -> list[dict[str, Any]]:
         {
             "version": version,
             "short": f"{evaluation.in_short}, {evaluation.paragraphs:,} paragraphs",
-            "how": f"{evaluation.how}; {texts_of(card)}",
+            "how": f"{evaluation.how}; {texts_of(card, evaluation.how)}",
             "value": figure.value,
             "low": figure.low,
             "high": figure.high,

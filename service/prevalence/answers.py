@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from service.prevalence.estimates import Estimates, Question, articles_of
 from service.schemas.prevalence import (
     ComparisonAnswer,
+    Correction,
     Difference,
     Estimator,
     FrameOnBothSides,
@@ -16,10 +18,12 @@ from service.schemas.prevalence import (
     PrevalenceAnswer,
     PrevalenceRow,
     ProfileAnswer,
+    Provenance,
     Reliability,
     Side,
 )
 from service.store import prevalence as store
+from training.dataset import MIN_POSITIVE
 from training.model_card import ModelCard
 from training.prevalence import (
     CONFIDENCE,
@@ -28,7 +32,7 @@ from training.prevalence import (
     Share,
     difference,
 )
-from training.tiers import f1_of, reliability_tier
+from training.tiers import OwnFigures, f1_of, reliability_tier
 
 ESTIMATOR = Estimator(
     name="PPI++ for a mean, two-phase variance clustered by article, Wilson interval at the effective sample size",
@@ -50,30 +54,48 @@ ESTIMATOR = Estimator(
 )
 
 
-def prevalence(connection: Connection, question: Question, card: ModelCard) -> PrevalenceAnswer:
-    """The prevalence of each frame in each cell of a question."""
-    estimates = Estimates(connection, question, card)
-    return PrevalenceAnswer(
+# What estimates the corrected share of a row, by its `correction`; a row without such a share has no estimator.
+ESTIMATORS: Mapping[Correction, str] = {
+    "annotations": ESTIMATOR.name,
+    "borrowed": "synthetic: the correction of the whole population, moved by the mean score of the cell",
+}
+
+
+def _provenance(question: Question, card: ModelCard) -> dict[str, Any]:
+    provenance = Provenance(
         model_version=card.version,
         codebook_version=card.codebook_version,
         unit=question.unit,
         weight=question.weight,
-        confidence=CONFIDENCE,
-        width=question.width,
         dedup=question.population.first_copies,
         population=articles_of(question.population),
+        confidence=CONFIDENCE,
+        queried_at=datetime.now(UTC),
+        estimator=ESTIMATOR,
+    )
+    return dict(provenance)
+
+
+def prevalence(connection: Connection, question: Question, card: ModelCard) -> PrevalenceAnswer:
+    """The prevalence of each frame in each cell of a question."""
+    estimates = Estimates(connection, question, card)
+    return PrevalenceAnswer(
+        **_provenance(question, card),
+        width=question.width,
         off_topic_articles=_off_topic(connection, question, card),
         unscored_articles=store.unscored(connection, question.population),
         annotations_not_used=estimates.trained_on,
-        estimator=ESTIMATOR,
         reliability=[
             Reliability(
                 frame=frame,
-                reliability_tier=reliability_tier(card, frame),
-                f1=f1_of(card, frame),
-                alpha=card.agreement.get(frame),
+                reliability_tier=reliability_tier(own),
+                f1=own.f1 if own.validated else f1_of(card, frame),
+                alpha=own.alpha if own.validated else card.agreement.get(frame),
+                validated=own.validated,
+                paragraphs=own.paragraphs,
+                reading=_reading(own, f1_of(card, frame)),
             )
-            for frame in question.population.frames
+            for frame, own in estimates.own.items()
         ],
         rows=estimates.rows(),
     )
@@ -83,12 +105,8 @@ def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -
     """Compares side a with side b, which must not have an article in common."""
     sides = [Estimates(connection, question, card) for question in (a, b)]
     return ComparisonAnswer(
-        model_version=card.version,
-        unit=a.unit,
-        population=articles_of(a.population),
-        confidence=CONFIDENCE,
-        estimator=ESTIMATOR,
-        frames=[_comparison(frame, card, *(side.whole(frame) for side in sides)) for frame in a.population.frames],
+        **_provenance(a, card),
+        frames=[_comparison(frame, *(side.whole(frame) for side in sides)) for frame in a.population.frames],
     )
 
 
@@ -96,16 +114,33 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
     """The prevalence of frames in a whole population, and which of them share paragraphs."""
     estimates = Estimates(connection, question, card)
     rows = [estimates.whole(frame) for frame in question.population.frames]
-    paragraphs = max((row.total for row in rows), default=0)
+    # Frames share paragraphs, whatever the shares count.
+    parts = store.sums(connection, question.population, by_outlet=False, period=None)
+    whole = {part.frame: part.sums for part in parts}
+    paragraphs = int(max((sums["paragraphs"] for sums in whole.values()), default=0))
+    present = {frame: int(whole[frame]["present"]) if frame in whole else 0 for frame in question.population.frames}
     return ProfileAnswer(
-        model_version=card.version,
-        population=articles_of(question.population),
+        **_provenance(question, card),
         off_topic_articles=_off_topic(connection, question, card),
         articles=max((row.articles for row in rows), default=0),
         paragraphs=paragraphs,
-        estimator=ESTIMATOR,
         frames=rows,
-        pairs=_pairs(store.pairs(connection, question.population), {row.frame: row.count for row in rows}, paragraphs),
+        pairs=_pairs(store.pairs(connection, question.population), present, paragraphs),
+    )
+
+
+def _reading(own: OwnFigures, f1: float | None) -> str:
+    """Says whether a frame is validated on the user's articles, and on what its figures were measured."""
+    if own.validated:
+        return (
+            f"Validated on {own.paragraphs:,} annotated paragraphs of {own.articles:,} of your articles, by models "
+            "that had not seen them."
+        )
+    on_others = "" if f1 is None else f" F1 {f1:.2f} was measured on other texts, those of the model card."
+    return (
+        f"Not validated on your articles: {own.paragraphs:,} paragraphs of {own.articles:,} articles that the coding "
+        f"queue drew are annotated, {own.carrying:,} of them with the frame; {FEWEST_CODED}, {FEWEST_ARTICLES} and "
+        f"{MIN_POSITIVE} are needed.{on_others}"
     )
 
 
@@ -113,14 +148,14 @@ def _off_topic(connection: Connection, question: Question, card: ModelCard) -> i
     return None if card.subject is None else store.count_off_topic(connection, question.population)
 
 
-def _comparison(frame: str, card: ModelCard, a: PrevalenceRow, b: PrevalenceRow) -> FrameOnBothSides:
+def _comparison(frame: str, a: PrevalenceRow, b: PrevalenceRow) -> FrameOnBothSides:
     first, second = _share(a), _share(b)
     corrected: tuple[float | None, float | None, float | None] = (None, None, None)
     if first is not None and second is not None:
         corrected = difference(first, second)
     return FrameOnBothSides(
         frame=frame,
-        reliability_tier=reliability_tier(card, frame),
+        reliability_tier=a.reliability_tier,
         a=_side(a),
         b=_side(b),
         difference=Difference(

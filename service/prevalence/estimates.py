@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from sqlalchemy import Connection
 
 from labels.annotations import SPECIFIED_STANCES, Stance
+from service.prevalence.own_figures import own_figures
+from service.prevalence.trained_on import is_trained_on
 from service.schemas.fields import Articles
 from service.schemas.prevalence import (
     Corrected,
@@ -19,21 +21,21 @@ from service.schemas.prevalence import (
     Weight,
 )
 from service.store import prevalence as store
-from service.store.prevalence import Cell, CellSums, DrawnParagraph, Period, Population
-from training.dataset import is_held_out
+from service.store.prevalence import AnnotatedArticle, Cell, CellSums, DrawnParagraph, Period, Population
 from training.model_card import ModelCard
 from training.prevalence import (
     WANTED_WIDTH,
     CodedUnits,
     Share,
+    StanceSums,
     Sums,
     annotations_needed,
     borrowed_share,
     corrected_share,
     stance_interval,
 )
-from training.scoring.classification import Stances, stance_shares
-from training.tiers import reliability_tier
+from training.scoring.classification import stance_shares
+from training.tiers import OwnFigures, reliability_tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class _Counted:
     total: int
     articles: int
     raw_share: float
-    stances: Stances
+    stances: Mapping[Stance, StanceSums]
     sums: Sums
     scale: Mapping[str, float]
 
@@ -74,17 +76,25 @@ class _Counted:
 class Estimates:
     """The estimates that answer a question.
 
-    `trained_on` is the number of coded paragraphs that are left out because the model was trained on them.
+    `trained_on` is the number of coded paragraphs that are left out because the model was trained on them. `own` has
+    the figures of each frame on all annotated articles, from which its reliability tier follows.
     """
 
     def __init__(self, connection: Connection, question: Question, card: ModelCard) -> None:
         self._question = question
         self._card = card
-        self._tiers = {frame: reliability_tier(card, frame) for frame in question.population.frames}
+        codebook = question.population.codebook
+        own = own_figures(connection, card, codebook) if codebook else {}
+        self.own = {frame: own.get(frame, OwnFigures()) for frame in question.population.frames}
         by_outlet = question.by_outlet or question.weight == "outlet"
+        self._days = store.first_and_last_day(connection, question.population) or (None, None)
         self._sums = store.sums(connection, question.population, by_outlet=by_outlet, period=question.period)
         coded = store.drawn_paragraphs(connection, question.population) if question.correct else []
-        self._coded = [paragraph for paragraph in coded if not _trained_on(card, paragraph)]
+        self._coded = [paragraph for paragraph in coded if not is_trained_on(card, paragraph)]
+        self._annotated: dict[Cell, list[AnnotatedArticle]] = defaultdict(list)
+        if question.correct and card.folds is not None:
+            for article in store.annotated_articles(connection, question.population):
+                self._annotated[self._part_of(article, by_outlet=by_outlet)].append(article)
         self.trained_on = len(coded) - len(self._coded)
         self._coded_by_cell: dict[Cell, list[DrawnParagraph]] = defaultdict(list)
         for paragraph in self._coded:
@@ -130,7 +140,8 @@ class Estimates:
             articles=counted.articles,
             raw_share=counted.raw_share,
             stances=_stance_shares(counted.stances),
-            reliability_tier=self._tiers[counted.frame],
+            reliability_tier=reliability_tier(self.own[counted.frame]),
+            **_days(counted.cell.period, self._question, self._days),
             **self._corrected(counted, wider).__dict__,
         )
 
@@ -172,7 +183,7 @@ class Estimates:
             total=total,
             articles=int(sum(part.sums["articles"] for part in parts)),
             raw_share=min(1.0, raw / size) if size else 0.0,
-            stances=tuple(sum(part.sums[stance] for part in parts) for stance in SPECIFIED_STANCES),
+            stances=_stance_sums(parts),
             sums=sum((sums.scaled(factor) for _, sums, factor in weighted), Sums()),
             scale=scale,
         )
@@ -184,6 +195,24 @@ class Estimates:
         return part.sums["share" if self._question.weight == "article" else "present"]
 
     def _sums_of(self, part: CellSums) -> Sums:
+        """The sums of a part, with annotated articles as the fold model scores them that has not seen them."""
+        moved = (self._moved(article, part.frame) for article in self._annotated.get(part.cell, ()))
+        return sum(moved, self._stored_sums_of(part))
+
+    def _moved(self, article: AnnotatedArticle, frame: str) -> Sums:
+        """What is added to the sums for an annotated article, which the model may have been trained on."""
+        if frame not in article.scores:
+            return Sums()
+        cross = article.scores[frame]
+        size, before, after = 1, cross.mean_score, cross.left_out_mean_score
+        if self._question.unit == "article":
+            before, after = cross.score, cross.left_out_score
+        elif self._question.weight != "article":
+            size = article.paragraphs
+            before, after = size * before, size * after
+        return Sums(score=after - before, score_squared=after**2 - before**2, size_score=size * (after - before))
+
+    def _stored_sums_of(self, part: CellSums) -> Sums:
         sums = part.sums
         articles = int(sums["articles"])
         if self._question.unit == "article":
@@ -209,7 +238,7 @@ class Estimates:
         if self._question.unit == "article":
             return _coded_articles(scored, counted)
         # Any paragraph of an article has the facts about the article.
-        articles = {paragraph.article_id: paragraph for paragraph in scored}
+        articles = {paragraph.article_id: paragraph.article for paragraph in scored}
         places = {article: place for place, article in enumerate(articles)}
         per_article = self._question.weight == "article"
         factors = {
@@ -217,7 +246,7 @@ class Estimates:
             for article, facts in articles.items()
         }
         sizes = np.array([facts.paragraphs * factors[article] for article, facts in articles.items()])
-        means = np.array([facts.mean_scores.get(frame, 0.0) for facts in articles.values()])
+        means = np.array([facts.scores[frame].left_out_mean_score for facts in articles.values()])
         return CodedUnits(
             label=np.array([paragraph.annotated[frame] for paragraph in scored], dtype=float),
             score=np.array([paragraph.scores[frame] for paragraph in scored], dtype=float),
@@ -227,20 +256,41 @@ class Estimates:
             article_scores=sizes * means,
         )
 
+    def _part_of(self, article: AnnotatedArticle, *, by_outlet: bool) -> Cell:
+        period = None if self._question.period is None else _period_start(article.day, self._question.period)
+        return Cell(article.outlet if by_outlet else None, period)
+
     def _cell_of(self, paragraph: DrawnParagraph) -> Cell:
         period = None if self._question.period is None else _period_start(paragraph.day, self._question.period)
         return Cell(paragraph.outlet if self._question.by_outlet else None, period)
 
 
-def _stance_shares(added: Stances) -> dict[Stance, StanceShare] | None:
+def _stance_sums(parts: Sequence[CellSums]) -> dict[Stance, StanceSums]:
+    """The sums of each stance over the paragraphs present."""
+
+    def total(name: str) -> float:
+        return float(sum(part.sums[name] for part in parts))
+
+    present = sum(total(stance) for stance in SPECIFIED_STANCES)
+    present_squared = sum(total(f"{stance}_present") for stance in SPECIFIED_STANCES)
+    articles = int(total("articles"))
+    return {
+        stance: StanceSums(
+            articles, total(stance), present, total(f"{stance}_squared"), total(f"{stance}_present"), present_squared
+        )
+        for stance in SPECIFIED_STANCES
+    }
+
+
+def _stance_shares(added: Mapping[Stance, StanceSums]) -> dict[Stance, StanceShare] | None:
     """Shares of the stances, from the sums of their scores over the paragraphs present; None if no paragraph is."""
-    shares = stance_shares(added)
+    shares = stance_shares(tuple(sums.stance for sums in added.values()))
     if shares is None:
         return None
     return {
         stance: StanceShare(share=share, low=low, high=high)
         for stance, share in shares.items()
-        for low, high in [stance_interval(share, sum(added))]
+        for low, high in [stance_interval(added[stance])]
     }
 
 
@@ -253,9 +303,10 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     for paragraph in coded:
         if paragraph.whole:
             by_article[paragraph.article_id].append(paragraph)
-    complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].paragraphs]
+    complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].article.paragraphs]
     sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
-    scores = np.array([paragraphs[0].top_scores[counted.frame] for paragraphs in complete], dtype=float)
+    of_articles = [paragraphs[0].article.scores[counted.frame] for paragraphs in complete]
+    scores = np.array([cross.left_out_score for cross in of_articles], dtype=float)
     return CodedUnits(
         label=np.array([max(p.annotated[counted.frame] for p in ps) for ps in complete], dtype=float),
         score=scores,
@@ -266,17 +317,29 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     )
 
 
-def _trained_on(card: ModelCard, paragraph: DrawnParagraph) -> bool:
-    """Whether the model may have been trained on the paragraph. Its score then does not show how the model errs."""
-    if not card.run or is_held_out(paragraph.article_id):
-        return False
-    return paragraph.first_coded_at <= datetime.fromisoformat(card.created_at)
-
-
 def _period_start(day: date, period: Period) -> date:
     if period == "week":
         return day - timedelta(days=day.weekday())
     return day if period == "day" else day.replace(day=1) if period == "month" else day.replace(day=1, month=1)
+
+
+def _days(
+    start: date | None, question: Question, of_articles: tuple[date | None, date | None]
+) -> dict[str, date | None]:
+    """The first and the last day of a cell: those of its period, or of the articles, as far as the question reaches."""
+    since, until = question.population.since, question.population.until
+    if start is None or question.period is None:
+        return {"first_day": since or of_articles[0], "last_day": until or of_articles[1]}
+    end = _period_end(start, question.period)
+    return {"first_day": max(start, since or start), "last_day": min(end, until or end)}
+
+
+def _period_end(start: date, period: Period) -> date:
+    if period in ("day", "week"):
+        return start + timedelta(days=6 if period == "week" else 0)
+    # Any day of the month, or year, after this period.
+    later = start + timedelta(days=31 if period == "month" else 366)
+    return _period_start(later, period) - timedelta(days=1)
 
 
 def _with_share(correction: Correction, share: Share, annotations: int, needed: int) -> Corrected:
@@ -284,6 +347,8 @@ def _with_share(correction: Correction, share: Share, annotations: int, needed: 
         corrected_share=share.value,
         low=share.low,
         high=share.high,
+        standard_error=share.standard_error,
+        tuning=share.tuning,
         correction=correction,
         annotations=annotations,
         annotations_needed=needed,
@@ -295,6 +360,8 @@ def _without_share(correction: Correction, annotations: int, needed: int | None)
         corrected_share=None,
         low=None,
         high=None,
+        standard_error=None,
+        tuning=None,
         correction=correction,
         annotations=annotations,
         annotations_needed=needed,

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Discriminator, Field, Tag
 
 from labels.annotations import Selection
+from labels.codebook import Codebook
 from labels.exchange import FORMATS, FormatName
 from labels.exchange.options import ReadingOptions, Unit, coder_map, label_map
 from service.coding.agreement import stored_agreement
 from service.coding.annotate import log_annotation, new_annotation, permitted_coder, require_own
 from service.coding.answers import annotation_answer
 from service.coding.exchange import export_annotations, import_annotations
-from service.coding.queue import tasks_for
-from service.errors import NotFoundError
+from service.coding.queue import tasks_for, why_fewer
+from service.errors import AnnotationError, NotFoundError
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import Admin, Coder, UseCodebook, UseDatabase, UseModelIfAny, UseSettings, needs
 from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
@@ -34,6 +35,7 @@ from service.schemas.annotations import (
 from service.schemas.fields import ID_PATTERN
 from service.store import annotations as store
 from service.store import audit
+from service.store.draws import AssignedParagraph, lacking_frames
 from training.encoder.vectors import VectorStore
 
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
@@ -70,6 +72,10 @@ class ImportOptions:
         bool, Query(description="Whether an empty answer says that no frame is present. Otherwise it is set aside.")
     ] = False
     unit: Annotated[Unit, Query(description="What a selection of REFI-QDA codes.")] = "paragraph"
+    encoding: Annotated[str | None, Query(description="The encoding of the file, if it is not to be found out.")] = None
+    delimiter: Annotated[
+        str | None, Query(description="What separates the cells of a CSV file, if it is not to be found out.")
+    ] = None
 
     def read(self) -> ReadingOptions:
         """Returns the options; raises `ExchangeError` for a pair that is not written with `=`."""
@@ -83,6 +89,8 @@ class ImportOptions:
             coder=self.coder,
             empty_means_none=self.empty_means_none,
             unit=self.unit,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
         )
 
 
@@ -102,8 +110,9 @@ def create(
 ) -> AnnotationList:
     """Stores an annotation, or all annotations of a list or of JSON Lines; all of them or none.
 
-    A coder's new annotation of the same paragraph replaces the previous annotation, which stays in the history. A key
-    of the role coder annotates under its own name; only an admin adjudicates or annotates for other coders.
+    A coder's new annotation of the same paragraph replaces the previous annotation, which stays in the history; with
+    `covered`, only on those frames. A key of the role coder annotates under its own name; only an admin adjudicates or
+    annotates for other coders.
     """
     is_list = isinstance(request, list)
     requests = request if isinstance(request, list) else [request]
@@ -233,11 +242,19 @@ def delete(
 def coding_queue(
     model: UseModelIfAny,
     database: UseDatabase,
+    codebook: UseCodebook,
     caller: Coder,
     coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
     n: Annotated[int, Query(ge=1, le=200, description="Number of paragraphs.")] = 20,
     whole: Annotated[
         bool, Query(description="Draw articles with all their paragraphs, to correct shares of articles.")
+    ] = False,
+    later_frames: Annotated[
+        bool,
+        Query(
+            description="Instead, the paragraphs that the coder coded before some frames came into the codebook. Send "
+            "their annotations with `covered`, the `frames` of the task."
+        ),
     ] = False,
 ) -> CodingQueue:
     """Paragraphs to code: half at random, half where the model is uncertain; some of them go to a second coder too.
@@ -246,9 +263,22 @@ def coding_queue(
     can also estimate prevalence without bias. The answer contains the same paragraphs until they are coded.
     """
     require_own(caller, coder)
-    with database.write() as connection:
-        tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
-    return CodingQueue(coder=coder, tasks=[CodingTask(**asdict(task)) for task in tasks])
+    if whole and later_frames:
+        raise AnnotationError("Ask for whole articles or for frames that came later, not for both.", "query/whole")
+    if later_frames:
+        with database.read() as connection:
+            tasks = lacking_frames(connection, coder, codebook, n)
+        reason = "No other paragraph that this coder has coded lacks a frame."
+    else:
+        with database.write() as connection:
+            tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
+            reason = why_fewer(connection, tasks, whole=whole) if len(tasks) < n else ""
+    shown = [_task(task, codebook) for task in tasks]
+    return CodingQueue(coder=coder, tasks=shown, fewer_because=reason if len(tasks) < n else None)
+
+
+def _task(task: AssignedParagraph, codebook: Codebook) -> CodingTask:
+    return CodingTask.model_validate({**asdict(task), "frames": task.frames or codebook.keys})
 
 
 @router.get("/agreement", dependencies=needs["admin"], responses=guarded(503))

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Admin, UseChampion, UseDatabase, UseRegistry, needs
+from service.http.dependencies import Admin, UseChampion, UseCodebook, UseDatabase, UseModel, UseRegistry, needs
 from service.http.responses import Responses, guarded
 from service.models.answers import champion_version, model_cards, model_list, promotion_answer
+from service.prevalence.own_figures import weeks
 from service.schemas.fields import VERSION_OR_CHAMPION_PATTERN, VERSION_PATTERN, Moment
 from service.schemas.models import (
     CardAnswer,
@@ -19,6 +20,7 @@ from service.schemas.models import (
     PromotionAnswer,
     RescoringAnswer,
     RollbackRequest,
+    WeeksAnswer,
 )
 from service.store import unscored
 from service.store.audit import note_promotion
@@ -55,6 +57,16 @@ def history(
     if at is not None:
         promotions = [promotion for promotion in promotions if promotion.at <= at][:1]
     return HistoryAnswer(promotions=promotions)
+
+
+@router.get("/weeks", dependencies=needs["reader"], responses=guarded(503))
+def by_week(model: UseModel, database: UseDatabase, codebook: UseCodebook) -> WeeksAnswer:
+    """The champion against the annotations of drawn paragraphs, by the week that their articles are from.
+
+    A decline is said only where chance does not explain it over all weeks at once (permutation test of the maximum).
+    """
+    with database.read() as connection:
+        return weeks(connection, model.card, codebook)
 
 
 @router.get("/rescoring", dependencies=needs["reader"], responses=guarded(503))

@@ -2,29 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
-from itertools import chain
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from labels.annotations import SPECIFIED_STANCES
-from service.errors import NoSubjectError, OverlapError, require_frames
+from service.errors import OverlapError
 from service.http.dependencies import GuardedRoute, UseChampion, UseCodebook, UseDatabase, UseSettings, needs
 from service.http.responses import Responses, guarded
 from service.metrics import product_version
 from service.prevalence import answers
 from service.prevalence.estimates import Question, articles_of
+from service.prevalence.population import ScoredPopulation, Selected, scored_population
 from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
-from service.settings import Settings
 from service.store import prevalence as store
-from service.store.prevalence import PERIODS, Population
+from service.store.prevalence import PERIODS
 from service.tabular import MEDIA_TYPES, Column, Format, stream
-from training.model_card import ModelCard
 from training.prevalence import WANTED_WIDTH
 
 router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
@@ -32,8 +29,8 @@ router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
 TableFormat = Literal["json", "csv", "parquet", "arrow"]
 _ROWS_AT_ONCE = 1000
 
-# The fields of `PrevalenceRow`, with its population last, and before it for each stance its share with both ends of the
-# interval.
+# The fields of `PrevalenceRow`, with for each stance its share and both ends of the interval; then where the row comes
+# from, which is in every row, so that no file loses it.
 COLUMNS = (
     Column("period", "day"),
     Column("outlet", "text"),
@@ -52,8 +49,19 @@ COLUMNS = (
     Column("reliability_tier", "text"),
     *(Column(f"{stance}{end}", "number") for stance in SPECIFIED_STANCES for end in ("", "_low", "_high")),
     Column("population", "text"),
+    Column("first_day", "day"),
+    Column("last_day", "day"),
+    Column("standard_error", "number"),
+    Column("tuning", "number"),
+    Column("unit", "text"),
+    Column("weight", "text"),
+    Column("dedup", "flag"),
+    Column("model_version", "text"),
+    Column("codebook_version", "whole"),
+    Column("estimator", "text"),
+    Column("confidence", "number"),
+    Column("queried_at", "moment"),
 )
-_FACTS = tuple(column.name for column in COLUMNS[: -3 * len(SPECIFIED_STANCES) - 1])
 
 Since = Annotated[
     WholeDay | None, Query(alias="from", description="First day (of publication, or of arrival if that is unknown).")
@@ -89,29 +97,6 @@ WidthParameter = Annotated[
 _PERIOD = f"({'|'.join(PERIODS)})"
 
 
-def _chosen_frames(frames: Sequence[str] | None, card: ModelCard) -> tuple[str, ...]:
-    require_frames(frames or (), card.frame_keys, "query/frame")
-    return tuple(frame for frame in card.frame_keys if not frames or frame in frames)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredPopulation:
-    """The population that a request is about, and the card of the model that scored it."""
-
-    population: Population
-    card: ModelCard
-
-
-def counts_on_subject(wanted: Articles | None, settings: Settings, card: ModelCard) -> bool:
-    """Whether only articles on the subject count: as the caller wants, else by the settings as far as the model can.
-
-    Raises `NoSubjectError` if the caller wants it of a model that cannot tell.
-    """
-    if wanted == "on_subject" and card.subject is None:
-        raise NoSubjectError(card.version)
-    return card.subject is not None and (wanted or settings.population) == "on_subject"
-
-
 def read_scope(
     champion: UseChampion,
     settings: UseSettings,
@@ -124,11 +109,8 @@ def read_scope(
     articles: PopulationParameter = None,
 ) -> ScoredPopulation:
     """Reads the parameters that several routes share; raises `UnknownFrameError` or `NoSubjectError`."""
-    card = champion.model().card
-    on_subject = counts_on_subject(articles, settings, card)
-    named = codebook.under_keys(card.frame_keys)
-    population = Population(card.version, _chosen_frames(frame, card), since, until, outlet, dedup, on_subject, named)
-    return ScoredPopulation(population, card)
+    selected = Selected(frame, since, until, outlet, dedup, articles)
+    return scored_population(selected, champion.model().card, codebook, settings)
 
 
 UseScope = Annotated[ScoredPopulation, Depends(read_scope)]
@@ -158,7 +140,8 @@ def prevalence(
         str,
         Query(
             pattern=f"^((outlet,)?{_PERIOD}|({_PERIOD},)?outlet)?$",
-            description="Cells: `outlet`, a period (`day`, `week`, `month`, `year`), or both with a comma.",
+            description="Cells: `outlet`, a period (`day`, `week`, `month`, `year`), or both with a comma; `week` "
+            "if it is left out, a single cell if it is empty.",
         ),
     ] = "week",
     unit: UnitParameter = "paragraph",
@@ -197,9 +180,12 @@ def prevalence(
 
 
 def _etag(request: Request, revision: str, counted: str) -> str:
-    """The ETag of an answer; `counted` has what the settings or the champion determine, and not the address."""
+    """The ETag of an answer; `counted` has what the settings or the champion determine, and not the address.
+
+    It is weak, because the same figures come with the time of another query.
+    """
     content = json.dumps([revision, counted, product_version(), request.url.query])
-    return f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+    return f'W/"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
 
 
 def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Response:
@@ -208,16 +194,18 @@ def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Re
         return StreamingResponse(_json(answer), media_type="application/json", headers=headers)
     chosen: Format = table_format
     headers["Content-Disposition"] = f'attachment; filename="prevalence.{chosen}"'
-    rows = [_cells(row) for row in answer.rows]
+    rows = [_cells(row, answer) for row in answer.rows]
     batches = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
     return StreamingResponse(stream(COLUMNS, batches, chosen), media_type=MEDIA_TYPES[chosen], headers=headers)
 
 
-def _cells(row: PrevalenceRow) -> tuple[Any, ...]:
-    facts = (getattr(row, name) for name in _FACTS)
-    shares = ((row.stances or {}).get(stance) for stance in SPECIFIED_STANCES)
-    cells = ((share.share, share.low, share.high) if share else (None,) * 3 for share in shares)
-    return (*facts, *chain.from_iterable(cells), row.population)
+def _cells(row: PrevalenceRow, answer: PrevalenceAnswer) -> tuple[Any, ...]:
+    shares = dict.fromkeys(f"{stance}{end}" for stance in SPECIFIED_STANCES for end in ("", "_low", "_high"))
+    for stance, share in (row.stances or {}).items():
+        shares |= {stance: share.share, f"{stance}_low": share.low, f"{stance}_high": share.high}
+    # The estimator is that of the row.
+    cells = {**dict(answer), **dict(row), **shares, "estimator": answers.ESTIMATORS.get(row.correction)}
+    return tuple(cells[column.name] for column in COLUMNS)
 
 
 def _json(answer: PrevalenceAnswer) -> Iterator[str]:
@@ -255,20 +243,13 @@ def compare(
             "Side a and side b have articles in common: name two outlets (a_outlet, b_outlet) or two periods that do "
             "not overlap (a_from, a_to, b_from, b_to)."
         )
-    card = champion.model().card
-    on_subject = counts_on_subject(articles, settings, card)
-    population = Population(
-        card.version,
-        _chosen_frames(frame, card),
-        first_copies=dedup,
-        on_subject=on_subject,
-        codebook=codebook.under_keys(card.frame_keys),
-    )
-    question = Question(population=population, unit=unit, weight=weight, width=width)
+    selected = Selected(frame, first_copies=dedup, articles=articles)
+    scope = scored_population(selected, champion.model().card, codebook, settings)
+    question = Question(population=scope.population, unit=unit, weight=weight, width=width)
     a = answers.without_periods(question, a_from, a_to, a_outlet)
     b = answers.without_periods(question, b_from, b_to, b_outlet)
     with database.read() as connection:
-        return answers.compare(connection, a, b, card)
+        return answers.compare(connection, a, b, scope.card)
 
 
 _Set = tuple[str | None, date | None, date | None]

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from labels.annotations import Selection, Stance
+from labels.codebook import MAX_FRAMES
 from service.schemas.fields import ID_PATTERN, WHOLE, Name, Strict, Text
 from service.store.annotations import CoderRole
 
@@ -51,6 +52,13 @@ class AnnotationRequest(Strict):
     text: Name | None = Field(None, max_length=100_000, description="The text of a paragraph that is not stored.")
     source: Name | None = Field(None, max_length=256, description="The source of that text.")
     frames: dict[str, Stance] = Field(description="The stance of each frame that is present; empty if no frame is.")
+    covered: list[Name] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_FRAMES,
+        description="The frames that the annotation decides about, if not all of the codebook: what the coder's "
+        "earlier annotation of the paragraph says of the others stays.",
+    )
     note: Text = Field("", max_length=10_000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
 
 
@@ -126,10 +134,14 @@ class CodingTask(BaseModel):
     title: str | None
     outlet: str | None
     selection: Selection
-    inclusion_probability: float = Field(
-        description="The probability with which it was drawn from all paragraphs that were not coded at that time."
+    inclusion_probability: float | None = Field(
+        description="The probability with which it was drawn from all paragraphs that were not coded at that time; "
+        "null if the coder chose it."
     )
     overlap: bool = Field(description="Whether another coder receives it too, so that agreement can be measured.")
+    frames: list[str] = Field(
+        description="The frames to decide about: all of the codebook, or those that the coder's annotation lacks."
+    )
 
 
 class CodingQueue(BaseModel):
@@ -137,6 +149,9 @@ class CodingQueue(BaseModel):
 
     coder: str
     tasks: list[CodingTask]
+    fewer_because: str | None = Field(
+        None, description="Why there are fewer paragraphs than requested; null if there are as many."
+    )
 
 
 class AgreementFigures(BaseModel):
@@ -154,6 +169,16 @@ class CoderPair(BaseModel):
     """Agreement of two coders on the paragraphs that both have coded."""
 
     coders: tuple[str, str]
+    frames: list[AgreementFigures]
+
+
+class CoderAndAdjudicated(BaseModel):
+    """Agreement of a coder with the adjudicated label, on the paragraphs that the coder coded and somebody settled.
+
+    These are mostly paragraphs on which coders disagreed, so it is lower than on all paragraphs.
+    """
+
+    coder: str
     frames: list[AgreementFigures]
 
 
@@ -177,6 +202,9 @@ class AgreementAnswer(BaseModel):
         description="Agreement on the stance of a frame, where both coders see the frame."
     )
     pairs: list[CoderPair]
+    with_adjudicated: list[CoderAndAdjudicated] = Field(
+        description="Agreement of each coder with the adjudicated label; coders without a settled paragraph are left out."
+    )
     disagreements: list[Disagreement]
 
 

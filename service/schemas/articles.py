@@ -1,5 +1,6 @@
 """Requests and answers about articles and their framing."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import (
     Annotated,
@@ -7,7 +8,7 @@ from typing import (
     NotRequired,
 )
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from typing_extensions import TypedDict  # pydantic requires it before Python 3.12
 
 from labels.annotations import Stance
@@ -47,7 +48,8 @@ class ClassifyRequest(Strict):
     operating_point: OperatingPoint = Field("balanced", description="The set of the model's thresholds that decides.")
     thresholds: dict[str, Threshold] = Field(
         default_factory=dict,
-        description="Your thresholds, by frame. From its threshold on, a frame is present; it is never uncertain.",
+        description="Your thresholds, by frame, for the scores of paragraphs and of the article. From its threshold "
+        "on, a frame is present; it is never uncertain.",
     )
     explain: bool = Field(True, description="Whether the answer has the evidence for each score.")
     force_language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = Field(
@@ -69,6 +71,19 @@ class ArticleRequest(ClassifyRequest):
     author: Name | None = Field(None, max_length=256)
     published_at: Moment | None = Field(None, description="ISO 8601; a time without a zone is in UTC.")
     external_id: Name | None = Field(None, max_length=512, description="Your id of the article.")
+
+    _has_url_of_page: bool = PrivateAttr(default=False)
+
+    @property
+    def has_url_of_page(self) -> bool:
+        """Whether the URL is what the page says of itself, and not the sender."""
+        return self._has_url_of_page
+
+    def completed_by(self, facts: Mapping[str, Any]) -> "ArticleRequest":
+        """The request with facts from the article itself."""
+        completed = self.model_copy(update=dict(facts))
+        completed._has_url_of_page = "url" in facts
+        return completed
 
 
 class ModelUsed(BaseModel):
@@ -154,7 +169,12 @@ class ArticleFrameAnswer(BaseModel):
     """A frame of the whole article."""
 
     decision: Decision
-    score: float = Field(ge=0, le=1, description="The highest score of its paragraphs.")
+    score: float = Field(
+        ge=0,
+        le=1,
+        description="Calibrated: how probable it is that a coder finds the frame in the article. Of a model whose card "
+        "has no `article`: the highest score of its paragraphs.",
+    )
     share: float = Field(ge=0, le=1, description="Share of the paragraphs in which the frame is present.")
     paragraphs: int = Field(ge=0, description="Number of paragraphs in which the frame is present.")
     stances: dict[Stance, float] | None = Field(
@@ -163,7 +183,7 @@ class ArticleFrameAnswer(BaseModel):
 
 
 class RollUp(BaseModel):
-    """The rule by which the frames of an article follow from those of its paragraphs."""
+    """The rule by which the frames of an article follow from the scores of its paragraphs."""
 
     rule: str
     version: int

@@ -1,7 +1,7 @@
 """Requests and answers about model versions, promotions and figures."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,6 +56,35 @@ class RescoringAnswer(BaseModel):
     seconds_left: float | None = Field(
         description="Seconds that rescoring still takes, at its pace of late; null while it rests."
     )
+
+
+class WeekAnswer(BaseModel):
+    """The champion against annotations of articles from a week."""
+
+    week: date = Field(description="The Monday on which it starts; an article without a date counts as it arrived.")
+    paragraphs: int
+    articles: int
+    f1: float | None = Field(description="Micro F1 over all frames; null if nobody sees a frame.")
+    lowest_by_chance: float | None = Field(
+        description="The lowest F1 that chance explains if nothing changed: lower ones occur in any of the weeks together "
+        "in 5% of the cases."
+    )
+    declined: bool = Field(description="Whether F1 is lower than that.")
+
+
+class WeeksAnswer(BaseModel):
+    """The champion against annotations of paragraphs that the coding queue drew, week by week.
+
+    It is scored by models that have not seen the articles.
+    """
+
+    version: str
+    paragraphs: int
+    articles: int
+    f1: float | None
+    declined: bool = Field(description="Whether F1 of any week is lower than chance explains over all weeks at once.")
+    reading: str = Field(description="What the weeks say, in a sentence.")
+    weeks: list[WeekAnswer]
 
 
 class FigureAnswer(BaseModel):
@@ -118,6 +147,8 @@ class ModelAnswer(BaseModel):
     frames: list[str]
     paragraphs: int
     note: str
+    learned_from: str = Field(description="What the model learned from and who annotated it, in a sentence.")
+    figures_hold_for: str = Field(description="For which texts its figures hold, in a sentence.")
     warnings: list[str] = Field(description="Frames that were learned from too few paragraphs to be relied on.")
     left_out: ModelFigures
     held_out: ModelFigures | None

@@ -1,6 +1,6 @@
 """Answers about prevalence, comparisons and profiles."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -31,6 +31,10 @@ class Corrected(BaseModel):
     corrected_share: Proportion | None
     low: Proportion | None = Field(description="Lower end of the 95% interval.")
     high: Proportion | None
+    standard_error: float | None = Field(description="Standard error of the corrected share.")
+    tuning: Proportion | None = Field(
+        description="Weight of the scores in the corrected share (lambda): 0 uses the annotations alone."
+    )
     correction: Correction = Field(
         description="`annotations`: by the annotations of this cell; `borrowed`: by those of all cells; "
         "`too_few_annotations`: not corrected, see `annotations_needed`; `off`: not requested."
@@ -44,15 +48,30 @@ class Corrected(BaseModel):
     )
 
 
+class Days(BaseModel):
+    """The days that a figure is about, both included."""
+
+    first_day: date | None = Field(
+        description="First day of the period, or `from` if that is later; without a period the day of the first "
+        "article. Null without articles."
+    )
+    last_day: date | None = Field(
+        description="Last day of the period, or `to` if that is earlier; without a period the day of the last article."
+    )
+
+
 class StanceShare(BaseModel):
     """Share of a stance among the paragraphs that carry a frame."""
 
     share: Proportion
-    low: Proportion = Field(description="Lower end of the 95% interval (Wilson).")
+    low: Proportion = Field(
+        description="Lower end of the 95% interval: Wilson's, at the effective size of paragraphs clustered by article. "
+        "It does not cover the model's errors: stances that it mistakes on average, paragraphs wrongly called present."
+    )
     high: Proportion
 
 
-class PrevalenceRow(Corrected):
+class PrevalenceRow(Corrected, Days):
     """A frame in a cell. `unit` and `weight` of the request determine what the shares count."""
 
     population: Articles = Field(description=POPULATION)
@@ -71,7 +90,8 @@ class PrevalenceRow(Corrected):
         "no paragraph present, or was trained without stances."
     )
     reliability_tier: ReliabilityTier = Field(
-        description="A, B or C, from the model's F1 and the coders' agreement on the frame."
+        description="A, B or C, from the model's F1 and the coders' agreement on the frame, both on your annotated "
+        "articles; `not_validated` until enough of them are annotated."
     )
 
 
@@ -89,22 +109,33 @@ class Reliability(BaseModel):
     frame: str
     reliability_tier: ReliabilityTier
     f1: float | None = Field(
-        description="F1 of the model, on held-out articles if it has these, else on sources left out."
+        description="F1 of the model on your annotated articles if the frame is validated on them, else that of the "
+        "model card, on other texts."
     )
-    alpha: float | None = Field(description="Krippendorff's alpha of the coders.")
+    alpha: float | None = Field(description="Krippendorff's alpha of the coders of the same paragraphs.")
+    validated: bool = Field(description="Whether enough paragraphs of your articles are annotated to validate the frame.")
+    paragraphs: int = Field(description="Annotated paragraphs of your articles, drawn by the coding queue.")
+    reading: str = Field(description="On what the figures were measured, in a sentence.")
 
 
-class PrevalenceAnswer(BaseModel):
-    """Prevalence by cell and frame, with all rows: the answer is not split into pages."""
+class Provenance(BaseModel):
+    """Where the figures of an answer come from: what was counted, by which model, and how it was corrected."""
 
     model_version: str
-    codebook_version: int
+    codebook_version: int = Field(description="Version of the codebook that the model was trained with.")
     unit: Unit
     weight: Weight
-    confidence: float
-    width: float = Field(description="Width of the interval for which `annotations_needed` plans.")
     dedup: bool
     population: Articles = Field(description=POPULATION)
+    confidence: float = Field(description="Confidence level of the intervals.")
+    queried_at: datetime = Field(description="When the figures were computed, in UTC.")
+    estimator: Estimator
+
+
+class PrevalenceAnswer(Provenance):
+    """Prevalence by cell and frame, with all rows: the answer is not split into pages."""
+
+    width: float = Field(description="Width of the interval for which `annotations_needed` plans.")
     off_topic_articles: int | None = Field(description=OFF_TOPIC)
     unscored_articles: int = Field(
         description="Number of stored articles that this model has not scored yet; they are not counted."
@@ -112,12 +143,11 @@ class PrevalenceAnswer(BaseModel):
     annotations_not_used: int = Field(
         description="Number of coded paragraphs that are left out because the model was trained on them."
     )
-    estimator: Estimator
     reliability: list[Reliability]
     rows: list[PrevalenceRow]
 
 
-class Side(Corrected):
+class Side(Corrected, Days):
     """A side of a comparison."""
 
     count: int
@@ -145,14 +175,9 @@ class FrameOnBothSides(BaseModel):
     difference: Difference
 
 
-class ComparisonAnswer(BaseModel):
+class ComparisonAnswer(Provenance):
     """A comparison, frame by frame, of two sets of articles without common articles."""
 
-    model_version: str
-    unit: Unit
-    population: Articles = Field(description=POPULATION)
-    confidence: float
-    estimator: Estimator
     frames: list[FrameOnBothSides]
 
 
@@ -169,14 +194,11 @@ class FramePair(BaseModel):
     )
 
 
-class ProfileAnswer(BaseModel):
+class ProfileAnswer(Provenance):
     """The framing of a set of articles: the prevalence of each frame, and the frames that share paragraphs."""
 
-    model_version: str
-    population: Articles = Field(description=POPULATION)
     off_topic_articles: int | None = Field(description=OFF_TOPIC)
     articles: int
-    paragraphs: int
-    estimator: Estimator
+    paragraphs: int = Field(description="Number of their paragraphs, also where `unit` is `article`.")
     frames: list[PrevalenceRow]
     pairs: list[FramePair]

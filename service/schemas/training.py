@@ -9,7 +9,7 @@ from service.schemas.fields import WHOLE, Name, Strict, Text
 from service.schemas.hyperparameters import HyperparametersRequest
 from service.store.training_runs import RunRequest
 from service.store.training_runs import State as RunState
-from training.hyperparameters import WantedKind
+from training.hyperparameters import Pull, WantedKind
 
 
 class TrainingRunRequest(Strict):
@@ -25,6 +25,12 @@ class TrainingRunRequest(Strict):
         True,
         description="Whether to train on the corpus of the settings as well. A model that adapts the shipped encoder "
         "ignores the shipped corpus: the shipped model has learned from a sample of it, and real news is harder.",
+    )
+    pull: Annotated[Pull, Field(allow_inf_nan=False)] | None = Field(
+        None,
+        description="How strongly the shipped model holds its weights while it learns from your annotations; null: "
+        "that of the settings, else what cross-validation on your annotations chooses. The run logs it. Of no use "
+        "where a model is learned from nothing.",
     )
     coders: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="Only the annotations of these coders."
@@ -47,7 +53,13 @@ class TrainingRunAnswer(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    annotations: int | None = Field(description="Number of paragraphs in the snapshot on which the run trains.")
+    annotations: int | None = Field(
+        description="Number of paragraphs annotated here in the snapshot on which the run trains."
+    )
+    corpus_paragraphs: int | None = Field(
+        description="Number of paragraphs of the corpus in that snapshot. Null for a run of an earlier version, whose "
+        "`annotations` counts both."
+    )
     annotations_digest: str | None
     version: str | None
     verdict: dict[str, Any] | None = Field(
@@ -55,6 +67,9 @@ class TrainingRunAnswer(BaseModel):
     )
     label_diff: dict[str, Any] | None = Field(description="Stored paragraphs whose decisions would change, by frame.")
     promoted: bool | None
+    outcome: str = Field(
+        description="What became of the run, in a sentence: a run that succeeded need not have changed the champion."
+    )
     error: str | None
     log: list[str]
 

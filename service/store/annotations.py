@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -48,6 +48,21 @@ class NewAnnotation:
     def today(self, codebook: Codebook) -> Annotation:
         """The annotation in the frames of today's codebook."""
         return annotation_today(self.coder, self.frames, codebook, covered=self.covered, version=self.codebook_version)
+
+    def completed_by(self, earlier: "NewAnnotation", codebook: Codebook) -> "NewAnnotation":
+        """The annotation with what an earlier one says of the frames that it does not cover, in today's frames."""
+        before, covered = earlier.today(codebook), self.covered or frozenset()
+        decided = frozenset(key for key in codebook.keys if before.decides(key))
+        kept = {frame: stance for frame, stance in before.frames.items() if frame not in covered}
+        drawn = earlier if self.inclusion_probability is None else self
+        return replace(
+            self,
+            frames={**kept, **self.frames},
+            covered=covered | decided,
+            note=self.note or earlier.note,
+            selection=drawn.selection,
+            inclusion_probability=drawn.inclusion_probability,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,19 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
         },
     )
     return StoredAnnotation(identifier, new, now, None)
+
+
+def earlier(connection: Connection, new: NewAnnotation) -> NewAnnotation | None:
+    """The coder's annotation in force of the same unit in the same role; None without one."""
+    row = connection.execute(
+        _query().where(
+            annotations.c.coder == new.coder,
+            annotations.c.role == new.role,
+            annotations.c.unit == new.unit.key,
+            annotations.c.replaced_at.is_(None),
+        )
+    ).first()
+    return None if row is None else _stored(row).annotation
 
 
 def remove(connection: Connection, identifier: str, *, coder: str | None = None) -> bool:
@@ -244,9 +272,18 @@ def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
     }
 
 
+def adjudications(connection: Connection, codebook: Codebook) -> dict[tuple[str, int], Annotation]:
+    """The adjudication in force of each settled unit, by article and index as in `coded_paragraphs`."""
+    query = _query().where(annotations.c.replaced_at.is_(None), annotations.c.role == "adjudicator")
+    return {
+        (row.unit, 0) if row.article_id is None else (row.article_id, row.paragraph): today(row, codebook)
+        for row in connection.execute(query.order_by(annotations.c.number))
+    }
+
+
 def _coded(rows: Sequence[Row[Any]], codebook: Codebook, *, adjudicated: bool) -> CodedParagraph | None:
-    by_coders = [_today(row, codebook) for row in rows if row.role == "coder"]
-    settled = [_today(row, codebook) for row in rows if row.role == "adjudicator"][-1:]
+    by_coders = [today(row, codebook) for row in rows if row.role == "coder"]
+    settled = [today(row, codebook) for row in rows if row.role == "adjudicator"][-1:]
     counted = _with_adjudication(settled[0], by_coders, codebook) if adjudicated and settled else by_coders
     counted = [annotation for annotation in counted if annotation.covered != frozenset()]
     if not counted:
@@ -270,7 +307,8 @@ def _with_adjudication(settled: Annotation, by_coders: Sequence[Annotation], cod
     return [settled, *besides.values()]
 
 
-def _today(row: Row[Any], codebook: Codebook) -> Annotation:
+def today(row: Row[Any], codebook: Codebook) -> Annotation:
+    """The annotation in a row of `annotations`, in the frames of the codebook."""
     return annotation_today(row.coder, row.frames, codebook, covered=row.covered, version=row.codebook_version)
 
 

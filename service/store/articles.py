@@ -21,6 +21,7 @@ from service.store import daily
 from service.store.scorings import NewScoring, Scoring, add_scorings
 from service.store.sql.insertion import Rows, in_list, in_order, insert_all, new_numbers
 from service.store.tables import articles, paragraphs, scorings, sketch_bands, sketches, skipped
+from training.dataset import fold_of
 
 # SQLite accepts 32,766 parameters in a statement.
 _IDS_PER_QUERY = 10_000
@@ -63,12 +64,16 @@ class StoredArticle:
 
 @dataclass(frozen=True, slots=True)
 class NewArticle:
-    """An article that is ready to be stored, and what identifies it."""
+    """An article that is ready to be stored, and what identifies it.
+
+    With `has_url_of_page`, its URL is what the page says of itself.
+    """
 
     article: StoredArticle
     content_sha256: str
     sketch: ArticleSketch
     submitted_sha256: str | None = None
+    has_url_of_page: bool = False
 
     @property
     def marks(self) -> list[Mark]:
@@ -151,7 +156,7 @@ def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[
     known = _known(connection, arrived)
     placements, fresh = [], []
     for article in arrived:
-        new = with_own_digest(article, known)
+        new = with_own_digest(_without_url_of_others(article, known), known)
         mark = next((mark for mark in new.marks if mark in known), None)
         if mark is None:
             fresh.append(new)
@@ -163,6 +168,16 @@ def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[
     if fresh:
         _insert(connection, fresh)
     return placements
+
+
+def _without_url_of_others(new: NewArticle, known: Mapping[Mark, KnownArticle]) -> NewArticle:
+    """The article without the URL that its page gives, if that is another's: some sites give that of their front."""
+    metadata = new.article.metadata
+    holder = known.get(("url", metadata.url or ""))
+    own = known.get(("external_key", metadata.external_key or ""))
+    if not new.has_url_of_page or holder is None or (own is not None and own.id == holder.id):
+        return new
+    return replace(new, article=replace(new.article, metadata=replace(metadata, url=None)))
 
 
 def compared(
@@ -307,7 +322,8 @@ def _scoring(article: StoredArticle, number: int, story: int, replaced_at: datet
     day = _dated_at(article).astimezone(UTC).date()
     version, outlet = article.scoring.model_version, article.metadata.outlet or ""
     place = daily.Place(version, day, outlet, story == number, article.scoring.off_topic)
-    return NewScoring(number, article.split, article.scoring, replaced_at or article.created_at, place)
+    fold = fold_of(article.id)
+    return NewScoring(number, fold, article.split, article.scoring, replaced_at or article.created_at, place)
 
 
 def _dated_at(article: StoredArticle) -> datetime:

@@ -120,7 +120,10 @@ def count_scorings(connection: Connection, contributions: Iterable[Contribution]
 
 
 def _summands(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, float]]:
-    total = rolled.mean_score * paragraphs
+    mean, score = rolled.mean_score, rolled.score
+    if rolled.cross is not None:
+        mean, score = rolled.cross.mean_score, rolled.cross.score
+    total = mean * paragraphs
     yield "articles", 1
     yield "paragraphs", paragraphs
     yield "present", rolled.paragraphs
@@ -132,11 +135,15 @@ def _summands(paragraphs: int, rolled: ArticleFrame) -> Iterable[tuple[str, floa
     yield "score_squared", total**2
     yield "paragraphs_squared", float(paragraphs**2)
     yield "paragraphs_score", total * paragraphs
-    yield "mean_score", rolled.mean_score
-    yield "mean_score_squared", rolled.mean_score**2
-    yield "top_score", rolled.score
-    yield "top_score_squared", rolled.score**2
-    yield from zip(SPECIFIED_STANCES, rolled.stances or _NO_STANCES, strict=True)
+    yield "mean_score", mean
+    yield "mean_score_squared", mean**2
+    yield "top_score", score
+    yield "top_score_squared", score**2
+    stances = rolled.stances or _NO_STANCES
+    for stance, value in zip(SPECIFIED_STANCES, stances, strict=True):
+        yield stance, value
+        yield f"{stance}_squared", value**2
+        yield f"{stance}_present", value * sum(stances)
 
 
 def _present_together(connection: Connection, scoring_number: int) -> Iterable[Sequence[str]]:
@@ -166,7 +173,8 @@ def rebuild(connection: Connection) -> None:
 def plain_frames() -> Any:
     """The query over all scores that gives the rows of `daily_frames`."""
     f, m = article_scores.c, scorings.c.paragraphs
-    total = f.mean_score * m
+    mean, score = func.coalesce(f.cross_mean_score, f.mean_score), func.coalesce(f.cross_score, f.score)
+    total = mean * m
     return (
         select(
             *_place(),
@@ -182,17 +190,24 @@ def plain_frames() -> Any:
             func.sum(total * total),
             func.sum(literal(1.0) * m * m),
             func.sum(total * m),
-            func.sum(f.mean_score),
-            func.sum(f.mean_score * f.mean_score),
-            func.sum(f.score),
-            func.sum(f.score * f.score),
+            func.sum(mean),
+            func.sum(mean * mean),
+            func.sum(score),
+            func.sum(score * score),
             *(func.coalesce(func.sum(f[stance]), 0.0) for stance in SPECIFIED_STANCES),
+            *(func.coalesce(func.sum(f[stance] * f[stance]), 0.0) for stance in SPECIFIED_STANCES),
+            *(func.coalesce(func.sum(f[stance] * _all_stances()), 0.0) for stance in SPECIFIED_STANCES),
         )
         .select_from(article_scores)
         .join(scorings, scorings.c.number == f.scoring_number)
         .join(articles, articles.c.number == scorings.c.article_number)
         .group_by(*_place(), f.frame)
     )
+
+
+def _all_stances() -> Any:
+    first, *others = (article_scores.c[stance] for stance in SPECIFIED_STANCES)
+    return sum(others, first)
 
 
 def plain_pairs() -> Any:

@@ -1,14 +1,19 @@
 """Draws of the coding queue: which coder received which paragraph, and with what probability."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
 
 from labels.annotations import Selection
+from labels.codebook import Codebook
+from service.store.annotations import today
 from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, scorings
+from training.estimates.inclusion import Draws, inclusion_probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class AssignedParagraph:
-    """A paragraph that a coder received and has not coded yet."""
+    """A paragraph for a coder to code; `frames` are those to decide about, None for all of the codebook."""
 
     article_id: str
     paragraph: int
@@ -36,8 +41,9 @@ class AssignedParagraph:
     title: str | None
     outlet: str | None
     selection: Selection
-    inclusion_probability: float
+    inclusion_probability: float | None
     overlap: bool
+    frames: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,86 @@ def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedP
         .limit(limit)
     )
     return [_assigned(row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Numbers of stored paragraphs: all, those coded by anybody, those that wait for a coder, and those not drawn yet.
+
+    `untouched` counts the articles of which no paragraph was drawn or coded.
+    """
+
+    stored: int
+    coded: int
+    waiting: int
+    undrawn: int
+    untouched: int
+
+
+def supply(connection: Connection) -> Supply:
+    """What is stored, and what of it the coding queue can still draw."""
+    in_force = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
+    of_articles = in_force.where(annotations.c.article_number.is_not(None), annotations.c.paragraph >= 0)
+    waiting = select(func.count(draws.c.unit.distinct())).where(draws.c.unit.not_in(in_force))
+    return Supply(
+        stored=connection.scalar(select(func.count()).select_from(paragraphs)) or 0,
+        coded=connection.scalar(select(func.count()).select_from(of_articles.distinct().subquery())) or 0,
+        waiting=connection.scalar(waiting) or 0,
+        undrawn=undrawn(connection, 0)[1],
+        untouched=undrawn_articles(connection, 0)[1],
+    )
+
+
+def lacking_frames(connection: Connection, coder: str, codebook: Codebook, limit: int) -> list[AssignedParagraph]:
+    """Paragraphs that the coder has coded, but not on every frame of today's codebook.
+
+    They come in a random order that stays the same, so that those which a coder gets through are a random sample of
+    all: the probabilities with which they were drawn then hold, up to a common factor, for the other frames too.
+    """
+    lacking = _frames_lacking(connection, coder, codebook)
+    chosen = sorted(lacking, key=lambda unit: hashlib.sha256(f"{coder}\0{unit}".encode()).digest())[:limit]
+    query = (
+        select(
+            *(annotations.c[name] for name in ("unit", "paragraph", "selection", "inclusion_probability")),
+            articles.c.id.label("article_id"),
+            articles.c.title,
+            articles.c.outlet,
+            func.coalesce(draws.c.overlap, False).label("overlap"),
+            *_TEXT,
+        )
+        .select_from(annotations)
+        .join(articles, articles.c.number == annotations.c.article_number)
+        .join(paragraphs, _same_paragraph(annotations.c.article_number, annotations.c.paragraph))
+        .outerjoin(draws, (draws.c.unit == annotations.c.unit) & (draws.c.coder == annotations.c.coder))
+        .where(*_own_in_force(coder), annotations.c.unit.in_(chosen))
+    )
+    by_unit = {row.unit: row for row in connection.execute(query)}
+    return [replace(_assigned(by_unit[unit]), frames=lacking[unit]) for unit in chosen]
+
+
+def count_lacking_frames(connection: Connection, coder: str, codebook: Codebook) -> int:
+    """Number of stored paragraphs that the coder has coded, but not on every frame of today's codebook."""
+    return len(_frames_lacking(connection, coder, codebook))
+
+
+def _frames_lacking(connection: Connection, coder: str, codebook: Codebook) -> dict[str, tuple[str, ...]]:
+    """The frames of today's codebook that annotations of stored paragraphs do not decide about, by unit."""
+    query = (
+        select(annotations)
+        .join(paragraphs, _same_paragraph(annotations.c.article_number, annotations.c.paragraph))
+        .where(*_own_in_force(coder))
+    )
+    decided = {row.unit: today(row, codebook) for row in connection.execute(query)}
+    return {
+        unit: tuple(key for key in codebook.keys if not annotation.decides(key))
+        for unit, annotation in decided.items()
+        if annotation.covered is not None
+    }
+
+
+def _own_in_force(coder: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for annotations in force that the coder did not make as an adjudicator."""
+    return annotations.c.coder == coder, annotations.c.role == "coder", annotations.c.replaced_at.is_(None)
 
 
 def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
@@ -169,6 +255,47 @@ def how_drawn(connection: Connection, coder: str, unit: str) -> tuple[Selection,
     """Why a coder codes a unit, and the probability of its draw; `chosen` and None if it was not drawn."""
     row = connection.execute(select(draws).where(draws.c.coder == coder, draws.c.unit == unit)).first()
     return ("chosen", None) if row is None else (row.selection, row.inclusion_probability)
+
+
+def probabilities(connection: Connection) -> dict[str, float]:
+    """The probability of each drawn unit to come to be annotated, over all draws since its article was stored.
+
+    A paragraph that a second coder received too counts with its first draw.
+    """
+    coded = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
+    query = (
+        select(draws, articles.c.created_at, draws.c.unit.in_(coded).label("is_coded"))
+        .join(articles, articles.c.number == draws.c.article_number)
+        .where(~draws.c.overlap)
+        .order_by(draws.c.number)
+    )
+    rows = connection.execute(query).all()
+    by_draw: dict[tuple[str, datetime], list[Row[Any]]] = {}
+    for row in rows:
+        by_draw.setdefault((row.coder, row.drawn_at), []).append(row)
+    if not by_draw:
+        return {}
+    places = {draw: place for place, draw in enumerate(by_draw)}
+    values = inclusion_probabilities(
+        _as_draws(list(by_draw.values())),
+        [places[row.coder, row.drawn_at] for row in rows],
+        [row.inclusion_probability for row in rows],
+        [row.created_at.timestamp() for row in rows],
+    )
+    return {row.unit: float(value) for row, value in zip(rows, values, strict=True)}
+
+
+def _as_draws(by_draw: Sequence[Sequence[Row[Any]]]) -> Draws:
+    """The draws, from the paragraphs of each; an article that was drawn as a whole is a single unit."""
+    drawn = [len({row.article_number for row in rows} if rows[0].whole else rows) for rows in by_draw]
+    coded = [sum(row.is_coded for row in rows) / len(rows) for rows in by_draw]
+    return Draws(
+        at=np.array([rows[0].drawn_at.timestamp() for rows in by_draw]),
+        pool=np.array([max(rows[0].pool, 1) for rows in by_draw], dtype=float),
+        drawn=np.array(drawn, dtype=float),
+        annotated=np.array([units * share for units, share in zip(drawn, coded, strict=True)]),
+        whole=np.array([rows[0].whole for rows in by_draw]),
+    )
 
 
 _TEXT = (articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Connection, Date, Row, and_, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Date, Row, Subquery, and_, cast, func, select, type_coerce
 
-from labels.annotations import Annotation, annotation_today
+from labels.annotations import Annotation
 from labels.codebook import OTHER, Codebook, Frame
+from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
+from service.store.draws import probabilities
 from service.store.tables import (
     annotations,
     article_scores,
@@ -21,6 +23,7 @@ from service.store.tables import (
     paragraph_scores,
     scorings,
 )
+from training.scoring.classification import CrossScores
 
 Period = Literal["day", "week", "month", "year"]
 PERIODS: tuple[Period, ...] = get_args(Period)
@@ -62,16 +65,32 @@ class CellSums:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnotatedArticle:
+    """An article with annotations, and its scores by frame.
+
+    The model may have been trained on it, so `left_out_mean_score` and `left_out_score` of its scores show how the
+    model errs; `mean_score` and `score` are those in the daily sums. Without fold models, both are the model's own.
+    """
+
+    id: str
+    outlet: str
+    day: date
+    paragraphs: int
+    scores: Mapping[str, CrossScores]
+
+
+@dataclass(frozen=True, slots=True)
 class DrawnParagraph:
     """A coded paragraph that the coding queue drew with a known probability, and its scores.
 
-    `weight` is the inverse of its inclusion probability, scaled to 1 on average over its draw; `whole` means that the
+    `weight` is the inverse of the probability with which it came to be annotated; `whole` means that the
     article was drawn, with all its paragraphs. `annotated` is the share of the coders who saw a frame, for each frame
-    that any coder decided about: a frame that came later is not in it. `mean_scores` and `top_scores` are of the whole
-    article, which has `paragraphs` paragraphs.
+    that any coder decided about: a frame that came later is not in it. `scores` are by a model that has not seen the
+    article, if the model has fold models.
     """
 
     article_id: str
+    paragraph: int
     outlet: str
     day: date
     first_coded_at: datetime
@@ -79,9 +98,7 @@ class DrawnParagraph:
     whole: bool
     annotated: Mapping[str, float]
     scores: Mapping[str, float]
-    paragraphs: int
-    mean_scores: Mapping[str, float]
-    top_scores: Mapping[str, float]
+    article: AnnotatedArticle
 
 
 def sums(connection: Connection, population: Population, *, by_outlet: bool, period: Period | None) -> list[CellSums]:
@@ -167,6 +184,13 @@ def count_off_topic(connection: Connection, population: Population) -> int:
     return connection.scalar(query) or 0
 
 
+def first_and_last_day(connection: Connection, population: Population) -> tuple[date, date] | None:
+    """The days of the first and the last article of a population; None without articles."""
+    query = select(func.min(daily_frames.c.day), func.max(daily_frames.c.day))
+    first, last = connection.execute(query.where(*_conditions(daily_frames, population))).one()
+    return None if first is None else (first, last)
+
+
 def drawn_paragraphs(connection: Connection, population: Population) -> list[DrawnParagraph]:
     """The paragraphs of a population that the coding queue drew and that have been coded."""
     drawn = _draws(connection)
@@ -174,14 +198,16 @@ def drawn_paragraphs(connection: Connection, population: Population) -> list[Dra
     for row in connection.execute(_annotations(population)):
         if row.unit in drawn:
             by_unit[row.unit].append(row)
-    scores, of_articles = _scores(connection, population)
+    scores = _left_out_scores(connection, population)
+    articles_by_id = {article.id: article for article in annotated_articles(connection, population)}
+    codebook = population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames))
     return [
         _drawn_paragraph(
             rows,
             *drawn[unit],
             scores[rows[0].scoring_number, rows[0].paragraph],
-            of_articles[rows[0].scoring_number],
-            population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames)),
+            articles_by_id[rows[0].article_id],
+            codebook,
         )
         for unit, rows in by_unit.items()
     ]
@@ -192,15 +218,16 @@ def _drawn_paragraph(
     weight: float,
     whole: bool,
     scores: Mapping[str, float],
-    of_article: Mapping[str, tuple[float, float]],
+    article: AnnotatedArticle,
     codebook: Codebook,
 ) -> DrawnParagraph:
     in_force = [row for row in rows if row.replaced_at is None]
-    settled = [_in_frames_of(codebook, row) for row in in_force if row.role == "adjudicator"][-1:]
-    by_coders = [_in_frames_of(codebook, row) for row in in_force if row.role != "adjudicator"]
+    settled = [today(row, codebook) for row in in_force if row.role == "adjudicator"][-1:]
+    by_coders = [today(row, codebook) for row in in_force if row.role != "adjudicator"]
     first = rows[0]
     return DrawnParagraph(
         article_id=first.article_id,
+        paragraph=first.paragraph,
         outlet=first.outlet or "",
         day=first.dated_at.date(),
         first_coded_at=min(row.created_at for row in rows),
@@ -212,14 +239,8 @@ def _drawn_paragraph(
             if (deciding := _deciding(settled, frame) or _deciding(by_coders, frame))
         },
         scores=scores,
-        paragraphs=first.paragraphs,
-        mean_scores={frame: mean for frame, (mean, _) in of_article.items()},
-        top_scores={frame: top for frame, (_, top) in of_article.items()},
+        article=article,
     )
-
-
-def _in_frames_of(codebook: Codebook, row: Row[Any]) -> Annotation:
-    return annotation_today(row.coder, row.frames, codebook, covered=row.covered, version=row.codebook_version)
 
 
 def _deciding(coded: Sequence[Annotation], frame: str) -> list[Annotation]:
@@ -255,69 +276,79 @@ def _annotations(population: Population) -> Any:
 
 
 def _draws(connection: Connection) -> dict[str, tuple[float, bool]]:
-    """Weight of each unit by its first draw, and whether that drew a whole article.
+    """Weight of each unit that may have come to be annotated, and whether its first draw was of a whole article.
 
-    The weight is 1 / inclusion probability, scaled by the size of the draw over that of its pool. Draws of different
-    sizes, made while the store grew, then count in proportion to the number of units that they drew. Articles drawn
-    whole all have the same probability.
+    The weight is the inverse of the probability to be drawn and annotated by any draw: while the store grows, early
+    paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
     """
     first = select(func.min(draws.c.number)).group_by(draws.c.unit)
-    rows = connection.execute(select(draws).where(draws.c.number.in_(first))).all()
-    sizes: dict[tuple[str, datetime], int] = defaultdict(int)
-    for row in rows:
-        sizes[row.coder, row.drawn_at] += 1
-    return {
-        row.unit: (
-            1.0 if row.whole else sizes[row.coder, row.drawn_at] / (max(row.pool, 1) * row.inclusion_probability),
-            row.whole,
-        )
-        for row in rows
-    }
+    rows = connection.execute(select(draws.c.unit, draws.c.whole).where(draws.c.number.in_(first))).all()
+    probability = probabilities(connection)
+    return {row.unit: (1 / probability[row.unit], row.whole) for row in rows if probability.get(row.unit)}
 
 
-def _scores(
-    connection: Connection, population: Population
-) -> tuple[dict[tuple[int, int], dict[str, float]], dict[int, dict[str, tuple[float, float]]]]:
-    """Scores per frame: of coded paragraphs, by scoring and paragraph, and mean and highest of articles, by scoring."""
-    units = (
-        select(annotations.c.article_number, annotations.c.paragraph)
-        .where(annotations.c.replaced_at.is_(None), annotations.c.article_number.is_not(None))
-        .distinct()
-        .subquery()
-    )
-    of_model = and_(
-        scorings.c.article_number == units.c.article_number, scorings.c.model_version == population.model_version
-    )
+def _left_out_scores(connection: Connection, population: Population) -> dict[tuple[int, int], dict[str, float]]:
+    """Scores of annotated paragraphs, by scoring and paragraph, and by frame."""
+    units = _annotated(annotations.c.article_number, annotations.c.paragraph)
     score = paragraph_scores.c
-    of_paragraphs = (
-        select(score.scoring_number, score.paragraph, score.frame, score.score)
+    query = (
+        select(
+            score.scoring_number,
+            score.paragraph,
+            score.frame,
+            func.coalesce(score.left_out_score, score.score),
+        )
         .select_from(units)
-        .join(scorings, of_model)
+        .join(scorings, _of_model(units, population))
         .join(paragraph_scores, and_(score.scoring_number == scorings.c.number, score.paragraph == units.c.paragraph))
         .where(score.frame.in_(population.frames))
     )
-    paragraph_values: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
-    for number, paragraph, frame, value in connection.execute(of_paragraphs):
-        paragraph_values[number, paragraph][frame] = value
-    coded_articles = select(units.c.article_number).distinct().subquery()
-    of_articles = (
+    values: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    for number, paragraph, frame, value in connection.execute(query):
+        values[number, paragraph][frame] = value
+    return values
+
+
+def annotated_articles(connection: Connection, population: Population) -> list[AnnotatedArticle]:
+    """The articles of a population that have annotations, whether the coding queue drew them or not."""
+    units, of_article = _annotated(annotations.c.article_number), article_scores.c
+    query = (
         select(
-            article_scores.c.scoring_number, article_scores.c.frame, article_scores.c.mean_score, article_scores.c.score
+            articles.c.id,
+            articles.c.outlet,
+            articles.c.dated_at,
+            scorings.c.paragraphs,
+            of_article.frame,
+            func.coalesce(of_article.cross_mean_score, of_article.mean_score),
+            func.coalesce(of_article.cross_score, of_article.score),
+            func.coalesce(of_article.left_out_mean_score, of_article.mean_score),
+            func.coalesce(of_article.left_out_score, of_article.score),
         )
-        .select_from(coded_articles)
-        .join(
-            scorings,
-            and_(
-                scorings.c.article_number == coded_articles.c.article_number,
-                scorings.c.model_version == population.model_version,
-            ),
-        )
-        .join(article_scores, article_scores.c.scoring_number == scorings.c.number)
+        .select_from(units)
+        .join(articles, articles.c.number == units.c.article_number)
+        .join(scorings, _of_model(units, population))
+        .join(article_scores, of_article.scoring_number == scorings.c.number)
+        .where(of_article.frame.in_(population.frames), *article_conditions(population))
+        .order_by(articles.c.number)
     )
-    article_values: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
-    for number, frame, mean, top in connection.execute(of_articles):
-        article_values[number][frame] = (mean, top)
-    return paragraph_values, article_values
+    found: dict[str, AnnotatedArticle] = {}
+    scores: dict[str, dict[str, CrossScores]] = defaultdict(dict)
+    for identifier, outlet, dated_at, paragraphs, frame, *values in connection.execute(query):
+        scores[identifier][frame] = CrossScores(*values)
+        found[identifier] = AnnotatedArticle(identifier, outlet or "", dated_at.date(), paragraphs, scores[identifier])
+    return list(found.values())
+
+
+def _annotated(*columns: ColumnElement[Any]) -> Subquery:
+    """What annotations in force are about, each once: columns of `annotations`."""
+    in_force = select(*columns).where(annotations.c.replaced_at.is_(None), annotations.c.article_number.is_not(None))
+    return in_force.distinct().subquery()
+
+
+def _of_model(units: Subquery, population: Population) -> ColumnElement[bool]:
+    return and_(
+        scorings.c.article_number == units.c.article_number, scorings.c.model_version == population.model_version
+    )
 
 
 def article_conditions(population: Population) -> list[ColumnElement[bool]]:

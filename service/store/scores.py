@@ -1,9 +1,11 @@
-"""Every score of a population, read in batches of articles."""
+"""Every score of a population, with what coders say, read in batches of articles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 
 from labels.annotations import SPECIFIED_STANCES
 from service.store.prevalence import Population, article_conditions
@@ -30,17 +32,42 @@ COLUMNS = (
     *(Column(stance, "number") for stance in SPECIFIED_STANCES),
     Column("about", "text"),
     Column("about_score", "number"),
+    Column("codebook_version", "whole"),
+    Column("population", "text"),
+    Column("left_out_score", "number"),
+    Column("label", "number"),
+    Column("inclusion_probability", "number"),
+    Column("corrects", "flag"),
+    Column("queried_at", "moment"),
 )
 _ARTICLES_AT_ONCE = 100
 
 
-def batches(database: Database, population: Population) -> Iterator[Sequence[Sequence[Any]]]:
-    """Rows of `COLUMNS` in the order of articles, paragraphs and frames.
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """An annotated paragraph: of each frame that coders decided about, the share of them who saw it.
+
+    `inclusion_probability` is that of being drawn and annotated, None for a paragraph that somebody chose; `corrects`
+    says that the paragraph was drawn, and that its left-out score is not by a model that was trained on it.
+    """
+
+    labels: Mapping[str, float]
+    inclusion_probability: float | None
+    corrects: bool
+
+
+_NOT_LABELLED = Labelled({}, None, False)
+
+
+def batches(
+    database: Database, population: Population, labelled: Mapping[tuple[str, int], Labelled], queried_at: datetime
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """Rows of `COLUMNS` in the order of articles, paragraphs and frames; `labelled` by article and paragraph.
 
     Each batch is read in a separate transaction, so that a long export does not block writers. Articles that are
     deleted during the export are left out.
     """
-    after = None
+    after, counted = None, "on_subject" if population.on_subject else "all_articles"
     while True:
         query = _articles(population).limit(_ARTICLES_AT_ONCE)
         if after is not None:
@@ -51,17 +78,26 @@ def batches(database: Database, population: Population) -> Iterator[Sequence[Seq
                 return
             by_scoring = {row.scoring_number: row for row in batch}
             scores = connection.execute(_scores(list(by_scoring), population)).all()
-        of_scoring: dict[int, list[tuple[Any, ...]]] = {number: [] for number in by_scoring}
-        for number, *score, advanced, reported, contested in scores:
+        of_scoring: dict[int, list[tuple[tuple[Any, ...], float]]] = {number: [] for number in by_scoring}
+        for number, *score, left_out_score, advanced, reported, contested in scores:
             stances = (advanced, reported, contested)
-            of_scoring[number].append(
-                (*score, population.model_version, None if advanced is None else likeliest(stances), *stances)
-            )
+            stance = None if advanced is None else likeliest(stances)
+            of_scoring[number].append(((*score, population.model_version, stance, *stances), left_out_score))
         facts = {number: _facts(article) for number, article in by_scoring.items()}
         yield [
-            (*facts[number], *score, article.about, article.about_score)
+            (
+                *facts[number],
+                *score,
+                article.about,
+                article.about_score,
+                article.codebook_version,
+                counted,
+                left_out_score,
+                *_label(labelled.get((article.id, score[0]), _NOT_LABELLED), score[1]),
+                queried_at,
+            )
             for number, article in by_scoring.items()
-            for score in of_scoring[number]
+            for score, left_out_score in of_scoring[number]
         ]
         after = (batch[-1].dated_at, batch[-1].number)
 
@@ -81,6 +117,7 @@ def _articles(population: Population) -> Any:
             scorings.c.number.label("scoring_number"),
             scorings.c.about,
             scorings.c.about_score,
+            scorings.c.codebook_version,
         )
         .join(scorings, scorings.c.article_number == articles.c.number)
         .where(scorings.c.model_version == population.model_version, *article_conditions(population))
@@ -97,11 +134,20 @@ def _scores(scoring_numbers: Sequence[int], population: Population) -> Any:
             scores.frame,
             scores.score,
             scores.decision,
+            func.coalesce(scores.left_out_score, scores.score),
             *(scores[stance] for stance in SPECIFIED_STANCES),
         )
         .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(population.frames))
         .order_by(scores.scoring_number, scores.paragraph, scores.frame)
     )
+
+
+def _label(paragraph: Labelled, frame: str) -> tuple[float | None, float | None, bool]:
+    """The columns about the annotation of a frame; the probability only where there is a label."""
+    label = paragraph.labels.get(frame)
+    if label is None:
+        return None, None, False
+    return label, paragraph.inclusion_probability, paragraph.corrects
 
 
 def _facts(article: Any) -> tuple[Any, ...]:

@@ -1,23 +1,24 @@
 """Scorings: the decisions of a model on a stored article. Each model scores an article at most once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
 
 from labels.annotations import SPECIFIED_STANCES
-from labels.paragraphs import SplitArticle
+from labels.paragraphs import Paragraph, SplitArticle
 from service.store import daily
 from service.store.decisions import article_frame, frame_decision
 from service.store.sql.insertion import Rows, in_order, insert_all
 from service.store.tables import article_scores, articles, champion, paragraph_scores, scorings
-from training.scoring.classification import ArticleFrame, Classification, FrameDecision
+from training.scoring.classification import ArticleFrame, Classification, CrossScores, FrameDecision
 from training.scoring.operating_points import OperatingPoint
 from training.scoring.subject import About
 
 _NO_STANCES = (None,) * len(SPECIFIED_STANCES)
+_NO_CROSS_SCORES = (None,) * len(CrossScores._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class NewScoring:
-    """A scoring to add to an article, made at `scored_at`; `place` is its cell in the daily sums."""
+    """A scoring to add to an article, made at `scored_at`; `place` is its cell in the daily sums.
+
+    `fold` is the fold of the article, which says which fold model has not seen it.
+    """
 
     article_number: int
+    fold: int
     split: SplitArticle
     scoring: Scoring
     scored_at: datetime
@@ -58,26 +63,49 @@ def add_scorings(
     The rows of `beside` are inserted first, in the same statement; the scorings may refer to them.
     """
     numbered = list(zip(numbers, new, strict=True))
-    scored = [(number, scoring.split.paragraphs, scoring.scoring.classification) for number, scoring in numbered]
+    scored = [(number, scoring, _left_out(scoring)) for number, scoring in numbered]
     rows = {
         scorings: [_row(number, scoring) for number, scoring in numbered],
         paragraph_scores: [
-            (number, paragraph.index, key, frame.score, frame.decision, *(frame.stances or _NO_STANCES))
-            for number, paragraphs, classification in scored
-            for paragraph, frames in zip(paragraphs, classification.paragraphs, strict=True)
+            (
+                *(number, paragraph.index, key, frame.score, frame.decision, *(frame.stances or _NO_STANCES)),
+                left_out[key][place] if left_out else None,
+            )
+            for number, scoring, left_out in scored
+            for place, (paragraph, frames) in enumerate(_of_paragraphs(scoring))
             for key, frame in frames.items()
         ],
         article_scores: [
             (
                 *(number, key, frame.score, frame.decision, frame.share),
                 *(frame.paragraphs, frame.uncertain, frame.mean_score, *(frame.stances or _NO_STANCES)),
+                *(frame.cross or _NO_CROSS_SCORES),
             )
-            for number, _, classification in scored
-            for key, frame in classification.article.items()
+            for number, scoring, _ in scored
+            for key, frame in _of_article(scoring).items()
         ],
     }
     insert_all(connection, {**(beside or {}), **rows})
     daily.count_scorings(connection, map(_contribution, new))
+
+
+def _of_paragraphs(new: NewScoring) -> Iterable[tuple[Paragraph, Mapping[str, FrameDecision]]]:
+    return zip(new.split.paragraphs, new.scoring.classification.paragraphs, strict=True)
+
+
+def _left_out(new: NewScoring) -> dict[str, list[float]] | None:
+    """The score of each paragraph, by frame, by the fold model that has not seen the article; None if there is none."""
+    folds = new.scoring.classification.folds
+    return None if folds is None else folds.left_out(new.fold)
+
+
+def _of_article(new: NewScoring) -> Mapping[str, ArticleFrame]:
+    """The frames of the article with the scores of the fold models, if there are any."""
+    classification = new.scoring.classification
+    if classification.folds is None:
+        return classification.article
+    cross = classification.folds.crossed(new.fold)
+    return {key: replace(frame, cross=cross[key]) for key, frame in classification.article.items()}
 
 
 def _row(number: int, new: NewScoring) -> tuple[Any, ...]:
@@ -103,7 +131,7 @@ def _contribution(new: NewScoring) -> daily.Contribution:
     together = [
         [key for key, frame in frames.items() if frame.decision == "present"] for frames in classification.paragraphs
     ]
-    return daily.Contribution(new.place, len(new.split.paragraphs), classification.article, together)
+    return daily.Contribution(new.place, len(new.split.paragraphs), _of_article(new), together)
 
 
 def note_champion(connection: Connection, promotion: int, version: str) -> None:

@@ -138,6 +138,8 @@ paragraph_scores = Table(
     Column("decision", String(16), nullable=False),
     # Scores of the stances; null where the frame is absent or the model was trained without stances.
     *_stances(),
+    # Score by the fold model that has not seen the article; null for a model without fold models.
+    Column("left_out_score", Float),
 )
 
 article_scores = Table(
@@ -154,6 +156,12 @@ article_scores = Table(
     Column("mean_score", Float, nullable=False),
     # Sums of the stance scores of the paragraphs present.
     *_stances(),
+    # Mean score and score of the article by all fold models on average, and by that which has not seen the article;
+    # null for a model without fold models.
+    Column("cross_mean_score", Float),
+    Column("cross_score", Float),
+    Column("left_out_mean_score", Float),
+    Column("left_out_score", Float),
     Index(None, "frame", "decision"),
 )
 
@@ -193,7 +201,8 @@ def _daily_key() -> list[Column[Any]]:
     ]
 
 
-# Sums over the articles of a day, which charts read; every change updates them (see service/store/daily.py).
+# Sums over the articles of a day, which charts read; every change updates them (see service/store/daily.py). Scores
+# are those of the fold models on average, for a model that has them.
 daily_frames = Table(
     "daily_frames",
     metadata,
@@ -214,6 +223,10 @@ daily_frames = Table(
     Column("top_score", Float, nullable=False),
     Column("top_score_squared", Float, nullable=False),
     *_stances(nullable=False, server_default="0"),
+    # Of each article, the square of the sum of a stance, and that sum times the sum of all stances, added up: from these
+    # follows how far shares of stances vary by article.
+    *(Column(f"{stance}_squared", Float, nullable=False, server_default="0") for stance in SPECIFIED_STANCES),
+    *(Column(f"{stance}_present", Float, nullable=False, server_default="0") for stance in SPECIFIED_STANCES),
 )
 
 # Number of paragraphs that carry both frames.
@@ -303,7 +316,9 @@ training_runs = Table(
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     Column("cancel_requested", Boolean, nullable=False),
+    # Paragraphs annotated here, and of the corpus. Before the second column came, the first counted both.
     Column("annotations", Integer),
+    Column("corpus_paragraphs", Integer),
     Column("annotations_digest", String(64)),
     Column("version", String(16)),
     Column("verdict", JSON),

@@ -22,7 +22,8 @@ _LOG_LINES = 200
 class RunRequest:
     """What to train on and how.
 
-    `coders` None means the annotations of all coders, `seed` None the default seed, `kind` None that of the settings.
+    `coders` None means the annotations of all coders, `seed` None the default seed; `kind` and `pull` None those of the
+    settings.
     """
 
     note: str = ""
@@ -31,6 +32,7 @@ class RunRequest:
     include_corpus: bool = True
     coders: Sequence[str] | None = None
     kind: WantedKind | None = None
+    pull: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class TrainingRun:
     finished_at: datetime | None
     cancel_requested: bool
     annotations: int | None
+    corpus_paragraphs: int | None
     annotations_digest: str | None
     version: str | None
     verdict: Mapping[str, Any] | None

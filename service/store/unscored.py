@@ -12,6 +12,7 @@ from service.store.article_lookup import split_of
 from service.store.scorings import NewScoring, Scoring, add_scorings, shown_scoring
 from service.store.sql.insertion import new_numbers
 from service.store.tables import articles, scorings
+from training.dataset import fold_of
 from training.scoring.operating_points import OperatingPoint
 
 # Scorings that show the pace of rescoring, and the time after which it counts as resting.
@@ -84,7 +85,7 @@ def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scori
     done = select(scorings.c.article_number).where(
         scorings.c.article_number.in_(by_number), scorings.c.model_version.in_(versions)
     )
-    waiting = select(articles.c.number, articles.c.dated_at, articles.c.outlet, articles.c.story).where(
+    waiting = select(articles.c.number, articles.c.id, articles.c.dated_at, articles.c.outlet, articles.c.story).where(
         articles.c.number.in_(by_number), articles.c.number.not_in(done)
     )
     now, new = datetime.now(UTC), []
@@ -97,7 +98,7 @@ def add_all(connection: Connection, scored: Iterable[tuple[PendingArticle, Scori
             first_copy=row.story == row.number,
             off_topic=scoring.off_topic,
         )
-        new.append(NewScoring(row.number, pending.split, scoring, now, place))
+        new.append(NewScoring(row.number, fold_of(row.id), pending.split, scoring, now, place))
     if new:
         [numbers] = new_numbers(connection, len(new), scorings)
         add_scorings(connection, numbers, new)

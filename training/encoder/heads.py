@@ -7,7 +7,7 @@ learned from nothing are pulled towards zero weights and the rarity of their fra
 limit the threads of sums: on a busy machine several wait for each other far longer than the sums take.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +134,15 @@ def cross_fit(
     return logits
 
 
+def left_out_logits(of_folds: Sequence[Heads], vectors: Array, folds: NDArray[np.int64]) -> Array:
+    """Returns log-odds (n, c) of each of n vectors from the heads of its fold, (n,)."""
+    logits = np.zeros((vectors.shape[0], len(of_folds[0].intercepts)))
+    for fold, heads in enumerate(of_folds):
+        inside = folds == fold
+        logits[inside] = heads.logits(vectors[inside])
+    return logits
+
+
 def choose_pull(
     vectors: Array,
     targets: Array,
@@ -141,14 +150,15 @@ def choose_pull(
     fit: Callable[[Array, Array, float], Heads],
     loss: Loss,
     progress: Callable[[float], None] = lambda _share: None,
+    pulls: Sequence[float] = PULLS,
 ) -> tuple[float, Array]:
-    """Returns the strongest pull that is as good as the best on folds left out, and its log-odds without each fold.
+    """Returns the strongest of `pulls` that is as good as the best on folds left out, and its log-odds without each.
 
     fit: from vectors, targets and pull to heads. As good means: the loss differs from the smallest by at most its
     standard error over paragraphs (Breiman et al. 1984, "Classification and regression trees"), so that chance
     moves no head.
     """
-    return choose(lambda pull: cross_fit(vectors, targets, folds, fit, pull), targets, loss, progress)
+    return choose(lambda pull: cross_fit(vectors, targets, folds, fit, pull), targets, loss, progress, pulls)
 
 
 def choose(
@@ -156,13 +166,14 @@ def choose(
     targets: Array,
     loss: Loss,
     progress: Callable[[float], None] = lambda _share: None,
+    pulls: Sequence[float] = PULLS,
 ) -> tuple[float, Array]:
     """Returns what `choose_pull` does, where `left_out` returns the log-odds at a pull of paragraphs left out."""
     tried: list[tuple[float, Array, Array]] = []
-    for done, pull in enumerate(sorted(PULLS, reverse=True), 1):
+    for done, pull in enumerate(sorted(pulls, reverse=True), 1):
         logits = left_out(pull)
         tried.append((pull, logits, loss(logits, targets)[0]))
-        progress(done / len(PULLS))
+        progress(done / len(pulls))
     smallest = min((losses for _, _, losses in tried), key=lambda losses: float(losses.sum()))
     return next((pull, logits) for pull, logits, losses in tried if _as_good(losses, smallest))
 

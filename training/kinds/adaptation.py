@@ -4,7 +4,7 @@ A frame that few annotations carry keeps the base's head, and a frame that some 
 annotations seldom spoil a model that learned from thousands.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +14,19 @@ from scipy.special import expit
 from training.cross_validation import LeftOut, ReportProgress, article_folds
 from training.dataset import MIN_POSITIVE, Dataset
 from training.encoder.heads import (
+    PULLS,
     Array,
     Heads,
     choose_pull,
     fit_pulled,
     fit_separately,
+    left_out_logits,
     of_choice,
     of_presence,
     side_by_side,
 )
+from training.fold_models import fit_folds, fold_facts
+from training.model_card import FoldFacts
 from training.registry.base import BaseModel
 from training.scoring.operating_points import OPERATING_POINTS, Cut, OperatingPoint, fit_cuts
 from training.stances import MIN_CODED
@@ -38,22 +42,29 @@ class Adapted:
     """Heads of k frames and their stances after adaptation.
 
     pulls: the chosen pull of the frames together, and of the stances of each frame that has any of its own; left_out:
-    log-odds of articles left out, from heads fitted without them.
+    log-odds of articles left out, from heads fitted without them. The heads of the fold models are among `heads`.
     """
 
     heads: Heads
     pulls: Mapping[str, float]
     left_out: LeftOut
     cuts: Mapping[OperatingPoint, Mapping[str, Cut]]
+    folds: FoldFacts
 
 
-def adapt(vectors: Array, training: Dataset, base: BaseModel, progress: ReportProgress) -> Adapted:
-    """Adapts the base to n annotated paragraphs with vectors (n, d), which may be few."""
+def adapt(
+    vectors: Array, training: Dataset, base: BaseModel, progress: ReportProgress, pull: float | None = None
+) -> Adapted:
+    """Adapts the base to n annotated paragraphs with vectors (n, d), which may be few.
+
+    `pull` is that of the frames; None has cross-validation choose it.
+    """
     count, size = len(training.frames), len(base.card.stances)
     known = Heads(base.coefficients, base.intercepts)
     how, folds = article_folds(training)
-    frames, pull, logits = _adapt_frames(
-        vectors, training, known.columns(slice(0, count)), folds, lambda share: progress(how, share)
+    pulls_tried = PULLS if pull is None else (pull,)
+    (frames, *fold_heads), pull, logits = _adapt_frames(
+        vectors, training, known.columns(slice(0, count)), folds, pulls_tried, lambda share: progress(how, share)
     )
     heads, pulls = [frames], {"frames": pull}
     stance_logits = np.zeros((len(training), count, size))
@@ -67,11 +78,15 @@ def adapt(vectors: Array, training: Dataset, base: BaseModel, progress: ReportPr
             stance_logits[coded, frame], pulls[training.frames[frame]] = own_logits, pull
         heads.append(stances)
         progress("fit", (frame + 1) / count)
+    heads += fold_heads
     if base.card.subject is not None:
         # What an article is about does not depend on whose annotations these are.
         heads.append(known.columns(slice(-1, None)))
     left_out = LeftOut(how, logits, folds, stance_logits if size else None)
-    return Adapted(side_by_side(heads), pulls, left_out, _cuts(training, logits, base))
+    folds_known = fold_facts(
+        training, expit(left_out_logits(fold_heads, vectors, training.folds)), _thresholds_kept(training, base)
+    )
+    return Adapted(side_by_side(heads), pulls, left_out, _cuts(training, logits, base), folds_known)
 
 
 def own_cuts(training: Dataset) -> NDArray[np.bool_]:
@@ -79,17 +94,31 @@ def own_cuts(training: Dataset) -> NDArray[np.bool_]:
     return np.asarray(training.targets.sum(axis=0) >= CARRYING_FOR_CUTS)
 
 
+def _thresholds_kept(training: Dataset, base: BaseModel) -> dict[str, float]:
+    """Returns the balanced thresholds that stay those of the base."""
+    kept = zip(training.frames, ~own_cuts(training), strict=True)
+    thresholds = {frame: base.card.cuts["balanced"][frame].threshold for frame, keeps in kept if keeps}
+    return {frame: threshold for frame, threshold in thresholds.items() if threshold is not None}
+
+
 def _adapt_frames(
-    vectors: Array, training: Dataset, known: Heads, folds: NDArray[np.int64], progress: Callable[[float], None]
-) -> tuple[Heads, float, Array]:
-    """Returns the heads of all frames, their common pull and their log-odds without each fold."""
+    vectors: Array,
+    training: Dataset,
+    known: Heads,
+    folds: NDArray[np.int64],
+    pulls: Sequence[float],
+    progress: Callable[[float], None],
+) -> tuple[list[Heads], float, Array]:
+    """Returns the heads of all frames and those of the fold models, their common pull, log-odds without each fold."""
     targets = training.known_targets
 
     def fit(part: Array, part_targets: Array, pull: float) -> Heads:
         return fit_separately(part, part_targets, known, pull, CARRYING_FOR_HEADS)
 
-    pull, logits = choose_pull(vectors, targets, folds, fit, of_presence, progress)
-    return fit(vectors, targets, pull), pull, logits
+    pull, logits = choose_pull(vectors, targets, folds, fit, of_presence, progress, pulls)
+    heads = fit(vectors, targets, pull)
+    fold_heads = fit_folds(training.folds, heads, lambda rows: fit(vectors[rows], targets[rows], pull))
+    return [heads, *fold_heads], pull, logits
 
 
 def _adapt_stances(

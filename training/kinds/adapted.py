@@ -20,7 +20,7 @@ from labels.codebook import Codebook
 from labels.normalise import normalise
 from training.challenger import Challenger, data_facts
 from training.cross_validation import ReportProgress, left_out_decisions, no_progress
-from training.dataset import Dataset, build_dataset
+from training.dataset import Dataset, build_dataset, require_texts
 from training.encoder.heads import Array, Heads
 from training.encoder.vectors import VectorStore
 from training.errors import TrainingDataError
@@ -30,6 +30,7 @@ from training.kinds.learning import held_out_figures
 from training.model_card import FEW_CARRYING, DataFacts, ModelCard, current_libraries
 from training.pipeline import linear_pipeline, words_vectoriser
 from training.registry.base import BaseModel
+from training.registry.learned import digests_of, learned_by_base
 from training.scoring.operating_points import above_threshold
 from training.stances import evaluate_stances
 
@@ -37,12 +38,15 @@ from training.stances import evaluate_stances
 def base_challenger(base: BaseModel, *, seed: int, note: str = "") -> Challenger:
     """Returns the base model as a challenger; trains nothing."""
     card = replace(base.card, seed=seed, note=note or base.card.note, libraries=current_libraries())
-    return Challenger(_pipeline(base, Heads(base.coefficients, base.intercepts), seed), card)
+    pipeline = _pipeline(base, Heads(base.coefficients, base.intercepts), seed)
+    return Challenger(pipeline, card, learned=learned_by_base(base.card.kind))
 
 
 def require_articles(dataset: Dataset) -> None:
     """Raises `TrainingDataError` where fewer than two articles are left to learn from."""
-    if len(set(dataset.take(~dataset.held_out).articles)) < 2:
+    training = dataset.take(~dataset.held_out)
+    require_texts(training)
+    if len(set(training.articles)) < 2:
         raise TrainingDataError(
             "There are too few annotations to train: at least two articles outside the held-out articles are needed."
         )
@@ -57,9 +61,11 @@ def adapt_base(
     seed: int,
     note: str = "",
     progress: ReportProgress = no_progress,
+    pull: float | None = None,
 ) -> Challenger:
     """Adapts the base to annotated paragraphs that it has not learned from, all but those of held-out articles.
 
+    `pull` is how strongly the base holds the frames; None has cross-validation choose it.
     Raises `TrainingDataError` where they come from a single article.
     """
     dataset = build_dataset(paragraphs, codebook)
@@ -68,7 +74,7 @@ def adapt_base(
     held_out = dataset.held_out
     training, judged = dataset.take(~held_out), dataset.take(held_out)
     with threadpool_limits(limits=1):
-        adapted = adapt(means[~held_out], training, base, progress)
+        adapted = adapt(means[~held_out], training, base, progress, pull)
     progress("evaluate", 0.0)
     card = replace(_card(paragraphs, dataset, codebook, base, adapted), seed=seed, note=note)
     if _carried_often(training):
@@ -76,7 +82,8 @@ def adapt_base(
         if len(judged):
             card = replace(card, held_out=held_out_figures(adapted.heads, adapted.cuts, means[held_out], judged))
     progress("evaluate", 1.0)
-    return Challenger(_pipeline(base, adapted.heads, seed), card, adapted.left_out)
+    learned = learned_by_base(base.card.kind) | digests_of(training.texts)
+    return Challenger(_pipeline(base, adapted.heads, seed), card, adapted.left_out, learned)
 
 
 def _vectors(base: BaseModel, texts: list[str], vectors: VectorStore, progress: ReportProgress) -> Any:
@@ -113,6 +120,7 @@ def _card(
         hyperparameters=_hyperparameters(base, adapted, own),
         calibration=dict.fromkeys(dataset.frames, (1.0, 0.0)),
         cuts=adapted.cuts,
+        folds=adapted.folds,
         agreement={key: base.card.agreement.get(key) if alpha is None else alpha for key, alpha in alphas.items()},
         left_out=_of_the_base(base.card.left_out),
         held_out=_of_the_base(base.card.held_out) if base.card.held_out else None,
@@ -135,6 +143,9 @@ def data_of_both(base: DataFacts, own: DataFacts) -> DataFacts:
         held_out_articles=own.held_out_articles,
         unsettled=base.unsettled + own.unsettled,
         carrying={frame: count + base.carrying.get(frame, 0) for frame, count in own.carrying.items()},
+        coders=own.coders,
+        own_sources=own.sources,
+        of_the_base=base.paragraphs,
     )
 
 

@@ -47,6 +47,7 @@ def train_kind(
     vectors: VectorStore,
     start: Start = "base",
     hyperparameters: Hyperparameters | None = None,
+    pull: float | None = None,
     seed: int = DEFAULT_SEED,
     note: str = "",
     progress: ReportProgress = no_progress,
@@ -54,15 +55,15 @@ def train_kind(
 ) -> Challenger:
     """Trains a model of a kind, or for None of the kind that is better on the sources left out.
 
-    Where it adapts the base, `paragraphs` are those that the base has not learned from; without any, it is the base
-    itself. Hyperparameters concern words that are learned from nothing. Raises `TrainingDataError`, or `ModelFileError`
-    where this installation has no encoder.
+    Where it adapts the base, `paragraphs` are those that the base has not learned from, and `pull` is how strongly it
+    holds (None: cross-validation chooses); without any, it is the base itself. Hyperparameters concern words that are
+    learned from nothing. Raises `TrainingDataError`, or `ModelFileError` where this installation has no encoder.
     """
     base = base_of(kind, codebook, start)
     if base is not None:
         if not paragraphs:
             return base_challenger(base, seed=seed, note=note)
-        return adapt_base(paragraphs, codebook, base, vectors, seed=seed, note=note, progress=progress)
+        return adapt_base(paragraphs, codebook, base, vectors, seed=seed, note=note, progress=progress, pull=pull)
 
     def of_words() -> Challenger:
         return train_challenger(

@@ -38,7 +38,7 @@ from training.kinds.learning import fit_stances, held_out_figures
 from training.model_card import EncoderFacts, EncoderKind, ModelCard
 from training.pipeline import linear_pipeline
 from training.registry.base import BaseModel
-from training.reports.learned_paragraphs import digest_lines
+from training.registry.learned import digests_of, from_file, learned_by_base, to_file
 from training.stances import MIN_CODED, column_calibration, stances_learnable
 
 _HOW = "articles set aside from fine-tuning"
@@ -121,7 +121,9 @@ def fine_tune_kind(
         judged = dataset.take(parts.held_out)
         card = replace(card, held_out=held_out_figures(heads, fitted.cuts, means[parts.held_out], judged))
     progress("evaluate", 1.0)
-    return FineTuned(Challenger(fitted.pipeline, replace(card, encoder=facts), fitted.left_out), tuned.folder)
+    learned = learned_by_base(kind) | digests_of(dataset.texts[~parts.held_out])
+    challenger = Challenger(fitted.pipeline, replace(card, encoder=facts), fitted.left_out, learned)
+    return FineTuned(challenger, tuned.folder)
 
 
 def learned_paragraphs(dataset: Dataset) -> tuple[LearnedParagraph, ...]:
@@ -182,9 +184,8 @@ def _write_beside(folder: Path, shipped: Path, texts: Iterable[str]) -> None:
     for name in LICENCE_FILES:
         if (shipped / name).exists():
             shutil.copyfile(shipped / name, folder / name)
-    before = (shipped / DIGESTS_FILE).read_text(encoding="utf-8").split() if (shipped / DIGESTS_FILE).exists() else []
-    lines = sorted({*before, *digest_lines(texts)})
-    (folder / DIGESTS_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    before = from_file((shipped / DIGESTS_FILE).read_bytes()) if (shipped / DIGESTS_FILE).exists() else frozenset()
+    (folder / DIGESTS_FILE).write_bytes(to_file(before | digests_of(texts)))
 
 
 def _calibrated(

@@ -20,14 +20,17 @@ from training.encoder.heads import (
     fit_pulled,
     fit_separately,
     from_nothing,
+    left_out_logits,
     of_choice,
     of_presence,
     side_by_side,
 )
 from training.encoder.vectors import VectorStore
 from training.evaluation import Evaluation, evaluate
+from training.fold_models import fit_folds, fold_facts
 from training.model_card import EncoderFacts
 from training.pipeline import linear_pipeline
+from training.registry.learned import digests_of, learned_by_base
 from training.scoring.operating_points import Cut, OperatingPoint, above_threshold
 from training.stances import fit_calibration, stances_learnable
 
@@ -58,7 +61,8 @@ def learn_heads(
     if held_out.any():
         card = replace(card, held_out=held_out_figures(heads, fitted.cuts, means[held_out], dataset.take(held_out)))
     progress("evaluate", 1.0)
-    return Challenger(fitted.pipeline, card, fitted.left_out)
+    learned = learned_by_base(encoder.kind) | digests_of(dataset.texts[~held_out])
+    return Challenger(fitted.pipeline, card, fitted.left_out, learned)
 
 
 def fit_heads(
@@ -69,33 +73,37 @@ def fit_heads(
     Callers limit the threads of sums.
     """
     how, folds = assign_folds(training)
-    heads, pull, logits = _fit_frames(vectors, training, folds, lambda share: progress(how, share))
+    (heads, *fold_heads), pull, logits = _fit_frames(vectors, training, folds, lambda share: progress(how, share))
     left_out, pulls = LeftOut(how, logits, folds, None), {"frames": pull}
     calibration, cuts = calibrate(training, left_out)
     slopes, offsets = (np.array(column) for column in zip(*calibration.values(), strict=True))
-    heads = heads.calibrated(slopes, offsets)
+    heads, *fold_heads = (head.calibrated(slopes, offsets) for head in (heads, *fold_heads))
     stances = SPECIFIED_STANCES if stances_learnable(training) else ()
     progress("fit", 0.0)
     if stances:
         of_stances, pulls["stances"], stance_logits = fit_stances(vectors, training, folds)
         left_out = replace(left_out, stances=stance_logits)
         heads = side_by_side([heads, of_stances])
+    heads = side_by_side([heads, *fold_heads])
+    folds_known = fold_facts(training, expit(left_out_logits(fold_heads, vectors, training.folds)))
     progress("fit", 1.0)
     pipeline = linear_pipeline(heads.coefficients, heads.intercepts, seed)
-    return heads, Fitted(pipeline, calibration, cuts, stances, left_out), pulls
+    return heads, Fitted(pipeline, calibration, cuts, stances, left_out, folds_known), pulls
 
 
 def _fit_frames(
     vectors: Array, training: Dataset, folds: NDArray[np.int64], progress: Callable[[float], None]
-) -> tuple[Heads, float, Array]:
-    """Returns heads, their common pull towards nothing and their log-odds without each fold."""
+) -> tuple[list[Heads], float, Array]:
+    """Returns heads and those of the fold models, their common pull towards nothing, log-odds without each fold."""
     targets = training.known_targets
 
     def fit(part: Array, part_targets: Array, pull: float) -> Heads:
         return fit_separately(part, part_targets, from_nothing(part.shape[1], part_targets), pull)
 
     pull, logits = choose_pull(vectors, targets, folds, fit, of_presence, progress)
-    return fit(vectors, targets, pull), pull, logits
+    heads = fit(vectors, targets, pull)
+    fold_heads = fit_folds(training.folds, heads, lambda rows: fit(vectors[rows], targets[rows], pull))
+    return [heads, *fold_heads], pull, logits
 
 
 def fit_stances(vectors: Array, training: Dataset, folds: NDArray[np.int64]) -> tuple[Heads, float, Array]:

@@ -23,7 +23,7 @@ from training.making.subject import SubjectMaterial, fit_subject, written_paragr
 from training.making.teaching import taught
 from training.model_card import EncoderFacts, EncoderKind
 from training.registry.base import BaseModel, write_base
-from training.reports.learned_paragraphs import digest_lines
+from training.registry.learned import digests_of, to_file
 
 PRECISION = "int8 weights, activations rounded to int8 in groups of 128"
 
@@ -106,5 +106,4 @@ def _facts(encoder: Encoder, folder: Path) -> EncoderFacts:
 
 def write_digests(folder: Path, split: Split) -> None:
     """Writes the first digits of the digests of the paragraphs that a base learned from."""
-    lines = digest_lines(paragraph.text for paragraph in split.learned)
-    (folder / DIGESTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / DIGESTS_FILE).write_bytes(to_file(digests_of(paragraph.text for paragraph in split.learned)))

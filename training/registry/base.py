@@ -8,10 +8,12 @@ training/base/KIND/             encoder, encoder-small or words
 ├── card.json                       the model card, without a version
 ├── training-paragraphs.sha256      first digits of the digests of the news that it learned from, which is not shipped
 └── NOTICE                          licence of the pretrained weights; not for words
+training/base/article.json      how models that learned from nothing score articles
 """
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,16 @@ from labels.codebook import Codebook
 from training.encoder import shipped
 from training.errors import ModelFileError
 from training.model_card import Kind, ModelCard
-from training.registry.card import card_from_json, card_to_json
+from training.registry.card import article_facts, card_from_json, card_to_json
 from training.registry.model_files import CARD_FILE
+from training.registry.renamed import keys_today, renamed_card
+from training.scoring.article_score import ArticleFacts
 from training.scoring.compiled import CompiledScorer
 from training.scoring.encoder_scorer import EncoderScorer
 from training.scoring.terms import WORD_PATTERN
 
 HEADS_FILE, TERMS_FILE = "heads.npz", "terms.txt"
+ARTICLE_FILE = "article.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +74,14 @@ class BaseModel:
 
 
 def base_for(codebook: Codebook, kind: Kind = "encoder") -> BaseModel | None:
-    """Returns the base model of a kind where it has learned the frames of a codebook, else None."""
+    """Returns the base model of a kind where it has learned the frames of a codebook, else None.
+
+    Frames that were renamed since (`formerly`) have their keys of today on its card.
+    """
     base = shipped_base(kind)
-    return base if base and base.card.codebook_name == codebook.name and base.card.frame_keys == codebook.keys else None
+    if base is None or base.card.codebook_name != codebook.name or keys_today(base.card, codebook) != codebook.keys:
+        return None
+    return replace(base, card=renamed_card(base.card, codebook))
 
 
 def shipped_base(kind: Kind = "encoder") -> BaseModel | None:
@@ -83,6 +93,7 @@ def shipped_base(kind: Kind = "encoder") -> BaseModel | None:
 def read_base(folder: Path) -> BaseModel:
     """Reads the base model in a folder; raises `ModelFileError`."""
     card = card_from_json((folder / CARD_FILE).read_bytes())
+    card = replace(card, data=replace(card.data, of_the_base=card.data.paragraphs))
     try:
         with np.load(folder / HEADS_FILE, allow_pickle=False) as arrays:
             heads = {name: arrays[name].astype(float) for name in arrays.files}
@@ -93,6 +104,11 @@ def read_base(folder: Path) -> BaseModel:
         return BaseModel(card, heads["coefficients"], heads["intercepts"], terms)
     except Exception as error:  # reading a file of another kind may raise anything
         raise ModelFileError("The heads of the base model cannot be read.") from error
+
+
+def article_facts_without_base() -> ArticleFacts:
+    """Returns how a model that has learned from no base scores articles."""
+    return article_facts(json.loads((shipped.BASE_FOLDER / ARTICLE_FILE).read_text(encoding="utf-8")))
 
 
 def write_base(folder: Path, base: BaseModel) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
 from training.evaluation import Averages, Evaluation, Figure, FrameFigures, StanceFigures
-from training.model_card import DataFacts, EncoderFacts, ModelCard, SubjectCut, SubjectFacts
+from training.model_card import DataFacts, EncoderFacts, FoldFacts, ModelCard, SubjectCut, SubjectFacts
 from training.promotion import FrameComparison, Verdict
+from training.scoring.article_score import ArticleFacts
 from training.scoring.operating_points import Cut
 
 CARD_FORMAT = 1
@@ -32,14 +33,16 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 def _card(content: dict[str, Any]) -> ModelCard:
     held_out, verdict, stances = (content.pop(name) for name in ("held_out", "verdict", "stances_left_out"))
-    encoder, subject = content.pop("encoder", None), content.pop("subject", None)
+    encoder, subject, folds, article = (
+        content.pop(name, None) for name in ("encoder", "subject", "folds", "article")
+    )
     return ModelCard(
         **{
             **content,
             "languages": tuple(content["languages"]),
             "stances": tuple(content["stances"]),
             "stored_articles": tuple(content.get("stored_articles", ())),
-            "data": DataFacts(**{**content["data"], "sources": tuple(content["data"]["sources"])}),
+            "data": _data(content["data"]),
             "calibration": {frame: (slope, offset) for frame, (slope, offset) in content["calibration"].items()},
             "cuts": {
                 point: {frame: Cut(**cut) for frame, cut in cuts.items()} for point, cuts in content["cuts"].items()
@@ -52,7 +55,19 @@ def _card(content: dict[str, Any]) -> ModelCard:
         verdict=_verdict(verdict) if verdict else None,
         encoder=EncoderFacts(**encoder) if encoder else None,
         subject=_subject(subject) if subject else None,
+        folds=FoldFacts(tuple(folds["thresholds"])) if folds else None,
+        article=article_facts(article) if article else None,
     )
+
+
+def article_facts(content: dict[str, Any]) -> ArticleFacts:
+    """Returns the facts about articles, given what JSON has of them."""
+    return ArticleFacts(**{**content, "cuts": {point: Cut(**cut) for point, cut in content["cuts"].items()}})
+
+
+def _data(content: dict[str, Any]) -> DataFacts:
+    sources = {name: tuple(content.get(name, ())) for name in ("sources", "own_sources")}
+    return DataFacts(**{**content, **sources})
 
 
 def _subject(content: dict[str, Any]) -> SubjectFacts:

@@ -1,7 +1,7 @@
 """The registry: stored model versions, and the champion among them.
 
     models/
-    ├── versions/v1/{pipeline.joblib, scorer.npz, card.json}    immutable once they exist
+    ├── versions/v1/{pipeline.joblib, scorer.npz, training-paragraphs.sha256, card.json}    immutable once they exist
     ├── promotions/000001.json                                  see `training.registry.promotions`
     └── encoders/DIGEST/                                        see `training.registry.encoders`
 
@@ -22,7 +22,15 @@ from training.errors import ModelFileError, NoChampionError, NoSuchVersionError,
 from training.model_card import ModelCard
 from training.registry.card import card_from_json, card_to_json
 from training.registry.encoders import OwnEncoders
-from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE, compiled_form, unpickle_pipeline
+from training.registry.learned import Digests, from_file, known_of, to_file
+from training.registry.model_files import (
+    CARD_FILE,
+    LEARNED_FILE,
+    PIPELINE_FILE,
+    SCORER_FILE,
+    compiled_form,
+    unpickle_pipeline,
+)
 from training.registry.promotions import Promotion, Promotions
 from training.registry.storage import storage_at
 from training.scoring.compilation import PipelineScorer, read_scorer
@@ -79,18 +87,17 @@ class Registry:
         buffer = BytesIO()
         joblib.dump(challenger.pipeline, buffer, compress=3)
         scorer = compiled_form(challenger.pipeline, challenger.card)
-        return self._store(challenger.card, buffer.getvalue(), scorer)
+        return self._store(challenger.card, buffer.getvalue(), scorer, to_file(challenger.learned))
 
-    def adopt(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
+    def adopt(self, card: ModelCard, pipeline: bytes, scorer: bytes, learned: bytes = b"") -> ModelCard:
         """Stores the files of a model from elsewhere as the next version, if their digests are those on its card.
 
         The caller must know whether the card itself can be trusted. Raises `ModelFileError`.
         """
-        if hashlib.sha256(pipeline).hexdigest() != card.pipeline_sha256 or (
-            hashlib.sha256(scorer).hexdigest() != card.scorer_sha256 if card.scorer_sha256 else scorer
-        ):
+        named = (card.pipeline_sha256, card.scorer_sha256, card.learned_sha256)
+        if tuple(map(_sha256, (pipeline, scorer, learned))) != named:
             raise ModelFileError("The files of the model are not those that its card names.")
-        return self._store(replace(card, run="", verdict=None), pipeline, scorer)
+        return self._store(replace(card, run="", verdict=None), pipeline, scorer, learned)
 
     def files(self, version: str) -> dict[str, bytes]:
         """Returns the files of a version by name, each checked against the digest on the card."""
@@ -99,7 +106,20 @@ class Registry:
         files[PIPELINE_FILE] = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
         if card.scorer_sha256:
             files[SCORER_FILE] = self._verified(version, SCORER_FILE, card.scorer_sha256)
+        if card.learned_sha256:
+            files[LEARNED_FILE] = self._verified(version, LEARNED_FILE, card.learned_sha256)
         return files
+
+    def learned(self, version: str) -> Digests:
+        """Returns the digests of the paragraphs that a version learned from, after checking that of their file.
+
+        Of a version without that file, which an earlier version of this program registered, only those of its base are
+        known.
+        """
+        card = self.card(version)
+        if not card.learned_sha256:
+            return known_of(card)
+        return from_file(self._verified(version, LEARNED_FILE, card.learned_sha256))
 
     def pipeline(self, version: str) -> "Pipeline":
         """Returns the scikit-learn pipeline of a version, unpickled only if its digest is that on the card."""
@@ -131,13 +151,13 @@ class Registry:
             return unfinished
         return [*unfinished, *self.encoders.unused(used)]
 
-    def _store(self, card: ModelCard, pipeline: bytes, scorer: bytes) -> ModelCard:
+    def _store(self, card: ModelCard, pipeline: bytes, scorer: bytes, learned: bytes) -> ModelCard:
         """Stores files as the next version; the card comes last, because with it the version exists."""
-        digest, scorer_digest = (hashlib.sha256(file).hexdigest() if file else "" for file in (pipeline, scorer))
         version = self._claim(pipeline)
-        if scorer:
-            self.storage.write(f"{_FOLDER}/{version}/{SCORER_FILE}", scorer)
-        card = card.registered(version, digest, scorer_digest)
+        for name, content in ((SCORER_FILE, scorer), (LEARNED_FILE, learned)):
+            if content:
+                self.storage.write(f"{_FOLDER}/{version}/{name}", content)
+        card = card.registered(version, *map(_sha256, (pipeline, scorer, learned)))
         self.storage.write(f"{_FOLDER}/{version}/{CARD_FILE}", card_to_json(card).encode())
         return card
 
@@ -231,3 +251,8 @@ class Registry:
 
 def _number(version: str) -> int:
     return int(version[1:])
+
+
+def _sha256(file: bytes) -> str:
+    """Returns the digest of a file; an empty text where there is none."""
+    return hashlib.sha256(file).hexdigest() if file else ""

@@ -1,6 +1,7 @@
 """Figures of whole articles: which frames occur, with which score, and in which share of paragraphs.
 
-A frame is present in an article if it is present in any paragraph; its score is the highest of the paragraphs' scores.
+Scores and decisions are the model's own for articles (`training.scoring.article_score`). A model without them has the
+highest score of the paragraphs, and a frame is present in an article if it is present in any paragraph.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from training.evaluation import Evaluation, evaluate
 from training.reports.tables import FIGURES_HEAD, figures_rows
+from training.scoring.article_score import ArticleFacts, scores_of_articles
+from training.scoring.operating_points import above_threshold
 
 ARTICLES_HEAD = [*FIGURES_HEAD, "Share, annotated", "Share, decided", "Error of the share"]
 
@@ -39,21 +42,26 @@ def article_figures(
     targets: NDArray[np.bool_],
     articles: NDArray[np.object_],
     carried: Mapping[str, frozenset[str]] | None = None,
+    facts: ArticleFacts | None = None,
 ) -> ArticleFigures:
     """Returns the figures of whole articles from their paragraphs: (n, k) each, and the article of each, (n,).
 
     `carried` has the frames of each article where articles were coded as wholes; None means those of their paragraphs.
+    `facts` say how the model scores articles.
     """
     names, article = np.unique(articles.astype(str), return_inverse=True)
     order = np.argsort(article, kind="stable")
     scores, decisions, targets = scores[order], decisions[order], targets[order]
     sizes = np.bincount(article)
     begins = np.cumsum(sizes) - sizes
+    of_articles = scores_of_articles(facts, scores, begins)
     evaluation = evaluate(
         "whole articles",
         frames,
-        np.maximum.reduceat(scores, begins, axis=0),
-        np.logical_or.reduceat(decisions, begins, axis=0),
+        of_articles,
+        np.logical_or.reduceat(decisions, begins, axis=0)
+        if facts is None
+        else above_threshold(of_articles, [facts.cuts["balanced"]]),
         np.logical_or.reduceat(targets, begins, axis=0)
         if carried is None
         else np.array([[frame in carried[name] for frame in frames] for name in names.tolist()]),

@@ -1,6 +1,7 @@
 """The model card as Markdown, made from `card.json` and nothing else."""
 
 from training.model_card import EncoderFacts, ModelCard
+from training.registry.provenance import figures_hold_for, learned_from
 from training.reports.tables import (
     BASELINES_HEAD,
     baselines_rows,
@@ -9,6 +10,7 @@ from training.reports.tables import (
     stances_table,
     table,
 )
+from training.scoring.article_score import ArticleFacts
 from training.scoring.operating_points import Cut
 
 _USES = """\
@@ -20,6 +22,9 @@ _LIMITS = """\
 - It was judged on text that was left out of training; writing unlike that can be judged worse than the figures say.
 - A frame in a paragraph describes how the violence is presented, not what is true, and not who is right.
 - Not for decisions about people, and not for single paragraphs without a reader."""
+
+
+_CUT_HEAD = ["Absent below", "Present from", "Precision", "Recall", "Missed at most", "False alarm at most"]
 
 
 def card_to_markdown(card: ModelCard) -> str:
@@ -46,6 +51,8 @@ def card_to_markdown(card: ModelCard) -> str:
         reliability_table(card.left_out),
         "## Operating points",
         _operating_points(card),
+        "## Articles",
+        _articles(card.article),
         "## Made with",
         _made_with(card),
     ]
@@ -63,6 +70,7 @@ def _data(card: ModelCard) -> str:
         [card.frames[frame], str(count), _alpha(card.agreement.get(frame))] for frame, count in data.carrying.items()
     ]
     return (
+        f"{learned_from(card)} {figures_hold_for(card)}\n\n"
         f"{data.paragraphs:,} paragraphs of {data.articles:,} articles from {len(data.sources)} sources; "
         f"{data.held_out_articles} more articles are held out for judging; {data.unsettled} paragraphs were left out "
         f"because their coders are tied. Digest of the annotations: `{data.digest}`.\n\n"
@@ -87,18 +95,25 @@ def _operating_points(card: ModelCard) -> str:
         "prediction, at most the stated share of paragraphs that carry a frame is called absent, and of those that do "
         "not, present, for paragraphs like those on which the model was calibrated.\n\n"
         + table(
-            [
-                "Point",
-                "Frame",
-                "Absent below",
-                "Present from",
-                "Precision",
-                "Recall",
-                "Missed at most",
-                "False alarm at most",
-            ],
+            ["Point", "Frame", *_CUT_HEAD],
             rows,
         )
+    )
+
+
+def _articles(facts: ArticleFacts | None) -> str:
+    if facts is None:
+        return (
+            "The score of an article is the highest of its paragraphs, and it is present where any paragraph is, else "
+            "uncertain where any is."
+        )
+    return (
+        "An article has a score and limits of its own, the same for all frames: the log-odds of its n paragraphs, "
+        f"added up with power {facts.power:g} to L, give it the log-odds L (1 + {facts.sharpness:.3f} log n) − "
+        f"{facts.accidents:.3f} log n. Fitted to {facts.articles:,} {facts.learned_from}. On such articles left out, "
+        f"the calibration error is {facts.ece:.3f}; by chance alone, that of a calibrated score reaches "
+        f"{facts.chance_ece:.3f}.\n\n"
+        + table(["Point", *_CUT_HEAD], [[point, *_cut(cut)] for point, cut in facts.cuts.items()])
     )
 
 

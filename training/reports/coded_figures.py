@@ -74,6 +74,9 @@ def _evaluated(
     how: str, judged: Judged, cuts: Cuts, weights: NDArray[np.float64] | None, point: OperatingPoint
 ) -> Evaluation:
     decisions = above_threshold(judged.scores, [cuts[point][key] for key in judged.frames])
+    if point == "balanced" and judged.fold_thresholds is not None:
+        by_fold = ~np.isnan(judged.fold_thresholds)
+        decisions[by_fold] = (judged.scores >= judged.fold_thresholds)[by_fold]
     weights = judged.weighted(weights)
     return evaluate(how, judged.frames, judged.scores, decisions, judged.targets, judged.articles, weights=weights)
 

@@ -1,8 +1,9 @@
 """Files of coded paragraphs, of paragraphs without annotations and of whole articles, which `framing evaluate` reads.
 
 A paragraph is a JSON object with `text`, `article` and `frames`: an object of frame and stance, or a list of frames. It
-may have `index`, `outlet`, `set` (a genre), `topic`, `drawn` (how it was chosen for coding) and `split`; other fields
-are ignored. A file whose name ends in .gz is compressed.
+may have `index`, `outlet`, `set` (a genre), `topic`, `drawn` (how it was chosen for coding), `split` and
+`codebook_version` (it says nothing of frames that came later); other fields are ignored. A file whose name ends in .gz
+is compressed.
 """
 
 import gzip
@@ -13,11 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labels.annotations import ADJUDICATOR, STANCES, UNSPECIFIED, Annotation, CodedParagraph, Stance, read_corpus
+from labels.annotations import (
+    ADJUDICATOR,
+    STANCES,
+    UNSPECIFIED,
+    Annotation,
+    CodedParagraph,
+    Stance,
+    annotation_today,
+    read_corpus,
+)
 from labels.codebook import Codebook
 from labels.errors import CorpusError
 from labels.exchange import require_format
 from labels.exchange.annotation import ExchangedAnnotation, by_paragraph
+from labels.exchange.options import DEFAULTS, ReadingOptions
+from labels.exchange.reading import Reading
 
 Read = TypeVar("Read")
 
@@ -53,16 +65,11 @@ class _RowError(Exception):
     """What is wrong with a row."""
 
 
-def read_coded(
-    path: Path, codebook: Codebook, *, file_format: str | None = None, split: str | None = None
-) -> tuple[DescribedParagraph, ...]:
-    """Reads coded paragraphs: of an exchange format, else of a corpus (a file or folder), else JSON Lines as above.
+def read_coded(path: Path, codebook: Codebook, *, split: str | None = None) -> tuple[DescribedParagraph, ...]:
+    """Reads coded paragraphs of a corpus (a file or folder), or JSON Lines as above.
 
-    `split` selects the rows of JSON Lines with that `split`. Raises `CorpusError` or `ExchangeError` with the fault of
-    each bad row.
+    `split` selects the rows of JSON Lines with that `split`. Raises `CorpusError` with the fault of each bad row.
     """
-    if file_format is not None:
-        return _exchanged(path, codebook, file_format)
     if not path.is_file() or _is_corpus(path):
         return tuple(map(DescribedParagraph, read_corpus(path, codebook)))
     return _read_rows(path, split, lambda number, row: _described(number, row, codebook))
@@ -78,33 +85,48 @@ def read_articles(path: Path, codebook: Codebook, *, split: str | None = None) -
     return _read_rows(path, split, lambda _number, row: _article(row, codebook))
 
 
-def _exchanged(path: Path, codebook: Codebook, file_format: str) -> tuple[DescribedParagraph, ...]:
+def read_exchanged(
+    path: Path, codebook: Codebook, file_format: str, options: ReadingOptions = DEFAULTS
+) -> tuple[tuple[DescribedParagraph, ...], Reading]:
+    """Reads coded paragraphs of another tool's file, and what else there is to say about the file.
+
+    Raises `CorpusError` where it cannot be opened or holds no annotation, `ExchangeError` with all its bad rows.
+    """
     exchange = require_format(file_format)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise CorpusError(str(path), [str(error.strerror)]) from error
-    groups = by_paragraph(exchange.read(data, codebook).annotations)
-    return tuple(
+    reading = exchange.read(data, codebook, options)
+    if not reading.annotations:
+        reasons = [f"{entry.count} set aside: {entry.reason} ({', '.join(entry.first)})" for entry in reading.reasons]
+        raise CorpusError(str(path), ["it has no annotation", *reasons])
+    described = tuple(
         DescribedParagraph(
             CodedParagraph(
                 article=group[0].article_id or f"{number}",
                 index=group[0].paragraph or 0,
                 source=group[0].source,
                 text=group[0].text,
-                annotations=_settled(group),
+                annotations=_settled(group, codebook),
             ),
             drawn=group[0].selection,
         )
-        for number, group in enumerate(groups, 1)
+        for number, group in enumerate(by_paragraph(reading.annotations), 1)
     )
+    return described, reading
 
 
-def _settled(group: Sequence[ExchangedAnnotation]) -> tuple[Annotation, ...]:
+def _settled(group: Sequence[ExchangedAnnotation], codebook: Codebook) -> tuple[Annotation, ...]:
     """The annotations of a paragraph, and of its adjudications the last, which settles it."""
-    annotations = [Annotation(entry.coder, entry.frames) for entry in group if entry.role == "coder"]
-    settled = [Annotation(ADJUDICATOR, entry.frames) for entry in group if entry.role == "adjudicator"]
+    annotations = [_today(entry.coder, entry, codebook) for entry in group if entry.role == "coder"]
+    settled = [_today(ADJUDICATOR, entry, codebook) for entry in group if entry.role == "adjudicator"]
     return (*annotations, *settled[-1:])
+
+
+def _today(coder: str, entry: ExchangedAnnotation, codebook: Codebook) -> Annotation:
+    """An annotation in today's frames: of a frame that came after it was made, it says nothing."""
+    return annotation_today(coder, entry.frames, codebook, covered=entry.covered, version=entry.codebook_version)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -160,7 +182,10 @@ def _described(number: int, row: dict[str, Any], codebook: Codebook) -> Describe
     if not (article := _optional(row, "article")):
         raise _RowError("'article' must be a non-empty string")
     source = _optional(row, "outlet") or _optional(row, "source")
-    annotations = (Annotation(_optional(row, "coder"), _frames(row, codebook)),)
+    version = row.get("codebook_version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+        raise _RowError("'codebook_version' must be a whole number from 1")
+    annotations = (annotation_today(_optional(row, "coder"), _frames(row, codebook), codebook, version=version),)
     paragraph = CodedParagraph(article, index, source, _text(row), annotations)
     return DescribedParagraph(paragraph, *(_optional(row, name) for name in ("set", "topic", "drawn")))
 
@@ -178,7 +203,10 @@ def _article(row: dict[str, Any], codebook: Codebook) -> CodedArticle:
         raise _RowError("the article has no paragraph")
     # An article's frames may have a rank each (main, minor) instead of a stance; only their names count here.
     frames = row.get("frames")
-    named = _frames({"frames": list(frames) if isinstance(frames, dict) else frames}, codebook)
+    named = (
+        codebook.current_keys[frame]
+        for frame in _frames({"frames": list(frames) if isinstance(frames, dict) else frames}, codebook)
+    )
     return CodedArticle(coded[0].article, coded, frozenset(named))
 
 
@@ -202,7 +230,7 @@ def _frames(row: dict[str, Any], codebook: Codebook) -> dict[str, Stance]:
     if not isinstance(frames, dict):
         raise _RowError("'frames' must be an object of frame and stance, or a list of frames")
     for frame, stance in frames.items():
-        if frame not in codebook.keys:
+        if frame not in codebook.current_keys:
             raise _RowError(f"the codebook has no frame '{frame}'")
         if stance not in STANCES:
             raise _RowError(f"'{stance}' is not a stance; the stances are {', '.join(STANCES)}")

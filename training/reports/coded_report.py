@@ -24,9 +24,9 @@ from training.reports.coded_figures import (
     stances_figures,
 )
 from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
-from training.reports.learned_paragraphs import count_learned
 from training.reports.poststratification import poststratified_weights
 from training.reports.renaming import RenamedFigures, renamed_figures
+from training.reports.trained_on import Screen, cross_validated, screened
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import OperatingPoint, above_threshold
 from training.validation import (
@@ -78,10 +78,11 @@ class CodedReport:
     `figures` are on the paragraphs drawn at random, or on all where the file does not say how they were drawn;
     `population` on all, post-stratified to `population_paragraphs` of them; None where the first are on all.
     `unsettled` counts the paragraphs left out because their coders are tied. `sources_known` are sources that the model
-    was trained on, which makes the figures better than they would be elsewhere, and `paragraphs_known` counts the
-    paragraphs that its encoder was fine-tuned on. `renamed` says how many decisions change on all coded paragraphs when
-    they name others; empty where none names anybody that is known. `disagreements` come in descending order of how sure
-    the model was.
+    was trained on, which makes the figures better than they would be elsewhere. Of the paragraphs that it learned from,
+    `paragraphs_known` count in the figures, `left_out` do not, and `cross_validated` were scored by fold models that
+    have not seen their articles; these have no figures of stances. `renamed` says how many decisions change on all
+    coded paragraphs when they name others; empty where none names anybody that is known. `disagreements` come in
+    descending order of how sure the model was.
     """
 
     version: str
@@ -92,6 +93,8 @@ class CodedReport:
     unsettled: int
     sources_known: tuple[str, ...]
     paragraphs_known: int
+    left_out: int
+    cross_validated: int
     disagreements: tuple[ModelDisagreement, ...]
     renamed: tuple[RenamedFigures, ...] = ()
     other: OtherFigures | None = None
@@ -118,6 +121,7 @@ def evaluate_coded(
     other: Sequence[Text] = (),
     articles: Sequence[CodedArticle] = (),
     strata: FrameModel | None = None,
+    screen: Screen = Screen(),  # noqa: B008 - immutable
     point: OperatingPoint | None = None,
     progress: Progress = lambda _step, _share: None,
 ) -> CodedReport:
@@ -126,9 +130,13 @@ def evaluate_coded(
     `population` are more paragraphs of the kind, without annotations; `other` are paragraphs that carry no frame. The
     scores of `strata` post-stratify; None means those of the model. It should be no worse than the model that chose
     the paragraphs: what that model saw beyond the scores of the strata makes the weights too high for what it chose.
-    Raises the errors of `training.validation.judge`.
+    `screen` says what the model learned from. Raises the errors of `training.validation.judge` and of `screened`.
     """
+    unseen = screened(screen, described, articles, other)
+    described, articles, other = unseen.described, unseen.articles, unseen.other
     judged = judge(model, codebook, [row.paragraph for row in described], lambda share: progress("coded", share))
+    settled_paragraphs = len(judged.gold)
+    judged = cross_validated(model, judged, screen)
     settled = [described[row] for row in judged.rows.tolist()]
     random = np.array([row.drawn == RANDOM for row in settled])
     sampled = bool(random.any()) and not random.all()
@@ -142,9 +150,11 @@ def evaluate_coded(
         else _figures(model, "all coded paragraphs, post-stratified", judged, weights),
         population_paragraphs=len(judged.gold) + len(population),
         groups=groups_figures(judged, settled, model.card.cuts, weights),
-        unsettled=len(described) - len(judged.gold),
+        unsettled=len(described) - settled_paragraphs,
         sources_known=sources_known(model, judged),
-        paragraphs_known=count_learned(model.card.encoder_digest, (row.paragraph.text for row in settled)),
+        paragraphs_known=unseen.judged,
+        left_out=unseen.left_out + settled_paragraphs - len(judged.gold),
+        cross_validated=0 if judged.cross_validated is None else int(judged.cross_validated.sum()),
         disagreements=disagreements(model, judged, point) if point else (),
         renamed=renamed_figures(model, judged, lambda share: progress("other names", share)),
         other=_other(model, other, progress) if other else None,
@@ -161,13 +171,26 @@ def _weights(strata: FrameModel, judged: Judged, population: Sequence[Text], pro
 
 
 def _figures(model: FrameModel, how: str, judged: Judged, weights: NDArray[np.float64] | None = None) -> TextFigures:
+    seen = judged.cross_validated
+    if seen is not None and seen.any():
+        how += ", those of the training scored by fold models"
     return TextFigures(
         how=how,
         paragraphs=len(judged.gold),
         articles=len(set(judged.articles)),
         frames=frames_figures(how, judged, model.card.cuts, weights),
-        stances=stances_figures(f"stances of frames, {how}", judged, model.card.stances, weights),
+        stances=_stances(f"stances of frames, {how}", judged, model, weights),
     )
+
+
+def _stances(
+    how: str, judged: Judged, model: FrameModel, weights: NDArray[np.float64] | None
+) -> StanceFigures | None:
+    """Returns the figures of the stances in paragraphs that the model itself scored: fold models have no stances."""
+    if judged.cross_validated is not None:
+        unseen = ~judged.cross_validated
+        judged, weights = judged.take(unseen), None if weights is None else weights[unseen]
+    return stances_figures(how, judged, model.card.stances, weights)
 
 
 def _other(model: FrameModel, other: Sequence[Text], progress: Progress) -> OtherFigures:
@@ -201,4 +224,6 @@ def _articles(
     judged = judge(model, codebook, paragraphs, lambda share: progress("articles", share))
     decisions = above_threshold(judged.scores, [model.card.cuts["balanced"][key] for key in judged.frames])
     carried = {article.article: article.frames for article in articles}
-    return article_figures(judged.frames, judged.scores, decisions, judged.targets, judged.articles, carried)
+    return article_figures(
+        judged.frames, judged.scores, decisions, judged.targets, judged.articles, carried, model.card.article
+    )

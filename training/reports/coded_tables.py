@@ -11,6 +11,7 @@ from training.reports.coded_figures import FramesFigures, GroupFigures
 from training.reports.coded_report import CodedReport, TextFigures
 from training.reports.renaming import MOST_CHANGED, RenamedFigures
 from training.reports.tables import STANCES_HEAD, error_text, figure_text, stances_rows, table
+from training.reports.trained_on import trained_on_note
 
 SCORES_HEAD = ["Frame", "Support", "Prevalence", "Average precision", "ECE", "ECE of a calibrated model", "Uncertain"]
 POINTS_HEAD = ["Frame", "Operating point", "Precision", "Recall", "F1"]
@@ -129,9 +130,13 @@ def percent_text(figure: Figure) -> str:
 
 
 def coded_markdown(report: CodedReport) -> str:
-    """Returns all tables of a report, each under its title."""
+    """Returns what became of paragraphs that the model learned from, and all tables, each under its title."""
+    note = trained_on_note(report.left_out, report.paragraphs_known)
     sections = [
+        *([note] if note else []),
+        *(
         f"{entry.title[0].upper()}{entry.title[1:]}\n\n{table(entry.head, entry.rows)}"
         for entry in coded_tables(report)
+        ),
     ]
     return "\n\n".join(sections) + "\n"

@@ -15,6 +15,7 @@ from training.cross_validation import ReportProgress, no_progress
 from training.model_card import ModelCard
 from training.registry.base import shipped_base
 from training.registry.card import card_to_json
+from training.registry.provenance import figures_hold_for, learned_from
 from training.reports.card import card_to_markdown
 from training.reports.charts import f1_chart, pdf, reliability_chart, svg
 from training.reports.datasheet import datasheet
@@ -33,6 +34,7 @@ from training.reports.tables import (
     stances_rows,
     table,
 )
+from training.reports.trained_on import Screen, trained_on_note, unseen_paragraphs
 from training.scoring.frame_model import FrameModel
 from training.validation import Validation, validate
 
@@ -56,14 +58,15 @@ def write_report(
     paragraphs: Sequence[CodedParagraph],
     coded: Sequence[CodedParagraph] | None = None,
     progress: ReportProgress = no_progress,
+    screen: Screen = Screen(),  # noqa: B008 - immutable
 ) -> list[Path]:
     """Writes all files about a model and its annotated paragraphs, over those of an earlier report; returns the paths.
 
-    With `coded`, paragraphs that the model never saw, it validates the model too. Errors of `validate` are raised
-    before anything is written.
+    With `coded`, it validates the model on coded paragraphs too; `screen` says what the model learned from. Errors of
+    `validate` and `screened` are raised before anything is written.
     """
     written = []
-    for name, content in _files(model, codebook, paragraphs, coded, progress):
+    for name, content in _files(model, codebook, paragraphs, coded, progress, screen):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -77,13 +80,16 @@ def _files(
     paragraphs: Sequence[CodedParagraph],
     coded: Sequence[CodedParagraph] | None,
     progress: ReportProgress,
+    screen: Screen,
 ) -> Iterator[tuple[str, str | bytes]]:
-    card, validation, validation_tables = model.card, None, []
+    card, validation, validation_tables, note = model.card, None, [], None
     if coded is not None:
-        validation = validate(model, codebook, coded)
+        unseen = unseen_paragraphs(screen, coded)
+        coded = [row.paragraph for row in unseen.described]
+        validation, note = validate(model, codebook, coded), trained_on_note(unseen.left_out, unseen.judged)
         validation_tables = _validation_tables(validation, codebook, coded)
     # Before the checks of behaviour, which take minutes with an encoder.
-    methods = _methods(card, codebook, validation)
+    methods = _methods(card, codebook, validation, note)
     tables = [
         *_tables(card, codebook, paragraphs, check_behaviour(model, codebook, paragraphs, progress)),
         *validation_tables,
@@ -104,7 +110,7 @@ def _files(
     yield "model-card.md", card_to_markdown(card)
     yield "card.json", card_to_json(card)
     yield "codebook.toml", codebook_to_toml(codebook)
-    yield "datasheet.md", datasheet(codebook, paragraphs)
+    yield "datasheet.md", datasheet(codebook, paragraphs, card)
     yield "appendix.tex", _appendix(tables)
     yield "README.md", _readme(card, tables)
 
@@ -140,14 +146,17 @@ def _validation_tables(validation: Validation, codebook: Codebook, coded: Sequen
     return [*tables, Table("validation-agreement", f"Agreement of the coders of {name}", AGREEMENT_HEAD, agreed)]
 
 
-def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None) -> str:
-    """Returns the methods paragraph in LaTeX, with citations and figures."""
+def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None, note: str | None) -> str:
+    """Returns the methods paragraph in LaTeX, with citations and figures; `note` is about the validation."""
     base = shipped_base(card.kind)
     return _TEX.get_template("methods.tex").render(
         card=card,
         base_note=base.card.note if base and base.card.encoder == card.encoder else "",
         classes=[*map(escaped, codebook.classes)],
         validation=validation,
+        validation_note=note,
+        learned_from=learned_from(card),
+        figures_hold_for=figures_hold_for(card),
         figure=figure_text,
         tex=escaped,
     )

@@ -27,12 +27,14 @@ class Scored:
 
     A stance's score is conditional on the frame being present, so the stances of a frame add up to 1. For a model
     without stances, s is 0. `subject` has the log-odds that each paragraph is from news on the subject of the codebook,
-    (n,); None for a model that cannot tell.
+    (n,); None for a model that cannot tell. `folds` has the scores of the fold models, (n, folds, k); None for a model
+    without them.
     """
 
     frames: NDArray[np.float64]
     stances: NDArray[np.float64]
     subject: NDArray[np.float64] | None = None
+    folds: NDArray[np.float64] | None = None
 
 
 class FrameModel:
@@ -88,13 +90,18 @@ class FrameModel:
 
     @property
     def _columns(self) -> int:
-        return len(self.card.frames) * (1 + len(self.card.stances)) + (self.card.subject is not None)
+        card = self.card
+        return len(card.frames) * (1 + len(card.stances) + len(card.folds or ())) + (card.subject is not None)
 
     def _scored(self, logits: NDArray[np.float64]) -> Scored:
         frames, size = len(self.card.frames), len(self.card.stances)
         stances = logits[:, frames : frames * (1 + size)].reshape(len(logits), frames, size)
         subject = None if self.card.subject is None else logits[:, -1]
-        return Scored(sigmoid(logits[:, :frames]), softmax(stances), subject)
+        folds = None
+        if self.card.folds is not None:
+            columns = logits[:, frames * (1 + size) :][:, : frames * len(self.card.folds)]
+            folds = sigmoid(columns.reshape(len(logits), len(self.card.folds), frames))
+        return Scored(sigmoid(logits[:, :frames]), softmax(stances), subject, folds)
 
 
 def _key(text: str) -> bytes:

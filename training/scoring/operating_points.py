@@ -64,16 +64,23 @@ def above_threshold(scores: NDArray[np.float64], cuts: Sequence[Cut]) -> NDArray
 
 
 def fit_cuts(
-    scores: NDArray[np.float64], target: NDArray[np.bool_], weight: NDArray[np.float64] | None = None
+    scores: NDArray[np.float64],
+    target: NDArray[np.bool_],
+    weight: NDArray[np.float64] | None = None,
+    *,
+    least_precision: float = 0.0,
 ) -> dict[OperatingPoint, Cut]:
     """Fits the cuts of a frame to scores (n,) of sources left out and their gold labels (n,).
 
     `weight` (n,) says how many paragraphs each stands for; None means a paragraph each. Thresholds never cross:
-    high_precision >= balanced >= high_recall.
+    high_precision >= balanced >= high_recall. That of `balanced` is higher than the best where the precision would be
+    lower than the least, if any threshold reaches it.
     """
     weight = np.ones(len(target)) if weight is None else weight
     ranking = _rank(scores, target, weight)
     balanced = _best_f1_threshold(ranking)
+    if least_precision:
+        balanced = max(balanced, _precise_threshold(ranking, least_precision) or 0.0)
     precise, recalling = _precise_threshold(ranking), _recalling_threshold(ranking)
     thresholds: dict[OperatingPoint, float | None] = {
         "balanced": balanced,
@@ -167,12 +174,12 @@ def _recalling_threshold(ranking: _Ranking) -> float:
     return _between(ranking.scores, int(reached[0]))
 
 
-def _precise_threshold(ranking: _Ranking) -> float | None:
+def _precise_threshold(ranking: _Ranking, target: float = TARGET) -> float | None:
     """Returns the lowest threshold at which precision reaches the target; None where no threshold does.
 
     A handful of lucky paragraphs is not evidence of precision: at least ten must be called.
     """
-    reached = np.flatnonzero((ranking.hits >= TARGET * ranking.called) & (ranking.paragraphs >= _FEWEST_CALLED))
+    reached = np.flatnonzero((ranking.hits >= target * ranking.called) & (ranking.paragraphs >= _FEWEST_CALLED))
     return _between(ranking.scores, int(reached[-1])) if len(reached) else None
 
 

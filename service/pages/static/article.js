@@ -4,8 +4,8 @@ import { download, embedded } from "./data.js";
 const thresholds = embedded("thresholds");
 const decisions = ["present", "uncertain", "absent"];
 
-function decide(frame, score, point) {
-  const pair = thresholds?.[point]?.[frame];
+function decide(unit, frame, score, point) {
+  const pair = thresholds?.[point]?.[unit]?.[frame];
   if (!pair) return null;
   const [presentFrom, absentBelow] = pair;
   if (presentFrom !== null && score >= presentFrom) return "present";
@@ -35,16 +35,18 @@ function moveTo(point) {
   const decisionsByFrame = {};
   for (const section of sections) {
     for (const chip of section.querySelectorAll(".chip")) {
-      const decision = decide(chip.dataset.frame, Number(chip.dataset.score), point);
+      const decision = decide("paragraphs", chip.dataset.frame, Number(chip.dataset.score), point);
       if (decision) setDecision(chip, decision);
       (decisionsByFrame[chip.dataset.frame] ??= new Set()).add(decision);
     }
     shade(section);
   }
-  // The roll-up rule of the service: present if any paragraph is, else uncertain if any paragraph is.
   for (const chip of document.querySelectorAll("[data-summary] .chip")) {
+    const ofArticle = decide("article", chip.dataset.frame, Number(chip.dataset.score), point);
+    // A model without cuts of articles decides by their paragraphs: present if any is, else uncertain if any is.
     const decided = decisionsByFrame[chip.dataset.frame];
-    if (decided && !decided.has(null)) setDecision(chip, decisions.find((decision) => decided.has(decision)));
+    if (ofArticle) setDecision(chip, ofArticle);
+    else if (decided && !decided.has(null)) setDecision(chip, decisions.find((decision) => decided.has(decision)));
   }
 }
 

@@ -72,6 +72,8 @@ function note(answer, rows, shares, limits) {
   }
   const weak = [...new Set(answer.rows?.filter((row) => row.reliability_tier === "C").map((row) => titles[row.frame] || row.frame))];
   if (weak.length) notes.push(`Reliability tier C, a hint only: ${weak.join(", ")}.`);
+  const open = [...new Set(answer.rows?.filter((row) => row.reliability_tier === "not_validated").map((row) => titles[row.frame] || row.frame))];
+  if (open.length) notes.push(`Not validated on your articles: ${open.join(", ")}.`);
   return notes.join(" ").trim();
 }
 
@@ -156,12 +158,12 @@ function trim(encoded, shown) {
   return Object.values(encoded).forEach((part) => trim(part, shown));
 }
 
-// For charts that the API has no CSV for: the table below the chart.
-function tableAsCsv(figure) {
-  const lines = [...figure.querySelectorAll(".chart-table tr")].map((line) =>
-    [...line.cells].map((cell) => `"${cell.textContent.replaceAll('"', '""').replace(/^([=+\-@])/, "'$1")}"`).join(","),
-  );
-  return `${lines.join("\r\n")}\r\n`;
+// For charts that the API has no CSV for: the table below the chart, with shares as numbers from 0 to 1.
+function tableAsCsv(name, rows) {
+  const cell = (value) =>
+    typeof value === "number" ? value : `"${String(value ?? "").replaceAll('"', '""').replace(/^([=+\-@])/, "'$1")}"`;
+  const lines = [COLUMNS[name].map(([, title]) => title), ...rows.map((row) => COLUMNS[name].map(([column]) => row[column]))];
+  return lines.map((line) => `${line.map(cell).join(",")}\r\n`).join("");
 }
 
 const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
@@ -193,7 +195,7 @@ async function draw(figure, rows) {
   for (const button of figure.querySelectorAll("[data-save]")) {
     button.onclick = async () => {
       const { view } = result;
-      if (button.dataset.save === "csv") download(`${name}.csv`, tableAsCsv(figure), "text/csv");
+      if (button.dataset.save === "csv") download(`${name}.csv`, tableAsCsv(name, rows), "text/csv");
       else if (button.dataset.save === "png") download(`${name}.png`, await view.toImageURL("png", 2));
       else download(`${name}.svg`, await view.toSVG(), "image/svg+xml");
     };

@@ -6,11 +6,13 @@ const root = document.querySelector("[data-coding]");
 const coder = document.querySelector("[data-coder]").dataset.coder;
 const find = (name, where = document) => where.querySelector(`[data-${name}]`);
 const buttons = [...root.querySelectorAll(".frame-button")];
+const later = root.dataset.later === "true"; // only frames that came after the coder's annotations
 const OUTBOX = `framing-outbox-${coder}`;
 const RETRY_MS = 3000;
 const TEMPORARY = [401, 403, 408, 429]; // accepted later, once the coder has signed in again or waited
 
 let queue = [];
+let fewer = ""; // why the queue is shorter than requested
 let chosen = {};
 const history = []; // the paragraphs coded in this page, the latest at the end
 const ids = new Map(); // of the annotations that the server has stored, by key
@@ -69,10 +71,12 @@ async function send() {
 async function fill() {
   const waiting = new Set(outbox.all().map((annotation) => annotation.key));
   try {
-    const { tasks } = await request(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&coder=${encodeURIComponent(coder)}`);
+    const { tasks, fewer_because: why } = await request(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&later_frames=${later}&coder=${encodeURIComponent(coder)}`);
     const wasEmpty = !queue.length;
     const queued = new Set(queue.map(keyOf));
     queue.push(...tasks.filter((task) => !queued.has(keyOf(task)) && !waiting.has(keyOf(task))));
+    fewer = why || "";
+    find("fewer").textContent = fewer;
     if (wasEmpty) show();
   } catch (error) {
     if (!queue.length) find("text").textContent = `The queue cannot be reached: ${error.message}`;
@@ -83,12 +87,15 @@ async function fill() {
 async function show() {
   const task = queue[0];
   chosen = {};
+  for (const button of buttons) button.closest("li").hidden = Boolean(task) && !task.frames.includes(button.dataset.frame);
   drawChoices();
   find("waiting-count").textContent = queue.length;
   find("before").textContent = find("after").textContent = "";
   if (!task) {
     find("where").textContent = "";
-    find("text").textContent = "No paragraph is left to code. Store more articles, or come back later.";
+    find("text").textContent = later
+      ? "No paragraph is left that lacks a frame."
+      : `No paragraph is left to code. ${fewer} Store more articles, or come back later.`;
     return;
   }
   find("where").textContent = [task.title, task.outlet].filter(Boolean).join(" · ");
@@ -120,6 +127,7 @@ function drawChoices() {
 }
 
 function nextStance(frame) {
+  if (queue[0] && !queue[0].frames.includes(frame)) return;
   const next = stances[stances.indexOf(chosen[frame]) + 1];
   if (next) chosen[frame] = next;
   else delete chosen[frame];
@@ -130,9 +138,10 @@ function annotate(frames) {
   const task = queue.shift();
   if (!task) return;
   const key = keyOf(task);
-  outbox.add({ key, coder, article_id: task.article_id, paragraph: task.paragraph, frames });
+  const covered = later ? { covered: task.frames } : {};
+  outbox.add({ key, coder, article_id: task.article_id, paragraph: task.paragraph, frames, ...covered });
   history.push({ key, task });
-  count(1);
+  if (!later) count(1);
   send();
   if (root.dataset.guess === "after") guessOf(task);
   if (queue.length < 3) fill();
@@ -156,9 +165,10 @@ async function undo() {
   await sending; // an annotation that is being sent has an id afterwards, by which it can be deleted
   outbox.remove(last.key); // if it has not been sent yet
   const id = ids.get(last.key);
-  if (id) await request(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});
+  // With later frames it holds the earlier decisions too: the next annotation of the paragraph replaces it.
+  if (id && !later) await request(`/v1/annotations/${id}`, { method: "DELETE" }).catch(() => {});
   ids.delete(last.key);
-  count(-1);
+  if (!later) count(-1);
   queue.unshift(last.task);
   find("guess-shown").textContent = "";
   show();

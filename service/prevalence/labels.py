@@ -1,0 +1,38 @@
+"""What coders say of stored paragraphs, and with what probability each of them came to be annotated."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from labels.annotations import CodedParagraph
+from labels.codebook import Codebook, Frame
+from service.prevalence.trained_on import is_trained_on
+from service.store import annotations, draws, prevalence
+from service.store.prevalence import Population
+from service.store.scores import Labelled
+from training.model_card import ModelCard
+
+
+def labelled_paragraphs(
+    connection: Connection, population: Population, card: ModelCard
+) -> Mapping[tuple[str, int], Labelled]:
+    """The annotated paragraphs of a population, by article and paragraph."""
+    codebook = population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames))
+    probabilities = draws.probabilities(connection)
+    drawn = {(unit.article_id, unit.paragraph): unit for unit in prevalence.drawn_paragraphs(connection, population)}
+    labelled = {}
+    for paragraph in annotations.coded_paragraphs(connection, codebook, adjudicated=True):
+        place = (paragraph.article, paragraph.index)
+        unit = drawn.get(place)
+        labelled[place] = Labelled(
+            labels=_labels(paragraph, codebook),
+            inclusion_probability=None if unit is None else probabilities.get(f"{place[0]}:{place[1]}"),
+            corrects=unit is not None and not is_trained_on(card, unit),
+        )
+    return labelled
+
+
+def _labels(paragraph: CodedParagraph, codebook: Codebook) -> Mapping[str, float]:
+    """The share of the coders who saw each frame, of those who decided about it."""
+    deciding = {key: [a for a in paragraph.annotations if a.decides(key)] for key in codebook.keys}
+    return {key: sum(key in a.frames for a in coded) / len(coded) for key, coded in deciding.items() if coded}

@@ -1,0 +1,58 @@
+"""The articles that a question about prevalence, scores or regressions is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from labels.codebook import Codebook
+from service.errors import NoSubjectError, require_frames
+from service.schemas.fields import Articles
+from service.settings import Settings
+from service.store.prevalence import Population
+from training.model_card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPopulation:
+    """The population that a request is about, and the card of the model that scored it."""
+
+    population: Population
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Which frames and articles the caller wants: all where nothing is said; `since` and `until` are included."""
+
+    frames: Sequence[str] | None = None
+    since: date | None = None
+    until: date | None = None
+    outlets: Sequence[str] | None = None
+    first_copies: bool = False
+    articles: Articles | None = None
+
+
+def scored_population(selected: Selected, card: ModelCard, codebook: Codebook, settings: Settings) -> ScoredPopulation:
+    """The population of a selection; raises `UnknownFrameError` or `NoSubjectError`."""
+    require_frames(selected.frames or (), card.frame_keys, "query/frame")
+    population = Population(
+        card.version,
+        tuple(frame for frame in card.frame_keys if not selected.frames or frame in selected.frames),
+        selected.since,
+        selected.until,
+        selected.outlets,
+        selected.first_copies,
+        counts_on_subject(selected.articles, settings, card),
+        codebook.under_keys(card.frame_keys),
+    )
+    return ScoredPopulation(population, card)
+
+
+def counts_on_subject(wanted: Articles | None, settings: Settings, card: ModelCard) -> bool:
+    """Whether only articles on the subject count: as the caller wants, else by the settings as far as the model can.
+
+    Raises `NoSubjectError` if the caller wants it of a model that cannot tell.
+    """
+    if wanted == "on_subject" and card.subject is None:
+        raise NoSubjectError(card.version)
+    return card.subject is not None and (wanted or settings.population) == "on_subject"

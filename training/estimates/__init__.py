@@ -1,0 +1,1 @@
+"""What is estimated from the scores of all paragraphs and the annotations of some."""
