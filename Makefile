@@ -88,7 +88,7 @@ dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts 
 bench: .venv/test  ## Write docs/performance.md: speed and size, beside other servers of the same model
 	$(BIN)/python -m benchmarks.speed.performance --write
 
-interop: .venv/test  ## Try our files with the own code of Label Studio, Argilla, Potato and doccano, each in an environment of its own
+interop: .venv/test  ## Try our files with the own code of Label Studio, Argilla, Potato and doccano, each in an environment of its own, and in R
 	$(BIN)/python -m tests.support.interop
 
 soak: .venv/test  ## Write docs/reliability.md: survive faults at full length, about 40 minutes

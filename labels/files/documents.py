@@ -7,14 +7,14 @@ import unicodedata
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
 from labels.reading.lines import PRINTED_LINE, is_printed_head
 
 if TYPE_CHECKING:
-    from pypdf import PageObject
+    from pypdf.generic import DictionaryObject
 
 PDF, _WORD = ".pdf", ".docx"
 SUFFIXES = (PDF, _WORD)
@@ -104,13 +104,15 @@ def _letters(text: str) -> int:
     return sum(map(str.isalpha, text))
 
 
-def _has_picture(page: "PageObject") -> bool:
-    """Whether a picture is drawn on a page; a page that is merely empty has none."""
-    resources = page.get("/Resources")
-    pictures = resources.get_object().get("/XObject") if resources is not None else None
-    return bool(pictures) and any(
-        picture.get_object().get("/Subtype") in ("/Image", "/Form") for picture in pictures.get_object().values()
-    )
+def _has_picture(holder: "DictionaryObject", depth: int = 3) -> bool:
+    """Whether a picture is drawn on a page, or in a drawing on it; a page that is merely empty has none."""
+    resources: Any = holder.get("/Resources")
+    drawn: Any = None if resources is None else resources.get_object().get("/XObject")
+    for entry in () if drawn is None else drawn.get_object().values():
+        kind = entry.get_object().get("/Subtype")
+        if kind == "/Image" or (kind == "/Form" and depth > 0 and _has_picture(entry.get_object(), depth - 1)):
+            return True
+    return False
 
 
 def _joined(pages: list[str]) -> str:

@@ -45,6 +45,8 @@ _COUNTED = re.compile(
 _END_OF_DOCUMENT = re.compile(
     r"^[ \t]*(?:End of Document|Document [A-Z]{1,8}\d{8,16}[0-9a-z]{6,10})[ \t\r]*$", re.IGNORECASE | re.MULTILINE
 )
+_MAIL_FIELD = re.compile(r"([A-Za-z][A-Za-z-]{1,40}):(?:\s|$)")
+_MOST_MAIL_FIELDS = 60
 _FEWEST_FIELDS, _FEWEST_CODES = 3, 4
 _TITLES, _AUTHORS = ("title", "headline", "HD"), ("author", "byline", "BY")
 _OUTLETS, _ADDRESSES = ("publication title", "SN", "publication info", "source"), ("url",)
@@ -65,6 +67,8 @@ class Export:
 def read_export(text: str) -> Export | None:
     """Reads a text as an export of an archive; None if it is none."""
     lines = list(_lines(text))
+    if mail := _read_mail(text, lines):
+        return mail
     for pattern, fewest in ((_COLON_FIELD, _FEWEST_FIELDS), (_CODE_FIELD, _FEWEST_CODES)):
         labels = {start: match for start, end in lines if (match := pattern.match(text, start, end))}
         if pattern is _COLON_FIELD and labels and (newspaper := _read_newspaper(text, lines, labels)):
@@ -73,6 +77,24 @@ def read_export(text: str) -> Export | None:
         if len(names) >= fewest and (pattern is _COLON_FIELD or names & {"HD", "SN"}):
             return _read(text, lines, labels)
     return None
+
+
+def _read_mail(text: str, lines: Sequence[Span]) -> Export | None:
+    """Reads the head of an e-mail, up to the first blank line; None where the text does not begin with one."""
+    first = next((place for place, (start, end) in enumerate(lines) if start < end), len(lines))
+    blank = next((place for place in range(first, len(lines)) if lines[place][0] == lines[place][1]), len(lines))
+    head = [(span, _MAIL_FIELD.match(text, *span)) for span in lines[first:blank]]
+    if not head or head[0][1] is None or len(head) > _MOST_MAIL_FIELDS:
+        return None
+    values: dict[str, str] = {}
+    for (_, end), match in head:
+        if match is not None:
+            values.setdefault(match[1].lower(), text[match.end() : end].strip())
+    rest = [span for span in lines[blank:] if span[0] < span[1]]
+    if not rest or not {"from", "subject"} <= values.keys() or values.keys().isdisjoint(("date", "sent")):
+        return None
+    imprint = imprint_of(title=values["subject"], date=values.get("date") or values.get("sent"))
+    return Export(tuple(span for span, _ in head), ((rest[0][0], rest[-1][1]),), imprint)
 
 
 def _read_newspaper(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) -> Export | None:

@@ -113,7 +113,7 @@ def regression(
     The unit is the paragraph. A regression on the decisions of a model is biased, because its errors depend on what is
     written; it is shown beside (Raw, in files "raw_coefficient"). Standard errors are clustered by article.
     """
-    from service.cli.annotations import bytes_of
+    from service.cli.commands import bytes_of
     from service.prevalence.facts import read_facts
     from service.prevalence.regression import COLUMNS, Wanted
     from service.prevalence.regression import regression as estimate

@@ -109,6 +109,9 @@ def create(
     require_no_conflict(receipt.placement, scored.article.metadata)
     if receipt.stored:
         count_decisions(metrics, article, classification)
+        if receipt.placement.without_url:
+            own = scored.article.without_url()
+            body = as_json(stored_answer(own, evidence_terms=settings.evidence_terms))
         return _answer(receipt.article_id, body, 201)
     if receipt.answer is not None:
         return _answer(receipt.article_id, receipt.answer, 201)

@@ -160,7 +160,9 @@ async def store_lines(
             count_decisions(metrics, pending.scored.article, pending.scored.classification)
         if not receipt.stored:
             return receipt.placement
-        answer = stored_answer(pending.scored.new.article, evidence_terms=settings.evidence_terms)
+        article = pending.scored.new.article
+        article = article.without_url() if receipt.placement.without_url else article
+        answer = stored_answer(article, evidence_terms=settings.evidence_terms)
         return ArticleLine.model_construct(
             line=number, external_id=own, status=201, id=receipt.article_id, answer=answer
         )

@@ -61,6 +61,10 @@ class StoredArticle:
     split: SplitArticle
     scoring: Scoring
 
+    def without_url(self) -> "StoredArticle":
+        """The article without the URL of its page."""
+        return replace(self, metadata=replace(self.metadata, url=None))
+
 
 @dataclass(frozen=True, slots=True)
 class NewArticle:
@@ -112,11 +116,13 @@ class Placement:
 
     It was `stored`, or the `same` article is stored already. In a `conflict` another text is stored under its `mark`,
     the external id or the URL, or the URL is that of an article with another external id; nothing was stored.
+    `without_url` means that it was stored without the URL of its page, which is another's.
     """
 
     id: str
     outcome: Literal["stored", "same", "replaced", "conflict"]
     mark: str | None = None
+    without_url: bool = False
 
 
 def new_article(
@@ -161,7 +167,8 @@ def add_articles(connection: Connection, arrived: Sequence[NewArticle]) -> list[
         if mark is None:
             fresh.append(new)
             known |= dict.fromkeys(new.marks, _as_known(new))
-            placements.append(Placement(new.article.id, "stored"))
+            without_url = new.article.metadata.url != article.article.metadata.url
+            placements.append(Placement(new.article.id, "stored", without_url=without_url))
         else:
             of_sender = new.article.metadata.external_id
             placements.append(compared(mark, known[mark], of_sender, new.submitted_sha256, new.article.split.text))
@@ -177,7 +184,7 @@ def _without_url_of_others(new: NewArticle, known: Mapping[Mark, KnownArticle]) 
     own = known.get(("external_key", metadata.external_key or ""))
     if not new.has_url_of_page or holder is None or (own is not None and own.id == holder.id):
         return new
-    return replace(new, article=replace(new.article, metadata=replace(metadata, url=None)))
+    return replace(new, article=new.article.without_url())
 
 
 def compared(

@@ -108,7 +108,7 @@ def lacking_frames(connection: Connection, coder: str, codebook: Codebook, limit
     """
     lacking = _frames_lacking(connection, coder, codebook)
     chosen = sorted(lacking, key=lambda unit: hashlib.sha256(f"{coder}\0{unit}".encode()).digest())[:limit]
-    query = (
+    query: Select[Any] = (
         select(
             *(annotations.c[name] for name in ("unit", "paragraph", "selection", "inclusion_probability")),
             articles.c.id.label("article_id"),

@@ -1,10 +1,14 @@
 """What the own code of other tools makes of our files, and what we make of theirs.
 
 `python -m tests.support.interop [FOLDER]` makes an environment for each tool below FOLDER, lets the tool read our
-export and write its own exports, imports these, and prints what came back. Prodigy, MAXQDA, ATLAS.ti, NVivo and
+export and write its own exports, imports these, and prints what came back. The example in R of docs/prevalence.md
+estimates the same regression as we do, if R is installed. Prodigy, MAXQDA, ATLAS.ti, NVivo and
 QualCoder do not install from PyPI, so they are not tried.
 """
 
+import csv
+import math
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +22,7 @@ from labels.codebook import read_codebook
 from labels.exchange import FORMATS, ExchangedAnnotation, ExchangeError, FormatName, ReadingOptions
 from labels.exchange.options import DEFAULTS
 from tests.support.paths import ROOT
+from tests.support.regressions import example, write_scores
 from training.reports.tables import table
 
 SCRIPTS = ROOT / "tests" / "interop"
@@ -73,7 +78,33 @@ def main() -> None:
                 rows.append(row)
                 failed |= is_wrong
     print(table(HEAD, rows))
-    sys.exit(failed)
+    program = shutil.which("Rscript")
+    if program is None:
+        print("\nRegression in R: not tried, R is not installed (apt-get install r-base-core r-cran-sandwich)")
+        sys.exit(failed)
+    fault = _regression_in_r(program)
+    print(f"\nRegression in R: {fault or 'the same coefficients and standard errors'}")
+    sys.exit(failed or bool(fault))
+
+
+def _regression_in_r(program: str) -> str:
+    """Runs the example in R on a table as we write it; returns what is wrong, if anything."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = write_scores(Path(folder) / "scores.csv")
+        script = Path(folder) / "example.R"
+        script.write_text(example("r"), encoding="utf-8")
+        done = subprocess.run([program, script.name], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return f"R could not run the example: {done.stderr.strip()}"
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    theirs = [(float(row["coefficient"]), float(row["standard_error"])) for row in rows]
+    expected = [(entry.coefficient, entry.standard_error) for entry in ours]
+    same = len(theirs) == len(expected) and all(
+        math.isclose(mine, other, rel_tol=1e-6)
+        for pair, others in zip(expected, theirs, strict=True)
+        for mine, other in zip(pair, others, strict=True)
+    )
+    return "" if same else f"R estimates {theirs}, we estimate {expected}"
 
 
 def _python(tool: Tool, folder: Path) -> Path:

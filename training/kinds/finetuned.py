@@ -252,5 +252,6 @@ def _card(
         card,
         data=data_of_both(base.card.data, own),
         languages=base.card.languages,
+        article=base.card.article,
         hyperparameters={"base": base.card.created_at, **hyperparameters},
     )

@@ -12,6 +12,7 @@ from training.errors import TrainingDataError
 from training.finetuning.epochs import frames_and_stances
 from training.finetuning.paragraphs import LearnedParagraph, is_held_out, read_annotated
 from training.lexicon import lexicon_of
+from training.making.paragraph_codes import with_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,19 @@ class Split:
 
 
 def split_articles(sources: Sources, codebook: Codebook) -> Split:
-    """Returns the paragraphs to learn from and to judge on; raises `TrainingDataError` without any of the latter."""
+    """Returns the paragraphs to learn from and to judge on; raises `TrainingDataError` without any of the latter.
+
+    Some of those without annotations were annotated for this project.
+    """
     annotated = [paragraph for path in sources.annotated for paragraph in read_annotated(path, codebook)]
     other = [paragraph for path in sources.other for paragraph in read_annotated(path, codebook)]
-    uncoded = [paragraph for path in sources.uncoded for paragraph in read_annotated(path, codebook)]
+    population = [paragraph for path in sources.uncoded for paragraph in read_annotated(path, codebook)]
+    coded_further, uncoded = with_codes(population)
+    annotated += coded_further
     split = Split(
         learned=tuple(paragraph for paragraph in annotated + other if not is_held_out(paragraph.article)),
         judged=tuple(paragraph for paragraph in annotated if is_held_out(paragraph.article)),
-        population=tuple(paragraph.text for paragraph in uncoded if is_held_out(paragraph.article)),
+        population=tuple(paragraph.text for paragraph in population if is_held_out(paragraph.article)),
         uncoded=tuple(paragraph for paragraph in uncoded if not is_held_out(paragraph.article)),
         judged_others=tuple(paragraph for paragraph in other if is_held_out(paragraph.article)),
     )
