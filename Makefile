@@ -8,7 +8,7 @@ SMALL_WEIGHTS ?= weights/all-MiniLM-L6-v2
 ANNOTATED := --annotated $(SHARED)/real/coded.jsonl --other $(SHARED)/real/other.jsonl --uncoded $(SHARED)/real/uncoded.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-full check base article-scores figures quality quality-news benchmarks retraining-curve latency screenshots dashboard-speed bench interop soak fuzz audit sbom lock wheel clean
+.PHONY: help serve demo test test-full check base article-scores figures quality quality-news benchmarks retraining-curve simulation latency screenshots dashboard-speed bench interop soak fuzz audit sbom lock wheel clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ benchmarks: .venv/test  ## Print this product beside the literature on the Gun V
 
 retraining-curve: .venv/test  ## Write docs/retraining-curve.md: how a model gets better with annotations sent over HTTP
 	$(BIN)/python -m benchmarks.quality.retraining_curve --write
+
+simulation: .venv/test  ## Write docs/simulation.md: how often corrected shares are right while a model is retrained (about 40 minutes)
+	$(BIN)/python -m benchmarks.quality.loop --write
 
 latency: .venv/test  ## Write docs/latency-during-training.md: how much a training run slows classification
 	$(BIN)/python -m benchmarks.speed.latency_during_training --write

@@ -37,6 +37,8 @@ _LEAVES = {"p", "li", "dd", "dt", "blockquote", "center", *_HEADINGS}
 _LINKED = 0.8
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
+# What divides paragraphs in text that a page shows as it is written.
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n\s*")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*\s*$")
 # The time that trafilatura takes grows with the square of the number of list items: a malicious page could keep a core
 # busy for half an hour.
@@ -145,7 +147,7 @@ class _Blocks:
         self._kind: BlockKind = "paragraph"
         self._containers: dict[html.HtmlElement, int] = {}
         self._container = 0
-        self._depth = dict.fromkeys(("surroundings", "nav", "a"), 0)
+        self._depth = dict.fromkeys(("surroundings", "nav", "a", "pre"), 0)
         self._linked = 0
         self._after_break = False
 
@@ -161,7 +163,12 @@ class _Blocks:
                 yield from self._break_line()
             if starts:
                 self._count(element, 1)
-            self._add((element.text if starts else element.tail) or "", is_linked=starts or element.tag != "a")
+            text = (element.text if starts else element.tail) or ""
+            *before, last = _BLANK_LINE.split(text) if self._depth["pre"] else [text]
+            for part in before:
+                self._add(part, is_linked=starts or element.tag != "a")
+                yield from self._close()
+            self._add(last, is_linked=starts or element.tag != "a")
             if not starts:
                 self._count(element, -1)
         yield from self._close()

@@ -13,7 +13,7 @@ from service.prevalence.regression import COLUMNS as REGRESSION_COLUMNS
 from service.routes.prevalence import COLUMNS
 from service.store.scores import COLUMNS as SCORES_COLUMNS
 from tests.support.regressions import PAGE, example, write_scores
-from training.prevalence import CodedUnits, Sums, corrected_share
+from training.estimates.prevalence import CodedUnits, Sums, corrected_share
 
 TEXT = PAGE.read_text(encoding="utf-8")
 WORKED = TEXT.partition("### An example by hand")[2].partition("\n## ")[0]

@@ -5,11 +5,11 @@ import pytest
 from tests.support import house
 
 
-def test_a_post_runs_through_at_most_30_modules(models_folder):
+def test_a_post_runs_through_at_most_32_modules(models_folder):
     modules = house.modules_of_a_post(models_folder.parent)
     assert "service.routes.articles" in modules
     # Cutting a text alone takes eight: texts of newspapers, agencies and archives have headings, prompts, field lines.
-    assert len(modules) <= 30, modules
+    assert len(modules) <= 32, modules
 
 
 def test_no_package_has_more_than_18_modules_and_the_service_itself_at_most_8():

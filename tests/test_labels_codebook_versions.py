@@ -19,6 +19,7 @@ from training.evaluation import evaluate
 from training.hyperparameters import Hyperparameters
 from training.kinds.judging import judge
 from training.pipeline import fit
+from training.registry.renamed import renamed_card
 from training.scoring.frame_model import FrameModel
 
 # Version 1 had jobs and money; version 2 calls money costs; nature came with version 3.
@@ -235,16 +236,12 @@ def test_a_file_of_any_format_is_read_under_the_key_of_today_with_its_stance(nam
 
 
 def test_a_champion_with_the_former_key_of_a_frame_is_compared_on_that_frame(challenger, corpus, codebook):
-    card = challenger.card
-    before = {key: "outside_hand" if key == "foreign_hand" else key for key in card.frames}
-    champion = FrameModel.of(
-        challenger.pipeline,
-        replace(
-            card.registered("v1", "0" * 64, "1" * 64),
-            frames={before[key]: title for key, title in card.frames.items()},
-            cuts={point: {before[key]: cut for key, cut in cuts.items()} for point, cuts in card.cuts.items()},
-        ),
-    )
+    before = [
+        replace(frame, key="outside_hand", formerly=("foreign_hand",)) if frame.key == "foreign_hand" else frame
+        for frame in codebook.frames
+    ]
+    card = renamed_card(challenger.card.registered("v1", "0" * 64, "1" * 64), replace(codebook, frames=tuple(before)))
+    champion = FrameModel.of(challenger.pipeline, card)
     judged = build_dataset([p for p in corpus if is_held_out(p.article)][:200], codebook)
     verdict = judge(challenger, champion, judged, current_keys={"outside_hand": "foreign_hand"})
     assert [compared.frame for compared in verdict.frames] == list(codebook.keys)

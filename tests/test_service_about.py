@@ -214,7 +214,9 @@ def test_pages_say_what_an_article_is_about_and_filter_by_it(filled):
     assert "something else than the subject of the codebook" in filled.get(f"/articles/{off}").text
     assert "something else" not in filled.get(f"/articles/{on}").text
     thresholds = filled.get(f"/articles/{off}").text.split('id="thresholds">')[1].split("</script>")[0]
-    assert {tuple(pair) for point in json.loads(thresholds).values() for pair in point.values()} == {(None, 2.0)}
+    limits = [unit for point in json.loads(thresholds).values() for unit in point.values()]
+    assert len(limits) == 6  # of paragraphs and of the article, at three operating points
+    assert {tuple(pair) for unit in limits for pair in unit.values()} == {(None, 2.0)}
     assert filled.get("/articles?about=other").text.count("· about something else") == OFF
     assert "about something else" not in filled.get("/articles?about=subject").text
     tried = filled.post(
@@ -271,7 +273,9 @@ def test_rescoring_says_what_articles_are_about(filled, tiny):
     registry = Registry(tiny.models_location)
     before = {a["id"]: a["article"]["about"] for a in fetch(filled, "/v1/articles")["articles"]}
     card, files = registry.card("v1"), registry.files("v1")
-    again = registry.adopt(replace(card, note="again"), *(files[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))).version
+    again = registry.adopt(
+        replace(card, note="again"), *(files[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))
+    ).version
     registry.promote(again, by="tests", reason="again")
     database = Database(tiny.store_url)
     rescoring = Rescoring(tiny, database, registry)

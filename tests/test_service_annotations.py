@@ -7,6 +7,8 @@ from labels.exchange import FORMATS
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.http import pointers
 from tests.support.packed import zip_of
+from training.kinds.adapted import base_challenger
+from training.registry.base import shipped_base
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -196,6 +198,7 @@ def test_the_queue_has_random_and_uncertain_paragraphs_and_stays_until_they_are_
     assert {task["selection"] for task in tasks} == {"random", "uncertain"}
     assert all(0 < task["inclusion_probability"] < 1 for task in tasks)
     fields = {"article_id", "paragraph", "text", "title", "outlet", "selection", "inclusion_probability", "overlap"}
+    fields |= {"frames"}
     assert all(set(task) == fields for task in tasks)
     again = queue(stored_corpus, "ann")
     assert [key(task) for task in again[: len(tasks)]] == [key(task) for task in tasks]

@@ -117,7 +117,9 @@ def test_pages_that_all_give_the_address_of_the_front_page_are_articles_of_their
     head = '<head><link rel="canonical" href="https://courier.example/"></head>'
     texts = [article(number)["text"].split("\n\n") for number in range(3)]
     bodies = [f"<body><article><p>{'</p><p>'.join(text)}</p></article></body>" for text in texts]
-    lines = [{"html": f"<html>{head}{body}</html>", "external_id": own} for own, body in zip("123", bodies, strict=True)]
+    lines = [
+        {"html": f"<html>{head}{body}</html>", "external_id": own} for own, body in zip("123", bodies, strict=True)
+    ]
     first = send(client, "/v1/articles:batch", *lines)
     again = send(client, "/v1/articles:batch", *lines)
     assert [answer["status"] for answer in first + again] == [201] * 3 + [200] * 3

@@ -26,7 +26,7 @@ def submission(registry, settings):
     def submission(key=None, **fields):
         request = ArticleRequest(**{"text": THREE_PARAGRAPHS, **fields})
         article = read_article(request, model, settings)
-        scored = scored_article(request, article, classify_article(article, request, model), model)
+        scored = scored_article(request, article, classify_article(article, request, model), model, request)
         digest = sha256(request.model_dump_json().encode()).hexdigest()
         return Submission(scored, LOCAL, key, digest, f"answer {scored.article.id}")
 

@@ -168,6 +168,15 @@ def test_the_queue_says_that_what_is_left_repeats_others(client):
     )
 
 
+def test_articles_without_a_date_are_counted_because_they_stand_where_they_arrived(filled):
+    for number in range(3):
+        text = f"The mayor of Lowtown opened bridge number {number} on a rainy morning, and the band played."
+        assert filled.post("/v1/articles", json={"paragraphs": [text], "outlet": "Undated"}).status_code == 201
+    assert filled.get("/v1/prevalence?by=week").json()["undated_articles"] == 3
+    assert filled.get("/v1/prevalence?by=week&outlet=Courier").json()["undated_articles"] == 0
+    assert filled.get("/v1/prevalence?by=week&to=2026-03-31").json()["undated_articles"] == 0
+
+
 def test_a_profile_of_articles_still_counts_paragraphs_as_paragraphs(filled):
     of_articles, of_paragraphs = (
         filled.get("/v1/profile", params={"unit": unit}).json() for unit in ("article", "paragraph")

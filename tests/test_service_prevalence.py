@@ -111,6 +111,29 @@ def test_articles_drawn_as_a_whole_correct_shares_of_articles_and_of_paragraphs(
     assert {(row["correction"], row["annotations"]) for row in rows} == {("annotations", 160)}
 
 
+def whole_articles(client):
+    """The number of annotated articles that correct the shares of articles."""
+    (number,) = {row["annotations"] for row in fetch(client, by="", unit="article")["rows"]}
+    return number
+
+
+def test_an_article_of_which_paragraphs_were_drawn_before_is_drawn_as_a_whole_without_these(filled, corpus):
+    before = {(task["article_id"], task["paragraph"]) for task in code_all(filled, corpus, 60)}
+    assert whole_articles(filled) == 0
+    for drawn in (10, 20, 30, 40):
+        tasks = code_all(filled, corpus, 100, coder="whole", whole="true")
+        assert not before & {(task["article_id"], task["paragraph"]) for task in tasks}
+        assert whole_articles(filled) == drawn
+
+
+def test_an_article_whose_paragraphs_are_all_coded_corrects_shares_of_articles_once_it_is_drawn(filled, corpus):
+    code_all(filled, corpus, 160)
+    assert whole_articles(filled) == 0
+    queue = {"coder": "mira", "n": 100, "whole": "true"}
+    assert filled.get("/v1/coding-queue", params=queue).json()["tasks"] == []
+    assert whole_articles(filled) == 10
+
+
 def test_an_article_that_is_not_coded_to_the_end_does_not_correct_shares_of_articles(filled, corpus):
     tasks = code_all(filled, corpus, 2, coder="whole", whole="true")
     assert len(tasks) == 2
@@ -225,6 +248,9 @@ def test_paragraphs_on_which_a_model_without_fold_models_was_trained_correct_not
     used = answer["rows"][0]["annotations"]
     assert answer["annotations_not_used"] + used == len(tasks)
     assert used < len(tasks) / 2
+    exported = csv.DictReader(io.StringIO(filled.get("/v1/scores?frame=foreign_hand").text))
+    labelled = [row["corrects"] for row in exported if row["label"]]
+    assert (len(labelled), labelled.count("True")) == (len(tasks), used)
 
 
 def wait_for_version(client, version):

@@ -68,6 +68,7 @@ def by_term(answer, name="coefficient"):
     return {entry["term"]: entry[name] for entry in answer["coefficients"]}
 
 
+@pytest.mark.databases
 def test_each_score_has_the_label_of_the_coders_and_its_probability_or_none(filled, corpus):
     coded = code(filled, corpus, 80)
     rows = exported(filled)
@@ -125,6 +126,7 @@ def test_the_command_writes_the_table_of_the_api_with_numbers_as_numbers(filled,
     assert "must end in .csv" in refused.stderr
 
 
+@pytest.mark.databases
 def test_annotations_of_a_store_that_grew_stand_for_as_many_paragraphs_as_there_are(filled, corpus):
     for round_ in range(3):
         code(filled, corpus, 30, coder=f"coder {round_}")
@@ -170,6 +172,7 @@ def test_with_everything_annotated_the_shares_of_outlets_are_those_of_the_labels
     assert by_term(other)["outlet: Courier"] == pytest.approx(-by_term(answer)["outlet: Harbour Post"])
 
 
+@pytest.mark.databases
 def test_a_regression_says_what_it_is_about_in_json_and_in_every_row_of_its_table(filled, corpus, framing, tmp_path):
     code(filled, corpus, 160)
     before = datetime.now(UTC)

@@ -223,6 +223,16 @@ def test_with_automatic_promotion_only_a_good_verdict_promotes(data_dir, client)
     assert good in champion.by
 
 
+def test_a_run_on_the_same_annotations_shows_no_difference_and_promotes_nothing(data_dir, client):
+    with running_worker(data_dir, promotion="auto"):
+        first = wait_for_end(client, start(client, seed=5))
+        client.post(f"/v1/models/{first['version']}/promote", json={"reason": "the newest", "force": True})
+        again = wait_for_end(client, start(client, seed=5))
+    assert again["verdict"]["gain"]["value"] == 0
+    assert again["promoted"] is False
+    assert "no difference that" in again["outcome"]
+
+
 @pytest.mark.databases("sqlite")
 def test_stored_articles_are_rescored_and_show_the_old_scores_again_after_a_rollback(data_dir, client):
     texts = [f"{THREE_PARAGRAPHS} {number}" for number in range(30)]

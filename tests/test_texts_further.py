@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from labels.errors import ArticleError, FileError, FramingError
-from labels.paragraphs import split_text
+from labels.paragraphs import split_html, split_text
 from service.articles.uploads import read_upload
 from service.bulk.inputs import find_files
 from service.bulk.records import Record, read_records
@@ -26,6 +26,8 @@ def texts(article):
 def test_wrapped_lines_with_blank_lines_between_all_of_them_are_double_spaced():
     lines = textwrap.wrap(f"{GUNMEN} {GOVERNOR} {VILLAGERS}", 60)
     assert [" ".join(text.split()) for text in texts(split_text("\n\n".join(lines)))] == [" ".join(lines)]
+    notes = ["road closed by gunmen at dawn", "three drivers held", "governor blames the capital", "army is sent"]
+    assert texts(split_text("\n\n".join(notes))) == notes
     apart = [GUNMEN, GOVERNOR, VILLAGERS]
     assert texts(split_text("\n\n".join(apart))) == apart
 
@@ -163,3 +165,22 @@ def test_blanks_after_commas_and_rows_of_empty_cells_are_not_text(tmp_path):
         {"external_id": "2", "text": VILLAGERS, "outlet": "Courier"},
     ]
     assert [record.number for record in records] == [1, 4]
+
+
+@pytest.mark.parametrize("note", ["2", "12", "3,4", "[5]"])
+def test_a_sentence_that_ends_in_the_number_of_a_note_is_no_heading(note):
+    body = f"<p>{GUNMEN}</p><p>{GOVERNOR}<sup>{note}</sup></p><p>{VILLAGERS}</p>"
+    page = f"<html><body><article>{body}</article></body></html>"
+    assert texts(split_html(page)) == [GUNMEN, f"{GOVERNOR}{note}", VILLAGERS]
+    assert texts(split_text(f"{GUNMEN}\n\nHe left.”{note}\n\n{VILLAGERS}"))[1] == f"He left.”{note}"
+
+
+def test_a_heading_that_ends_in_a_number_stays_a_heading():
+    article = split_text(f"Army plan version 1.2\n\n{GUNMEN}\n\nThe toll rises to 12\n\n{GOVERNOR}")
+    assert texts(article) == [GUNMEN, GOVERNOR]
+
+
+def test_text_that_a_page_shows_as_it_is_written_is_cut_at_its_blank_lines():
+    page = f"<html><body><pre>{GUNMEN}\n\n{GOVERNOR[:40]}\n{GOVERNOR[40:]}\n \n{VILLAGERS}</pre></body></html>"
+    read = [" ".join(text.split()) for text in texts(split_html(page))]
+    assert read == [GUNMEN, " ".join(f"{GOVERNOR[:40]} {GOVERNOR[40:]}".split()), VILLAGERS]

@@ -68,8 +68,8 @@ def test_a_doubtful_paragraph_says_less_of_a_long_article_than_of_a_short_one(fa
 
 @pytest.mark.parametrize("facts", SHIPPED)
 def test_several_doubtful_paragraphs_say_more_than_one(facts):
-    several, one = np.array([[0.5]] * 5 + [[0.01]] * 5), np.array([[0.5]] + [[0.01]] * 9)
-    assert article_scores(facts, several)[0] > article_scores(facts, one)[0] + 0.1
+    together, single = np.array([[0.5]] * 5 + [[0.01]] * 5), np.array([[0.5]] + [[0.01]] * 9)
+    assert article_scores(facts, together)[0] > article_scores(facts, single)[0] + 0.1
 
 
 def test_articles_that_are_scored_together_have_the_scores_that_each_has_alone():

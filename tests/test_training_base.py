@@ -90,7 +90,9 @@ def test_another_model_as_champion_does_not_keep_the_base_from_being_registered(
     framing("train", **place)
     registry = Registry(tmp_path / "data" / "models")
     adapted = replace(registry.card("v1"), created_at="2027-01-01T00:00:00+00:00")
-    version = registry.adopt(adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))).version
+    version = registry.adopt(
+        adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))
+    ).version
     registry.promote(version, by="tests", reason="adapted")
     assert "Registered as v3" in framing("train", **place).stdout
 

@@ -169,7 +169,9 @@ def test_the_command_prints_and_writes_the_table_of_behaviour(framing, models_fo
 
 
 def test_a_codebook_with_other_frames_is_checked_for_what_it_has(challenger, codebook, corpus):
-    card = replace(challenger.card, frames={f"other_{key}": key for key in challenger.card.frames}, stances=())
+    card = replace(
+        challenger.card, frames={f"other_{key}": key for key in challenger.card.frames}, stances=(), folds=None
+    )
     cuts = {point: {f"other_{key}": cut for key, cut in by_frame.items()} for point, by_frame in card.cuts.items()}
     model = FrameModel.of(_frames_only(challenger.pipeline), replace(card, cuts=cuts))
     paragraphs = [CodedParagraph("a", 0, "s", corpus[0].text, (Annotation("ann", {}),))]

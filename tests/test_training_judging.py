@@ -36,7 +36,7 @@ def disagreeing(paragraphs, fold):
     ]
 
 
-# -- fold models --------------------------------------------------------------------------------------------------------
+# -- fold models ------------------------------------------------------------------------------------------------------
 
 
 def test_an_article_is_in_the_same_fold_whatever_else_there_is_and_folds_are_about_as_large():
@@ -81,7 +81,7 @@ def test_the_score_of_an_article_is_that_of_the_model_without_its_fold():
     assert (first, second) == (fold_of("a"), FOLDS + fold_of("b"))
 
 
-# -- verdicts -----------------------------------------------------------------------------------------------------------
+# -- verdicts ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_base_is_judged_on_all_own_paragraphs_and_the_challenger_by_its_fold_models(base, codebook, store):

@@ -8,14 +8,17 @@ import pytest
 from service.models.transfer import export_model, import_model
 from service.settings import Settings
 from training.dataset import is_held_out
-from training.errors import ModelFileError
+from training.errors import ModelFileError, ValidationDataError
 from training.kinds.adapted import base_challenger, data_of_both
 from training.registry.base import shipped_base
 from training.registry.card import card_from_json, card_to_json
-from training.registry.learned import has_learned, learned_by_base
+from training.registry.learned import digests_of, has_learned, learned_by_base
 from training.registry.model_files import LEARNED_FILE
 from training.registry.provenance import figures_hold_for, learned_from
 from training.registry.versions import Registry
+from training.reports import report
+from training.reports.trained_on import Screen
+from training.scoring.frame_model import FrameModel
 
 
 @pytest.fixture
@@ -84,3 +87,36 @@ def test_the_card_of_an_earlier_version_is_read_and_says_that_it_names_no_coders
         del content["data"][name]
     del content["learned_sha256"]
     assert "does not name" in learned_from(card_from_json(json.dumps(content)))
+
+
+def test_an_appendix_refuses_what_the_model_learned_from_or_says_what_became_of_it(
+    model, codebook, corpus, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(report, "check_behaviour", lambda *_: [])
+    coded, screen = corpus[:30], Screen(digests_of([corpus[0].text]))
+    with pytest.raises(ValidationDataError, match="The model learned from 1 of these 30 paragraphs"):
+        report.write_report(tmp_path / "appendix", model, codebook, coded, coded, screen=screen)
+    assert not (tmp_path / "appendix").exists()
+    screen = replace(screen, choice="leave-out")
+    report.write_report(tmp_path / "appendix", model, codebook, coded, coded, screen=screen)
+    methods = " ".join((tmp_path / "appendix" / "methods.tex").read_text(encoding="utf-8").split())
+    assert "On 29 coded paragraphs" in methods
+    assert "1 paragraph that the model learned from was left out." in methods
+    for name in ("methods.tex", "model-card.md", "datasheet.md"):
+        content = (tmp_path / "appendix" / name).read_text(encoding="utf-8")
+        assert learned_from(model.card) in content
+        assert figures_hold_for(model.card) in content
+
+
+def test_the_methods_paragraph_of_an_adapted_model_of_words_describes_its_base(
+    codebook, corpus, monkeypatch, tmp_path, challenger
+):
+    monkeypatch.setattr(report, "check_behaviour", lambda *_: [])
+    base = shipped_base("words")
+    data = data_of_both(base.card.data, challenger.card.data)
+    card = replace(base.card, hyperparameters={"base": "…", "own_paragraphs": 7, "pull": {}}, data=data)
+    model = FrameModel(base.scorer, card.registered("v2", "0" * 64, "1" * 64))
+    report.write_report(tmp_path, model, codebook, corpus[:30])
+    methods = " ".join((tmp_path / "methods.tex").read_text(encoding="utf-8").split())
+    assert "in which the forms of a word and the words of a concept share weights" in methods
+    assert "The weights of the base model were fitted to 7 more paragraphs" in methods

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.prevalence import (
+from training.estimates.prevalence import (
     FEWEST_ARTICLES,
     FEWEST_CODED,
     CodedUnits,

@@ -18,6 +18,7 @@ from training.dataset import is_held_out
 from training.errors import ValidationDataError
 from training.evaluation import evaluate
 from training.registry.learned import digests_of
+from training.reports.article_figures import article_figures
 from training.reports.coded_files import (
     CodedArticle,
     DescribedParagraph,
@@ -476,3 +477,19 @@ def test_the_command_judges_files_of_every_kind(framing, models_folder, tmp_path
         "Other news: 12",
     ):
         assert title in markdown
+
+
+def test_an_article_does_not_count_for_a_frame_that_came_after_it_was_coded():
+    coded = np.array([[True, True], [True, False], [True, False], [True, True], [True, True]])
+    targets = np.array([[True, True], [False, False], [False, False], [True, False], [False, False]])
+    decisions = np.array([[True, True], [True, True], [True, True], [False, False], [False, False]])
+    articles = np.array(["a", "a", "b", "c", "c"], dtype=object)
+    figures = article_figures(("x", "y"), decisions.astype(float), decisions, targets, articles, coded=coded)
+    old, new = figures.evaluation.frames
+    # Of the frame y, article a carries it, b is not known, and c does not carry it.
+    assert (old.precision.value, old.recall.value) == (0.5, 0.5)
+    assert (new.precision.value, new.recall.value) == (1.0, 1.0)
+    assert figures.shares[1].annotated == figures.shares[1].decided == 0.5
+    complete = article_figures(("x", "y"), decisions.astype(float), decisions, targets, articles)
+    assert complete.evaluation.frames[1].precision.value == 0.5
+    assert complete.shares[1].decided == pytest.approx((1 + 1 + 0) / 3)

@@ -108,9 +108,6 @@ class FoldFacts:
 
     thresholds: tuple[Mapping[str, float], ...]
 
-    def __len__(self) -> int:
-        return len(self.thresholds)
-
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:

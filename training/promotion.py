@@ -95,7 +95,7 @@ def compare(
         for k, frame in enumerate(frames)
     )
     old_macro, new_macro = float(np.nanmean(old)), float(np.nanmean(new))
-    spread = np.nanmean(new_spread, axis=1) - np.nanmean(old_spread, axis=1)
+    spread = _macro(new_spread) - _macro(old_spread)
     gain = figure_of(np.float64(new_macro - old_macro), spread)
     promote, reason = _judge(gain, compared, left_out_frames, len(targets), len(names))
     carrying = int(targets.any(axis=1).sum())
@@ -124,6 +124,13 @@ def _too_few(articles: int, carrying: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _macro(figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the mean over the frames that a resample (B, k) carries, (B,); NaN where it carries none."""
+    carried = ~np.isnan(figures)
+    numbers = np.where(carried.any(axis=1), carried.sum(axis=1), np.nan)
+    return np.asarray(np.where(carried, figures, 0.0).sum(axis=1) / numbers)
 
 
 def _value(figure: np.float64) -> float | None:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from labels.agreement import RELIABLE, TENTATIVE
 from training.dataset import MIN_POSITIVE
+from training.estimates.prevalence import FEWEST_ARTICLES, FEWEST_CODED
 from training.model_card import ModelCard
-from training.prevalence import FEWEST_ARTICLES, FEWEST_CODED
 
 ReliabilityTier = Literal["A", "B", "C", "not_validated"]
 

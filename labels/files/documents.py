@@ -56,7 +56,7 @@ class Document:
         more = [f"{len(self.scanned) - _PAGES_SHOWN} more"] if len(self.scanned) > _PAGES_SHOWN else []
         *others, last = [*numbers, *more]
         which = f"Pages {', '.join(others)} and {last} are pictures" if others else f"Page {last} is a picture"
-        return f"{which} without text, and were not read: have their text recognised (OCR) first."
+        return f"{which} without text: have the text recognised (OCR) first."
 
 
 def read_document(suffix: str, content: bytes) -> Document:

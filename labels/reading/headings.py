@@ -19,7 +19,9 @@ _STOPS = frozenset(".!?…:;,—–。．！？；：、،؛۔؟।॥·")
 # Marks that may follow the stop of a sentence: quotation marks and brackets, notes ("[1]", "(2)", "¹", "*"), signs of
 # the end ("###", "//", "■").
 _TRAILING = re.compile(
-    r"(?:[\s\"'”’»›)\]}*†‡§|/#_~■□▪●◆\u200b-\u200f\u2060\ufeff\u00ad¹²³⁰⁴-⁹-]+|[\[(]\s?[\w*]{1,3}\s?[\])])$"
+    r"(?:[\s\"'”’»›)\]}*†‡§|/#_~■□▪●◆\u200b-\u200f\u2060\ufeff\u00ad¹²³⁰⁴-⁹-]+|[\[(]\s?[\w*]{1,3}\s?[\])]"
+    # The raised number of a note, which is no more than a digit in plain text.
+    r"|(?:(?<=[^\W\d_][.!?…])|(?<=[.!?…][\"”’»)]))\d{1,3}(?:,\s?\d{1,3})*)$"
 )
 _STOP_INSIDE = re.compile(r"(?P<word>\S*)[.!?…。؟۔।][\"'”’»)\]]*\s+(?=\S)")
 _ABBREVIATION = re.compile(

@@ -14,6 +14,8 @@ Span = tuple[int, int]
 
 LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")  # begins with a set because that is faster
 _SENTENCE_END = re.compile(r"[.!?…:;。۔؟।！？][\"'”’»)\]\s]*$")
+_STOP_WITHIN = re.compile(r"[^\W\d_]{2}[.!?][\"'”’»)]*\s+[^\W\d_]")
+_FEWEST_DOUBLE_SPACED, _WIDEST = 4, 200
 _HYPHEN_END = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _QUOTE_MARKS = re.compile(r"(?:>[ \t]?)+")
 _PAGE_NUMBER = re.compile(r"[-–—|\s]*(?:(?:page|p\.)\s*)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[-–—|\s]*", re.IGNORECASE)
@@ -84,9 +86,12 @@ def text_pieces(text: str) -> list[TextPiece]:
     """Returns the pieces of a plain text, in order: its lines, where lines that were wrapped belong together."""
     blocks = _with_page_marks(list(_blocks(text)))
     if len(blocks) > 1 and all(len(block) == 1 and not block[0].is_page_mark for block in blocks):
-        # Blank lines between all lines are double spacing if the lines were wrapped.
+        # Blank lines between all lines are double spacing if the lines were wrapped: sentences end within them. Notes,
+        # verses and items of a list are lines by themselves.
         lines = [line for block in blocks for line in block]
-        blocks = [lines] if _wrap_of([lines]) else blocks
+        are_lines = len(lines) >= _FEWEST_DOUBLE_SPACED and all(line.length <= _WIDEST for line in lines)
+        ends_within = are_lines and any(_STOP_WITHIN.search(line.text) for line in lines)
+        blocks = [lines] if ends_within and _wrap_of([lines]) else blocks
     whole = _wrap_of(blocks)
     pieces: list[list[Line]] = []
     is_wrapped = whole is not None or any(block[0].is_page_mark for block in blocks)

@@ -100,7 +100,7 @@ def with_imprint(request: ArticleRequest, imprint: Imprint, database: Database) 
         # Some sites give the address of their front page for every page.
         if holder is not None and (own is None or own[1].id != holder.id):
             del facts["url"]
-    return request.completed_by(facts) if facts else request
+    return request.model_copy(update=facts) if facts else request
 
 
 def submitted_digest(request: ArticleRequest) -> str:
@@ -133,7 +133,7 @@ def scored_unless_stored(
     article = read_article(request, model, settings)
     if known is not None:
         return compared(*known, request.external_id, digest, article.split.text)
-    request = with_imprint(request, article.split.imprint, database)
+    sent, request = request, with_imprint(request, article.split.imprint, database)
     if not replace:
         content = ("content_sha256", content_digest(request.outlet, article.split.text))
         with database.read() as connection:
@@ -141,7 +141,7 @@ def scored_unless_stored(
         if holder is not None and not holder.is_another(request.external_id):
             return Placement(holder.id, "same")
     classification = classify_article(article, request, model)
-    return Scored(article, classification, scored_article(request, article, classification, model))
+    return Scored(article, classification, scored_article(request, article, classification, model, sent))
 
 
 def _known_to_the_sender(database: Database, metadata: Metadata) -> tuple[Mark, KnownArticle] | None:
@@ -158,13 +158,17 @@ def require_no_conflict(placement: Placement, metadata: Metadata) -> None:
 
 
 def scored_article(
-    request: ArticleRequest, article: ReadArticle, classification: Classification, model: FrameModel
+    request: ArticleRequest,
+    article: ReadArticle,
+    classification: Classification,
+    model: FrameModel,
+    sent: ArticleRequest,
 ) -> NewArticle:
-    """The article of a request with its scoring, ready to be stored."""
+    """The article of a request with its scoring, ready to be stored; `sent` is the request without its imprint."""
     card = model.card
     scoring = Scoring(card.version, card.codebook_version, request.operating_point, classification)
     new = new_article(metadata_of(request), article.language, article.split, scoring, submitted_digest(request))
-    return replace(new, has_url_of_page=request.has_url_of_page)
+    return replace(new, has_url_of_page=sent.url is None and request.url is not None)
 
 
 def store_articles(connection: Connection, submissions: Sequence[Submission], *, hours: int) -> list[Receipt]:

@@ -34,7 +34,7 @@ def request_of(record: Record, **others: Any) -> ArticleRequest:
         raise RecordError(record.fault)
     if not isinstance(record.fields, Mapping):
         raise RecordError("It is not an article: it is not a JSON object.")
-    fields = {name: _as_sent(name, record.fields[name]) for name in FIELDS if not _is_empty(record.fields.get(name))}
+    fields = {name: as_sent(name, record.fields[name]) for name in FIELDS if not is_empty(record.fields.get(name))}
     if not any(name in fields for name in TEXTS):
         raise RecordError(_no_text(record))
     if "html" not in fields and _is_markup(fields.get("text")):
@@ -55,13 +55,14 @@ def _is_markup(text: Any) -> bool:
     return is_element or len(_LINE_BREAKS.findall(text)) > 1
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
+    """Whether a value stands for an empty cell."""
     # NaN is what pandas writes for an empty cell.
     is_nan = isinstance(value, float) and math.isnan(value)
     return value is None or is_nan or (isinstance(value, str) and not value.strip())
 
 
-def _as_sent(name: str, value: Any) -> Any:
+def as_sent(name: str, value: Any) -> Any:
     """A value as JSON has it: a column of Parquet may hold times, ids are often numbers, and dates written out."""
     if isinstance(value, datetime | date):
         return value.isoformat()

@@ -14,7 +14,7 @@ from labels.paragraphs import SplitArticle
 from labels.reading.imprint import NO_IMPRINT, Imprint
 from service.articles.reading import language_of, split_article
 from service.bulk.records import FACTS, Record
-from service.bulk.requests import request_of
+from service.bulk.requests import as_sent, is_empty, request_of
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.tabular import Column
@@ -136,8 +136,9 @@ def scored_request(record: Record, options: Options) -> ArticleRequest:
 
 
 def _facts(fields: Any, imprint: Imprint = NO_IMPRINT) -> tuple[str | None, ...]:
-    """The facts of an article, unchanged, in the order of `FACTS`; those missing as the article itself has them."""
-    known = fields if isinstance(fields, Mapping) else {}
+    """The facts of an article in the order of `FACTS`, as they are sent; what is missing as the article has it."""
+    given = fields if isinstance(fields, Mapping) else {}
+    known = {fact: None if is_empty(given.get(fact)) else as_sent(fact, given[fact]) for fact in FACTS}
     own = {fact: getattr(imprint, fact, None) for fact in FACTS}
     return tuple(_as_text(own[fact] if known.get(fact) is None else known[fact]) for fact in FACTS)
 

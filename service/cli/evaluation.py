@@ -160,7 +160,7 @@ def _notes(result: "CodedReport") -> list[str]:
     from training.reports.trained_on import trained_on_note
 
     notes = []
-    if result.sources_known:
+    if result.sources_known and not result.cross_validated:
         names, more = ", ".join(result.sources_known[:_MOST_NAMES]), len(result.sources_known) - _MOST_NAMES
         names += f" and {more} more of these sources" if more > 0 else ""
         notes.append(

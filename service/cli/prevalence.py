@@ -156,8 +156,8 @@ def _selected(
 ) -> "Selected":
     from service.prevalence.population import Selected
 
-    days = (None if day is None else day.date() for day in (since, until))
-    return Selected(frames, *days, outlets or None, dedup, articles)
+    first, last = (None if day is None else day.date() for day in (since, until))
+    return Selected(frames, first, last, outlets or None, dedup, articles)
 
 
 def _scope(selected: "Selected", settings: Settings, codebook: "Codebook") -> "ScoredPopulation":

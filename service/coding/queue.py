@@ -48,10 +48,10 @@ def why_fewer(connection: Connection, tasks: Sequence[draws.AssignedParagraph], 
     supply = draws.supply(connection)
     if not supply.stored:
         return "No paragraph is stored."
-    if whole and supply.untouched:
+    if whole and supply.articles:
         return f"A draw takes at most {ARTICLES_AT_ONCE} whole articles: ask again when these are coded."
     if whole:
-        return "No article is left of which no paragraph has been drawn or coded."
+        return "No article is left that has not been drawn as a whole."
     if supply.undrawn and _others_differ(connection, tasks):
         return (
             "Half are drawn at random and half because the model is unsure of them, and what is drawn both ways counts "
@@ -76,7 +76,7 @@ def _others_differ(connection: Connection, tasks: Sequence[draws.AssignedParagra
 
 
 def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
-    """Draws all paragraphs of up to ten articles, not more articles than `missing`, with equal probability."""
+    """Draws up to ten articles as a whole, not more than `missing`, with equal probability."""
     articles, total = draws.undrawn_articles(connection, min(missing, ARTICLES_AT_ONCE))
     return [
         draws.NewDraw(paragraph, "random", len(articles) / total, overlap=False, pool=total, whole=True)

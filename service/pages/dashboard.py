@@ -18,9 +18,9 @@ from service.prevalence.own_figures import own_figures
 from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import Unit
 from service.store import article_list, article_lookup, prevalence
+from training.estimates.prevalence import FEWEST_CODED
 from training.evaluation import Figure
 from training.model_card import ModelCard
-from training.prevalence import FEWEST_CODED
 from training.tiers import OwnFigures, f1_of, reliability_tier
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -24,28 +24,30 @@ from service.schemas.prevalence import (
 )
 from service.store import prevalence as store
 from training.dataset import MIN_POSITIVE
-from training.model_card import ModelCard
-from training.prevalence import (
+from training.estimates.prevalence import (
     CONFIDENCE,
     FEWEST_ARTICLES,
     FEWEST_CODED,
     Share,
     difference,
 )
+from training.model_card import ModelCard
 from training.tiers import OwnFigures, f1_of, reliability_tier
 
 ESTIMATOR = Estimator(
     name="PPI++ for a mean, two-phase variance clustered by article, Wilson interval at the effective sample size",
     text=(
         "The mean score of all paragraphs, plus the weighted mean difference between annotation and score of the "
-        "paragraphs that the coding queue drew with known probability. Paragraphs on which the model was trained are "
-        "left out. Shares of articles are corrected by articles that were drawn as a whole and coded to the last "
+        "paragraphs that the coding queue drew with known probability. The score of an annotated paragraph is by a "
+        "fold model that was not trained on it; where a model has none, such paragraphs are left out. Shares of "
+        "articles are corrected by articles that were drawn as a whole and coded to the last "
         f"paragraph. Cells with fewer than {FEWEST_CODED} annotations, or annotations from fewer than "
         f"{FEWEST_ARTICLES} articles, have no corrected share. The articles of a cell count as a sample of what their "
         "outlets publish. `borrowed` assumes that a score means the same in all cells."
     ),
     literature=[
         "Angelopoulos, Duchi and Zrnic 2023, PPI++: Efficient Prediction-Powered Inference, arXiv:2311.01453",
+        "Zrnic and Candes 2024, Cross-prediction-powered inference, PNAS 121",
         "Egami, Hinck, Stewart and Wei 2023, Using Imperfect Surrogates for Downstream Inference, arXiv:2306.04746",
         "Sarndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, chapter 9",
         "Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive counts",
@@ -84,6 +86,7 @@ def prevalence(connection: Connection, question: Question, card: ModelCard) -> P
         width=question.width,
         off_topic_articles=_off_topic(connection, question, card),
         unscored_articles=store.unscored(connection, question.population),
+        undated_articles=store.count_undated(connection, question.population),
         annotations_not_used=estimates.trained_on,
         reliability=[
             Reliability(

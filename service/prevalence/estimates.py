@@ -22,8 +22,7 @@ from service.schemas.prevalence import (
 )
 from service.store import prevalence as store
 from service.store.prevalence import AnnotatedArticle, Cell, CellSums, DrawnParagraph, Period, Population
-from training.model_card import ModelCard
-from training.prevalence import (
+from training.estimates.prevalence import (
     WANTED_WIDTH,
     CodedUnits,
     Share,
@@ -34,6 +33,7 @@ from training.prevalence import (
     corrected_share,
     stance_interval,
 )
+from training.model_card import ModelCard
 from training.scoring.classification import stance_shares
 from training.tiers import OwnFigures, reliability_tier
 
@@ -301,16 +301,17 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     """
     by_article: dict[str, list[DrawnParagraph]] = defaultdict(list)
     for paragraph in coded:
-        if paragraph.whole:
+        if paragraph.article_weight:
             by_article[paragraph.article_id].append(paragraph)
     complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].article.paragraphs]
     sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
+    weights = np.array([paragraphs[0].article_weight for paragraphs in complete], dtype=float)
     of_articles = [paragraphs[0].article.scores[counted.frame] for paragraphs in complete]
     scores = np.array([cross.left_out_score for cross in of_articles], dtype=float)
     return CodedUnits(
         label=np.array([max(p.annotated[counted.frame] for p in ps) for ps in complete], dtype=float),
         score=scores,
-        weight=sizes,
+        weight=weights * sizes,
         article=np.arange(len(complete)),
         article_sizes=sizes,
         article_scores=sizes * scores,

@@ -16,8 +16,8 @@ from service.store import prevalence, scores
 from service.store.sql.database import Database
 from service.tabular import Column
 from training.errors import RegressionError
+from training.estimates.prevalence import CONFIDENCE, FEWEST_ARTICLES, FEWEST_CODED
 from training.estimates.regression import Coefficient, Link, Sample, regress
-from training.prevalence import CONFIDENCE, FEWEST_ARTICLES, FEWEST_CODED
 
 ESTIMATOR = "design-based supervised learning, Hajek weights, sandwich variance clustered by article"
 # Variables that every article has; all others are columns of a table.

@@ -92,9 +92,9 @@ def create(
         if replay is not None:
             return replay
     article = read_article(request, model, settings)
-    request = with_imprint(request, article.split.imprint, database)
+    sent, request = request, with_imprint(request, article.split.imprint, database)
     classification = classify_article(article, request, model)
-    scored = scored_article(request, article, classification, model)
+    scored = scored_article(request, article, classification, model, sent)
 
     def answer() -> str:
         return as_json(stored_answer(scored.article, evidence_terms=settings.evidence_terms))

@@ -22,7 +22,7 @@ from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, Preva
 from service.store import prevalence as store
 from service.store.prevalence import PERIODS
 from service.tabular import MEDIA_TYPES, Column, Format, stream
-from training.prevalence import WANTED_WIDTH
+from training.estimates.prevalence import WANTED_WIDTH
 
 router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
 

@@ -203,7 +203,7 @@ class AgreementAnswer(BaseModel):
     )
     pairs: list[CoderPair]
     with_adjudicated: list[CoderAndAdjudicated] = Field(
-        description="Agreement of each coder with the adjudicated label; coders without a settled paragraph are left out."
+        description="Agreement of each coder with the adjudicated label; only of coders with a settled paragraph."
     )
     disagreements: list[Disagreement]
 

@@ -1,6 +1,5 @@
 """Requests and answers about articles and their framing."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import (
     Annotated,
@@ -8,7 +7,7 @@ from typing import (
     NotRequired,
 )
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic requires it before Python 3.12
 
 from labels.annotations import Stance
@@ -71,19 +70,6 @@ class ArticleRequest(ClassifyRequest):
     author: Name | None = Field(None, max_length=256)
     published_at: Moment | None = Field(None, description="ISO 8601; a time without a zone is in UTC.")
     external_id: Name | None = Field(None, max_length=512, description="Your id of the article.")
-
-    _has_url_of_page: bool = PrivateAttr(default=False)
-
-    @property
-    def has_url_of_page(self) -> bool:
-        """Whether the URL is what the page says of itself, and not the sender."""
-        return self._has_url_of_page
-
-    def completed_by(self, facts: Mapping[str, Any]) -> "ArticleRequest":
-        """The request with facts from the article itself."""
-        completed = self.model_copy(update=dict(facts))
-        completed._has_url_of_page = "url" in facts
-        return completed
 
 
 class ModelUsed(BaseModel):

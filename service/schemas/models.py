@@ -66,8 +66,8 @@ class WeekAnswer(BaseModel):
     articles: int
     f1: float | None = Field(description="Micro F1 over all frames; null if nobody sees a frame.")
     lowest_by_chance: float | None = Field(
-        description="The lowest F1 that chance explains if nothing changed: lower ones occur in any of the weeks together "
-        "in 5% of the cases."
+        description="The lowest F1 that chance explains if nothing changed: lower ones occur in any of the weeks "
+        "together in 5% of the cases."
     )
     declined: bool = Field(description="Whether F1 is lower than that.")
 

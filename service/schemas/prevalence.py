@@ -41,7 +41,7 @@ class Corrected(BaseModel):
     )
     annotations: int = Field(
         description="Units in the cell that the coding queue drew (articles: as a whole), that are coded, and "
-        "on which the model was not trained."
+        "whose score is by a model that was not trained on them."
     )
     annotations_needed: int | None = Field(
         description="Number of further units to draw at random and code for an interval of the requested `width`."
@@ -65,8 +65,9 @@ class StanceShare(BaseModel):
 
     share: Proportion
     low: Proportion = Field(
-        description="Lower end of the 95% interval: Wilson's, at the effective size of paragraphs clustered by article. "
-        "It does not cover the model's errors: stances that it mistakes on average, paragraphs wrongly called present."
+        description="Lower end of the 95% interval: Wilson's, at the effective size of paragraphs clustered by "
+        "article. It does not cover the model's errors: stances that it mistakes on average, paragraphs wrongly called "
+        "present."
     )
     high: Proportion
 
@@ -113,7 +114,9 @@ class Reliability(BaseModel):
         "model card, on other texts."
     )
     alpha: float | None = Field(description="Krippendorff's alpha of the coders of the same paragraphs.")
-    validated: bool = Field(description="Whether enough paragraphs of your articles are annotated to validate the frame.")
+    validated: bool = Field(
+        description="Whether enough paragraphs of your articles are annotated to validate the frame."
+    )
     paragraphs: int = Field(description="Annotated paragraphs of your articles, drawn by the coding queue.")
     reading: str = Field(description="On what the figures were measured, in a sentence.")
 
@@ -139,6 +142,9 @@ class PrevalenceAnswer(Provenance):
     off_topic_articles: int | None = Field(description=OFF_TOPIC)
     unscored_articles: int = Field(
         description="Number of stored articles that this model has not scored yet; they are not counted."
+    )
+    undated_articles: int = Field(
+        description="Number of articles counted whose date is unknown: they count on the day on which they arrived."
     )
     annotations_not_used: int = Field(
         description="Number of coded paragraphs that are left out because the model was trained on them."

@@ -53,11 +53,11 @@ class NewAnnotation:
         """The annotation with what an earlier one says of the frames that it does not cover, in today's frames."""
         before, covered = earlier.today(codebook), self.covered or frozenset()
         decided = frozenset(key for key in codebook.keys if before.decides(key))
-        kept = {frame: stance for frame, stance in before.frames.items() if frame not in covered}
+        others = {frame: stance for frame, stance in before.frames.items() if frame not in covered}
         drawn = earlier if self.inclusion_probability is None else self
         return replace(
             self,
-            frames={**kept, **self.frames},
+            frames={**others, **self.frames},
             covered=covered | decided,
             note=self.note or earlier.note,
             selection=drawn.selection,

@@ -15,10 +15,13 @@ from service.store.annotations import today
 from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, scorings
 from training.estimates.inclusion import Draws, inclusion_probabilities
 
+# Stands for the article itself in a draw of whole articles: some or all of its paragraphs may have been drawn before.
+WHOLE = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A paragraph that may be drawn."""
+    """A paragraph that may be drawn; the article itself if `paragraph` is `WHOLE`."""
 
     article_number: int
     article_id: str
@@ -76,27 +79,27 @@ def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedP
 class Supply:
     """Numbers of stored paragraphs: all, those coded by anybody, those that wait for a coder, and those not drawn yet.
 
-    `untouched` counts the articles of which no paragraph was drawn or coded.
+    `articles` counts those that were not drawn as a whole.
     """
 
     stored: int
     coded: int
     waiting: int
     undrawn: int
-    untouched: int
+    articles: int
 
 
 def supply(connection: Connection) -> Supply:
     """What is stored, and what of it the coding queue can still draw."""
     in_force = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
     of_articles = in_force.where(annotations.c.article_number.is_not(None), annotations.c.paragraph >= 0)
-    waiting = select(func.count(draws.c.unit.distinct())).where(draws.c.unit.not_in(in_force))
+    waiting = select(func.count(draws.c.unit.distinct())).where(draws.c.unit.not_in(in_force), draws.c.paragraph >= 0)
     return Supply(
         stored=connection.scalar(select(func.count()).select_from(paragraphs)) or 0,
         coded=connection.scalar(select(func.count()).select_from(of_articles.distinct().subquery())) or 0,
         waiting=connection.scalar(waiting) or 0,
         undrawn=undrawn(connection, 0)[1],
-        untouched=undrawn_articles(connection, 0)[1],
+        articles=undrawn_articles(connection, 0)[1],
     )
 
 
@@ -168,20 +171,21 @@ def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
 
 
 def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Candidate]], int]:
-    """The paragraphs of up to `limit` random articles that are untouched, and the number of all untouched articles.
+    """Up to `limit` random articles that were not drawn as a whole, and the number of all such articles.
 
-    An article is untouched if none of its paragraphs was drawn or coded. Of a story, only the first copy counts.
+    Of each, the article itself (`WHOLE`) and the paragraphs that no draw has taken. Articles of which some paragraphs
+    were drawn before are among them: without these, long articles and those of which the model is unsure would be
+    drawn too seldom. Of a story, only the first copy counts.
     """
-    drawn = select(draws.c.number).where(draws.c.article_number == articles.c.number)
-    coded = select(annotations.c.number).where(annotations.c.article_number == articles.c.number)
-    first_copies = articles.c.story == articles.c.number
-    untouched = select(articles.c.number).where(first_copies, ~drawn.exists(), ~coded.exists())
-    total = connection.scalar(select(func.count()).select_from(untouched.subquery())) or 0
-    chosen = list(connection.scalars(untouched.order_by(func.random()).limit(limit)))
-    query = _candidates().where(articles.c.number.in_(chosen)).order_by(articles.c.number, paragraphs.c.paragraph)
-    by_article: dict[int, list[Candidate]] = {}
-    for row in connection.execute(query):
-        by_article.setdefault(row.number, []).append(_candidate(row))
+    as_a_whole = select(draws.c.number).where(draws.c.article_number == articles.c.number, draws.c.whole)
+    left = select(articles.c.number, articles.c.id).where(articles.c.story == articles.c.number, ~as_a_whole.exists())
+    total = connection.scalar(select(func.count()).select_from(left.subquery())) or 0
+    chosen = connection.execute(left.order_by(func.random()).limit(limit)).all()
+    by_article = {row.number: [Candidate(row.number, row.id, WHOLE, "")] for row in chosen}
+    drawn = select(draws.c.number).where(_same_paragraph(draws.c.article_number, draws.c.paragraph))
+    query = _candidates().where(articles.c.number.in_(list(by_article)), ~drawn.exists())
+    for row in connection.execute(query.order_by(articles.c.number, paragraphs.c.paragraph)):
+        by_article[row.number].append(_candidate(row))
     return list(by_article.values()), total
 
 
@@ -262,6 +266,18 @@ def probabilities(connection: Connection) -> dict[str, float]:
 
     A paragraph that a second coder received too counts with its first draw.
     """
+    rows = _drawn(connection)
+    return {row.unit: value for row, value in zip(rows, _probabilities(rows), strict=True) if row.paragraph != WHOLE}
+
+
+def article_probabilities(connection: Connection) -> dict[int, float]:
+    """The probability of each article that was drawn as a whole to be drawn so by any draw, by its number."""
+    rows = [row for row in _drawn(connection) if row.whole]
+    return {row.article_number: value for row, value in zip(rows, _probabilities(rows), strict=True)}
+
+
+def _drawn(connection: Connection) -> Sequence[Row[Any]]:
+    """The draws in their order, except those for a second coder, with whether the paragraph came to be annotated."""
     coded = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
     query = (
         select(draws, articles.c.created_at, draws.c.unit.in_(coded).label("is_coded"))
@@ -269,26 +285,29 @@ def probabilities(connection: Connection) -> dict[str, float]:
         .where(~draws.c.overlap)
         .order_by(draws.c.number)
     )
-    rows = connection.execute(query).all()
+    return connection.execute(query).all()
+
+
+def _probabilities(rows: Sequence[Row[Any]]) -> list[float]:
     by_draw: dict[tuple[str, datetime], list[Row[Any]]] = {}
     for row in rows:
         by_draw.setdefault((row.coder, row.drawn_at), []).append(row)
     if not by_draw:
-        return {}
+        return []
     places = {draw: place for place, draw in enumerate(by_draw)}
-    values = inclusion_probabilities(
+    probabilities: list[float] = inclusion_probabilities(
         _as_draws(list(by_draw.values())),
         [places[row.coder, row.drawn_at] for row in rows],
         [row.inclusion_probability for row in rows],
         [row.created_at.timestamp() for row in rows],
-    )
-    return {row.unit: float(value) for row, value in zip(rows, values, strict=True)}
+    ).tolist()
+    return probabilities
 
 
 def _as_draws(by_draw: Sequence[Sequence[Row[Any]]]) -> Draws:
     """The draws, from the paragraphs of each; an article that was drawn as a whole is a single unit."""
     drawn = [len({row.article_number for row in rows} if rows[0].whole else rows) for rows in by_draw]
-    coded = [sum(row.is_coded for row in rows) / len(rows) for rows in by_draw]
+    coded = [_share_coded([row for row in rows if row.paragraph != WHOLE]) for rows in by_draw]
     return Draws(
         at=np.array([rows[0].drawn_at.timestamp() for rows in by_draw]),
         pool=np.array([max(rows[0].pool, 1) for rows in by_draw], dtype=float),
@@ -296,6 +315,11 @@ def _as_draws(by_draw: Sequence[Sequence[Row[Any]]]) -> Draws:
         annotated=np.array([units * share for units, share in zip(drawn, coded, strict=True)]),
         whole=np.array([rows[0].whole for rows in by_draw]),
     )
+
+
+def _share_coded(rows: Sequence[Row[Any]]) -> float:
+    """The share of the paragraphs of a draw that are annotated; 1 where it only took articles coded already."""
+    return sum(row.is_coded for row in rows) / len(rows) if rows else 1.0
 
 
 _TEXT = (articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)

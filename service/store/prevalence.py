@@ -12,7 +12,7 @@ from labels.annotations import Annotation
 from labels.codebook import OTHER, Codebook, Frame
 from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
-from service.store.draws import probabilities
+from service.store.draws import article_probabilities, probabilities
 from service.store.tables import (
     annotations,
     article_scores,
@@ -83,10 +83,10 @@ class AnnotatedArticle:
 class DrawnParagraph:
     """A coded paragraph that the coding queue drew with a known probability, and its scores.
 
-    `weight` is the inverse of the probability with which it came to be annotated; `whole` means that the
-    article was drawn, with all its paragraphs. `annotated` is the share of the coders who saw a frame, for each frame
-    that any coder decided about: a frame that came later is not in it. `scores` are by a model that has not seen the
-    article, if the model has fold models.
+    `weight` is the inverse of the probability with which it came to be annotated; `article_weight` is that of its
+    article to be drawn as a whole, 0 if it was not. `annotated` is the share of the coders who saw a frame, for each
+    frame that any coder decided about: a frame that came later is not in it. `scores` are by a model that has not seen
+    the article, if the model has fold models.
     """
 
     article_id: str
@@ -95,7 +95,7 @@ class DrawnParagraph:
     day: date
     first_coded_at: datetime
     weight: float
-    whole: bool
+    article_weight: float
     annotated: Mapping[str, float]
     scores: Mapping[str, float]
     article: AnnotatedArticle
@@ -173,6 +173,14 @@ def unscored(connection: Connection, population: Population) -> int:
     return stored - (scored or 0)
 
 
+def count_undated(connection: Connection, population: Population) -> int:
+    """Number of articles of a population whose date is unknown, so that they count on the day on which they arrived."""
+    of_model = (scorings.c.article_number == articles.c.number) & (scorings.c.model_version == population.model_version)
+    query = select(func.count()).select_from(articles).join(scorings, of_model)
+    undated = articles.c.published_at.is_(None)
+    return connection.scalar(query.where(undated, *article_conditions(population))) or 0
+
+
 def count_off_topic(connection: Connection, population: Population) -> int:
     """Number of articles about something else, from the outlets and days of a population, counted in it or not."""
     anything = replace(population, on_subject=False)
@@ -216,7 +224,7 @@ def drawn_paragraphs(connection: Connection, population: Population) -> list[Dra
 def _drawn_paragraph(
     rows: Sequence[Row[Any]],
     weight: float,
-    whole: bool,
+    article_weight: float,
     scores: Mapping[str, float],
     article: AnnotatedArticle,
     codebook: Codebook,
@@ -232,7 +240,7 @@ def _drawn_paragraph(
         day=first.dated_at.date(),
         first_coded_at=min(row.created_at for row in rows),
         weight=weight,
-        whole=whole,
+        article_weight=article_weight,
         annotated={
             frame: sum(frame in annotation.frames for annotation in deciding) / len(deciding)
             for frame in codebook.keys
@@ -275,16 +283,20 @@ def _annotations(population: Population) -> Any:
     )
 
 
-def _draws(connection: Connection) -> dict[str, tuple[float, bool]]:
-    """Weight of each unit that may have come to be annotated, and whether its first draw was of a whole article.
+def _draws(connection: Connection) -> dict[str, tuple[float, float]]:
+    """Weight of each unit that may have come to be annotated, and that of its article as a whole; 0 if not drawn so.
 
     The weight is the inverse of the probability to be drawn and annotated by any draw: while the store grows, early
     paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
     """
-    first = select(func.min(draws.c.number)).group_by(draws.c.unit)
-    rows = connection.execute(select(draws.c.unit, draws.c.whole).where(draws.c.number.in_(first))).all()
-    probability = probabilities(connection)
-    return {row.unit: (1 / probability[row.unit], row.whole) for row in rows if probability.get(row.unit)}
+    rows = connection.execute(select(draws.c.unit, draws.c.article_number).distinct()).all()
+    probability, of_article = probabilities(connection), article_probabilities(connection)
+    article_weights = {number: 1 / value for number, value in of_article.items() if value}
+    return {
+        row.unit: (1 / probability[row.unit], article_weights.get(row.article_number, 0.0))
+        for row in rows
+        if probability.get(row.unit)
+    }
 
 
 def _left_out_scores(connection: Connection, population: Population) -> dict[tuple[int, int], dict[str, float]]:
@@ -331,12 +343,12 @@ def annotated_articles(connection: Connection, population: Population) -> list[A
         .where(of_article.frame.in_(population.frames), *article_conditions(population))
         .order_by(articles.c.number)
     )
-    found: dict[str, AnnotatedArticle] = {}
+    known: dict[str, AnnotatedArticle] = {}
     scores: dict[str, dict[str, CrossScores]] = defaultdict(dict)
     for identifier, outlet, dated_at, paragraphs, frame, *values in connection.execute(query):
         scores[identifier][frame] = CrossScores(*values)
-        found[identifier] = AnnotatedArticle(identifier, outlet or "", dated_at.date(), paragraphs, scores[identifier])
-    return list(found.values())
+        known[identifier] = AnnotatedArticle(identifier, outlet or "", dated_at.date(), paragraphs, scores[identifier])
+    return list(known.values())
 
 
 def _annotated(*columns: ColumnElement[Any]) -> Subquery:

@@ -75,6 +75,14 @@ articles = Table(
     UniqueConstraint("external_key", name="uq_articles_external_id"),
 )
 
+# Articles without a date, which charts count as they arrived.
+Index(
+    "ix_articles_undated",
+    articles.c.dated_at,
+    sqlite_where=articles.c.published_at.is_(None),
+    postgresql_where=articles.c.published_at.is_(None),
+)
+
 # Texts that were replaced, with what was known of them; the first of an article has the number 1.
 former_versions = Table(
     "former_versions",
@@ -223,8 +231,8 @@ daily_frames = Table(
     Column("top_score", Float, nullable=False),
     Column("top_score_squared", Float, nullable=False),
     *_stances(nullable=False, server_default="0"),
-    # Of each article, the square of the sum of a stance, and that sum times the sum of all stances, added up: from these
-    # follows how far shares of stances vary by article.
+    # Of each article, the square of the sum of a stance, and that sum times the sum of all stances, added up: from
+    # these follows how far shares of stances vary by article.
     *(Column(f"{stance}_squared", Float, nullable=False, server_default="0") for stance in SPECIFIED_STANCES),
     *(Column(f"{stance}_present", Float, nullable=False, server_default="0") for stance in SPECIFIED_STANCES),
 )

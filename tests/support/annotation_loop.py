@@ -17,12 +17,12 @@ from service.coding.queue import ARTICLES_AT_ONCE, MAX_POOL
 from service.schemas.prevalence import Unit
 from tests.support.simulated_news import FRAMES, Stream, stream, world
 from training.cross_validation import no_progress
-from training.dataset import FOLDS, Dataset, fold_of, is_held_out
+from training.dataset import Dataset, fold_of, is_held_out
 from training.encoder.heads import Array, Heads
 from training.estimates.inclusion import Draws, inclusion_probabilities
-from training.kinds.adaptation import adapt
+from training.estimates.prevalence import CodedUnits, Share, Sums, corrected_share
+from training.kinds.adaptation import Adapted, adapt
 from training.lexicon import Lexicon
-from training.prevalence import CodedUnits, Share, Sums, corrected_share
 from training.sampling import draw
 from training.scoring.article_score import scores_of_articles
 from training.scoring.compiled import sigmoid
@@ -36,10 +36,12 @@ class Plan:
     """So many weeks of articles, what is drawn in each week, and the weeks (from 1) after which a model is trained."""
 
     weeks: int = 12
-    articles: int = 120
+    articles: int = 200
     paragraphs_drawn: int = 100
     articles_drawn: int = 40
     retrained_after: tuple[int, ...] = (3, 6, 9)
+    # How strongly the base holds the model; None has cross-validation choose it.
+    pull: float | None = None
 
 
 @dataclass(eq=False)
@@ -108,7 +110,7 @@ class Loop:
             self.annotate(week)
             if week in self.plan.retrained_after:
                 yield week, "before"
-                self.scores = self.scored(self.retrained())
+                self.scores = self.scored(self.retrained().heads)
                 yield week, "after"
         if self.plan.weeks not in self.plan.retrained_after:
             yield self.plan.weeks, "before"
@@ -127,8 +129,8 @@ class Loop:
             chosen = self.generator.permutation(left)[:ARTICLES_AT_ONCE]
             self.coding.take_articles(news, chosen, week + 0.2 + 0.01 * request, len(left))
 
-    def retrained(self) -> Heads:
-        """The heads of the base after adaptation to the annotations, and of its fold models."""
+    def retrained(self) -> Adapted:
+        """The base after adaptation to the annotations, with its fold models."""
         rows = np.flatnonzero(self.coding.drawn & ~self.held_out[self.news.article])
         ids = np.array(self.news.ids, dtype=object)[self.news.article[rows]]
         shape = (len(rows), len(FRAMES))
@@ -143,19 +145,20 @@ class Loop:
             coded=np.ones(shape, dtype=bool),
             lexicon=Lexicon(),
         )
-        return adapt(self.news.vectors[rows], training, world().base, no_progress).heads
+        return adapt(self.news.vectors[rows], training, world().base, no_progress, self.plan.pull)
 
     def scored(self, heads: Heads) -> Scores:
         """The scores by the heads of k frames, and by those of the fold models if they follow."""
         news, k, facts = self.news, len(FRAMES), world().base.card.article
-        scores = sigmoid(heads.logits(news.vectors)).reshape(len(news.article), -1, k)
-        by_model = [(scores[:, model], scores_of_articles(facts, scores[:, model], news.begins)) for model in range(scores.shape[1])]
-        own, *folds = by_model
+        scores = sigmoid(heads.logits(news.vectors)).reshape(len(news.article), -1, k).transpose(1, 0, 2)
+        own, *folds = [(by_model, scores_of_articles(facts, by_model, news.begins)) for by_model in scores]
         if not folds:
             return Scores(own, own, own)
         paragraphs, articles = (np.stack(each) for each in zip(*folds, strict=True))
-        fold = self.folds
-        left_out = (paragraphs[fold[news.article], np.arange(len(news.article))], articles[fold, np.arange(len(fold))])
+        left_out = (
+            paragraphs[self.folds[news.article], np.arange(len(news.article))],
+            articles[self.folds, np.arange(len(news.ids))],
+        )
         return Scores(own, (paragraphs.mean(axis=0), articles.mean(axis=0)), left_out)
 
     @cached_property
@@ -174,19 +177,26 @@ class Loop:
         return self.news.weeks[self.news.article]
 
     def weights(self) -> tuple[Array, Array]:
-        """The weight of each paragraph, (n,), and of each article that was drawn as a whole, (m,); 0 if not drawn."""
+        """The weight of each paragraph, (n,), and of each article as a whole, (m,); 0 if it was not drawn."""
         at, pool, units, whole = (np.array(column) for column in zip(*self.coding.draws, strict=True))
         draws = Draws(at, pool.astype(float), units.astype(float), units.astype(float), whole)
-        weights = _weights(draws, self.coding.taken_by, self.coding.recorded, self.week_of_paragraph)
-        place = np.where(self.coding.whole < 0, -1, (np.cumsum(whole) - 1)[self.coding.whole])
-        articles = Draws(*(each[whole] for each in (at, pool.astype(float), units.astype(float), units.astype(float), whole)))
-        of_articles = _weights(articles, place, (units / pool)[self.coding.whole], self.news.weeks)
-        return weights, of_articles
+        of_articles = Draws(at[whole], draws.pool[whole], draws.drawn[whole], draws.annotated[whole], whole[whole])
+        # The place of a draw among those of whole articles.
+        taken_by = np.where(self.coding.whole < 0, -1, (np.cumsum(whole) - 1)[self.coding.whole])
+        recorded = (draws.drawn / draws.pool)[self.coding.whole]
+        return (
+            _weights(draws, self.coding.taken_by, self.coding.recorded, self.week_of_paragraph),
+            _weights(of_articles, taken_by, recorded, self.news.weeks),
+        )
 
 
-def _weights(draws: Draws, taken_by: NDArray[np.int64], recorded: Array, stored_at: NDArray[np.int64]) -> Array:
+def _weights(draws: Draws, taken_by: NDArray[np.int64], recorded: Array, weeks: NDArray[np.int64]) -> Array:
+    """The weights of units from these weeks (from 0), which are stored before the draws of their week (from 1)."""
     weights, drawn = np.zeros(len(taken_by)), np.flatnonzero(taken_by >= 0)
-    weights[drawn] = 1 / inclusion_probabilities(draws, taken_by[drawn], recorded[drawn], stored_at[drawn].astype(float))
+    stored = weeks[drawn] + 1.0
+    weights[drawn] = 1 / inclusion_probabilities(
+        draws, taken_by[drawn].tolist(), recorded[drawn].tolist(), stored.tolist()
+    )
     return weights
 
 
@@ -194,50 +204,43 @@ class Cells:
     """The corrected shares of the weeks, from the annotations of a loop and some scores."""
 
     def __init__(self, loop: Loop, scores: Scores) -> None:
-        news, coding = loop.news, loop.coding
-        self._news, self._scores = news, scores
-        (self._weight, self._article_weight), self._drawn = loop.weights(), coding.drawn
-        count = len(news.ids)
-        annotated = np.bincount(news.article[coding.drawn], minlength=count) > 0
-        self._complete = coding.whole >= 0
-        # What an article contributes to the sums: by all fold models, or by that which has not seen its annotations.
-        self._of_paragraphs, self._of_articles = (
-            np.where(annotated[:, None], left_out, mean)
-            for left_out, mean in zip(map(self._by_article, scores.left_out), map(self._by_article, scores.mean), strict=True)
-        )
+        news = self._news = loop.news
+        self._week, self._drawn, self._complete = loop.week_of_paragraph, loop.coding.drawn, loop.coding.whole >= 0
+        self._weight, self._article_weight = loop.weights()
+        annotated = np.bincount(news.article[self._drawn], minlength=len(news.ids)) > 0
+        self._left_out = scores.left_out
+        # What an article contributes to the sums: by all fold models, or, if annotated, by that which has not seen it.
+        of_paragraphs = np.where(annotated[news.article, None], scores.left_out[0], scores.mean[0])
+        self._paragraphs_of = np.add.reduceat(of_paragraphs, news.begins)
+        self._article_scores = np.where(annotated[:, None], scores.left_out[1], scores.mean[1])
         self._any = np.maximum.reduceat(news.labels, news.begins)
-
-    def _by_article(self, scores: Array) -> Array:
-        """The sum of the scores of each article's paragraphs, (m, k); scores of articles stay as they are."""
-        return scores if len(scores) == len(self._news.ids) else np.add.reduceat(scores, self._news.begins)
 
     def share(self, unit: Unit, week: int, frame: int) -> Share | None:
         """The corrected share of a frame in a week; None with too few annotations."""
         articles = np.flatnonzero(self._news.weeks == week)
         if unit == "article":
-            sizes, scores = np.ones(len(articles)), self._of_articles[articles, frame]
+            sizes, scores = np.ones(len(articles)), self._article_scores[articles, frame]
             coded = self._coded_articles(articles, frame)
         else:
-            sizes, scores = self._news.sizes[articles].astype(float), self._of_paragraphs[articles, frame]
+            sizes, scores = self._news.sizes[articles].astype(float), self._paragraphs_of[articles, frame]
             coded = self._coded_paragraphs(week, frame)
-        squares = (sizes @ sizes, scores @ scores, sizes @ scores)
-        population = Sums(len(articles), sizes.sum(), scores.sum(), *squares)
-        return corrected_share(population, coded) if coded.enough else None
+        sums = (sizes.sum(), scores.sum(), sizes @ sizes, scores @ scores, sizes @ scores)
+        return corrected_share(Sums(len(articles), *map(float, sums)), coded) if coded.enough else None
 
     def _coded_articles(self, articles: NDArray[np.int64], frame: int) -> CodedUnits:
         complete = articles[self._complete[articles]]
-        ones, scores = np.ones(len(complete)), self._scores.left_out[1][complete, frame]
-        label = self._any[complete, frame].astype(float)
-        return CodedUnits(label, scores, self._article_weight[complete], np.arange(len(complete)), ones, scores)
+        ones, scores = np.ones(len(complete)), self._left_out[1][complete, frame]
+        label, weight = self._any[complete, frame].astype(float), self._article_weight[complete]
+        return CodedUnits(label, scores, weight, np.arange(len(complete)), ones, scores)
 
     def _coded_paragraphs(self, week: int, frame: int) -> CodedUnits:
-        rows = np.flatnonzero(self._drawn & (self._news.weeks[self._news.article] == week))
+        rows = np.flatnonzero(self._drawn & (self._week == week))
         articles, place = np.unique(self._news.article[rows], return_inverse=True)
         return CodedUnits(
             self._news.labels[rows, frame].astype(float),
-            self._scores.left_out[0][rows, frame],
+            self._left_out[0][rows, frame],
             self._weight[rows],
             place,
             self._news.sizes[articles].astype(float),
-            self._of_paragraphs[articles, frame],
+            self._paragraphs_of[articles, frame],
         )

@@ -14,6 +14,6 @@ def without_fold_models(challenger: Challenger) -> Challenger:
     assert folds is not None
     pipeline = copy.deepcopy(challenger.pipeline)
     classifier = pipeline.named_steps["frames"]
-    classifier.estimators_ = classifier.estimators_[: -frames * len(folds)]
+    classifier.estimators_ = classifier.estimators_[: -frames * len(folds.thresholds)]
     classifier.label_binarizer_.fit(np.eye(2, len(classifier.estimators_), dtype=int))
     return replace(challenger, pipeline=pipeline, card=replace(challenger.card, folds=None))

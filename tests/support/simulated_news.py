@@ -18,7 +18,7 @@ from training.scoring.compiled import sigmoid
 from training.scoring.operating_points import OPERATING_POINTS, fixed_cut
 
 FRAMES = ("common", "rare")
-WIDTH = 256
+WIDTH = 128
 # Of the weeks before which the world is drawn; longer streams would need more.
 MOST_WEEKS = 12
 # Share of each outlet's articles, and mean number of paragraphs of an article beyond the first.
@@ -78,7 +78,7 @@ def world() -> World:
     by_week = generator.normal(scale=0.4, size=(MOST_WEEKS, 1, len(FRAMES)))
     by_outlet = generator.normal(scale=0.3, size=(1, len(_OUTLETS), len(FRAMES)))
     places = generator.normal(scale=1.2, size=(MOST_WEEKS, len(_OUTLETS), WIDTH)) / np.sqrt(WIDTH)
-    learned = 0.5 * weights + generator.normal(scale=0.8 / np.sqrt(WIDTH), size=weights.shape)
+    learned = 0.2 * weights + generator.normal(scale=1.0 / np.sqrt(WIDTH), size=weights.shape)
     base = BaseModel(_card(), learned, _INTERCEPTS + 0.8)
     return World(weights, _INTERCEPTS + by_week + by_outlet, places, base)
 

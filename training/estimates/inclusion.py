@@ -11,11 +11,10 @@ likely than the average paragraph as in its own draw. Paragraphs that were drawn
 probability of their draw: which of them a coder leaves out counts as chance.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Paragraphs whose probabilities are computed at once, so that thousands of draws fit into memory.
 _AT_ONCE = 1000
@@ -36,7 +35,7 @@ class Draws:
 
 
 def inclusion_probabilities(
-    draws: Draws, draw: Sequence[int], recorded: Sequence[float], stored_at: Sequence[float]
+    draws: Draws, draw: ArrayLike, recorded: ArrayLike, stored_at: ArrayLike
 ) -> NDArray[np.float64]:
     """Returns the probability, (n,), of n drawn paragraphs to be drawn and annotated by any of the draws.
 

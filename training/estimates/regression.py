@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import RegressionError
-from training.prevalence import CONFIDENCE
+from training.estimates.prevalence import CONFIDENCE
 
 Link = Literal["linear", "logistic"]
 

@@ -84,7 +84,7 @@ def adapt(
         heads.append(known.columns(slice(-1, None)))
     left_out = LeftOut(how, logits, folds, stance_logits if size else None)
     folds_known = fold_facts(
-        training, expit(left_out_logits(fold_heads, vectors, training.folds)), _thresholds_kept(training, base)
+        training, expit(left_out_logits(fold_heads, vectors, training.folds)), _thresholds_of_the_base(training, base)
     )
     return Adapted(side_by_side(heads), pulls, left_out, _cuts(training, logits, base), folds_known)
 
@@ -94,10 +94,10 @@ def own_cuts(training: Dataset) -> NDArray[np.bool_]:
     return np.asarray(training.targets.sum(axis=0) >= CARRYING_FOR_CUTS)
 
 
-def _thresholds_kept(training: Dataset, base: BaseModel) -> dict[str, float]:
+def _thresholds_of_the_base(training: Dataset, base: BaseModel) -> dict[str, float]:
     """Returns the balanced thresholds that stay those of the base."""
-    kept = zip(training.frames, ~own_cuts(training), strict=True)
-    thresholds = {frame: base.card.cuts["balanced"][frame].threshold for frame, keeps in kept if keeps}
+    unchanged = zip(training.frames, ~own_cuts(training), strict=True)
+    thresholds = {frame: base.card.cuts["balanced"][frame].threshold for frame, same in unchanged if same}
     return {frame: threshold for frame, threshold in thresholds.items() if threshold is not None}
 
 

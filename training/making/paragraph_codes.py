@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.finetuning.paragraphs import LearnedParagraph
+from training.finetuning.paragraphs import LearnedParagraph, Origin
 from training.making.whole_articles import digest_of_text
 from training.reports.coded_files import json_lines
 
@@ -28,6 +28,6 @@ def with_codes(
         if row is None:
             others.append(paragraph)
         else:
-            origin = "random" if row["drawn"] == "random" else "chosen"
+            origin: Origin = "random" if row["drawn"] == "random" else "chosen"
             annotated.append(replace(paragraph, frames=row["frames"], origin=origin, sure=row["sure"]))
     return annotated, others

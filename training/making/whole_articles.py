@@ -8,7 +8,7 @@ paragraphs or as the neighbours that these name (`before` and `after`). All are 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,19 +110,13 @@ def thinned(dataset: Dataset, scores: NDArray[np.float64], seeds: Iterable[int])
     """Returns the articles of n paragraphs with scores (n, k), once for each seed, with fewer of those with frames."""
     names, places = [], []
     for seed in seeds:
-        kept = np.flatnonzero(rare_stream(dataset, seed))
-        places.append(kept)
-        names += [(str(dataset.articles[place]), seed) for place in kept.tolist()]
-    rows = np.concatenate(places)
-    articles = articles_of([f"{name}\n{seed}" for name, seed in names], scores[rows], dataset.targets[rows])
+        rows = np.flatnonzero(rare_stream(dataset, seed))
+        places.append(rows)
+        names += [(str(dataset.articles[place]), seed) for place in rows.tolist()]
+    chosen = np.concatenate(places)
+    articles = articles_of([f"{name}\n{seed}" for name, seed in names], scores[chosen], dataset.targets[chosen])
     # The forms of an article belong into the same fold, which its name decides.
-    return ScoredArticles(
-        names=tuple(name.split("\n")[0] for name in articles.names),
-        scores=articles.scores,
-        begins=articles.begins,
-        carried=articles.carried,
-        weights=articles.weights,
-    )
+    return replace(articles, names=tuple(name.split("\n")[0] for name in articles.names))
 
 
 def rare_stream(dataset: Dataset, seed: int) -> NDArray[np.bool_]:

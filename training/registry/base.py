@@ -32,7 +32,8 @@ from training.scoring.encoder_scorer import EncoderScorer
 from training.scoring.terms import WORD_PATTERN
 
 HEADS_FILE, TERMS_FILE = "heads.npz", "terms.txt"
-ARTICLE_FILE = "article.json"
+# Beside the bases that ship, wherever those of this installation are.
+_ARTICLE_FILE = Path(__file__).parents[1] / "base" / "article.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ def read_base(folder: Path) -> BaseModel:
 
 def article_facts_without_base() -> ArticleFacts:
     """Returns how a model that has learned from no base scores articles."""
-    return article_facts(json.loads((shipped.BASE_FOLDER / ARTICLE_FILE).read_text(encoding="utf-8")))
+    return article_facts(json.loads(_ARTICLE_FILE.read_text(encoding="utf-8")))
 
 
 def write_base(folder: Path, base: BaseModel) -> None:

@@ -33,9 +33,7 @@ def card_from_json(text: str | bytes) -> ModelCard:
 
 def _card(content: dict[str, Any]) -> ModelCard:
     held_out, verdict, stances = (content.pop(name) for name in ("held_out", "verdict", "stances_left_out"))
-    encoder, subject, folds, article = (
-        content.pop(name, None) for name in ("encoder", "subject", "folds", "article")
-    )
+    encoder, subject, folds, article = (content.pop(name, None) for name in ("encoder", "subject", "folds", "article"))
     return ModelCard(
         **{
             **content,

@@ -43,18 +43,28 @@ def article_figures(
     articles: NDArray[np.object_],
     carried: Mapping[str, frozenset[str]] | None = None,
     facts: ArticleFacts | None = None,
+    coded: NDArray[np.bool_] | None = None,
 ) -> ArticleFigures:
     """Returns the figures of whole articles from their paragraphs: (n, k) each, and the article of each, (n,).
 
     `carried` has the frames of each article where articles were coded as wholes; None means those of their paragraphs.
-    `facts` say how the model scores articles.
+    `facts` say how the model scores articles. `coded` (n, k) says whether anybody decided about a frame, None that
+    somebody always did: an article does not count for a frame that came after some of its paragraphs were coded, unless
+    it carries the frame.
     """
     names, article = np.unique(articles.astype(str), return_inverse=True)
     order = np.argsort(article, kind="stable")
     scores, decisions, targets = scores[order], decisions[order], targets[order]
+    coded = np.ones(targets.shape, dtype=bool) if coded is None else coded[order]
     sizes = np.bincount(article)
     begins = np.cumsum(sizes) - sizes
     of_articles = scores_of_articles(facts, scores, begins)
+    carrying = (
+        np.logical_or.reduceat(targets & coded, begins, axis=0)
+        if carried is None
+        else np.array([[frame in carried[name] for frame in frames] for name in names.tolist()])
+    )
+    known = carrying | np.logical_and.reduceat(coded, begins, axis=0)
     evaluation = evaluate(
         "whole articles",
         frames,
@@ -62,16 +72,19 @@ def article_figures(
         np.logical_or.reduceat(decisions, begins, axis=0)
         if facts is None
         else above_threshold(of_articles, [facts.cuts["balanced"]]),
-        np.logical_or.reduceat(targets, begins, axis=0)
-        if carried is None
-        else np.array([[frame in carried[name] for frame in frames] for name in names.tolist()]),
+        carrying,
         names.astype(object),
+        weights=None if known.all() else known.astype(float),
     )
+    counted = np.add.reduceat(coded.astype(float), begins, axis=0)
     annotated, decided = (
-        np.add.reduceat(mask.astype(float), begins, axis=0) / sizes[:, None] for mask in (targets, decisions)
+        np.add.reduceat((mask & coded).astype(float), begins, axis=0) / np.maximum(counted, 1)
+        for mask in (targets, decisions)
     )
+    # Articles without any paragraph on which somebody decided have no share.
+    articles_with = np.maximum((counted > 0).sum(axis=0), 1)
     errors = np.abs(decided - annotated)
-    shares = np.column_stack([annotated.mean(axis=0), decided.mean(axis=0), errors.mean(axis=0)])
+    shares = np.column_stack([part.sum(axis=0) / articles_with for part in (annotated, decided, errors)])
     return ArticleFigures(evaluation, tuple(ArticleShares(*row) for row in shares.tolist()))
 
 

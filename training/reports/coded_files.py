@@ -194,8 +194,9 @@ def _article(row: dict[str, Any], codebook: Codebook) -> CodedArticle:
     paragraphs = row.get("paragraphs")
     if not isinstance(paragraphs, list) or not all(isinstance(paragraph, dict) for paragraph in paragraphs):
         raise _RowError("'paragraphs' must be a list of objects")
+    version = {"codebook_version": row["codebook_version"]} if "codebook_version" in row else {}
     coded = tuple(
-        _described(number, {**paragraph, "article": row.get("article")}, codebook).paragraph
+        _described(number, {**version, **paragraph, "article": row.get("article")}, codebook).paragraph
         for number, paragraph in enumerate(paragraphs)
         if not paragraph.get("boilerplate")
     )

@@ -183,9 +183,7 @@ def _figures(model: FrameModel, how: str, judged: Judged, weights: NDArray[np.fl
     )
 
 
-def _stances(
-    how: str, judged: Judged, model: FrameModel, weights: NDArray[np.float64] | None
-) -> StanceFigures | None:
+def _stances(how: str, judged: Judged, model: FrameModel, weights: NDArray[np.float64] | None) -> StanceFigures | None:
     """Returns the figures of the stances in paragraphs that the model itself scored: fold models have no stances."""
     if judged.cross_validated is not None:
         unseen = ~judged.cross_validated
@@ -225,5 +223,12 @@ def _articles(
     decisions = above_threshold(judged.scores, [model.card.cuts["balanced"][key] for key in judged.frames])
     carried = {article.article: article.frames for article in articles}
     return article_figures(
-        judged.frames, judged.scores, decisions, judged.targets, judged.articles, carried, model.card.article
+        judged.frames,
+        judged.scores,
+        decisions,
+        judged.targets,
+        judged.articles,
+        carried,
+        model.card.article,
+        judged.coded,
     )

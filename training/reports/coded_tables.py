@@ -135,8 +135,8 @@ def coded_markdown(report: CodedReport) -> str:
     sections = [
         *([note] if note else []),
         *(
-        f"{entry.title[0].upper()}{entry.title[1:]}\n\n{table(entry.head, entry.rows)}"
-        for entry in coded_tables(report)
+            f"{entry.title[0].upper()}{entry.title[1:]}\n\n{table(entry.head, entry.rows)}"
+            for entry in coded_tables(report)
         ),
     ]
     return "\n\n".join(sections) + "\n"

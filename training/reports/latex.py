@@ -54,9 +54,8 @@ def csv_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     A figure with its interval takes three columns, counts with slashes between them one each; percentages become shares
     from 0 to 1, and what is undefined is empty.
     """
-    columns = [
-        column for name, cells in zip(head, zip(*rows, strict=True), strict=True) for column in _split(name, cells)
-    ]
+    by_column = list(zip(*rows, strict=True)) or [()] * len(head)
+    columns = [column for name, cells in zip(head, by_column, strict=True) for column in _split(name, cells)]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(zip(*columns, strict=True))
     return out.getvalue()

@@ -151,6 +151,7 @@ def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None,
     base = shipped_base(card.kind)
     return _TEX.get_template("methods.tex").render(
         card=card,
+        words={**(base.card.hyperparameters if base else {}), **card.hyperparameters},
         base_note=base.card.note if base and base.card.encoder == card.encoder else "",
         classes=[*map(escaped, codebook.classes)],
         validation=validation,

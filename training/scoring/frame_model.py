@@ -91,7 +91,11 @@ class FrameModel:
     @property
     def _columns(self) -> int:
         card = self.card
-        return len(card.frames) * (1 + len(card.stances) + len(card.folds or ())) + (card.subject is not None)
+        return len(card.frames) * (1 + len(card.stances) + self._folds) + (card.subject is not None)
+
+    @property
+    def _folds(self) -> int:
+        return 0 if self.card.folds is None else len(self.card.folds.thresholds)
 
     def _scored(self, logits: NDArray[np.float64]) -> Scored:
         frames, size = len(self.card.frames), len(self.card.stances)
@@ -99,8 +103,8 @@ class FrameModel:
         subject = None if self.card.subject is None else logits[:, -1]
         folds = None
         if self.card.folds is not None:
-            columns = logits[:, frames * (1 + size) :][:, : frames * len(self.card.folds)]
-            folds = sigmoid(columns.reshape(len(logits), len(self.card.folds), frames))
+            columns = logits[:, frames * (1 + size) :][:, : frames * self._folds]
+            folds = sigmoid(columns.reshape(len(logits), self._folds, frames))
         return Scored(sigmoid(logits[:, :frames]), softmax(stances), subject, folds)
 
 

@@ -54,6 +54,9 @@ function note(answer, rows, shares, limits) {
     const counted = answer.population === "on_subject" ? "left out" : "counted";
     notes.push(`${answer.off_topic_articles} articles are about something else: ${counted}.`);
   }
+  if (answer.undated_articles && answer.rows?.some((row) => row.period)) {
+    notes.push(`${answer.undated_articles} articles have no date and stand where they arrived.`);
+  }
   if (answer.unscored_articles) notes.push(`${answer.unscored_articles} articles have not been scored by the current model yet.`);
   if (shares === "corrected") {
     const missing = answer.rows.filter((row) => row.corrected_share === null);

@@ -1,4 +1,4 @@
-"""sums of products of the stances of an article, for intervals clustered by article; paragraphs of the corpus in a run"""
+"""sums of products of stances, for intervals by article; paragraphs of the corpus in a run; undated articles"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,9 +37,12 @@ def upgrade() -> None:
     same = " AND ".join(f"daily_frames.{column} = c.{column}" for column in _KEY)
     op.execute(f"UPDATE daily_frames SET {values} FROM stance_sums c WHERE {same}")  # noqa: S608
     op.execute("DROP TABLE stance_sums")
+    undated = sa.text("published_at IS NULL")
+    op.create_index("ix_articles_undated", "articles", ["dated_at"], sqlite_where=undated, postgresql_where=undated)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_articles_undated", "articles")
     for column in _COLUMNS:
         op.drop_column("daily_frames", column)
     op.drop_column("training_runs", "corpus_paragraphs")

@@ -11,7 +11,8 @@ or both. lambda is the value in [0, 1] with the least variance, so a useless cla
 share is the mean of the labels.
 
 Intervals are Wilson's at the effective sample size of that variance (Korn and Graubard 1998), with Student's t for as
-many degrees of freedom as coded articles. They stay within [0, 1] and hold for rare frames; normal intervals do not.
+many degrees of freedom as coded articles; articles of unequal weight count as the number of equal ones that would say
+as much (Kish 1965). They stay within [0, 1] and hold for rare frames; normal intervals do not.
 """
 
 from dataclasses import dataclass
@@ -105,6 +106,12 @@ class CodedUnits:
     def articles(self) -> int:
         """Number of coded articles, g."""
         return len(self.article_sizes)
+
+    @property
+    def effective_articles(self) -> float:
+        """Number of coded articles of equal weight that would say as much; at least 1, at most g."""
+        weights = _per_article(self, self.weight)
+        return float(weights.sum() ** 2 / (weights**2).sum())
 
     @property
     def enough(self) -> bool:
@@ -246,12 +253,12 @@ def _variance(
 ) -> float:
     variance = float((by_label**2).sum() + 2 * tuning * (by_label * by_score).sum())
     variance += tuning**2 * _score_variance(population, coded, by_score)
-    articles = coded.articles
+    articles = coded.effective_articles
     return max(variance, 0.0) * (articles / (articles - 1) if articles > 1 else 1.0)
 
 
 @lru_cache(maxsize=10_000)
-def _quantile(freedom: int) -> float:
+def _quantile(freedom: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415 - 25 MiB that only corrected shares need
 
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
@@ -261,7 +268,7 @@ def _with_interval(value: float, variance: float, coded: CodedUnits, tuning: flo
     n = len(coded)
     # Labels that all agree would suggest certainty: no interval is narrower than a further error would make it.
     variance = max(variance, 1.0 / n**2)
-    quantile = _quantile(max(1, coded.articles - 1))
+    quantile = _quantile(max(1.0, coded.effective_articles - 1))
     centre = min(max(value, 0.5 / n), 1 - 0.5 / n)
     effective = centre * (1 - centre) / variance
     spread = quantile**2 / effective
