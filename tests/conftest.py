@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,10 +168,17 @@ def data_dir(models_folder: Path, part_of_the_corpus: Path) -> Path:
 
 
 @pytest.fixture
-def champion_of_the_part(data_dir: Path, other_challenger: Challenger) -> str:
-    """Version of a champion trained on the same part of the corpus as the models that processes train here."""
-    registry = Registry(data_dir / "models")
-    version = registry.register(other_challenger).version
+def timid_champion(data_dir: Path, other_challenger: Challenger) -> str:
+    """Version of a champion that learned what processes learn here, and calls nothing present: they do better."""
+    card, registry = other_challenger.card, Registry(data_dir / "models")
+    assert card.folds is not None
+    never = dict.fromkeys(card.frames, 1.1)
+    cuts = {
+        point: {frame: replace(cut, threshold=1.1, present_from=None) for frame, cut in cuts.items()}
+        for point, cuts in card.cuts.items()
+    }
+    timid = replace(card, cuts=cuts, folds=replace(card.folds, thresholds=(never,) * len(card.folds.thresholds)))
+    version = registry.register(replace(other_challenger, card=timid)).version
     registry.promote(version, by="tests", reason="the second")
     return version
 

@@ -69,5 +69,8 @@ def test_annotations_are_read_from_a_spreadsheet_like_from_csv(codebook):
     assert dict(reading.annotations[0].frames) == {codebook.keys[0]: "present"}
     with pytest.raises(ExchangeError, match=r"more than one sheet \('A', 'B'\)"):
         FORMATS["csv-long"].read(excel_of({"A": rows, "B": rows}), codebook, ReadingOptions())
+    for option in (ReadingOptions(delimiter=";"), ReadingOptions(encoding="windows-1252")):
+        with pytest.raises(ExchangeError, match="is about a file of text"):
+            FORMATS["csv-long"].read(excel_of({"Codes": rows}), codebook, option)
     with pytest.raises(ExchangeError, match="no column 'frame'"):
         FORMATS["csv-long"].read(excel_of({"A": [["text", "coder"], ["Rain.", "ana"]]}), codebook, ReadingOptions())

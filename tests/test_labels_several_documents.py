@@ -64,6 +64,18 @@ def test_an_export_of_several_articles_is_refused_as_one_and_separated_in_a_file
     assert all([p.text for p in article.paragraphs] == TEXT.split("\n\n") for article in read)
 
 
+@pytest.mark.parametrize("name", ["nexis", "proquest"])
+def test_a_list_of_results_before_the_first_document_is_left_out(name):
+    results = "Job Number: 12\n\nDocuments (3)\n\n1. Road 1\n2. Road 2\n3. Road 3\n\n"
+    assert separate_documents(results + "".join(EXPORTS[name])) == EXPORTS[name]
+
+
+def test_the_summary_of_a_search_after_the_last_document_is_left_out():
+    summary = "Search Summary\nText\tattack\nDate\tIn the last week\nSource\tAll sources\n"
+    texts = separate_documents("".join(EXPORTS["factiva"]) + summary)
+    assert [text.strip() for text in texts] == [text.strip() for text in EXPORTS["factiva"]]
+
+
 @pytest.mark.parametrize("documents", EXPORTS.values(), ids=EXPORTS)
 def test_an_export_of_a_single_article_is_an_article(documents):
     assert separate_documents(documents[0]) == [documents[0]]

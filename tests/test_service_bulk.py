@@ -258,7 +258,8 @@ def test_the_ranges_of_a_table_are_whole_rows_wherever_it_is_cut(tmp_path_factor
         patched.setattr(module, "_BLOCK", block)
         parts = list(plan(find_files([str(path)])[0]))
         records = [record for part in parts for piece in pieces(part, {}) for record in piece.records]
-    assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in records] == rows
+    filled = [row for row in rows if any(cell.strip() for cell in row)]
+    assert [(r.fields.get("text", ""), r.fields.get("outlet", "")) for r in records] == filled
     assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
 
 

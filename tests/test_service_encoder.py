@@ -163,10 +163,9 @@ def test_models_are_listed_with_the_texts_that_each_figure_is_on_and_notes_besid
     registry.register(base_challenger(base, seed=2, note=note))
     done = framing("models", data_dir=tiny.data_dir)
     assert f"v2: {note.strip()}" in " ".join(done.stdout.split())
-    assert "400 paragraphs: articles left out; texts from a paper" in " ".join(done.stdout.split())
-    assert "a paper" in done.stdout
+    assert "400 paragraphs: articles left out; news annotated for the base model" in " ".join(done.stdout.split())
     with TestClient(create_app(tiny)) as client:
         figures = client.get("/v1/models").json()["models"][0]["left_out"]
-        assert (figures["how"], figures["texts"]) == ("articles left out", "texts from a paper")
+        assert (figures["how"], figures["texts"]) == ("articles left out", "news annotated for the base model")
         page = client.get("/models").text
-        assert "400 paragraphs: articles left out; texts from a paper" in page
+        assert "400 paragraphs: articles left out; news annotated for the base model" in page

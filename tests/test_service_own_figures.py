@@ -53,15 +53,13 @@ def test_a_frame_is_not_validated_until_enough_of_the_users_paragraphs_are_annot
     assert of_frames[FRAME]["reading"].startswith("Validated on 160 annotated paragraphs of 40 of your articles")
     # Nobody else has coded the paragraphs, so nobody can say how far coders agree.
     assert (of_frames[FRAME]["alpha"], of_frames[FRAME]["reliability_tier"]) == (None, "C")
+    assert of_frames[FRAME]["reading"].endswith("How far coders agree is unknown, so the tier is C.")
     assert {row["reliability_tier"] for row in rows if row["frame"] == FRAME} == {"C"}
 
 
 def test_a_tier_follows_from_the_users_annotations_and_not_from_the_population_of_the_question(filled, corpus):
-    present = {}
-
     def as_the_model(task, _frames):
         paragraph = filled.get(f"/v1/articles/{task['article_id']}").json()["paragraphs"][task["paragraph"]]
-        present[task["article_id"], task["paragraph"]] = paragraph
         return {key: "present" for key, frame in paragraph["frames"].items() if frame["decision"] == "present"}
 
     tasks = annotate_queue(filled, corpus, change=as_the_model)

@@ -437,8 +437,8 @@ def test_the_whole_of_a_store_that_grew_while_it_was_coded_counts_each_part_by_i
     with filled.app.state.services.database.read() as connection:
         population = Population("v1", ("foreign_hand",))
         drawn = drawn_paragraphs(connection, population)
-    early = [paragraph.weight for paragraph in drawn if paragraph.day < MONDAY + timedelta(days=100)]
-    late = [paragraph.weight for paragraph in drawn if paragraph.day >= MONDAY + timedelta(days=100)]
+    early = [paragraph.inclusion.weight for paragraph in drawn if paragraph.day < MONDAY + timedelta(days=100)]
+    late = [paragraph.inclusion.weight for paragraph in drawn if paragraph.day >= MONDAY + timedelta(days=100)]
     assert sum(early) == pytest.approx(160, rel=0.2)
     assert sum(late) == pytest.approx(320, rel=0.3)
 

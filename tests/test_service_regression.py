@@ -135,7 +135,8 @@ def test_annotations_of_a_store_that_grew_stand_for_as_many_paragraphs_as_there_
             store(filled, texts, number)
     code(filled, corpus, 30, coder="coder 3")
     with filled.app.state.services.database.read() as connection:
-        probabilities = draws.probabilities(connection)
+        drawn = draws.inclusions(connection)
+    probabilities = {unit: inclusion.probability for unit, inclusion in drawn.items()}
     of = {row["article_id"]: date.fromisoformat(row["day"]) for row in exported(filled, frame="foreign_hand")}
     early = [p for unit, p in probabilities.items() if of[unit.split(":")[0]] < FIRST + timedelta(days=ARTICLES)]
     late = [p for unit, p in probabilities.items() if of[unit.split(":")[0]] >= FIRST + timedelta(days=ARTICLES)]
@@ -177,7 +178,7 @@ def test_a_regression_says_what_it_is_about_in_json_and_in_every_row_of_its_tabl
     code(filled, corpus, 160)
     before = datetime.now(UTC)
     answer = estimated(framing, filled, "foreign_hand", "--on", "outlet", "--on", "day", "--csv", "table.csv")
-    assert answer["model_version"], answer["codebook_version"] == ("v1", 2)
+    assert (answer["model_version"], answer["codebook_version"]) == ("v1", 2)
     assert (answer["first_day"], answer["last_day"]) == ("2026-03-02", "2026-04-30")
     assert (answer["unit"], answer["population"], answer["confidence"]) == ("paragraph", "all_articles", 0.95)
     assert before <= datetime.fromisoformat(answer["queried_at"]) <= datetime.now(UTC)
@@ -229,6 +230,8 @@ def test_facts_about_articles_are_joined_by_id_or_by_external_id_and_outlet(fill
         (None, ("--on", "outlet", "--on", "outlet"), "A variable is named twice."),
         (None, ("--on", "outlet", "--reference", "outlet=Nobody"), "No article has 'Nobody' as its outlet"),
         (None, ("--on", "outlet", "--reference", "month=2026-03"), "'month' is not among the variables"),
+        (None, ("--on", "day", "--reference", "day=3"), "'day' is a number and has no categories"),
+        (None, ("--on", "day", "--category", "day"), "'day' is a number and has no categories"),
         (None, ("--on", "week"), "week: 2026-03-02 has"),
         ("id,kind\n1,x\n", ("--on", "kind"), "needs a column article_id or external_id; its columns are id, kind"),
         ("external_id,kind\nno-1,x\nno-1,y\n", ("--on", "kind"), "row 3: the article no-1 has more than one row"),

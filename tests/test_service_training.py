@@ -208,7 +208,7 @@ def test_a_verdict_against_a_model_has_to_be_overruled_and_the_history_records_t
 
 
 @pytest.mark.databases("sqlite")
-@pytest.mark.usefixtures("champion_of_the_part")
+@pytest.mark.usefixtures("timid_champion")
 def test_with_automatic_promotion_only_a_good_verdict_promotes(data_dir, client):
     good, bad = start(client, seed=5), start(client, hyperparameters={"regularisation": 0.01})
     with running_worker(data_dir, promotion="auto"):

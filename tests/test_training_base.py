@@ -15,6 +15,7 @@ from labels.annotations import read_corpus
 from training.encoder import shipped
 from training.encoder.files import DIGESTS_FILE, digest_of
 from training.encoder.shipped import BASE_FOLDER, encoder_of
+from training.evaluation import OF_THE_BASE
 from training.model_card import Kind
 from training.registry.base import base_for
 from training.registry.learned import digests_of, has_learned, known_of, learned_by_base
@@ -72,7 +73,7 @@ def test_the_first_start_registers_the_base_and_trains_nothing(framing, tmp_path
     model, promotion = Registry(tmp_path / "data" / "models").load_champion()
     assert promotion.version == "v1"
     assert model.card.kind == "encoder"
-    assert model.card.hyperparameters["epochs"] == 2
+    assert model.card.hyperparameters["epochs"] >= 1
 
 
 def test_training_registers_the_base_once(framing, tmp_path):
@@ -131,7 +132,20 @@ def test_the_methods_describe_other_heads_on_the_encoder(
     write_report(tmp_path, FrameModel(base.scorer, card), codebook, corpus[:40])
     methods = " ".join((tmp_path / "methods.tex").read_text(encoding="utf-8").split())
     assert sentence in methods
-    assert f"About the base model: {base.card.note}" in methods
+    assert f"About the base model: {base.card.note.rstrip('.')}. Agreement" in methods
+
+
+def test_figures_of_the_base_are_not_said_to_be_those_of_a_model_with_too_few_annotations_to_measure_it(
+    codebook, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(report, "check_behaviour", lambda *_: [])
+    base = base_for(codebook)
+    for how, subject in ((base.card.left_out.how, "the model"), (f"x ({OF_THE_BASE}: too few)", "the base model")):
+        left_out = replace(base.card.left_out, how=how)
+        card = replace(base.card.registered("v2", "0" * 64, "1" * 64), left_out=left_out)
+        folder = tmp_path / subject
+        write_report(folder, FrameModel(base.scorer, card), codebook, corpus[:40])
+        assert f") {subject} reached a macro F1" in (folder / "methods.tex").read_text(encoding="utf-8")
 
 
 def test_paragraphs_that_a_base_learned_from_are_known_by_their_texts(base_model, corpus, monkeypatch, tmp_path):

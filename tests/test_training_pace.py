@@ -27,7 +27,7 @@ def model(monkeypatch):
     def make(seconds):
         scorer = Scorer(seconds)
         monkeypatch.setattr(pace.time, "perf_counter", lambda: scorer.now)
-        card = SimpleNamespace(frames={"a": "A"}, frame_keys=("a",), stances=(), subject=None)
+        card = SimpleNamespace(frames={"a": "A"}, frame_keys=("a",), stances=(), subject=None, folds=None)
         return FrameModel(scorer, card), scorer
 
     return make

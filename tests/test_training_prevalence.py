@@ -94,6 +94,12 @@ def test_weighted_estimates_are_those_of_the_authors_own_library():
     assert ours.value == pytest.approx(float(np.squeeze(theirs)), abs=1e-12)
 
 
+def test_annotations_that_all_agree_tune_nothing_and_files_show_that_as_plain_zero():
+    label, score, other = independent(np.random.default_rng(4))
+    coded = coded_units(np.zeros_like(label), score, np.arange(len(label)))
+    assert str(corrected_share(sums_of(np.arange(len(other)), other), coded).tuning) == "0.0"
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_the_tuning_is_close_to_the_authors_and_no_interval_is_narrower():
     from ppi_py import ppi_mean_ci
@@ -142,6 +148,17 @@ def test_articles_that_are_alike_within_make_the_interval_wider():
     alone = corrected_share(population, coded_units(carries[drawn], score[drawn], np.arange(200)))
     blocks = corrected_share(population, coded_units(np.sort(carries[drawn]), score[drawn], np.arange(200) // 10))
     assert blocks.high - blocks.low > 1.3 * (alone.high - alone.low)
+
+
+def test_articles_of_unequal_weight_count_as_fewer_and_make_the_interval_wider():
+    label, score, _ = independent(np.random.default_rng(9), coded=60)
+    equal = coded_units(label, score, np.arange(60))
+    heavy = coded_units(label, score, np.arange(60), np.where(np.arange(60) < 6, 30.0, 1.0))
+    assert equal.effective_articles == pytest.approx(60)
+    assert heavy.effective_articles == pytest.approx(234**2 / (6 * 900 + 54))
+    few = coded_units(label[:10], score[:10], np.arange(10))
+    widths = [share.high - share.low for share in (corrected_share(Sums(), u, tuning=0.0) for u in (equal, heavy, few))]
+    assert widths[1] > 0.8 * widths[2] > 1.5 * widths[0]
 
 
 def test_a_useless_classifier_costs_nothing():

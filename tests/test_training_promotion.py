@@ -80,6 +80,17 @@ def test_a_gain_that_may_be_chance_promotes_nobody_and_the_annotations_that_woul
     assert needed == pytest.approx(600 * (half / wanted) ** 2, rel=0.05)
 
 
+def test_where_a_gain_would_have_shown_no_more_annotations_are_asked_for(truth):
+    targets, articles = truth
+    champion = spoiled(targets, [0.1, 0.1])
+    challenger = champion.copy()
+    wrong, right = np.flatnonzero(champion[:, 0] != targets[:, 0]), np.flatnonzero(champion[:, 0] & targets[:, 0])
+    challenger[[wrong[0], right[-1]], 0] ^= True
+    result = compare("v1", FRAMES, targets, champion, challenger, articles)
+    assert result.gain.low < 0 < result.gain.high
+    assert "a gain of 0.020 would have shown." in result.reason
+
+
 def test_frames_of_a_single_model_are_named(truth):
     assert (
         "The codebook changed: z could not be compared"

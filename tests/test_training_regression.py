@@ -101,6 +101,16 @@ def test_corrected_labels_are_labels_on_average_whatever_the_scores_are():
         assert np.mean(means) == pytest.approx(carries.mean(), abs=0.005)
 
 
+@pytest.mark.parametrize("link", ["linear", "logistic"])
+@pytest.mark.parametrize("unit", [1e-290, 1e-17, 1e6, 1e200])
+def test_a_coefficient_does_not_depend_on_the_unit_of_its_variable(link, unit):
+    sample, _ = simulated(np.random.default_rng(4))
+    day = regress(sample, link)[2]
+    scaled = regress(replace(sample, design=sample.design * [1, 1, unit]), link)[2]
+    figures = [(entry.coefficient, entry.standard_error, entry.raw_coefficient) for entry in (day, scaled)]
+    assert np.multiply(figures[1], unit) == pytest.approx(figures[0])
+
+
 def test_variables_that_say_the_same_are_named():
     sample, _ = simulated(np.random.default_rng(6))
     twice = np.column_stack([sample.design, 1 - sample.design[:, 1]])

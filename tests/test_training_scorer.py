@@ -113,7 +113,7 @@ def test_a_pipeline_of_another_kind_is_served_by_joblib_without_evidence_and_its
     )
     pipeline = fitted(HashingVectorizer(n_features=2**12), texts, targets.astype(int))
     assert compile_pipeline(pipeline, 4) is None
-    card = registry.register(Challenger(pipeline, replace(challenger.card, stances=())))
+    card = registry.register(Challenger(pipeline, replace(challenger.card, stances=(), folds=None)))
     assert card.scorer_sha256 == ""
     model = registry.load(card.version)
     assert np.abs(model.score(texts) - probabilities(pipeline, texts)).max() < 1e-9

@@ -115,7 +115,7 @@ def test_an_adapted_model_keeps_the_head_of_the_base(base, codebook):
     frame = codebook.keys[0]
     paragraphs = [
         CodedParagraph(
-            f"a{n}", 0, text_of("random", n), "Courier", (Annotation("mira", {frame: "advanced"} if n % 2 else {}),)
+            f"a{n}", 0, "Courier", text_of("random", n), (Annotation("mira", {frame: "advanced"} if n % 2 else {}),)
         )
         for n in range(80)
     ]
@@ -129,9 +129,7 @@ def test_a_model_of_another_codebook_cannot_tell_and_decides_by_its_scores_alone
     another = Codebook("Floods", 1, codebook.frames[:2])
     frames = another.keys
     paragraphs = [
-        CodedParagraph(
-            f"a{n}", 0, text_of("other", n), f"Paper {n % 4}", (Annotation("mira", {frames[n % 2]: "present"}),)
-        )
+        CodedParagraph(f"a{n}", 0, f"Paper {n % 4}", OFF[n % 2], (Annotation("mira", {frames[n % 2]: "present"}),))
         for n in range(160)
     ]
     learned = learn_heads(paragraphs, another, base.card.encoder, VectorStore(), seed=1)

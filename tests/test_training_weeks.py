@@ -39,6 +39,11 @@ def test_weeks_come_in_order_with_the_f1_of_their_own_articles():
     assert whole == pytest.approx(4 / 5)
 
 
+def test_the_lowest_f1_that_chance_explains_is_never_below_zero():
+    lowest = [week.lowest for week in weeks_of(1, weeks=20, articles=1)]
+    assert min(lowest) == 0
+
+
 def test_a_single_week_has_nothing_to_be_compared_with_and_no_annotations_are_no_weeks():
     _, [week] = weekly([FIRST], np.array([[0.0, 3.0, 4.0]]))
     assert (week.lowest, week.declined) == (None, False)

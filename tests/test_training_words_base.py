@@ -1,5 +1,7 @@
 """The base model of words: registered as it is, adapted to annotations, or left aside to learn from nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -29,7 +31,7 @@ def words_base(tmp_path, codebook, challenger, part_of_the_corpus, monkeypatch):
     pipeline = fit(dataset, HYPERPARAMETERS, 1, stances=True)
     features, columns = pipeline.named_steps["features"], pipeline.named_steps["frames"].estimators_
     base = BaseModel(
-        challenger.card,
+        replace(challenger.card, folds=None),
         np.vstack([column.coef_ for column in columns]).T,
         np.concatenate([column.intercept_ for column in columns]),
         Terms(tuple(features.vocabulary_), features.idf_),

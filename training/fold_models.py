@@ -16,10 +16,10 @@ from training.dataset import FOLDS, Dataset, fold_of
 from training.model_card import FoldFacts
 from training.scoring.operating_points import best_f1_threshold
 
-Fitted = TypeVar("Fitted")
+Weights = TypeVar("Weights")
 
 
-def fit_folds(folds: NDArray[np.int64], whole: Fitted, fit: Callable[[NDArray[np.bool_]], Fitted]) -> list[Fitted]:
+def fit_folds(folds: NDArray[np.int64], whole: Weights, fit: Callable[[NDArray[np.bool_]], Weights]) -> list[Weights]:
     """Returns what is fitted without each fold of n paragraphs, (n,), by `fit`, which gets the rows that remain, (n,).
 
     `whole` is what was fitted to all of them: it stands for a fold without paragraphs.
@@ -32,16 +32,22 @@ def of_own_fold(scores: NDArray[np.float64], articles: Sequence[str]) -> NDArray
     return np.asarray(scores[np.arange(len(articles)), [fold_of(article) for article in articles]])
 
 
+def thresholds_of_own_fold(facts: FoldFacts, frames: Sequence[str], articles: Sequence[str]) -> NDArray[np.float64]:
+    """Returns the thresholds of k frames that were fitted without the fold of each of n articles, (n, k)."""
+    of_folds = np.array([[fold[frame] for frame in frames] for fold in facts.thresholds])
+    return np.asarray(of_folds[[fold_of(article) for article in articles]])
+
+
 def fold_facts(training: Dataset, left_out: NDArray[np.float64], known: Mapping[str, float] | None = None) -> FoldFacts:
     """Returns the thresholds of each fold, fitted to the scores left out (n, k) of the other folds.
 
     `known` has thresholds of frames for which they are not fitted.
     """
-    known = known or {}
+    known, folds = known or {}, training.folds
     return FoldFacts(
         tuple(
             {
-                frame: known[frame] if frame in known else _threshold(training, left_out, training.folds != fold, k)
+                frame: known[frame] if frame in known else _threshold(training, left_out, folds != fold, k)
                 for k, frame in enumerate(training.frames)
             }
             for fold in range(FOLDS)

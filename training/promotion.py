@@ -159,13 +159,16 @@ def _judge(
 
 
 def _how_many(value: float, low: float, high: float, paragraphs: int) -> str:
-    """Says how many annotated paragraphs would show a gain: the interval narrows with the root of their number."""
+    """Says how many annotated paragraphs would show a gain, where these are too few for that.
+
+    The interval narrows with the root of their number.
+    """
     if low == high:
         return "Both models decide alike on them."
-    wanted = max(value, _SMALLEST_GAIN)
-    needed = max(paragraphs + 1, round(paragraphs * ((high - low) / 2 / wanted) ** 2))
-    needed = round(needed, 1 - int(np.log10(needed)))
-    return (
-        f"The challenger's macro F1 differs by {value:+.3f}, 95% interval {low:+.3f} to {high:+.3f}; some {needed:,} "
-        f"would show a gain of {wanted:.3f}."
-    )
+    differs = f"The challenger's macro F1 differs by {value:+.3f}, 95% interval {low:+.3f} to {high:+.3f}"
+    wanted, half = max(value, _SMALLEST_GAIN), (high - low) / 2
+    if value < _SMALLEST_GAIN and half < _SMALLEST_GAIN:
+        return f"{differs}; a gain of {wanted:.3f} would have shown."
+    needed = max(1, round(paragraphs * (half / wanted) ** 2))
+    needed = max(paragraphs + 1, round(needed, 1 - int(np.log10(needed))))
+    return f"{differs}; some {needed:,} would show a gain of {wanted:.3f}."

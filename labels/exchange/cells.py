@@ -8,7 +8,7 @@ from typing import Any
 from labels.errors import ExchangeError, FileError
 from labels.exchange.annotation import METADATA, ExchangedAnnotation
 from labels.exchange.frame_labels import RowError
-from labels.exchange.options import ReadingOptions
+from labels.exchange.options import ReadingOptions, spelled
 from labels.exchange.parsing import checked_metadata, decode, require_coder, require_text
 from labels.files import sheets, tables
 from labels.files.extraction_process import EXTRACTION
@@ -44,10 +44,12 @@ def read_table(
 ) -> Iterator[tuple[str, dict[str, str] | str]]:
     """Yields the place and the cells of each row, by column, or what is wrong with the row.
 
-    What separates the cells is found out unless it is given, itself or in words. Raises `ExchangeError`
-    if it is not a table, or lacks a required column.
+    A spreadsheet is read too. What separates the cells of a file of text is found out unless it is given, itself or
+    in words. Raises `ExchangeError` if it is not a table, or lacks a required column.
     """
     if sheets.is_workbook(data):
+        if delimiter is not None:
+            raise ExchangeError("The option", [f"{spelled('delimiter')} is about a file of text, not a spreadsheet"])
         yield from _read_sheet(data, subject, required)
         return
     lines = io.StringIO(decode(data, subject), newline="").readlines()

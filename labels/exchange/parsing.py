@@ -22,14 +22,14 @@ from labels.exchange.frame_labels import (
 )
 from labels.exchange.options import ReadingOptions, spelled
 from labels.exchange.reading import Reading, SetAside
-from labels.files import encodings, json_records
+from labels.files import encodings, json_records, sheets
+from labels.files.packed import ZIP_START
 
 # The longest that the API accepts too, by field.
 _LONGEST = {"coder": 128, "text": 100_000, "source": 256, "note": 10_000, "article_id": 256}
 # NUL, which PostgreSQL cannot store, and halves of characters, which are not Unicode text.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _BLANK = codecs.BOM_UTF8 + b" \r\n\t"
-_ZIP_START = b"PK\x03\x04"
 _MAX_FIELDS_SHOWN = 20
 
 
@@ -89,8 +89,8 @@ def in_utf_8(data: bytes, encoding: str | None) -> bytes:
     if encoding is None:
         return data
     option = spelled("encoding")
-    if data.startswith(_ZIP_START):
-        raise ExchangeError("The option", [f"{option} is about a file of text, and this is a zip file"])
+    if sheets.is_workbook(data):
+        raise ExchangeError("The option", [f"{option} is about a file of text, not a zip file or a spreadsheet"])
     try:
         return encodings.decoded(data, encoding).text.encode()
     except FileError as error:
@@ -99,7 +99,7 @@ def in_utf_8(data: bytes, encoding: str | None) -> bytes:
 
 def encoding_notes(data: bytes) -> list[str]:
     """Says in which encoding a file was read, unless it is UTF-8 or an archive."""
-    if data.startswith(_ZIP_START):
+    if data.startswith(ZIP_START):
         return []
     encoding = encodings.shown(encodings.encoding_of([data]))
     return [] if encoding == encodings.UTF_8 else [f"The file was read as {encoding}."]
@@ -111,7 +111,7 @@ def unzipped(data: bytes, subject: str) -> list[tuple[str, bytes]]:
     What macOS and editors add, in `__MACOSX` or with a dot before its name, is left out. Raises `ExchangeError` for an
     archive that is damaged, unsafe or empty.
     """
-    if not data.startswith(_ZIP_START):
+    if not data.startswith(ZIP_START):
         return [("", data)]
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
+from labels.files.packed import GZIP_START, ZIP_START
+from labels.files.sheets import OLE_START
 from labels.reading.lines import PRINTED_LINE, is_printed_head
 
 if TYPE_CHECKING:
@@ -21,9 +23,9 @@ SUFFIXES = (PDF, _WORD)
 PDF_START = b"%PDF-"
 # Beginnings of files that hold no text as it is, whatever they are called.
 _NO_TEXT = {
-    b"\xd0\xcf\x11\xe0": "It is a file of an older Office program (.doc, .xls, .ppt): save it as .docx or .xlsx.",
-    b"PK\x03\x04": "It is a zip file, or a document in one (.odt, .epub, .pptx): save it as .docx or PDF.",
-    b"\x1f\x8b": "It is packed: name it with .gz at the end, or unpack it.",
+    OLE_START: "It is a file of an older Office program (.doc, .xls, .ppt): save it as .docx or .xlsx.",
+    ZIP_START: "It is a zip file, or a document in one (.odt, .epub, .pptx): save it as .docx or PDF.",
+    GZIP_START: "It is packed: name it with .gz at the end, or unpack it.",
     b"{\\rtf": "It is RTF, with its formatting: save it as plain text or Word (.docx).",
 }
 _MIME = re.compile(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 from labels.archives import Limits, safe_members
 from labels.errors import FileError
 
-_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
+ZIP_START, GZIP_START = b"PK\x03\x04", b"\x1f\x8b"
 
 
 class Bounded(io.RawIOBase):
@@ -43,9 +43,9 @@ def unpacked(name: str, content: bytes, limit: int) -> Sequence[tuple[str, bytes
     A Word document, which is a zip file too, stays as it is. What macOS adds in `__MACOSX` is left out. Raises
     `FileError` or `ArchiveError`.
     """
-    if name.lower().endswith(".gz") or content.startswith(_GZIP):
+    if name.lower().endswith(".gz") or content.startswith(GZIP_START):
         return [(name[: -len(".gz")] if name.lower().endswith(".gz") else name, _gunzipped(content, limit))]
-    if not content.startswith(_ZIP) or not name.lower().endswith(".zip"):
+    if not content.startswith(ZIP_START) or not name.lower().endswith(".zip"):
         return [(name, content)]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

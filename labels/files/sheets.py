@@ -8,10 +8,12 @@ from datetime import date, datetime
 
 from labels.archives import Limits, safe_members
 from labels.errors import ArchiveError, FileError
+from labels.files.packed import ZIP_START
 from labels.files.tables import shown_columns, twice_in
 
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-_ZIP_START, _OLE_START = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# How files of older Office programs begin.
+OLE_START = b"\xd0\xcf\x11\xe0"
 _LIMITS = Limits(size=512 * 2**20)
 
 
@@ -26,18 +28,18 @@ class Sheet:
 
 def is_workbook(content: bytes) -> bool:
     """Whether a file begins like one of a spreadsheet program, or like any zip file."""
-    return content.startswith((_ZIP_START, _OLE_START))
+    return content.startswith((ZIP_START, OLE_START))
 
 
 def read_sheets(content: bytes) -> list[Sheet]:
     """The sheets that hold cells; raises `FileError` where there are none, or no spreadsheet program made the file.
 
-    This belongs into the process that reads documents: a file can be made to take all memory.
+    Call it in the process that reads documents: a file can be made to take all memory.
     """
     from python_calamine import CalamineWorkbook  # noqa: PLC0415 - only these files need it
 
     try:
-        if content.startswith(_ZIP_START):
+        if content.startswith(ZIP_START):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 safe_members(archive, limits=_LIMITS)
         with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
@@ -50,7 +52,7 @@ def read_sheets(content: bytes) -> list[Sheet]:
     except (ArchiveError, FileError) as error:
         raise FileError(str(error)) from error
     except BaseException as error:
-        # The library is written in Rust, and may panic, which is no `Exception`.
+        # The library is written in Rust, and may panic, which is not an `Exception`.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             protected = "password" in str(error).lower()
             raise FileError(

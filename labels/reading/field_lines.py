@@ -205,10 +205,13 @@ def separate_documents(text: str) -> list[str]:
     """The documents of an export that holds several; the text itself, as it is, where it holds a single one.
 
     What counts the documents, or ends each of them, stands on a line of its own; every part must be an export by
-    itself, so that an article is not cut because of what it quotes.
+    itself, so that an article is not cut because of what it quotes. Only a list of results before the first document
+    and the summary of a search after the last are none, and left out.
     """
-    for places in (_starts(text), _ends(text)):
-        parts = [part for part in _parts(text, places) if part.strip()]
+    for places, outside in ((_starts(text), 0), (_ends(text), -1)):
+        parts = list(_parts(text, places))
+        if places and read_export(parts[outside]) is None:
+            del parts[outside]
         if len(parts) > 1 and all(read_export(part) is not None for part in parts):
             return parts
     return [text]

@@ -85,13 +85,8 @@ class TextPiece:
 def text_pieces(text: str) -> list[TextPiece]:
     """Returns the pieces of a plain text, in order: its lines, where lines that were wrapped belong together."""
     blocks = _with_page_marks(list(_blocks(text)))
-    if len(blocks) > 1 and all(len(block) == 1 and not block[0].is_page_mark for block in blocks):
-        # Blank lines between all lines are double spacing if the lines were wrapped: sentences end within them. Notes,
-        # verses and items of a list are lines by themselves.
-        lines = [line for block in blocks for line in block]
-        are_lines = len(lines) >= _FEWEST_DOUBLE_SPACED and all(line.length <= _WIDEST for line in lines)
-        ends_within = are_lines and any(_STOP_WITHIN.search(line.text) for line in lines)
-        blocks = [lines] if ends_within and _wrap_of([lines]) else blocks
+    if _is_double_spaced(blocks):
+        blocks = [[line for block in blocks for line in block]]
     whole = _wrap_of(blocks)
     pieces: list[list[Line]] = []
     is_wrapped = whole is not None or any(block[0].is_page_mark for block in blocks)
@@ -114,6 +109,19 @@ def _blocks(text: str) -> Iterator[list[Line]]:
             block = []
     if block:
         yield block
+
+
+def _is_double_spaced(blocks: Sequence[Sequence[Line]]) -> bool:
+    """Whether blank lines stand between lines that were wrapped: sentences end within some of them.
+
+    Notes, verses and items of a list are lines by themselves.
+    """
+    if len(blocks) < _FEWEST_DOUBLE_SPACED or any(len(block) > 1 or block[0].is_page_mark for block in blocks):
+        return False
+    lines = [block[0] for block in blocks]
+    if any(line.length > _WIDEST for line in lines) or not any(_STOP_WITHIN.search(line.text) for line in lines):
+        return False
+    return _wrap_of([lines]) is not None
 
 
 def line_spans(text: str) -> Iterator[Span]:

@@ -168,13 +168,11 @@ def agreement(
 def _weeks(as_json: bool) -> None:
     from service.cli import console_annotations
     from service.prevalence.own_figures import weeks
-    from training.errors import NoChampionError
     from training.registry.versions import Registry
 
     settings = Settings()
-    card = Registry(settings.models_location).champion_card()
-    if card is None:
-        raise NoChampionError
+    registry = Registry(settings.models_location)
+    card = registry.card(registry.champion().version)
     with open_database(settings) as (database, codebook), database.read() as connection:
         answer = weeks(connection, card, codebook)
     if as_json:

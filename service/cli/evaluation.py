@@ -170,8 +170,9 @@ def _notes(result: "CodedReport") -> list[str]:
         notes.append(note)
     if result.cross_validated:
         notes.append(
-            f"Of these paragraphs, {result.cross_validated:,} stand in articles that the model learned from: they were "
-            "scored by fold models that have not seen their articles, and have no figures of stances."
+            f"Of these paragraphs, {result.cross_validated:,} stand in articles that were annotated when the model was "
+            "trained, held-out ones among them: they were scored by fold models that have not seen their articles, and "
+            "have no figures of stances."
         )
     if result.unsettled:
         notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")

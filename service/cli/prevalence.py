@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labels.errors import FramingError
-from service.cli.commands import AsJson, command, open_database, print_json
+from service.cli.commands import AsJson, command, open_database, print_json, write_file
 from service.schemas.fields import Articles
 from service.settings import Settings
 from training.estimates.regression import Link
@@ -66,6 +66,7 @@ def export_scores(
         with database.read() as connection:
             labelled = labelled_paragraphs(connection, scope.population, scope.card)
         counted, batches = 0, scores.batches(database, scope.population, labelled, datetime.now(UTC))
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as out:
             for chunk in stream(scores.COLUMNS, batches, file_format):
                 counted += out.write(chunk)
@@ -131,7 +132,7 @@ def regression(
     with open_database(settings := Settings()) as (database, codebook):
         estimated = estimate(database, _scope(selected, settings, codebook), wanted)
     if csv is not None:
-        csv.write_bytes(whole(COLUMNS, [estimated.rows()], "csv"))
+        write_file(csv, whole(COLUMNS, [estimated.rows()], "csv").decode())
     if as_json:
         dates = {name: getattr(estimated, name).isoformat() for name in ("first_day", "last_day", "queried_at")}
         print_json({**asdict(estimated), **dates})
@@ -162,13 +163,10 @@ def _selected(
 
 def _scope(selected: "Selected", settings: Settings, codebook: "Codebook") -> "ScoredPopulation":
     from service.prevalence.population import scored_population
-    from training.errors import NoChampionError
     from training.registry.versions import Registry
 
-    card = Registry(settings.models_location).champion_card()
-    if card is None:
-        raise NoChampionError
-    return scored_population(selected, card, codebook, settings)
+    registry = Registry(settings.models_location)
+    return scored_population(selected, registry.card(registry.champion().version), codebook, settings)
 
 
 def _references(assignments: Sequence[str]) -> dict[str, str]:

@@ -80,9 +80,11 @@ def _with_adjudicated(
     by_coder: dict[str, list[CodedParagraph]] = defaultdict(list)
     for paragraph in paragraphs:
         label = settled.get((paragraph.article, paragraph.index))
-        for annotation in paragraph.annotations if label else ():
-            if label and only in (None, annotation.coder):
-                # Under a name of its own, because a coder may be the adjudicator too.
+        if label is None:
+            continue
+        for annotation in paragraph.annotations:
+            if only in (None, annotation.coder):
+                # Under names of their own, because a coder may be the adjudicator too.
                 both = (replace(annotation, coder="coder"), replace(label, coder=ADJUDICATOR))
                 by_coder[annotation.coder].append(replace(paragraph, annotations=both))
     return [

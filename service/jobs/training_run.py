@@ -223,10 +223,12 @@ class TrainingRunner:
         run = record.read()
         verdict = run.verdict or {}
         if run.version is None or not verdict.get("promote"):
-            record.change(promoted=False, line="not promoted: the verdict is negative")
+            record.change(promoted=False, line=f"{training_runs.NOT_PROMOTED}the verdict is negative")
             return
         if self._settings.promotion != "auto":
-            record.change(promoted=False, line="not promoted: the verdict is positive, but a person has to promote")
+            record.change(
+                promoted=False, line=f"{training_runs.NOT_PROMOTED}the verdict is positive, but a person has to promote"
+            )
             return
         if run.version not in [promotion.version for promotion in self._registry.history()]:
             try:
@@ -237,7 +239,7 @@ class TrainingRunner:
                     judged_against=verdict.get("champion"),
                 )
             except ChampionChangedError as error:
-                record.change(promoted=False, line=f"not promoted: {error}")
+                record.change(promoted=False, line=f"{training_runs.NOT_PROMOTED}{error}")
                 return
             with self._database.write() as connection:
                 note_promotion(connection, WORKER, promotion)

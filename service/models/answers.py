@@ -13,15 +13,13 @@ from service.schemas.models import (
     PromotionAnswer,
 )
 from service.schemas.training import TrainingRunAnswer
-from service.store.training_runs import TrainingRun
+from service.store.training_runs import NOT_PROMOTED, TrainingRun
 from training.errors import ModelFileError, NoChampionError
 from training.evaluation import Evaluation, Figure
 from training.model_card import ModelCard
 from training.registry.promotions import Promotion
 from training.registry.provenance import figures_hold_for, learned_from, texts_of
 from training.registry.versions import Registry
-
-_NOT_PROMOTED = "not promoted: "
 
 
 def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
@@ -44,7 +42,7 @@ def _outcome(run: TrainingRun) -> str:
     verdict = run.verdict or {}
     if not verdict.get("promote"):
         return f"{run.version} was made and not promoted. {verdict.get('reason', '')}".strip()
-    why = next((line.partition(_NOT_PROMOTED)[2] for line in reversed(run.log) if _NOT_PROMOTED in line), "")
+    why = next((line.partition(NOT_PROMOTED)[2] for line in reversed(run.log) if NOT_PROMOTED in line), "")
     return f"{run.version} was made and not promoted: {why.rstrip('.') or 'promote it by hand'}."
 
 

@@ -34,7 +34,7 @@ def coding(
             lacking = draws.count_lacking_frames(connection, name, site.codebook)
         agreement = stored_agreement(database, site.codebook, name)
         pairs = [pair for pair in agreement.pairs if name in pair.coders]
-        settled = [figures for coder in agreement.with_adjudicated for figures in coder.frames]
+        settled = [figures for own in agreement.with_adjudicated for figures in own.frames]
     return site.page(
         "coding.html",
         "/coding",

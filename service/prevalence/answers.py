@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.prevalence.estimates import Estimates, Question, articles_of
+from service.prevalence.estimates import Estimates, Question
+from service.prevalence.own_figures import own_figures
 from service.schemas.prevalence import (
     ComparisonAnswer,
     Correction,
@@ -70,7 +71,7 @@ def _provenance(question: Question, card: ModelCard) -> dict[str, Any]:
         unit=question.unit,
         weight=question.weight,
         dedup=question.population.first_copies,
-        population=articles_of(question.population),
+        population=question.population.articles,
         confidence=CONFIDENCE,
         queried_at=datetime.now(UTC),
         estimator=ESTIMATOR,
@@ -80,7 +81,8 @@ def _provenance(question: Question, card: ModelCard) -> dict[str, Any]:
 
 def prevalence(connection: Connection, question: Question, card: ModelCard) -> PrevalenceAnswer:
     """The prevalence of each frame in each cell of a question."""
-    estimates = Estimates(connection, question, card)
+    own_by_frame = _own(connection, question, card)
+    estimates = Estimates(connection, question, card, own_by_frame)
     return PrevalenceAnswer(
         **_provenance(question, card),
         width=question.width,
@@ -98,7 +100,7 @@ def prevalence(connection: Connection, question: Question, card: ModelCard) -> P
                 paragraphs=own.paragraphs,
                 reading=_reading(own, f1_of(card, frame)),
             )
-            for frame, own in estimates.own.items()
+            for frame, own in own_by_frame.items()
         ],
         rows=estimates.rows(),
     )
@@ -106,7 +108,8 @@ def prevalence(connection: Connection, question: Question, card: ModelCard) -> P
 
 def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -> ComparisonAnswer:
     """Compares side a with side b, which must not have an article in common."""
-    sides = [Estimates(connection, question, card) for question in (a, b)]
+    own = _own(connection, a, card)
+    sides = [Estimates(connection, question, card, own) for question in (a, b)]
     return ComparisonAnswer(
         **_provenance(a, card),
         frames=[_comparison(frame, *(side.whole(frame) for side in sides)) for frame in a.population.frames],
@@ -115,13 +118,12 @@ def compare(connection: Connection, a: Question, b: Question, card: ModelCard) -
 
 def profile(connection: Connection, question: Question, card: ModelCard) -> ProfileAnswer:
     """The prevalence of frames in a whole population, and which of them share paragraphs."""
-    estimates = Estimates(connection, question, card)
+    estimates = Estimates(connection, question, card, _own(connection, question, card))
     rows = [estimates.whole(frame) for frame in question.population.frames]
     # Frames share paragraphs, whatever the shares count.
-    parts = store.sums(connection, question.population, by_outlet=False, period=None)
-    whole = {part.frame: part.sums for part in parts}
-    paragraphs = int(max((sums["paragraphs"] for sums in whole.values()), default=0))
-    present = {frame: int(whole[frame]["present"]) if frame in whole else 0 for frame in question.population.frames}
+    counts = {frame: estimates.paragraphs(frame) for frame in question.population.frames}
+    present = {frame: carrying for frame, (carrying, _) in counts.items()}
+    paragraphs = max((total for _, total in counts.values()), default=0)
     return ProfileAnswer(
         **_provenance(question, card),
         off_topic_articles=_off_topic(connection, question, card),
@@ -132,12 +134,19 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
     )
 
 
+def _own(connection: Connection, question: Question, card: ModelCard) -> dict[str, OwnFigures]:
+    """The figures of the frames of a question on all annotated articles."""
+    own = own_figures(connection, card, question.population.known_frames)
+    return {frame: own[frame] for frame in question.population.frames}
+
+
 def _reading(own: OwnFigures, f1: float | None) -> str:
     """Says whether a frame is validated on the user's articles, and on what its figures were measured."""
     if own.validated:
+        agreed = "" if own.alpha is not None else " How far coders agree is unknown, so the tier is C."
         return (
             f"Validated on {own.paragraphs:,} annotated paragraphs of {own.articles:,} of your articles, by models "
-            "that had not seen them."
+            f"that had not seen them.{agreed}"
         )
     on_others = "" if f1 is None else f" F1 {f1:.2f} was measured on other texts, those of the model card."
     return (

@@ -3,15 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from sqlalchemy import Connection
 
 from labels.annotations import SPECIFIED_STANCES, Stance
-from service.prevalence.own_figures import own_figures
+from service.prevalence.periods import first_day_of, last_day_of
 from service.prevalence.trained_on import is_trained_on
-from service.schemas.fields import Articles
 from service.schemas.prevalence import (
     Corrected,
     Correction,
@@ -52,11 +51,6 @@ class Question:
     width: float = WANTED_WIDTH
 
 
-def articles_of(population: Population) -> Articles:
-    """The name of the articles that a population counts."""
-    return "on_subject" if population.on_subject else "all_articles"
-
-
 @dataclass(frozen=True, slots=True)
 class _Counted:
     """A frame in a cell: counts for the answer, sums for the estimator, and the factor of each outlet's units."""
@@ -74,31 +68,29 @@ class _Counted:
 
 
 class Estimates:
-    """The estimates that answer a question.
+    """The estimates that answer a question; from `own`, the figures of its frames, their reliability tiers follow.
 
-    `trained_on` is the number of coded paragraphs that are left out because the model was trained on them. `own` has
-    the figures of each frame on all annotated articles, from which its reliability tier follows.
+    `trained_on` is the number of coded paragraphs that are left out because the model was trained on them.
     """
 
-    def __init__(self, connection: Connection, question: Question, card: ModelCard) -> None:
+    def __init__(
+        self, connection: Connection, question: Question, card: ModelCard, own: Mapping[str, OwnFigures]
+    ) -> None:
         self._question = question
-        self._card = card
-        codebook = question.population.codebook
-        own = own_figures(connection, card, codebook) if codebook else {}
-        self.own = {frame: own.get(frame, OwnFigures()) for frame in question.population.frames}
+        self._own = own
         by_outlet = question.by_outlet or question.weight == "outlet"
         self._days = store.first_and_last_day(connection, question.population) or (None, None)
         self._sums = store.sums(connection, question.population, by_outlet=by_outlet, period=question.period)
-        coded = store.drawn_paragraphs(connection, question.population) if question.correct else []
-        self._coded = [paragraph for paragraph in coded if not is_trained_on(card, paragraph)]
         self._annotated: dict[Cell, list[AnnotatedArticle]] = defaultdict(list)
         if question.correct and card.folds is not None:
             for article in store.annotated_articles(connection, question.population):
-                self._annotated[self._part_of(article, by_outlet=by_outlet)].append(article)
+                self._annotated[self._cell_of(article, by_outlet=by_outlet)].append(article)
+        coded = store.drawn_paragraphs(connection, question.population) if question.correct else []
+        self._coded = [paragraph for paragraph in coded if not is_trained_on(card, paragraph)]
         self.trained_on = len(coded) - len(self._coded)
         self._coded_by_cell: dict[Cell, list[DrawnParagraph]] = defaultdict(list)
         for paragraph in self._coded:
-            self._coded_by_cell[self._cell_of(paragraph)].append(paragraph)
+            self._coded_by_cell[self._cell_of(paragraph, by_outlet=question.by_outlet)].append(paragraph)
 
     def rows(self) -> list[PrevalenceRow]:
         """A row per cell and frame, ordered by period, outlet and frame."""
@@ -115,6 +107,11 @@ class Estimates:
         """The row of the whole population; zeros if it has no articles."""
         return self._row(self._counted_whole(frame), None)
 
+    def paragraphs(self, frame: str) -> tuple[int, int]:
+        """The number of paragraphs that carry a frame, and of all, whatever the question counts."""
+        parts = [part.sums for part in self._sums if part.frame == frame]
+        return int(sum(sums["present"] for sums in parts)), int(sum(sums["paragraphs"] for sums in parts))
+
     def _counted_whole(self, frame: str) -> _Counted:
         return self._counted(Cell(None, None), frame, [part for part in self._sums if part.frame == frame])
 
@@ -130,7 +127,7 @@ class Estimates:
 
     def _row(self, counted: _Counted, wider: tuple[Sums, Share, CodedUnits] | None) -> PrevalenceRow:
         return PrevalenceRow(
-            population=articles_of(self._question.population),
+            population=self._question.population.articles,
             period=counted.cell.period,
             outlet=counted.cell.outlet or None,
             frame=counted.frame,
@@ -140,7 +137,7 @@ class Estimates:
             articles=counted.articles,
             raw_share=counted.raw_share,
             stances=_stance_shares(counted.stances),
-            reliability_tier=reliability_tier(self.own[counted.frame]),
+            reliability_tier=reliability_tier(self._own[counted.frame]),
             **_days(counted.cell.period, self._question, self._days),
             **self._corrected(counted, wider).__dict__,
         )
@@ -250,19 +247,17 @@ class Estimates:
         return CodedUnits(
             label=np.array([paragraph.annotated[frame] for paragraph in scored], dtype=float),
             score=np.array([paragraph.scores[frame] for paragraph in scored], dtype=float),
-            weight=np.array([paragraph.weight * factors[paragraph.article_id] for paragraph in scored], dtype=float),
+            weight=np.array(
+                [paragraph.inclusion.weight * factors[paragraph.article_id] for paragraph in scored], dtype=float
+            ),
             article=np.array([places[paragraph.article_id] for paragraph in scored], dtype=np.int64),
             article_sizes=sizes,
             article_scores=sizes * means,
         )
 
-    def _part_of(self, article: AnnotatedArticle, *, by_outlet: bool) -> Cell:
-        period = None if self._question.period is None else _period_start(article.day, self._question.period)
-        return Cell(article.outlet if by_outlet else None, period)
-
-    def _cell_of(self, paragraph: DrawnParagraph) -> Cell:
-        period = None if self._question.period is None else _period_start(paragraph.day, self._question.period)
-        return Cell(paragraph.outlet if self._question.by_outlet else None, period)
+    def _cell_of(self, unit: AnnotatedArticle | DrawnParagraph, *, by_outlet: bool) -> Cell:
+        period = None if self._question.period is None else first_day_of(unit.day, self._question.period)
+        return Cell(unit.outlet if by_outlet else None, period)
 
 
 def _stance_sums(parts: Sequence[CellSums]) -> dict[Stance, StanceSums]:
@@ -301,11 +296,11 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     """
     by_article: dict[str, list[DrawnParagraph]] = defaultdict(list)
     for paragraph in coded:
-        if paragraph.article_weight:
+        if paragraph.inclusion.as_whole:
             by_article[paragraph.article_id].append(paragraph)
     complete = [paragraphs for paragraphs in by_article.values() if len(paragraphs) == paragraphs[0].article.paragraphs]
     sizes = np.array([counted.scale.get(paragraphs[0].outlet, 1.0) for paragraphs in complete], dtype=float)
-    weights = np.array([paragraphs[0].article_weight for paragraphs in complete], dtype=float)
+    weights = np.array([paragraphs[0].inclusion.article_weight for paragraphs in complete], dtype=float)
     of_articles = [paragraphs[0].article.scores[counted.frame] for paragraphs in complete]
     scores = np.array([cross.left_out_score for cross in of_articles], dtype=float)
     return CodedUnits(
@@ -318,12 +313,6 @@ def _coded_articles(coded: Sequence[DrawnParagraph], counted: _Counted) -> Coded
     )
 
 
-def _period_start(day: date, period: Period) -> date:
-    if period == "week":
-        return day - timedelta(days=day.weekday())
-    return day if period == "day" else day.replace(day=1) if period == "month" else day.replace(day=1, month=1)
-
-
 def _days(
     start: date | None, question: Question, of_articles: tuple[date | None, date | None]
 ) -> dict[str, date | None]:
@@ -331,16 +320,8 @@ def _days(
     since, until = question.population.since, question.population.until
     if start is None or question.period is None:
         return {"first_day": since or of_articles[0], "last_day": until or of_articles[1]}
-    end = _period_end(start, question.period)
+    end = last_day_of(start, question.period)
     return {"first_day": max(start, since or start), "last_day": min(end, until or end)}
-
-
-def _period_end(start: date, period: Period) -> date:
-    if period in ("day", "week"):
-        return start + timedelta(days=6 if period == "week" else 0)
-    # Any day of the month, or year, after this period.
-    later = start + timedelta(days=31 if period == "month" else 366)
-    return _period_start(later, period) - timedelta(days=1)
 
 
 def _with_share(correction: Correction, share: Share, annotations: int, needed: int) -> Corrected:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from labels.annotations import CodedParagraph
-from labels.codebook import Codebook, Frame
+from labels.codebook import Codebook
 from service.prevalence.trained_on import is_trained_on
-from service.store import annotations, draws, prevalence
+from service.store import annotations, prevalence
 from service.store.prevalence import Population
 from service.store.scores import Labelled
 from training.model_card import ModelCard
@@ -17,8 +17,7 @@ def labelled_paragraphs(
     connection: Connection, population: Population, card: ModelCard
 ) -> Mapping[tuple[str, int], Labelled]:
     """The annotated paragraphs of a population, by article and paragraph."""
-    codebook = population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames))
-    probabilities = draws.probabilities(connection)
+    codebook = population.known_frames
     drawn = {(unit.article_id, unit.paragraph): unit for unit in prevalence.drawn_paragraphs(connection, population)}
     labelled = {}
     for paragraph in annotations.coded_paragraphs(connection, codebook, adjudicated=True):
@@ -26,7 +25,7 @@ def labelled_paragraphs(
         unit = drawn.get(place)
         labelled[place] = Labelled(
             labels=_labels(paragraph, codebook),
-            inclusion_probability=None if unit is None else probabilities.get(f"{place[0]}:{place[1]}"),
+            inclusion_probability=None if unit is None else unit.inclusion.probability,
             corrects=unit is not None and not is_trained_on(card, unit),
         )
     return labelled

@@ -7,7 +7,7 @@ with which they came to be annotated, and scored by models that have not seen th
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from labels.agreement import agreement
 from labels.codebook import Codebook
+from service.prevalence.periods import first_day_of
 from service.prevalence.trained_on import is_trained_on
 from service.schemas.models import WeekAnswer, WeeksAnswer
 from service.store import annotations, prevalence
@@ -39,7 +40,7 @@ class _Compared:
         """Weighted hits, false alarms and misses on a frame, (3,)."""
         coded, present = self.frames[frame]
         marks = (coded and present, present and not coded, coded and not present)
-        return np.array(marks, dtype=float) * self.paragraph.weight
+        return np.array(marks, dtype=float) * self.paragraph.inclusion.weight
 
 
 def own_figures(connection: Connection, card: ModelCard, codebook: Codebook) -> dict[str, OwnFigures]:
@@ -58,7 +59,7 @@ def weeks(connection: Connection, card: ModelCard, codebook: Codebook) -> WeeksA
     starts: dict[str, date] = {}
     paragraphs: dict[date, int] = defaultdict(int)
     for entry in compared:
-        start = entry.paragraph.day - timedelta(days=entry.paragraph.day.weekday())
+        start = first_day_of(entry.paragraph.day, "week")
         starts[entry.paragraph.article_id] = start
         paragraphs[start] += 1
         by_article[entry.paragraph.article_id] += sum(map(entry.counts, entry.frames), np.zeros(_COUNTS))

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.prevalence.estimates import articles_of
 from service.prevalence.facts import Facts
 from service.prevalence.labels import labelled_paragraphs
+from service.prevalence.periods import first_day_of
 from service.prevalence.population import ScoredPopulation
 from service.store import prevalence, scores
 from service.store.sql.database import Database
@@ -22,6 +22,7 @@ from training.estimates.regression import Coefficient, Link, Sample, regress
 ESTIMATOR = "design-based supervised learning, Hajek weights, sandwich variance clustered by article"
 # Variables that every article has; all others are columns of a table.
 VARIABLES = ("outlet", "week", "month", "year", "day", "paragraph")
+_NUMBERS = frozenset({"day", "paragraph"})
 # What a row of the table says: a coefficient, then what it comes from, which is in every row.
 COLUMNS = (
     Column("term", "text"),
@@ -59,6 +60,11 @@ class Wanted:
     facts: Facts | None = None
     categories: frozenset[str] = frozenset()
     references: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The variables that are numbers; all others are categories."""
+        return _NUMBERS if self.facts is None else _NUMBERS | (self.facts.numeric - self.categories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ def regression(database: Database, scope: ScoredPopulation, wanted: Wanted) -> R
         ),
         unscored_articles=unscored,
         unit="paragraph",
-        population=articles_of(scope.population),
+        population=scope.population.articles,
         first_day=days[0],
         last_day=days[1],
         model_version=scope.card.version,
@@ -155,6 +161,9 @@ def _require_variables(wanted: Wanted) -> None:
             raise RegressionError(f"There is no variable '{name}'; there are {', '.join(known)}{more}.")
         if name not in wanted.variables:
             raise RegressionError(f"'{name}' is not among the variables of the regression.")
+    for name in (*wanted.categories, *wanted.references):
+        if name in wanted.numbers:
+            raise RegressionError(f"'{name}' is a number and has no categories.")
     if len(set(wanted.variables)) < len(wanted.variables):
         raise RegressionError("A variable is named twice.")
 
@@ -210,7 +219,7 @@ class _Reading:
                 columns[name] = np.array([paragraph.paragraph for paragraph in of_each], dtype=float)
                 continue
             values = np.array([article[name] for article in self.articles])
-            if values.dtype.kind == "f":
+            if name in self._wanted.numbers:
                 columns[name] = values[place]
                 continue
             of_name = {str(value): (values == value)[place].astype(float) for value in np.unique(values)}
@@ -235,7 +244,7 @@ def _values(row: Mapping[str, Any], wanted: Wanted, first_day: date) -> Mapping[
     day: date = row["day"]
     values: dict[str, str | float] = {
         "outlet": row["outlet"] or _NO_OUTLET,
-        "week": (day - timedelta(days=day.weekday())).isoformat(),
+        "week": first_day_of(day, "week").isoformat(),
         "month": f"{day:%Y-%m}",
         "year": f"{day:%Y}",
         "day": float((day - first_day).days),
@@ -246,8 +255,7 @@ def _values(row: Mapping[str, Any], wanted: Wanted, first_day: date) -> Mapping[
     for name in set(wanted.variables) - set(VARIABLES):
         if not facts.get(name):
             return None
-        is_number = name in wanted.facts.numeric and name not in wanted.categories
-        values[name] = float(facts[name]) if is_number else facts[name]
+        values[name] = float(facts[name]) if name in wanted.numbers else facts[name]
     return values
 
 

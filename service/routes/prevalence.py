@@ -15,7 +15,7 @@ from service.http.dependencies import GuardedRoute, UseChampion, UseCodebook, Us
 from service.http.responses import Responses, guarded
 from service.metrics import product_version
 from service.prevalence import answers
-from service.prevalence.estimates import Question, articles_of
+from service.prevalence.estimates import Question
 from service.prevalence.population import ScoredPopulation, Selected, scored_population
 from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
@@ -171,7 +171,7 @@ def prevalence(
         width=width,
     )
     with database.read() as connection:
-        counted = f"{scope.card.version} {articles_of(scope.population)} {scope.population.codebook}"
+        counted = f"{scope.card.version} {scope.population.articles} {scope.population.codebook}"
         etag = _etag(request, store.revision(connection, scope.card.version), counted)
         if if_none_match == etag:
             return Response(status_code=304, headers={"ETag": etag})

@@ -61,6 +61,28 @@ class NewDraw:
     whole: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """The probability of a drawn paragraph to come to be annotated, by any draw since its article was stored.
+
+    `as_whole` is that of its article to be drawn as a whole by any draw; 0 if none drew it so. While the store grows,
+    early paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
+    """
+
+    probability: float
+    as_whole: float
+
+    @property
+    def weight(self) -> float:
+        """How many paragraphs an annotation of this one stands for."""
+        return 1 / self.probability
+
+    @property
+    def article_weight(self) -> float:
+        """How many articles this one stands for among those that were drawn as a whole; 0 if it was not."""
+        return 1 / self.as_whole if self.as_whole else 0.0
+
+
 def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedParagraph]:
     """Paragraphs that the coder received and has not coded, oldest first."""
     query = (
@@ -261,19 +283,20 @@ def how_drawn(connection: Connection, coder: str, unit: str) -> tuple[Selection,
     return ("chosen", None) if row is None else (row.selection, row.inclusion_probability)
 
 
-def probabilities(connection: Connection) -> dict[str, float]:
-    """The probability of each drawn unit to come to be annotated, over all draws since its article was stored.
+def inclusions(connection: Connection) -> dict[str, Inclusion]:
+    """How probable it was that each drawn paragraph came to be annotated, by its unit.
 
-    A paragraph that a second coder received too counts with its first draw.
+    A paragraph that a second coder received too counts with its first draw. Paragraphs of draws of which nothing is
+    annotated are left out.
     """
     rows = _drawn(connection)
-    return {row.unit: value for row, value in zip(rows, _probabilities(rows), strict=True) if row.paragraph != WHOLE}
-
-
-def article_probabilities(connection: Connection) -> dict[int, float]:
-    """The probability of each article that was drawn as a whole to be drawn so by any draw, by its number."""
-    rows = [row for row in _drawn(connection) if row.whole]
-    return {row.article_number: value for row, value in zip(rows, _probabilities(rows), strict=True)}
+    whole = [row for row in rows if row.whole]
+    of_articles = {row.article_number: value for row, value in zip(whole, _probabilities(whole), strict=True)}
+    return {
+        row.unit: Inclusion(value, of_articles.get(row.article_number, 0.0))
+        for row, value in zip(rows, _probabilities(rows), strict=True)
+        if row.paragraph != WHOLE and value
+    }
 
 
 def _drawn(connection: Connection) -> Sequence[Row[Any]]:

@@ -12,7 +12,7 @@ from labels.annotations import Annotation
 from labels.codebook import OTHER, Codebook, Frame
 from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
-from service.store.draws import article_probabilities, probabilities
+from service.store.draws import Inclusion, inclusions
 from service.store.tables import (
     annotations,
     article_scores,
@@ -46,6 +46,16 @@ class Population:
     on_subject: bool = False
     # The frames as the model calls them, with their former keys and versions; None where only scores are read.
     codebook: Codebook | None = None
+
+    @property
+    def known_frames(self) -> Codebook:
+        """The codebook; without one, that of the frames under their present keys."""
+        return self.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in self.frames))
+
+    @property
+    def articles(self) -> Literal["all_articles", "on_subject"]:
+        """The name of the articles that count."""
+        return "on_subject" if self.on_subject else "all_articles"
 
 
 class Cell(NamedTuple):
@@ -83,8 +93,7 @@ class AnnotatedArticle:
 class DrawnParagraph:
     """A coded paragraph that the coding queue drew with a known probability, and its scores.
 
-    `weight` is the inverse of the probability with which it came to be annotated; `article_weight` is that of its
-    article to be drawn as a whole, 0 if it was not. `annotated` is the share of the coders who saw a frame, for each
+    `annotated` is the share of the coders who saw a frame, for each
     frame that any coder decided about: a frame that came later is not in it. `scores` are by a model that has not seen
     the article, if the model has fold models.
     """
@@ -94,8 +103,7 @@ class DrawnParagraph:
     outlet: str
     day: date
     first_coded_at: datetime
-    weight: float
-    article_weight: float
+    inclusion: Inclusion
     annotated: Mapping[str, float]
     scores: Mapping[str, float]
     article: AnnotatedArticle
@@ -201,21 +209,20 @@ def first_and_last_day(connection: Connection, population: Population) -> tuple[
 
 def drawn_paragraphs(connection: Connection, population: Population) -> list[DrawnParagraph]:
     """The paragraphs of a population that the coding queue drew and that have been coded."""
-    drawn = _draws(connection)
+    drawn = inclusions(connection)
     by_unit: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(_annotations(population)):
         if row.unit in drawn:
             by_unit[row.unit].append(row)
     scores = _left_out_scores(connection, population)
     articles_by_id = {article.id: article for article in annotated_articles(connection, population)}
-    codebook = population.codebook or Codebook("", 1, tuple(Frame(key, key, key) for key in population.frames))
     return [
         _drawn_paragraph(
             rows,
-            *drawn[unit],
+            drawn[unit],
             scores[rows[0].scoring_number, rows[0].paragraph],
             articles_by_id[rows[0].article_id],
-            codebook,
+            population.known_frames,
         )
         for unit, rows in by_unit.items()
     ]
@@ -223,8 +230,7 @@ def drawn_paragraphs(connection: Connection, population: Population) -> list[Dra
 
 def _drawn_paragraph(
     rows: Sequence[Row[Any]],
-    weight: float,
-    article_weight: float,
+    inclusion: Inclusion,
     scores: Mapping[str, float],
     article: AnnotatedArticle,
     codebook: Codebook,
@@ -239,8 +245,7 @@ def _drawn_paragraph(
         outlet=first.outlet or "",
         day=first.dated_at.date(),
         first_coded_at=min(row.created_at for row in rows),
-        weight=weight,
-        article_weight=article_weight,
+        inclusion=inclusion,
         annotated={
             frame: sum(frame in annotation.frames for annotation in deciding) / len(deciding)
             for frame in codebook.keys
@@ -281,22 +286,6 @@ def _annotations(population: Population) -> Any:
         )
         .order_by(annotations.c.number)
     )
-
-
-def _draws(connection: Connection) -> dict[str, tuple[float, float]]:
-    """Weight of each unit that may have come to be annotated, and that of its article as a whole; 0 if not drawn so.
-
-    The weight is the inverse of the probability to be drawn and annotated by any draw: while the store grows, early
-    paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
-    """
-    rows = connection.execute(select(draws.c.unit, draws.c.article_number).distinct()).all()
-    probability, of_article = probabilities(connection), article_probabilities(connection)
-    article_weights = {number: 1 / value for number, value in of_article.items() if value}
-    return {
-        row.unit: (1 / probability[row.unit], article_weights.get(row.article_number, 0.0))
-        for row in rows
-        if probability.get(row.unit)
-    }
 
 
 def _left_out_scores(connection: Connection, population: Population) -> dict[tuple[int, int], dict[str, float]]:

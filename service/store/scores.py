@@ -67,7 +67,7 @@ def batches(
     Each batch is read in a separate transaction, so that a long export does not block writers. Articles that are
     deleted during the export are left out.
     """
-    after, counted = None, "on_subject" if population.on_subject else "all_articles"
+    after = None
     while True:
         query = _articles(population).limit(_ARTICLES_AT_ONCE)
         if after is not None:
@@ -91,7 +91,7 @@ def batches(
                 article.about,
                 article.about_score,
                 article.codebook_version,
-                counted,
+                population.articles,
                 left_out_score,
                 *_label(labelled.get((article.id, score[0]), _NOT_LABELLED), score[1]),
                 queried_at,

@@ -15,6 +15,8 @@ from training.hyperparameters import WantedKind
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+# Starts the line of the log that says why the model of a run was not promoted.
+NOT_PROMOTED = "not promoted: "
 _LOG_LINES = 200
 
 

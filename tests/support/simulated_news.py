@@ -19,7 +19,7 @@ from training.scoring.operating_points import OPERATING_POINTS, fixed_cut
 
 FRAMES = ("common", "rare")
 WIDTH = 128
-# Of the weeks before which the world is drawn; longer streams would need more.
+# The world is made of so many weeks; a longer stream needs more.
 MOST_WEEKS = 12
 # Share of each outlet's articles, and mean number of paragraphs of an article beyond the first.
 _OUTLETS = np.array([0.4, 0.3, 0.2, 0.1])

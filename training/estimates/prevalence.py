@@ -208,7 +208,7 @@ def stance_interval(sums: StanceSums) -> tuple[float, float]:
     at_random = share * (1 - share) / size
     if clustered > at_random > 0:
         size *= at_random / clustered
-    quantile = _quantile(max(1, round(sums.present**2 / sums.present_squared) - 1))
+    quantile = t_quantile(max(1, round(sums.present**2 / sums.present_squared) - 1))
     spread = quantile**2 / size
     middle = (share + spread / 2) / (1 + spread)
     half = quantile / (1 + spread) * np.sqrt(share * (1 - share) / size + spread / (4 * size))
@@ -245,7 +245,8 @@ def _best_tuning(
     population: Sums, coded: CodedUnits, by_label: NDArray[np.float64], by_score: NDArray[np.float64]
 ) -> float:
     spread = _score_variance(population, coded, by_score)
-    return float(np.clip(-(by_label * by_score).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    # `max` returns its first argument for -0.0, which files would show as "-0.0".
+    return min(1.0, max(0.0, -float((by_label * by_score).sum()) / spread)) if spread > 0 else 0.0
 
 
 def _variance(
@@ -258,7 +259,8 @@ def _variance(
 
 
 @lru_cache(maxsize=10_000)
-def _quantile(freedom: float) -> float:
+def t_quantile(freedom: float) -> float:
+    """Returns how many standard errors an interval reaches to either side (Student's t)."""
     from scipy.special import stdtrit  # noqa: PLC0415 - 25 MiB that only corrected shares need
 
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
@@ -268,7 +270,7 @@ def _with_interval(value: float, variance: float, coded: CodedUnits, tuning: flo
     n = len(coded)
     # Labels that all agree would suggest certainty: no interval is narrower than a further error would make it.
     variance = max(variance, 1.0 / n**2)
-    quantile = _quantile(max(1.0, coded.effective_articles - 1))
+    quantile = t_quantile(max(1.0, coded.effective_articles - 1))
     centre = min(max(value, 0.5 / n), 1 - 0.5 / n)
     effective = centre * (1 - centre) / variance
     spread = quantile**2 / effective

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import RegressionError
-from training.estimates.prevalence import CONFIDENCE
+from training.estimates.prevalence import t_quantile
+from training.scoring.compiled import sigmoid
 
 Link = Literal["linear", "logistic"]
 
@@ -74,19 +75,22 @@ def corrected_labels(sample: Sample) -> NDArray[np.float64]:
 
 def regress(sample: Sample, link: Link) -> list[Coefficient]:
     """Estimates the coefficients of a regression; raises `RegressionError` if they are not determined."""
-    _require_full_rank(sample)
+    # Terms of very different sizes, such as days, make the equations hard to solve: each is divided by its size.
+    size = np.maximum(np.abs(sample.design).max(axis=0, initial=0.0), 1e-300)
+    design = sample.design / size
+    _require_full_rank(sample.terms, design)
     if not sample.annotated.any():
         raise RegressionError("No annotation corrects the scores: code paragraphs of the coding queue.")
     outcome = corrected_labels(sample)
-    values = _solve(sample.design, outcome, link)
+    values = _solve(design, outcome, link)
     if values is None:
         raise RegressionError(
             "The logistic regression has no solution: for some values of the variables the corrected share is 0 or 1, "
             "or beyond. Use a linear regression, fewer categories or more annotations."
         )
-    errors = np.sqrt(np.diag(_variance(sample, outcome, values, link)))
-    uncorrected = _solve(sample.design, sample.decision, link)
-    half = _quantile(sample) * errors
+    errors = np.sqrt(np.diag(_variance(design, sample.article, outcome, values, link))) / size
+    uncorrected = _solve(design, sample.decision, link)
+    values, half = values / size, _quantile(sample) * errors
     return [
         Coefficient(
             term,
@@ -94,22 +98,20 @@ def regress(sample: Sample, link: Link) -> list[Coefficient]:
             float(errors[place]),
             float(values[place] - half[place]),
             float(values[place] + half[place]),
-            None if uncorrected is None else float(uncorrected[place]),
+            None if uncorrected is None else float(uncorrected[place] / size[place]),
         )
         for place, term in enumerate(sample.terms)
     ]
 
 
 def _quantile(sample: Sample) -> float:
-    from scipy.special import stdtrit  # noqa: PLC0415 - only those who regress need it
-
     articles = len(np.unique(sample.article[sample.annotated]))
-    return float(stdtrit(max(1, articles - len(sample.terms)), (1 + CONFIDENCE) / 2))
+    return t_quantile(max(1, articles - len(sample.terms)))
 
 
 def _fitted(design: NDArray[np.float64], values: NDArray[np.float64], link: Link) -> NDArray[np.float64]:
     predictor = design @ values
-    return predictor if link == "linear" else np.asarray(1 / (1 + np.exp(-np.clip(predictor, -700, 700))))
+    return predictor if link == "linear" else sigmoid(predictor)
 
 
 def _slopes(design: NDArray[np.float64], fitted: NDArray[np.float64], link: Link) -> NDArray[np.float64]:
@@ -123,52 +125,53 @@ def _solve(design: NDArray[np.float64], outcome: NDArray[np.float64], link: Link
     """Returns the coefficients (k,) at which outcome and fitted values agree on every term; None without a solution."""
     if link == "linear":
         return np.asarray(np.linalg.lstsq(design, outcome, rcond=None)[0])
-    from scipy.optimize import root  # noqa: PLC0415
+    from scipy.optimize import root  # noqa: PLC0415 - only those who regress need it
 
     n = len(outcome)
     start = np.zeros(design.shape[1])
     mean = float(np.clip(outcome.mean(), 0.01, 0.99))
     start[0] = np.log(mean / (1 - mean))
-    # Terms of very different sizes, such as days, make the equations hard to solve: each is divided by its size.
-    size = np.maximum(np.abs(design).max(axis=0), 1e-300)
-    scaled = design / size
 
     def moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(scaled.T @ (outcome - _fitted(scaled, values, link)) / n)
+        return np.asarray(design.T @ (outcome - _fitted(design, values, link)) / n)
 
     def derivative(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return -_slopes(scaled, _fitted(scaled, values, link), link) / n
+        return -_slopes(design, _fitted(design, values, link), link) / n
 
     solution = root(moments, start, jac=derivative, method="hybr")
-    fitted = _fitted(scaled, solution.x, link)
+    fitted = _fitted(design, solution.x, link)
     if not solution.success or min(fitted.min(), 1 - fitted.max()) < _EXTREME:
         return None
-    return np.asarray(solution.x / size)
+    return np.asarray(solution.x)
 
 
 def _variance(
-    sample: Sample, outcome: NDArray[np.float64], values: NDArray[np.float64], link: Link
+    design: NDArray[np.float64],
+    article: NDArray[np.int64],
+    outcome: NDArray[np.float64],
+    values: NDArray[np.float64],
+    link: Link,
 ) -> NDArray[np.float64]:
     """Returns the sandwich variance (k, k) clustered by article, with the usual correction for few articles."""
-    fitted = _fitted(sample.design, values, link)
-    influences = sample.design * (outcome - fitted)[:, None]
-    n, k = sample.design.shape
-    articles = int(sample.article.max()) + 1
+    fitted = _fitted(design, values, link)
+    influences = design * (outcome - fitted)[:, None]
+    n, k = design.shape
+    articles = int(article.max()) + 1
     by_article = np.zeros((articles, k))
-    np.add.at(by_article, sample.article, influences)
-    bread = np.linalg.inv(_slopes(sample.design, fitted, link))
+    np.add.at(by_article, article, influences)
+    bread = np.linalg.inv(_slopes(design, fitted, link))
     correction = articles / (articles - 1) * (n - 1) / (n - k) if articles > 1 and n > k else 1.0
     return np.asarray(correction * bread @ (by_article.T @ by_article) @ bread)
 
 
-def _require_full_rank(sample: Sample) -> None:
+def _require_full_rank(terms: Sequence[str], design: NDArray[np.float64]) -> None:
     """Raises `RegressionError`, naming the first term that those before it already determine."""
-    size = np.maximum(np.linalg.norm(sample.design, axis=0), 1e-300)
+    norms = np.maximum(np.linalg.norm(design, axis=0), 1e-300)
     # The upper triangle of the whole has the norms of what each term adds to those before it on its diagonal.
-    added = np.abs(np.diag(np.linalg.qr(sample.design / size, mode="r")))
-    if len(added) < len(sample.terms):
-        raise RegressionError(f"There are {len(added)} paragraphs, fewer than the {len(sample.terms)} coefficients.")
-    for term, norm in zip(sample.terms, added, strict=True):
+    added = np.abs(np.diag(np.linalg.qr(design / norms, mode="r")))
+    if len(added) < len(terms):
+        raise RegressionError(f"There are {len(added)} paragraphs, fewer than the {len(terms)} coefficients.")
+    for term, norm in zip(terms, added, strict=True):
         if norm < 1e-9:
             raise RegressionError(
                 f"'{term}' says nothing that the variables before it do not say already, so its coefficient is not "

@@ -70,7 +70,8 @@ def _lowest(dealt: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(dealt.shape[1], np.nan)
     scaled = np.where(known, dealt - mean, 0.0)[:, usable] / spread[usable]
     bound = np.quantile(scaled.min(axis=1), _LEVEL)
-    return np.where(usable, mean + bound * spread, np.nan)
+    # No F1 lies below 0, so where the bound does, no F1 is lower than chance explains.
+    return np.where(usable, np.maximum(mean + bound * spread, 0.0), np.nan)
 
 
 def _by_week(counts: NDArray[np.float64], membership: NDArray[np.int64], weeks: int) -> NDArray[np.float64]:

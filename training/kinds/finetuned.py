@@ -38,7 +38,7 @@ from training.kinds.learning import fit_stances, held_out_figures
 from training.model_card import EncoderFacts, EncoderKind, ModelCard
 from training.pipeline import linear_pipeline
 from training.registry.base import BaseModel
-from training.registry.learned import digests_of, from_file, learned_by_base, to_file
+from training.registry.learned import digests_of, learned_beside, learned_by_base, to_file
 from training.stances import MIN_CODED, column_calibration, stances_learnable
 
 _HOW = "articles set aside from fine-tuning"
@@ -184,8 +184,7 @@ def _write_beside(folder: Path, shipped: Path, texts: Iterable[str]) -> None:
     for name in LICENCE_FILES:
         if (shipped / name).exists():
             shutil.copyfile(shipped / name, folder / name)
-    before = from_file((shipped / DIGESTS_FILE).read_bytes()) if (shipped / DIGESTS_FILE).exists() else frozenset()
-    (folder / DIGESTS_FILE).write_bytes(to_file(before | digests_of(texts)))
+    (folder / DIGESTS_FILE).write_bytes(to_file(learned_beside(shipped) | digests_of(texts)))
 
 
 def _calibrated(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.challenger import Challenger
-from training.dataset import Dataset, fold_of
-from training.fold_models import of_own_fold
+from training.dataset import Dataset
+from training.fold_models import of_own_fold, thresholds_of_own_fold
 from training.model_card import ModelCard
 from training.promotion import Verdict, compare, first_model_verdict
 from training.scoring.frame_model import FrameModel
@@ -73,10 +73,9 @@ def _decisions(model: FrameModel, judged: Dataset, frames: Sequence[str]) -> NDA
     scored = model.score_with_stances(list(judged.texts))
     if facts is None or scored.folds is None:
         return above_threshold(scored.frames[:, columns], [model.card.cuts["balanced"][frame] for frame in frames])
-    folds = [fold_of(article) for article in judged.articles]
-    thresholds = np.array([[facts.thresholds[fold][frame] for frame in frames] for fold in folds])
-    scores = of_own_fold(scored.folds, judged.articles.tolist())[:, columns]
-    return np.asarray(scores >= thresholds.reshape(scores.shape))
+    articles = judged.articles.tolist()
+    scores = of_own_fold(scored.folds, articles)[:, columns]
+    return np.asarray(scores >= thresholds_of_own_fold(facts, frames, articles))
 
 
 def _figures_of(base: ModelCard) -> str:

@@ -20,7 +20,7 @@ from training.scoring.compiled import sigmoid
 
 _OF_NEWS = "news articles that the base had not learned from, annotated by language-model coders"
 _OF_CORPUS = (
-    "articles of the written corpus, with so few paragraphs with frames as in most outlets, scored by a model of words"
+    "articles of the written corpus, with as few paragraphs with frames as in most outlets, scored by a model of words"
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.finetuning.paragraphs import LearnedParagraph, Origin
-from training.making.whole_articles import digest_of_text
+from training.registry.learned import digest_of_text
 from training.reports.coded_files import json_lines
 
 CODES = Path(__file__).with_name("paragraph_codes.jsonl")

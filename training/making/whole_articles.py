@@ -1,12 +1,11 @@
 """Whole articles with the frames that they carry: real ones, of which only the annotations ship, and written ones.
 
-`article_codes.jsonl` has a real article a line: its id, how many articles it stands for, and of each paragraph a digest
-and the frames that it carries. The texts belong to their outlets; they are found by digest in files of news, as
-paragraphs or as the neighbours that these name (`before` and `after`). All are of the fifth that no base learned from.
+`article_codes.jsonl` has a real article a line: a digest of its id, how many articles it stands for, and of each
+paragraph a digest and the frames that it carries. The texts belong to their outlets; they are found by digest in files
+of news, as paragraphs or as the neighbours that these name (`before` and `after`). All are of the fifth that no base
+learned from.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +21,13 @@ from training.dataset import Dataset, build_dataset
 from training.errors import TrainingDataError
 from training.hyperparameters import Hyperparameters
 from training.making.article_fit import ScoredArticles, articles_of
+from training.registry.learned import digest_of_text
 from training.reports.coded_files import json_lines
 
 CODES = Path(__file__).with_name("article_codes.jsonl")
 _TEXT_FIELDS = ("text", "before", "after")
-_DIGITS = 16
-# In most outlets frames are rarer than in the corpus: so many of the paragraphs that carry any are left, in as many
-# ways of choosing them as there are parts.
+# In most outlets frames are rarer than in the corpus, so only this share of the paragraphs that carry any is kept,
+# chosen anew in so many ways that each is kept about once.
 RARE = 1 / 8
 _THINNED = 8
 
@@ -65,9 +64,9 @@ def texts_of(articles: Iterable[AnnotatedArticle], files: Sequence[Path]) -> dic
     known: dict[str, str] = {}
     for path in files:
         for _, row in json_lines(path):
-            for field in _TEXT_FIELDS:
+            for field in _TEXT_FIELDS if isinstance(row, dict) else ():
                 text = row.get(field)
-                if text and (digest := digest_of_text(text)) in wanted:
+                if isinstance(text, str) and (digest := digest_of_text(text)) in wanted:
                     known[digest] = text
     if missing := len(wanted - known.keys()):
         raise TrainingDataError(
@@ -75,11 +74,6 @@ def texts_of(articles: Iterable[AnnotatedArticle], files: Sequence[Path]) -> dic
             "files of annotated and of other news from which the base was made."
         )
     return known
-
-
-def digest_of_text(text: str) -> str:
-    """Returns the first digits of the digest of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def scored_news(
@@ -120,25 +114,6 @@ def thinned(dataset: Dataset, scores: NDArray[np.float64], seeds: Iterable[int])
 
 
 def rare_stream(dataset: Dataset, seed: int) -> NDArray[np.bool_]:
-    """Returns a mask (n,) of all paragraphs without a frame, and of a few of those with frames."""
+    """Returns a mask (n,) of all paragraphs without a frame, and of an eighth of those with frames."""
     chosen = np.random.default_rng([seed, 8]).random(len(dataset)) < RARE
     return ~dataset.targets.any(axis=1) | chosen
-
-
-def codes_as_lines(articles: Iterable[AnnotatedArticle]) -> list[str]:
-    """Returns the lines of the file of annotated articles."""
-    return [
-        json.dumps(
-            {
-                "article": article.name,
-                "weight": round(article.weight, 3),
-                "paragraphs": list(article.digests),
-                "frames": {
-                    digest: sorted(frames)
-                    for digest, frames in zip(article.digests, article.frames, strict=True)
-                    if frames
-                },
-            }
-        )
-        for article in articles
-    ]

@@ -23,12 +23,12 @@ Digests = frozenset[str]
 
 def digests_of(texts: Iterable[str]) -> Digests:
     """Returns the digests of the texts of paragraphs."""
-    return frozenset(_digest(" ".join(text.split())) for text in texts)
+    return frozenset(digest_of_text(" ".join(text.split())) for text in texts)
 
 
 def has_learned(digests: Digests, text: str) -> bool:
     """Whether a text is among those that a model learned from."""
-    return _digest(" ".join(text.split())) in digests or _digest(text) in digests
+    return digest_of_text(" ".join(text.split())) in digests or digest_of_text(text) in digests
 
 
 def to_file(digests: Iterable[str]) -> bytes:
@@ -48,14 +48,14 @@ def learned_by_base(kind: Kind) -> Digests:
     """
     folder = shipped.BASE_FOLDER / kind
     written = digests_of_the_corpus() if kind != "words" and folder.exists() else frozenset()
-    return _beside(folder) | written
+    return learned_beside(folder) | written
 
 
 def known_of(card: ModelCard) -> Digests:
     """Returns what is known of a version that was registered before versions recorded what they learned from."""
     if card.encoder is not None:
         folder = shipped.folder_of(card.encoder.digest)
-        return learned_by_base(card.encoder.kind) | (_beside(folder) if folder else frozenset())
+        return learned_by_base(card.encoder.kind) | (learned_beside(folder) if folder else frozenset())
     return learned_by_base("words") if "base" in card.hyperparameters else frozenset()
 
 
@@ -66,10 +66,12 @@ def digests_of_the_corpus() -> Digests:
     return digests_of(json.loads(line)["text"] for line in lines if line.strip())
 
 
-def _beside(folder: Path) -> Digests:
+def learned_beside(folder: Path) -> Digests:
+    """Returns what the file in a folder of a base or an encoder has; nothing where there is none."""
     file = folder / DIGESTS_FILE
     return from_file(file.read_bytes()) if file.exists() else frozenset()
 
 
-def _digest(text: str) -> str:
+def digest_of_text(text: str) -> str:
+    """Returns the first digits of the digest of a text, as it is."""
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -8,8 +8,8 @@ from training.evaluation import OF_THE_BASE
 from training.model_card import ModelCard
 
 # Who annotated the news that the bases learned from, and the written corpus under these names.
-_OF_THE_BASE = "language-model coders"
-_OF_THE_CORPUS = ("author", "reader", "adjudicator")
+_BASE_CODERS = "language-model coders"
+_CORPUS_CODERS = ("author", "reader", "adjudicator")
 # Coders and sources that a sentence names where there are many.
 _NAMED = 10
 _NAMED_SOURCES = 2
@@ -22,9 +22,10 @@ def learned_from(card: ModelCard) -> str:
     parts = []
     if data.of_the_base:
         written = " and a sample of the corpus written for this project" if card.encoder else ""
-        parts.append(f"{_paragraphs(data.of_the_base)} of news{written}, annotated by {_OF_THE_BASE} (the base model)")
+        of_news = f"{paragraphs_text(data.of_the_base)} of news{written}"
+        parts.append(f"{of_news}, annotated by {_BASE_CODERS} (the base model)")
     if own:
-        parts.append(f"{_paragraphs(own)}{' of your own' if parts else ''}, annotated by {_coders(data.coders)}")
+        parts.append(f"{paragraphs_text(own)}{' of your own' if parts else ''}, annotated by {_coders(data.coders)}")
     return f"The model learned from {'; and from '.join(parts) or 'no paragraph'}."
 
 
@@ -33,11 +34,11 @@ def figures_hold_for(card: ModelCard) -> str:
     evaluation = card.held_out or card.left_out
     how = evaluation.how.partition(f" ({OF_THE_BASE}")[0]
     sentence = (
-        f"Its figures hold for texts like those on which they were made: {_paragraphs(evaluation.paragraphs)} of "
+        f"Its figures hold for texts like those on which they were made: {paragraphs_text(evaluation.paragraphs)} of "
         f"{evaluation.articles:,} articles ({how}), {texts_of(card, evaluation.how)}"
     )
     if not is_measured_here(card, evaluation.how):
-        sentence += f" by {_OF_THE_BASE}"
+        sentence += f" by {_BASE_CODERS}"
     return f"{sentence}; for other texts it has to be measured again."
 
 
@@ -71,11 +72,12 @@ def _coders(counts: Mapping[str, int]) -> str:
     if len(counts) > _NAMED:
         named.append(f"{len(counts) - _NAMED} more")
     names = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    shipped = [name for name in _OF_THE_CORPUS if name in counts]
+    shipped = [name for name in _CORPUS_CODERS if name in counts]
     # An adjudicator alone may be a person's adjudication.
-    note = f" ({', '.join(shipped)}: {_OF_THE_BASE} of the shipped corpus)" if shipped[:1] == ["author"] else ""
+    note = f" ({', '.join(shipped)}: {_BASE_CODERS} of the shipped corpus)" if shipped[:1] == ["author"] else ""
     return f"{names}{note}"
 
 
-def _paragraphs(count: int) -> str:
+def paragraphs_text(count: int) -> str:
+    """Returns a number of paragraphs as text."""
     return f"{count:,} paragraph{'' if count == 1 else 's'}"

@@ -147,7 +147,7 @@ def _curve_model(part: Dataset, judged: Dataset, card: ModelCard) -> tuple[int, 
         return None
     hyperparameters = Hyperparameters(**card.hyperparameters)
     fitted = fit_calibrated(part, hyperparameters, card.seed, jobs=1, stances=False)
-    model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=()))
+    model = FrameModel.of(fitted.pipeline, replace(card, cuts=fitted.cuts, stances=(), folds=None))
     macro = evaluate_held_out(model, judged).macro.f1.value
     return None if macro is None else (len(part), macro)
 

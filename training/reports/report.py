@@ -12,6 +12,7 @@ from labels.annotations import CodedParagraph
 from labels.codebook import Codebook, codebook_to_toml
 from training.behaviour import Check, check_behaviour
 from training.cross_validation import ReportProgress, no_progress
+from training.evaluation import OF_THE_BASE
 from training.model_card import ModelCard
 from training.registry.base import shipped_base
 from training.registry.card import card_to_json
@@ -158,6 +159,7 @@ def _methods(card: ModelCard, codebook: Codebook, validation: Validation | None,
         validation_note=note,
         learned_from=learned_from(card),
         figures_hold_for=figures_hold_for(card),
+        of_the_base=OF_THE_BASE,
         figure=figure_text,
         tex=escaped,
     )

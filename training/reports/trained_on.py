@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labels.annotations import CodedParagraph
 from training.errors import ValidationDataError
-from training.fold_models import of_own_fold
+from training.fold_models import of_own_fold, thresholds_of_own_fold
 from training.registry.learned import Digests, has_learned
+from training.registry.provenance import paragraphs_text
 from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
 from training.scoring.frame_model import FrameModel
 from training.validation import Judged, score_in_parts
@@ -120,25 +120,19 @@ def cross_validated(model: FrameModel, judged: Judged, screen: Screen) -> Judged
     articles = [pairs[row][1] for row in rows]
     if by_fold is not None:
         scores[rows] = of_own_fold(by_fold, articles)
-        thresholds[rows] = thresholds_of_own_fold(model, judged.frames, articles)
+        thresholds[rows] = thresholds_of_own_fold(model.card.folds, judged.frames, articles)
     return replace(judged, scores=scores, cross_validated=learned, fold_thresholds=thresholds)
-
-
-def thresholds_of_own_fold(model: FrameModel, frames: Sequence[str], articles: Sequence[str]) -> NDArray[np.float64]:
-    """Returns the thresholds (n, k) that were fitted without the fold of each article."""
-    folds = model.card.folds.thresholds if model.card.folds else ()
-    of_folds = np.array([[fold[frame] for frame in frames] for fold in folds])
-    return of_own_fold(np.repeat(of_folds[None], len(articles), axis=0), articles)
 
 
 def trained_on_note(left_out: int, judged: int) -> str | None:
     """Says what became of the paragraphs that the model learned from; None where there are none."""
     if left_out:
         verb = "was" if left_out == 1 else "were"
-        return f"{_paragraphs(left_out)} that the model learned from {verb} left out."
+        return f"{paragraphs_text(left_out)} that the model learned from {verb} left out."
     if judged:
         verb = "counts" if judged == 1 else "count"
-        return f"{_paragraphs(judged)} that the model learned from {verb} in these figures, which are too good by that."
+        what = f"{paragraphs_text(judged)} that the model learned from"
+        return f"{what} {verb} in these figures, which are too good by that."
     return None
 
 
@@ -155,7 +149,3 @@ def _require_none(places: Sequence[str], total: int, what: str) -> None:
 
 def _place(paragraph: CodedParagraph) -> str:
     return f"article {paragraph.article}, paragraph {paragraph.index}"
-
-
-def _paragraphs(count: int) -> str:
-    return f"{count:,} paragraph{'' if count == 1 else 's'}"

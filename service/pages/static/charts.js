@@ -52,12 +52,17 @@ function note(answer, rows, shares, limits) {
   const notes = [limits];
   if (answer.off_topic_articles) {
     const counted = answer.population === "on_subject" ? "left out" : "counted";
-    notes.push(`${answer.off_topic_articles} articles are about something else: ${counted}.`);
+    const off = answer.off_topic_articles;
+    notes.push(`${off === 1 ? "1 article is" : `${off} articles are`} about something else: ${counted}.`);
   }
   if (answer.undated_articles && answer.rows?.some((row) => row.period)) {
-    notes.push(`${answer.undated_articles} articles have no date and stand where they arrived.`);
+    const undated = answer.undated_articles;
+    notes.push(undated === 1 ? "1 article has no date and stands where it arrived." : `${undated} articles have no date and stand where they arrived.`);
   }
-  if (answer.unscored_articles) notes.push(`${answer.unscored_articles} articles have not been scored by the current model yet.`);
+  const unscored = answer.unscored_articles;
+  if (unscored) {
+    notes.push(`${unscored === 1 ? "1 article has" : `${unscored} articles have`} not been scored by the current model yet and ${unscored === 1 ? "counts" : "count"} nowhere.`);
+  }
   if (shares === "corrected") {
     const missing = answer.rows.filter((row) => row.corrected_share === null);
     const borrowed = answer.rows.filter((row) => row.correction === "borrowed").length;
