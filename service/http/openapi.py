@@ -44,6 +44,8 @@ def _name_all_frames(document: dict[str, Any], codebook_frames: Sequence[str], f
     """Annotations have the codebook's frames; scores and thresholds have the model's."""
     schemas = document["components"]["schemas"]
     schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(codebook_frames)}
+    of_lists = schemas["AnnotationRequest"]["properties"]["covered"]["anyOf"]
+    next(kind for kind in of_lists if kind["type"] == "array")["items"] = {"enum": list(codebook_frames)}
     schemas["ArticleRequest"]["properties"]["thresholds"]["propertyNames"] = {"enum": list(frames)}
     for path in document["paths"].values():
         for parameter in path.get("get", {}).get("parameters", ()):
