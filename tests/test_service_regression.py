@@ -251,8 +251,9 @@ def test_what_is_missing_is_said(filled, corpus, framing, tmp_path, table, argum
 
 
 def test_a_category_with_too_few_annotations_says_how_many_it_has(filled, corpus, framing):
-    code(filled, corpus, 20)
+    coded = code(filled, corpus, 20)
     done = regress(framing, filled, "foreign_hand", "--on", "day")
     assert done.returncode == 1
     assert "needs 30 annotations of drawn paragraphs from 15 articles" in done.stderr
-    assert "all paragraphs has 20 from" in done.stderr
+    # The queue leaves out paragraphs that are nearly alike.
+    assert f"all paragraphs has {len(coded)} from" in done.stderr, done.stderr
