@@ -123,7 +123,7 @@ def _too_few(articles: int, carrying: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _macro(figures: NDArray[np.float64]) -> NDArray[np.float64]:
