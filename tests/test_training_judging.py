@@ -14,6 +14,7 @@ from training.encoder.vectors import VectorStore
 from training.fold_models import fit_folds, of_own_fold
 from training.kinds.choice import train_kind
 from training.kinds.judging import judge
+from training.registry.learned import digests_of
 from training.scoring.frame_model import FrameModel
 
 
@@ -120,10 +121,10 @@ def test_a_champion_without_fold_models_is_judged_on_what_it_has_not_learned_fro
     champion = model_of(without_fold_models(challenger))
     own = train_kind("encoder", paragraphs, codebook, vectors=store)
     learned = {p.text for p in paragraphs[:120]}
-    verdict = judge(own, champion, dataset, champion_learned=learned.__contains__)
+    verdict = judge(own, champion, dataset, champion_learned=digests_of(learned))
     unseen = [out or text not in learned for out, text in zip(dataset.held_out, dataset.texts, strict=True)]
     assert 80 <= verdict.paragraphs == sum(unseen) < 200
-    everything = judge(own, champion, dataset.take(~dataset.held_out), champion_learned=lambda _text: True)
+    everything = judge(own, champion, dataset.take(~dataset.held_out), champion_learned=digests_of(dataset.texts))
     assert not everything.promote
     assert "no annotated paragraphs that neither model has seen" in everything.reason
 

@@ -167,14 +167,13 @@ class TrainingRunner:
     def _verdict(self, challenger: Challenger, paragraphs: Sequence[CodedParagraph], facts: SnapshotFacts) -> Verdict:
         """The verdict on what was coded here; on the corpus where nothing was."""
         champion = self._champion()
-        learned = None if champion is None else self._registry.learned(champion.card.version)
         base = base_of(facts.kind, self._codebook, facts.start)
         return judge(
             challenger,
             champion,
             build_dataset(paragraphs, self._codebook),
             current_keys=self._codebook.current_keys,
-            champion_learned=lambda text: learned is not None and text in learned,
+            champion_learned=frozenset() if champion is None else self._registry.learned(champion.card.version),
             base=None if base is None else base.card,
         )
 

@@ -5,7 +5,7 @@ was fitted without it. The folds of the articles are the same in every version, 
 challenger has not seen the same articles: both recipes on the same folds, each with the annotations that it had.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from training.dataset import Dataset
 from training.fold_models import of_own_fold, thresholds_of_own_fold
 from training.model_card import ModelCard
 from training.promotion import Verdict, compare, first_model_verdict
+from training.registry.learned import Digests, has_learned
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import above_threshold
 
@@ -26,24 +27,21 @@ def judge(
     paragraphs: Dataset,
     *,
     current_keys: Mapping[str, str] | None = None,
-    champion_learned: Callable[[str], bool] = lambda _text: False,
+    champion_learned: Digests = frozenset(),
     base: ModelCard | None = None,
 ) -> Verdict:
     """Compares a challenger with the champion on n annotated paragraphs, on the frames that both have.
 
-    `current_keys` has today's key of frames that were renamed since the champion was trained. `champion_learned` says
-    whether it learned from a text. Of a model without fold models only paragraphs count that it has not seen: those of
-    held-out articles, and for the champion all from which it did not learn. The verdict names the figures of `base`,
-    which were measured on other texts.
+    `current_keys` has today's key of frames that were renamed since the champion was trained. `champion_learned` are
+    the digests of the texts that it learned from. Of a model without fold models only paragraphs count that it has not
+    seen: those of held-out articles, and for the champion all from which it did not learn. The verdict names the
+    figures of `base`, which were measured on other texts.
     """
     if champion is None:
         return first_model_verdict()
     of_champion = {(current_keys or {}).get(key, key): key for key in champion.card.frames}
     both = [frame for frame in paragraphs.frames if frame in of_champion]
-    unseen = _unseen(challenger.card, paragraphs, lambda _text: True) & _unseen(
-        champion.card, paragraphs, champion_learned
-    )
-    judged = paragraphs.take(unseen)
+    judged = paragraphs.take(_unseen(challenger, champion, paragraphs, champion_learned))
     columns = [judged.frames.index(frame) for frame in both]
     # What nobody decided about is neither a hit nor a false alarm of either model.
     coded = judged.coded[:, columns]
@@ -59,12 +57,17 @@ def judge(
     return verdict if base is None else replace(verdict, base=_figures_of(base))
 
 
-def _unseen(card: ModelCard, paragraphs: Dataset, learned: Callable[[str], bool]) -> NDArray[np.bool_]:
-    """Whether there is a model of each of n paragraphs that has not seen it, (n,)."""
-    if card.folds is not None:
-        return np.ones(len(paragraphs), dtype=bool)
-    held_out = paragraphs.held_out
-    return np.array([out or not learned(text) for out, text in zip(held_out, paragraphs.texts, strict=True)], bool)
+def _unseen(
+    challenger: Challenger, champion: FrameModel, paragraphs: Dataset, champion_learned: Digests
+) -> NDArray[np.bool_]:
+    """Whether both models have one that has not seen each of n paragraphs, (n,)."""
+    unseen = np.ones(len(paragraphs), dtype=bool)
+    if challenger.card.folds is None:
+        unseen &= paragraphs.held_out
+    if champion.card.folds is None:
+        learned = np.array([has_learned(champion_learned, text) for text in paragraphs.texts], dtype=bool)
+        unseen &= paragraphs.held_out | ~learned
+    return unseen
 
 
 def _decisions(model: FrameModel, judged: Dataset, frames: Sequence[str]) -> NDArray[np.bool_]:
