@@ -1,7 +1,7 @@
 """Annotations, the decisions of coders about paragraphs, and the corpus files that hold them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -72,6 +72,12 @@ def annotation_today(
         decided = frozenset(codebook.keys) if version is None else codebook.keys_in(version)
     decided |= current.keys()
     return Annotation(coder, current, None if decided >= set(codebook.keys) else decided)
+
+
+def shares_of(annotations: Sequence[Annotation], frames: Iterable[str]) -> dict[str, float]:
+    """Returns the share of the coders who saw each frame, of those who decided about it, if there are any."""
+    deciding = {frame: [annotation for annotation in annotations if annotation.decides(frame)] for frame in frames}
+    return {frame: sum(frame in a.frames for a in coded) / len(coded) for frame, coded in deciding.items() if coded}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.store.sql.database import Database
 from tests.support.off_topic import text_of, write_base_with_subject
-from training.registry.model_files import LEARNED_FILE, PIPELINE_FILE, SCORER_FILE
+from training.encoder.files import DIGESTS_FILE
+from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 
 pytestmark = pytest.mark.databases
@@ -274,7 +275,7 @@ def test_rescoring_says_what_articles_are_about(filled, tiny):
     before = {a["id"]: a["article"]["about"] for a in fetch(filled, "/v1/articles")["articles"]}
     card, files = registry.card("v1"), registry.files("v1")
     again = registry.adopt(
-        replace(card, note="again"), *(files[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))
+        replace(card, note="again"), *(files[name] for name in (PIPELINE_FILE, SCORER_FILE, DIGESTS_FILE))
     ).version
     registry.promote(again, by="tests", reason="again")
     database = Database(tiny.store_url)

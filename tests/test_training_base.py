@@ -19,7 +19,7 @@ from training.evaluation import OF_THE_BASE
 from training.model_card import Kind
 from training.registry.base import base_for
 from training.registry.learned import digests_of, has_learned, known_of, learned_by_base
-from training.registry.model_files import LEARNED_FILE, PIPELINE_FILE, SCORER_FILE
+from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 from training.reports import report
 from training.reports.report import write_report
@@ -92,7 +92,7 @@ def test_another_model_as_champion_does_not_keep_the_base_from_being_registered(
     registry = Registry(tmp_path / "data" / "models")
     adapted = replace(registry.card("v1"), created_at="2027-01-01T00:00:00+00:00")
     version = registry.adopt(
-        adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE, LEARNED_FILE))
+        adapted, *(registry.files("v1")[name] for name in (PIPELINE_FILE, SCORER_FILE, DIGESTS_FILE))
     ).version
     registry.promote(version, by="tests", reason="adapted")
     assert "Registered as v3" in framing("train", **place).stdout

@@ -8,12 +8,12 @@ import pytest
 from service.models.transfer import export_model, import_model
 from service.settings import Settings
 from training.dataset import is_held_out
+from training.encoder.files import DIGESTS_FILE
 from training.errors import ModelFileError, ValidationDataError
 from training.kinds.adapted import base_challenger, data_of_both
 from training.registry.base import shipped_base
 from training.registry.card import card_from_json, card_to_json
 from training.registry.learned import digests_of, has_learned, learned_by_base
-from training.registry.model_files import LEARNED_FILE
 from training.registry.provenance import figures_hold_for, learned_from
 from training.registry.versions import Registry
 from training.reports import report
@@ -37,11 +37,11 @@ def test_a_version_knows_the_paragraphs_that_it_learned_from_and_no_others(regis
 
 
 def test_a_file_that_was_changed_is_refused(registry):
-    path = registry.storage.folder / "versions" / "v1" / LEARNED_FILE
+    path = registry.storage.folder / "versions" / "v1" / DIGESTS_FILE
     path.write_bytes(path.read_bytes() + b"0123456789abcdef\n")
-    with pytest.raises(ModelFileError, match=LEARNED_FILE):
+    with pytest.raises(ModelFileError, match=DIGESTS_FILE):
         registry.learned("v1")
-    with pytest.raises(ModelFileError, match=LEARNED_FILE):
+    with pytest.raises(ModelFileError, match=DIGESTS_FILE):
         registry.files("v1")
 
 

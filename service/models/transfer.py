@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from labels.archives import Limits, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FramingError
 from service.settings import Settings
+from training.encoder.files import DIGESTS_FILE
 from training.registry.card import card_from_json
 from training.registry.encoders import NAMES as ENCODER_FILES
-from training.registry.model_files import CARD_FILE, LEARNED_FILE, PIPELINE_FILE, SCORER_FILE
+from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE
 from training.registry.versions import Registry
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _SIGNATURE = "signature.json"
 # Files of an encoder that was fine-tuned where the model comes from; a shipped encoder is in every installation.
 _ENCODER = "encoder/"
-_FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, LEARNED_FILE, *(_ENCODER + name for name in ENCODER_FILES))
+_FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, DIGESTS_FILE, *(_ENCODER + name for name in ENCODER_FILES))
 # Weights of zero are packed several hundred times smaller.
 _LIMITS = Limits(members=20, size=2 * 2**30, ratio=1_000)
 
@@ -78,7 +79,7 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
     encoder = {name.removeprefix(_ENCODER): files[name] for name in files if name.startswith(_ENCODER)}
     if encoder:
         registry.encoders.add_files(card.encoder_digest, encoder)
-    rest = (files.get(name, b"") for name in (SCORER_FILE, LEARNED_FILE))
+    rest = (files.get(name, b"") for name in (SCORER_FILE, DIGESTS_FILE))
     return registry.adopt(card, files[PIPELINE_FILE], *rest)
 
 

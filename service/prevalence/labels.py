@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from labels.annotations import CodedParagraph
-from labels.codebook import Codebook
+from labels.annotations import shares_of
 from service.prevalence.trained_on import is_trained_on
 from service.store import annotations, prevalence
 from service.store.prevalence import Population
@@ -24,14 +23,8 @@ def labelled_paragraphs(
         place = (paragraph.article, paragraph.index)
         unit = drawn.get(place)
         labelled[place] = Labelled(
-            labels=_labels(paragraph, codebook),
+            labels=shares_of(paragraph.annotations, codebook.keys),
             inclusion_probability=None if unit is None else unit.inclusion.probability,
             corrects=unit is not None and not is_trained_on(card, unit),
         )
     return labelled
-
-
-def _labels(paragraph: CodedParagraph, codebook: Codebook) -> Mapping[str, float]:
-    """The share of the coders who saw each frame, of those who decided about it."""
-    deciding = {key: [a for a in paragraph.annotations if a.decides(key)] for key in codebook.keys}
-    return {key: sum(key in a.frames for a in coded) / len(coded) for key, coded in deciding.items() if coded}

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, Subquery, and_, cast, func, select, type_coerce
 
-from labels.annotations import Annotation
+from labels.annotations import shares_of
 from labels.codebook import OTHER, Codebook, Frame
 from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
@@ -246,18 +246,10 @@ def _drawn_paragraph(
         day=first.dated_at.date(),
         first_coded_at=min(row.created_at for row in rows),
         inclusion=inclusion,
-        annotated={
-            frame: sum(frame in annotation.frames for annotation in deciding) / len(deciding)
-            for frame in codebook.keys
-            if (deciding := _deciding(settled, frame) or _deciding(by_coders, frame))
-        },
+        annotated=shares_of(by_coders, codebook.keys) | shares_of(settled, codebook.keys),
         scores=scores,
         article=article,
     )
-
-
-def _deciding(coded: Sequence[Annotation], frame: str) -> list[Annotation]:
-    return [annotation for annotation in coded if annotation.decides(frame)]
 
 
 def _annotations(population: Population) -> Any:

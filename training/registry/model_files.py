@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 PIPELINE_FILE, SCORER_FILE, CARD_FILE = "pipeline.joblib", "scorer.npz", "card.json"
-# First digits of the digests of the paragraphs that the model learned from.
-LEARNED_FILE = "training-paragraphs.sha256"
 
 _MUST_MATCH = ("scikit-learn", "numpy")
 

@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.encoder.files import DIGESTS_FILE
 from training.errors import ModelFileError, NoChampionError, NoSuchVersionError, RegistryError, VerdictError
 from training.model_card import ModelCard
 from training.registry.card import card_from_json, card_to_json
@@ -25,7 +26,6 @@ from training.registry.encoders import OwnEncoders
 from training.registry.learned import Digests, from_file, known_of, to_file
 from training.registry.model_files import (
     CARD_FILE,
-    LEARNED_FILE,
     PIPELINE_FILE,
     SCORER_FILE,
     compiled_form,
@@ -107,7 +107,7 @@ class Registry:
         if card.scorer_sha256:
             files[SCORER_FILE] = self._verified(version, SCORER_FILE, card.scorer_sha256)
         if card.learned_sha256:
-            files[LEARNED_FILE] = self._verified(version, LEARNED_FILE, card.learned_sha256)
+            files[DIGESTS_FILE] = self._verified(version, DIGESTS_FILE, card.learned_sha256)
         return files
 
     def learned(self, version: str) -> Digests:
@@ -119,7 +119,7 @@ class Registry:
         card = self.card(version)
         if not card.learned_sha256:
             return known_of(card)
-        return from_file(self._verified(version, LEARNED_FILE, card.learned_sha256))
+        return from_file(self._verified(version, DIGESTS_FILE, card.learned_sha256))
 
     def pipeline(self, version: str) -> "Pipeline":
         """Returns the scikit-learn pipeline of a version, unpickled only if its digest is that on the card."""
@@ -154,7 +154,7 @@ class Registry:
     def _store(self, card: ModelCard, pipeline: bytes, scorer: bytes, learned: bytes) -> ModelCard:
         """Stores files as the next version; the card comes last, because with it the version exists."""
         version = self._claim(pipeline)
-        for name, content in ((SCORER_FILE, scorer), (LEARNED_FILE, learned)):
+        for name, content in ((SCORER_FILE, scorer), (DIGESTS_FILE, learned)):
             if content:
                 self.storage.write(f"{_FOLDER}/{version}/{name}", content)
         card = card.registered(version, *map(_sha256, (pipeline, scorer, learned)))
