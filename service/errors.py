@@ -6,6 +6,7 @@ FramingError                          labels.errors, the root; training.errors a
 │   └── NoSuchKeyError                no API key has the id
 ├── AnnotationError                   an annotation cannot be stored as it was sent; carries the field
 ├── OverlapError                      two sets of articles to compare have articles in common
+├── PeriodError                       a period ends before it begins; carries the field
 ├── NoSubjectError                    the model cannot tell what an article is about; carries the field
 ├── IdempotencyKeyReusedError         an Idempotency-Key was sent before with another request
 ├── ConflictError                     another text is stored under the id or the URL; carries the field
@@ -26,6 +27,7 @@ module stand in that module.
 """
 
 from collections.abc import Collection, Iterable
+from datetime import date
 
 from labels.errors import ArticleError, CodebookError, FramingError
 
@@ -66,6 +68,14 @@ class OverlapError(FramingError):
     """Two sets of articles to compare have articles in common; `field` says where."""
 
     field = "query/b_outlet"
+
+
+class PeriodError(FramingError):
+    """A period ends before it begins; `field` says where its end was named."""
+
+    def __init__(self, since: date | str, until: date | str, field: str) -> None:
+        super().__init__(f"The period ends on {until} before it begins on {since}.")
+        self.field = field
 
 
 class NoSubjectError(FramingError):
@@ -170,3 +180,9 @@ def require_frames(frames: Iterable[str], known: Collection[str], field: str, ow
     for frame in frames:
         if frame not in known:
             raise UnknownFrameError(frame, known, field.replace("{frame}", frame), owner)
+
+
+def require_period(since: date | None, until: date | None, field: str = "query/to") -> None:
+    """Raises `PeriodError` where a period ends before it begins; None leaves an end open."""
+    if since is not None and until is not None and until < since:
+        raise PeriodError(since, until, field)

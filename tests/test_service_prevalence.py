@@ -503,3 +503,35 @@ def test_a_profile_counts_the_paragraphs_that_frames_share(filled):
 def test_a_number_is_not_a_day(client, day):
     for name in ("from", "to"):
         assert client.get("/v1/prevalence", params={name: day}).status_code == 422
+
+
+@pytest.mark.databases("sqlite")
+def test_a_period_that_ends_before_it_begins_is_refused_and_names_its_end(filled):
+    def fault(path, **parameters):
+        answer = filled.get(path, params=parameters)
+        assert answer.status_code == 422, (path, answer.text)
+        problem = answer.json()
+        return problem["errors"][0]["pointer"], problem["detail"]
+
+    backwards = {"from": "2026-03-09", "to": "2026-03-02"}
+    for path in ("/v1/prevalence", "/v1/profile", "/v1/articles", "/v1/scores"):
+        place, detail = fault(path, **backwards)
+        assert place == "query/to", path
+        assert detail == "The period ends on 2026-03-02 before it begins on 2026-03-09."
+    sides = {"a_from": "2026-03-09", "a_to": "2026-03-02", "b_from": "2026-03-10"}
+    assert fault("/v1/compare", **sides)[0] == "query/a_to"
+    assert fetch(filled, from_="2026-03-02", to="2026-03-02", by="")["rows"]
+
+
+@pytest.mark.databases("sqlite")
+def test_cells_that_are_unknown_are_refused_with_those_that_are_known(filled):
+    for by in ("moon", "week,month", "outlet,outlet", "week,"):
+        problem = filled.get("/v1/prevalence", params={"by": by}).json()
+        assert problem["status"] == 422, by
+        assert "outlet, a period (day, week, month, year), or both with a comma" in str(problem["errors"]), problem
+
+
+@pytest.mark.databases("sqlite")
+def test_every_row_of_a_table_says_how_many_articles_wait_to_be_scored(filled):
+    lines = filled.get("/v1/prevalence", params={"by": "outlet", "format": "csv"}).text
+    assert {row["unscored_articles"] for row in csv.DictReader(io.StringIO(lines))} == {"0"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from service.errors import require_period
 from service.prevalence.estimates import Estimates, Question
 from service.prevalence.own_figures import own_figures
 from service.schemas.prevalence import (
@@ -204,8 +205,14 @@ def _pairs(together: Mapping[tuple[str, str], int], counts: Mapping[str, int], p
     return pairs
 
 
-def without_periods(question: Question, since: date | None, until: date | None, outlet: str | None) -> Question:
-    """The question about another set of articles as a whole: without cells for outlets or periods."""
+def without_periods(
+    question: Question, since: date | None, until: date | None, outlet: str | None, side: str
+) -> Question:
+    """The question about another set of articles as a whole: without cells for outlets or periods.
+
+    Raises `PeriodError` where the period ends before it begins.
+    """
+    require_period(since, until, f"query/{side}_to")
     outlets = None if outlet is None else [outlet]
     return replace(
         question,

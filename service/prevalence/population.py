@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from labels.codebook import Codebook
-from service.errors import NoSubjectError, require_frames
+from service.errors import NoSubjectError, require_frames, require_period
 from service.schemas.fields import Articles
 from service.settings import Settings
 from service.store.prevalence import Population
@@ -30,6 +30,10 @@ class Selected:
     outlets: Sequence[str] | None = None
     first_copies: bool = False
     articles: Articles | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `PeriodError` where the period ends before it begins."""
+        require_period(self.since, self.until)
 
 
 def scored_population(selected: Selected, card: ModelCard, codebook: Codebook, settings: Settings) -> ScoredPopulation:

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from labels.annotations import SPECIFIED_STANCES
 from service.errors import OverlapError
@@ -51,6 +54,7 @@ COLUMNS = (
     Column("population", "text"),
     Column("first_day", "day"),
     Column("last_day", "day"),
+    Column("unscored_articles", "whole"),
     Column("standard_error", "number"),
     Column("tuning", "number"),
     Column("unit", "text"),
@@ -95,6 +99,15 @@ WidthParameter = Annotated[
     float, Query(ge=0.01, le=1, description="Width of the interval for which `annotations_needed` plans.")
 ]
 _PERIOD = f"({'|'.join(PERIODS)})"
+_CELLS = f"^((outlet,)?{_PERIOD}|({_PERIOD},)?outlet)?$"
+
+
+def _known_cells(by: str) -> str:
+    if re.fullmatch(_CELLS, by):
+        return by
+    raise PydanticCustomError(
+        "cells", "Write outlet, a period ({periods}), or both with a comma.", {"periods": ", ".join(PERIODS)}
+    )
 
 
 def read_scope(
@@ -138,8 +151,9 @@ def prevalence(
     scope: UseScope,
     by: Annotated[
         str,
+        AfterValidator(_known_cells),
         Query(
-            pattern=f"^((outlet,)?{_PERIOD}|({_PERIOD},)?outlet)?$",
+            json_schema_extra={"pattern": _CELLS},
             description="Cells: `outlet`, a period (`day`, `week`, `month`, `year`), or both with a comma; `week` "
             "if it is left out, a single cell if it is empty.",
         ),
@@ -246,8 +260,8 @@ def compare(
     selected = Selected(frame, first_copies=dedup, articles=articles)
     scope = scored_population(selected, champion.model().card, codebook, settings)
     question = Question(population=scope.population, unit=unit, weight=weight, width=width)
-    a = answers.without_periods(question, a_from, a_to, a_outlet)
-    b = answers.without_periods(question, b_from, b_to, b_outlet)
+    a = answers.without_periods(question, a_from, a_to, a_outlet, "a")
+    b = answers.without_periods(question, b_from, b_to, b_outlet, "b")
     with database.read() as connection:
         return answers.compare(connection, a, b, scope.card)
 

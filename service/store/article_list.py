@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from labels.codebook import OTHER
+from service.errors import PeriodError
 from service.store.article_lookup import metadata_of
 from service.store.articles import Metadata
 from service.store.daily import end_of, start_of
@@ -67,11 +68,17 @@ def filters(
     words: str | None = None,
     about: AboutWhat | None = None,
 ) -> ArticleFilters:
-    """Makes filters from the fields of a query or form: empty texts do not filter, and `until` includes its day."""
+    """Makes filters from the fields of a query or form: empty texts do not filter, and `until` includes its day.
+
+    Raises `PeriodError` where the period ends before it begins.
+    """
+    first, end = start_of(since) if since else None, end_of(until) if until else None
+    if first is not None and end is not None and end < first:
+        raise PeriodError(str(since), str(until), "query/to")
     return ArticleFilters(
         outlet=outlet or None,
-        since=start_of(since) if since else None,
-        until=end_of(until) if until else None,
+        since=first,
+        until=end,
         frame=frame or None,
         decision=decision,
         words=words or None,
