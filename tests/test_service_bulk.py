@@ -96,6 +96,9 @@ def test_scores_are_those_of_the_api_and_an_article_that_cannot_be_scored_says_w
             for frame, answer_of_frame in paragraph["frames"].items():
                 assert row[f"{frame}_score"] == pytest.approx(answer_of_frame["score"], abs=1e-12)
                 assert row[f"{frame}_decision"] == answer_of_frame["decision"]
+            for frame, of_article in answer.json()["article"]["frames"].items():
+                assert row[f"article_{frame}_score"] == pytest.approx(of_article["score"], abs=1e-12)
+                assert row[f"article_{frame}_decision"] == of_article["decision"]
 
 
 def test_lines_tables_parquet_and_compressed_files_give_the_same_rows(job, articles, tmp_path, small_parts):

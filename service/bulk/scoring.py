@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labels.errors import FramingError
 from labels.paragraphs import SplitArticle
@@ -18,7 +19,8 @@ from service.bulk.requests import as_sent, is_empty, request_of
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.tabular import Column
-from training.scoring.classification import about_of, decide
+from training.scoring.article_score import scores_of_articles
+from training.scoring.classification import about_of, any_paragraph, cuts_at, decide
 from training.scoring.frame_model import FrameModel, Scored
 from training.scoring.operating_points import OperatingPoint
 from training.scoring.subject import About
@@ -68,6 +70,8 @@ def columns_of(frames: Sequence[str], stances: Sequence[str], options: Options) 
         columns += [Column(f"{frame}_score", "number"), Column(f"{frame}_decision", "text")]
         columns += [Column(f"{frame}_{stance}", "number") for stance in stances]
     columns += [Column("about", "text"), Column("about_score", "number")]
+    for frame in frames:
+        columns += [Column(f"article_{frame}_score", "number"), Column(f"article_{frame}_decision", "text")]
     return [*columns, Column("model_version", "text"), Column("problem", "text")]
 
 
@@ -108,7 +112,8 @@ def _rows(
     count.paragraphs += len(texts)
     count.problems += len(failed)
     score_cells = iter(_score_cells(texts, sizes, model, options))
-    each = 2 + len(model.card.stances)
+    # Score and decision of the paragraph, each stance, and score and decision of the article.
+    each = 4 + len(model.card.stances)
     version, nothing = model.card.version, (None,) * (each * len(model.card.frames) + options.with_text + 2)
     rows = []
     for place, head in enumerate(heads):
@@ -154,7 +159,8 @@ def _score_cells(
 ) -> Iterable[tuple[Any, ...]]:
     """The cells of scores, decisions and stances of each paragraph, after its text if the options include it.
 
-    The last two say what its article is about; `sizes` are the numbers of paragraphs of the articles.
+    Then come what its article is about, and the scores and decisions of the article; `sizes` are the numbers of
+    paragraphs of the articles.
     """
     if not texts:
         return ()
@@ -172,7 +178,27 @@ def _score_cells(
         cells += stances.T.tolist()
     cells.append([article and article.name for article in about])
     cells.append([article and article.score for article in about])
+    cells += _article_cells(model, scored, [size for size in sizes if size], off_topic, options)
     return zip(*cells, strict=True)
+
+
+def _article_cells(
+    model: FrameModel, scored: Scored, sizes: Sequence[int], off_topic: NDArray[np.bool_], options: Options
+) -> Iterator[list[Any]]:
+    """Yields the columns of scores and decisions of articles, each repeated for its paragraphs."""
+    begins = np.cumsum([0, *sizes[:-1]])
+    facts, cuts = model.card.article, cuts_at(model, options.operating_point, {})
+    of_articles = scores_of_articles(facts, scored.frames, begins)
+    for k, frame in enumerate(model.frames):
+        if cuts.article is None:
+            of_paragraphs = decide(scored.frames[:, k], cuts.paragraphs[frame])
+            own = [of_paragraphs[begin : begin + size] for begin, size in zip(begins, sizes, strict=True)]
+            decisions = np.array([any_paragraph(decided) for decided in own])
+        else:
+            decisions = np.array(decide(of_articles[:, k], cuts.article[frame]))
+        decisions[off_topic[begins]] = "absent"
+        yield np.repeat(of_articles[:, k], sizes).tolist()
+        yield np.repeat(decisions, sizes).tolist()
 
 
 def _about(model: FrameModel, scored: Scored, texts: Sequence[str], sizes: Sequence[int]) -> list[About | None]:

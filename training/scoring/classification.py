@@ -228,7 +228,7 @@ def _decide_on_article(
     """Returns score and decision of an article on each frame, given scores (n, k) and decisions of its paragraphs."""
     of_article = article_scores(model.card.article, scores)
     if cuts.article is None:
-        decisions = [_any_paragraph(decisions) for decisions in decisions_by_frame]
+        decisions = [any_paragraph(decisions) for decisions in decisions_by_frame]
     else:
         decisions = [
             decide_about(about, of_article[k : k + 1], cuts.article[frame])[0] for k, frame in enumerate(model.frames)
@@ -236,7 +236,7 @@ def _decide_on_article(
     return list(zip(of_article.tolist(), decisions, strict=True))
 
 
-def _any_paragraph(decisions: Sequence[Decision]) -> Decision:
+def any_paragraph(decisions: Sequence[Decision]) -> Decision:
     """Decides on an article by the decisions on its paragraphs: one is enough."""
     return "present" if "present" in decisions else "uncertain" if "uncertain" in decisions else "absent"
 
