@@ -94,7 +94,7 @@ bench: .venv/test  ## Write docs/performance.md: speed and size, beside other se
 interop: .venv/test  ## Try our files with the own code of Label Studio, Argilla, Potato and doccano, each in an environment of its own, and in R
 	$(BIN)/python -m tests.support.interop
 
-soak: .venv/test  ## Write docs/reliability.md: survive faults at full length, about 40 minutes
+soak: .venv/test  ## Write docs/reliability.md: survive faults and large amounts at full length, about an hour and a half
 	$(BIN)/python -m benchmarks.speed.reliability --write
 
 fuzz: .venv/test  ## Fuzz every parser of untrusted input, guided by coverage, a minute each

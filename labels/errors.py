@@ -25,6 +25,8 @@ UNREADABLE_ARCHIVE = (
     *(KeyError, ValueError, NotImplementedError, RuntimeError),
 )
 
+_LONGEST_ROW = 10_000
+
 
 class FramingError(Exception):
     """The root of every error that this project raises on purpose."""
@@ -47,9 +49,20 @@ class ExchangeError(FramingError):
     """A file of another tool is malformed; `rows` has a line per fault, with its place."""
 
     def __init__(self, subject: str, rows: Sequence[str]) -> None:
+        rows = tuple(map(_readable, rows))
         shown = "; ".join(rows[:10]) + (f"; and {len(rows) - 10} more" if len(rows) > 10 else "")
-        super().__init__(f"{subject} cannot be used: {shown}.")
-        self.rows = tuple(rows)
+        super().__init__(f"{_readable(subject)} cannot be used: {shown}.")
+        self.subject, self.rows = subject, rows
+
+    def __reduce__(self) -> tuple[type["ExchangeError"], tuple[str, tuple[str, ...]]]:
+        # A file may be read in another process, whose error is raised here.
+        return ExchangeError, (self.subject, self.rows)
+
+
+def _readable(row: str) -> str:
+    """A line about a file that can be answered and printed: what the file holds may be neither, and without end."""
+    shown = row if len(row) <= _LONGEST_ROW else f"{row[:_LONGEST_ROW]}…"
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 class FileError(FramingError):

@@ -8,6 +8,7 @@ from typing import Literal
 from lxml import etree, html
 
 from labels.reading.imprint import NO_IMPRINT, Imprint
+from labels.reading.page_bounds import PageSize, bounded_size
 from labels.reading.page_metadata import read_metadata
 from labels.reading.stretches import blocks_within
 
@@ -25,6 +26,8 @@ _BLOCKS = {
 }  # fmt: skip
 # Within a paragraph they interrupt no sentence.
 _SOMETIMES_INLINE = {"center", "details", "summary", "fieldset"}
+# What has thousands of children on some pages, none of which is text of the article.
+_LISTS_OF_MANY = {"select", "datalist", "svg"}
 # Buttons and menus, and what a browser shows only where it cannot show a film or the reading of a character.
 _HIDDEN = {
     "script", "style", "noscript", "template", "svg", "head", "iframe", "object", "math", "textarea", "button",
@@ -40,9 +43,9 @@ _SPACE = re.compile(r"\s+")
 # What divides paragraphs in text that a page shows as it is written.
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n\s*")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’»)\]]*\s*$")
-# The time that trafilatura takes grows with the square of the number of list items: a malicious page could keep a core
-# busy for half an hour.
-_MAX_LIST_ITEMS = 2000
+# The time that trafilatura takes grows with the square of the number of list items, and of the links, cells and other
+# children of a single element: a malicious page could keep a core busy for half an hour.
+_MOST_LIST_ITEMS, _MOST_CHILDREN = 2000, 2000
 _ENCODING_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
 
@@ -69,13 +72,17 @@ class Page:
 
 
 def extract_page(page: str) -> Page:
-    """Returns the text blocks of an HTML page and its metadata; a page without text has no blocks."""
+    """Returns the text blocks of an HTML page and its metadata; a page without text has no blocks.
+
+    Raises `ArticleError` for a page that is out of bounds.
+    """
+    size = bounded_size(_as_bytes(page))
     root = _parse(page)
     if root is None:
         return Page()
     imprint = read_metadata(root)
     blocks = list(_Blocks(root))
-    return Page(tuple(_without_surroundings(blocks, _article_text(page, root))), imprint)
+    return Page(tuple(_without_surroundings(blocks, _article_text(page, root, size))), imprint)
 
 
 def _without_surroundings(blocks: Sequence[PageBlock], article: str | None) -> Iterator[PageBlock]:
@@ -111,16 +118,20 @@ def _parse(page: str) -> html.HtmlElement | None:
     # huge_tree stays off, so that libxml2 limits depth and size.
     parser = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8")
     try:
-        return html.document_fromstring(_ENCODING_DECLARATION.sub("", page).encode("utf-8", "replace"), parser=parser)
+        return html.document_fromstring(_as_bytes(page), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return None
 
 
-def _article_text(page: str, root: html.HtmlElement) -> str | None:
-    """Returns the article as trafilatura extracts it; None where it finds no article."""
-    if page.lower().count("<li") > _MAX_LIST_ITEMS:
+def _as_bytes(page: str) -> bytes:
+    return _ENCODING_DECLARATION.sub("", page).encode("utf-8", "replace")
+
+
+def _article_text(page: str, root: html.HtmlElement, size: PageSize) -> str | None:
+    """Returns the article as trafilatura extracts it; None where it finds none, or would search for very long."""
+    if not _is_soon_extracted(size):
         page = _without_navigation(root)
-        if page.count("<li") > _MAX_LIST_ITEMS:
+        if not _is_soon_extracted(bounded_size(_as_bytes(page))):
             return None
     from trafilatura import extract  # noqa: PLC0415 - costs a third of a second, and only HTML needs it
 
@@ -130,10 +141,14 @@ def _article_text(page: str, root: html.HtmlElement) -> str | None:
     return article if article and article.strip() else None
 
 
+def _is_soon_extracted(size: PageSize) -> bool:
+    return size.list_items <= _MOST_LIST_ITEMS and size.most_children <= _MOST_CHILDREN
+
+
 def _without_navigation(root: html.HtmlElement) -> str:
     """Returns a page without its menus and whatever else stands around the article; changes the page."""
-    for element in list(root.iter(*_SURROUNDINGS)):
-        element.drop_tree()
+    for element in list(root.iter(*_SURROUNDINGS, *_LISTS_OF_MANY)):
+        element.clear(keep_tail=True)
     content: str = html.tostring(root, encoding="unicode")
     return content
 

@@ -8,14 +8,19 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from labels.codebook import Codebook, read_codebook
+from labels.files.extraction_process import EXTRACTION
 from labels.language import detect_language
 from service.access.gate import Gate
+from service.access.origin import CheckOrigin
 from service.articles.ingest import store_articles
 from service.articles.scoring_pool import ScoringPool
 from service.http import openapi, problem_details
+from service.http.answer_headers import CompleteAnswers
 from service.http.dependencies import Services
 from service.http.overload import LimitRequests, MeasureRequests
+from service.http.places import FairTurns, Places
 from service.http.scoring_turns import ScoringTurns
+from service.jobs.run_watch import RunWatch
 from service.jobs.status import WorkerStatus
 from service.metrics import Metrics, product_version
 from service.models.champion import Champion
@@ -56,7 +61,11 @@ _ROUTES = (
     *(docs, dashboard, try_it, reader, coding, models_page, codebook_page, audit_page, sign_in, files),
 )
 
-# Threads for requests that do not score, such as those of pages and probes; they never wait for those that do.
+# Threads for requests that do not score: of those that read, of those that write, and of those without a known caller,
+# such as sign-in, and for the pieces of exports. None of these waits for another kind. Only a single write transaction
+# is open at a time, so more threads would not write more.
+_READING_THREADS = 8
+_WRITING_THREADS = 4
 _OTHER_THREADS = 8
 
 
@@ -79,20 +88,25 @@ def create_app(settings: Settings) -> FastAPI:
     files.mount_static(app)
     problem_details.install(app)
     render.install(app)
-    app.add_middleware(LimitRequests, max_requests=settings.max_requests, answer_seconds=settings.answer_seconds)
+    app.add_middleware(CheckOrigin, check=services.gate.check_origin, answer=problem_details.answer_error)
+    app.add_middleware(LimitRequests, places=services.places, answer_seconds=settings.answer_seconds)
     app.add_middleware(MeasureRequests, metrics=services.metrics)
+    app.add_middleware(CompleteAnswers)
     openapi.install(app, services.codebook, services.champion)
     return app
 
 
 def _services(settings: Settings, codebook: Codebook) -> Services:
     metrics = Metrics()
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     database = Database(settings.store_url)
     worker = WorkerStatus(database, settings.data_dir, expected=settings.worker)
     metrics.watch_worker(worker.is_running)
 
     def note_champion(promotion: Promotion) -> None:
+        with database.read() as connection:
+            if scorings.is_noted_champion(connection, promotion.number, promotion.version):
+                return
         with database.write() as connection:
             scorings.note_champion(connection, promotion.number, promotion.version)
 
@@ -105,9 +119,13 @@ def _services(settings: Settings, codebook: Codebook) -> Services:
         champion=champion,
         metrics=metrics,
         worker=worker,
+        run_watch=RunWatch(database),
         gate=Gate(settings, database),
         scoring_pool=ScoringPool(settings),
-        scoring_turns=ScoringTurns(champion, settings.threads, settings.scoring_seconds),
+        places=Places(settings.max_requests, settings.streams_per_key),
+        scoring_turns=ScoringTurns(settings.threads, settings.scoring_seconds),
+        reading_turns=FairTurns(_READING_THREADS),
+        writing_turns=FairTurns(_WRITING_THREADS),
         article_writer=GroupCommit(database.write, partial(store_articles, hours=settings.idempotency_hours)),
     )
 
@@ -115,8 +133,10 @@ def _services(settings: Settings, codebook: Codebook) -> Services:
 @asynccontextmanager
 async def _lifespan(services: Services, _app: FastAPI) -> AsyncIterator[None]:
     # Scoring keeps the processor busy: more threads would only take memory and wait for each other.
-    to_thread.current_default_thread_limiter().total_tokens = services.settings.threads + _OTHER_THREADS
+    threads = services.settings.threads + _READING_THREADS + _WRITING_THREADS + _OTHER_THREADS
+    to_thread.current_default_thread_limiter().total_tokens = threads
     services.database.migrate()
+    services.gate.close_access()
     note_covered(services.database, services.codebook)
     services.champion.start()
     model = services.champion.current
@@ -124,6 +144,8 @@ async def _lifespan(services: Services, _app: FastAPI) -> AsyncIterator[None]:
         # Loads the detector of languages, for which the first article would wait; words often make it unnecessary.
         detect_language("No request waits for this.")
     yield
+    EXTRACTION.close()
     services.scoring_pool.stop()
     services.champion.stop()
+    services.gate.stop()
     services.database.close()

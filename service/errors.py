@@ -12,8 +12,11 @@ FramingError                          labels.errors, the root; training.errors a
 ├── ConflictError                     another text is stored under the id or the URL; carries the field
 ├── UnauthorizedError                 no key, or a key that is not valid
 ├── ForbiddenError                    the key's role does not allow the request
+├── MisdirectedError                  the request names a host that this server is not
+├── ForwardedError                    a proxy forwarded the request to a server without keys
 ├── RateLimitedError                  too many requests in this minute
 ├── OpenServerError                   the server would listen beyond loopback without any key
+├── KeysInForceError                  keys still protect a service that is to be opened
 ├── AuditError                        the log of actions was tampered with
 ├── DatabaseError                     the database cannot be used
 ├── ChartsError                       the charts could not be made
@@ -139,16 +142,28 @@ class ForbiddenError(FramingError):
     """The role of the key does not allow the request."""
 
 
+class MisdirectedError(FramingError):
+    """The request names a host that this server is not; a page of that name may have sent it here."""
+
+
+class ForwardedError(FramingError):
+    """A proxy forwarded the request to a server without keys, which is for the user of its machine alone."""
+
+
 class RateLimitedError(FramingError):
     """Too many requests in this minute; the next minute begins in `seconds`."""
 
     def __init__(self, detail: str, seconds: int) -> None:
-        super().__init__(f"{detail}; try again in {seconds} seconds.")
+        super().__init__(f"{detail}; try again in {seconds} second{'s' if seconds > 1 else ''}.")
         self.headers = {"Retry-After": str(seconds)}
 
 
 class OpenServerError(FramingError):
     """The server would listen where others can reach it, and no key exists."""
+
+
+class KeysInForceError(FramingError):
+    """Keys still protect a service that is to be opened to everybody on its machine."""
 
 
 class AuditError(FramingError):

@@ -3,10 +3,12 @@
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,9 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.errors import OpenServerError
+from service.http.connections import BoundedConnection
 from service.jobs.supervisor import Supervisor
 from service.settings import Settings, is_loopback
-from service.store.keys import any_unrevoked
+from service.store import keys
 from service.store.sql.database import Database
 
 _log = logging.getLogger("framing")
@@ -24,6 +27,7 @@ _log = logging.getLogger("framing")
 # The default is 0.005: a short request would wait that long for a thread that is scoring.
 _SWITCH_SECONDS = 0.0005
 _GRACE_SECONDS = 10
+_OPEN_FILES = 65_536
 # Longer than proxies and clients keep an idle connection: if the server closed it first, a request could be on its way.
 _KEEP_ALIVE_SECONDS = 75
 
@@ -34,6 +38,7 @@ def run(settings: Settings) -> None:
     Raises `OpenServerError` if others could reach a server that has no key.
     """
     _require_key_beyond_loopback(settings)
+    _allow_many_connections()
     supervisor = Supervisor()
     # uvicorn raises SIGTERM again at its end; unhandled, it would end this process before the worker is stopped.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
@@ -51,17 +56,32 @@ def run(settings: Settings) -> None:
         supervisor.stop()
 
 
+def _allow_many_connections() -> None:
+    """Raises the limit of open files: with the usual 1,024, as many idle connections would keep everybody else out."""
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+    if usual != resource.RLIM_INFINITY and usual < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def _require_key_beyond_loopback(settings: Settings) -> None:
     if settings.admin_key is not None:
         return
     with Database.opened(settings.store_url) as database, database.read() as connection:
-        has_key = any_unrevoked(connection)
-    if not has_key and not is_loopback(settings.host):
+        has_key, is_closed = bool(keys.unrevoked(connection)), keys.is_closed(connection)
+    if has_key:
+        return
+    if not is_loopback(settings.host):
         raise OpenServerError(
-            f"Refusing to listen on {settings.host}: no key exists yet, so anyone who reaches the port could use the "
+            f"Refusing to listen on {settings.host}: no key exists, so anyone who reaches the port could use the "
             "service. Make a key with `framing keys create NAME --role admin`, or set FRAMING_ADMIN_KEY."
         )
-    if not has_key:
+    if is_closed:
+        _log.warning(
+            "No key is left, so nobody gets in. Make one with `framing keys create NAME --role admin`, or let "
+            "everybody on this machine in without a key: `framing keys open`."
+        )
+    else:
         _log.warning("No key exists: everybody on this machine may do everything (see `framing keys create`).")
 
 
@@ -88,6 +108,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "port": settings.port,
         "log_level": settings.log_level,
         "server_header": False,
+        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "http": partial(BoundedConnection, seconds=settings.body_seconds),
         "timeout_graceful_shutdown": _GRACE_SECONDS,
         "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
     }

@@ -1,11 +1,12 @@
 """All settings of the operator: FRAMING_<NAME> in the environment or in an `.env` file. Only this module reads them."""
 
 import json
-from ipaddress import ip_address
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from labels.annotations import DEFAULT_CORPUS
@@ -13,12 +14,16 @@ from labels.codebook import DEFAULT_CODEBOOK
 from service.schemas.fields import Articles
 from service.schemas.hyperparameters import HyperparametersRequest
 from training.hyperparameters import Pull, Start, WantedKind
+from training.outbound.policy import policy_of
+from training.registry.signatures import Trust
 
 
 class Settings(BaseSettings):
     """The validated settings. docs/settings.md lists them with these descriptions."""
 
-    model_config = SettingsConfigDict(env_prefix="FRAMING_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FRAMING_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder of the database and the models; created if missing.")
     database_url: str = Field(
@@ -26,8 +31,14 @@ class Settings(BaseSettings):
     )
     models_url: str = Field(
         "",
-        description="Location of the models: a folder, or any URL that fsspec supports, such as s3://bucket/models "
-        "(needs s3fs); empty: `models` in the data folder.",
+        description="Location of the models: a folder, or an object store such as s3://bucket/models (needs "
+        "media-framing[s3]); empty: `models` in the data folder.",
+    )
+    outbound_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts of other machines, separated by commas, to which connections may be made beside the places "
+        "that you name elsewhere: `feeds.example.org` (https), `http://10.1.2.3:8080`, `*.example.org`. A host with a "
+        "private address needs its network in the list too, such as `10.1.0.0/16`. Empty: none.",
     )
     codebook: Path = Field(DEFAULT_CODEBOOK, description="Codebook file (TOML) for new models.")
     corpus: Path = Field(DEFAULT_CORPUS, description="Annotated paragraphs (JSON Lines file or folder) to train on.")
@@ -55,6 +66,18 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on; an address beyond loopback requires a key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names under which the service is reached, separated by commas, such as `framing.example.org`. "
+        "Requests to another name receive 421; names of this machine's loopback always work. Empty: with keys every "
+        "name, without keys loopback alone.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=AliasChoices("framing_trusted_proxies", "forwarded_allow_ips"),
+        description="Addresses or networks of your proxies, separated by commas: what they report of the client "
+        "(`X-Forwarded-For`, `X-Forwarded-Proto`) is believed, and of nobody else. `FORWARDED_ALLOW_IPS` is read too.",
+    )
     admin_key: SecretStr | None = Field(
         None,
         min_length=32,
@@ -63,7 +86,15 @@ class Settings(BaseSettings):
     model_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="Key that signs exported models and verifies imported models.",
+        description="Key that signs models and promotions: those of files from elsewhere, and those in the models "
+        "folder. With it, a promotion that it did not sign counts for nothing; `framing sign-models` signs what was "
+        "there before.",
+    )
+    allow_pickle: bool = Field(
+        False,
+        description="Whether a model without a compiled form, such as a scikit-learn pipeline of your own, may be "
+        "unpickled, by a process of its own and only if FRAMING_MODEL_KEY has signed it. A pickle can run any code. "
+        "The kinds of model that this program trains need no pickle.",
     )
     session_hours: int = Field(12, ge=1, description="Duration of a session of the pages in hours.")
     rate_per_minute: int = Field(0, ge=0, description="Requests that a key may make per minute; 0: no limit.")
@@ -71,9 +102,23 @@ class Settings(BaseSettings):
         60, ge=0, description="Wrong keys that an address may send per minute; 0: no limit."
     )
     max_requests: int = Field(
-        256, ge=1, description="Maximum number of requests in progress per process; further requests receive 503."
+        256,
+        ge=1,
+        description="Maximum number of requests in progress per process; further requests receive 503. A single key "
+        "can have three quarters of them in progress, and fewer while others need room; then it receives 429.",
     )
-    body_seconds: float = Field(30, gt=0, description="Maximum time for a client to send the body of a request.")
+    streams_per_key: int = Field(
+        16, ge=1, description="Maximum number of event streams and exports that a key may have open per process."
+    )
+    body_seconds: float = Field(
+        30,
+        gt=0,
+        description="Seconds for which the service waits for the body of a request; what arrives of the body restores "
+        "them. Also the time for a client to send the headers.",
+    )
+    body_bytes_per_second: int = Field(
+        1024, ge=1, description="Slowest rate at which a body may arrive when FRAMING_BODY_SECONDS are used up."
+    )
     answer_seconds: float = Field(60, gt=0, description="Maximum time for a client to read a piece of an answer.")
     max_body_mib: int = Field(
         8,
@@ -145,6 +190,13 @@ class Settings(BaseSettings):
         "after",
         description="When the coding page shows the model's decision on a paragraph; `before` biases the coder.",
     )
+    coding_days: int = Field(
+        14,
+        ge=0,
+        le=3650,
+        description="Days that a coder has for the paragraphs that the coding queue drew. After that, the next draw "
+        "of anybody returns those that nobody annotated to the pool that is drawn from; 0: they stay with the coder.",
+    )
     min_alpha: float = Field(
         0.0, ge=0, le=1, description="Minimum of Krippendorff's alpha on each frame; below it, a training run fails."
     )
@@ -171,6 +223,40 @@ class Settings(BaseSettings):
         except json.JSONDecodeError as error:
             raise ValueError(f"'{value}' is not valid JSON such as '{{\"names\": true}}'") from error
 
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = tuple(host_of(name) for name in names)
+        for name, host in zip(names, hosts, strict=True):
+            if not host or host_of(f"{name}:80") != host:
+                raise ValueError(f"'{name}' is not the name of a host such as framing.example.org, without a port")
+        return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            try:
+                ip_network(address)
+            except ValueError:
+                raise ValueError(
+                    f"'{address}' is not an address such as 192.0.2.7 or a network such as 10.0.0.0/8; if every "
+                    "address were believed, each client could claim to be another"
+                ) from None
+        return addresses
+
+    @field_validator("outbound_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        entries = tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else tuple(value)
+        policy_of(entries)
+        return entries
+
     @field_validator("retrain_cron")
     @classmethod
     def _cron(cls, expression: str) -> str:
@@ -181,6 +267,17 @@ class Settings(BaseSettings):
         if not croniter.is_valid(expression):
             raise ValueError(f"'{expression}' is not a cron expression such as '0 3 * * 1'")
         return expression
+
+    @model_validator(mode="after")
+    def _pickles_are_signed(self) -> "Settings":
+        if self.allow_pickle and self.model_key is None:
+            raise ValueError("FRAMING_ALLOW_PICKLE opens signed pickles only: set FRAMING_MODEL_KEY too")
+        return self
+
+    @property
+    def trust(self) -> Trust:
+        """What of the models folder is believed."""
+        return Trust(self.model_key.get_secret_value().encode() if self.model_key else None, self.allow_pickle)
 
     @property
     def models_location(self) -> Path | str:
@@ -206,6 +303,16 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'framing.sqlite3'}"
+
+
+# The value of a Host header: a name or an address, and perhaps a port.
+_HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_](?:[a-z0-9._-]{0,252})))(?::\d{0,5})?")
+
+
+def host_of(value: str) -> str:
+    """The name or address in a Host header, in lower case and without port and final dot; empty if there is none."""
+    match = _HOST.fullmatch(value.lower())
+    return "" if match is None else match["six"] or match["name"].removesuffix(".")
 
 
 def is_loopback(host: str) -> bool:

@@ -369,7 +369,7 @@ def test_what_cannot_be_read_refuses_the_file_by_name(data, fault, read):
 def test_many_long_selections_are_refused_before_they_fill_the_memory(read):
     text = "\n\n".join(f"{number} {'word ' * 15_000}" for number in range(700))
     data = project(selection(0, len(text), code_ref("Foreign hand")), text=text)
-    with pytest.raises(ExchangeError, match="those of all sources together longer than 50,000,000"):
+    with pytest.raises(ExchangeError, match="are longer than 100,000,000 characters together"):
         read(data)
 
 

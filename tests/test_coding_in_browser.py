@@ -129,3 +129,25 @@ def test_a_coder_sees_their_own_agreement(page):
     page.goto("/coding?coder=tomas")
     table = page.locator("section", has_text="Your agreement with others").last
     assert "mira" in table.inner_text()
+
+
+def waiting_for(site, coder):
+    return site.get("/v1/coding-queue", params={"coder": coder, "n": 200}).json()["tasks"]
+
+
+def test_a_coder_returns_all_that_waits_or_thinks_again(page, site):
+    open_queue(page, "quitter")
+    page.keyboard.press("n")
+    wait_until(lambda: len(annotations_of(site, "quitter")) == 1, "the annotation")
+    left = len(waiting_for(site, "quitter"))
+    page.click("[data-return]")
+    page.keyboard.press("Escape")
+    assert len(waiting_for(site, "quitter")) == left > 1
+    page.click("[data-return]")
+    page.click("[data-return-dialog] button[value=return]")
+    page.locator("[data-text]", has_text=f"You returned {left} paragraphs.").wait_for()
+    assert (waiting_for(site, "quitter"), page.locator("[data-waiting-count]").inner_text()) == ([], "0")
+    page.keyboard.press("n")  # there is nothing to annotate any more
+    assert len(annotations_of(site, "quitter")) == 1
+    page.reload()
+    wait_until(lambda: len(waiting_for(site, "quitter")) > 1, "a new draw")

@@ -1,5 +1,7 @@
 """Faults under load: what the service acknowledged is stored once. `make soak` runs the same for minutes."""
 
+import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from tests.support.endurance import endure
 from tests.support.length import full
 from tests.support.outages import restart_postgresql
 from tests.support.postgresql import administer, postgresql
-from tests.support.servers import running_server
+from tests.support.servers import PROGRAM, environment, running_server
 from tests.support.waiting import wait_until
 from training.registry import promotions as registry_module
 
@@ -203,24 +205,65 @@ def test_an_endless_stream_of_new_words_neither_fills_the_memory_nor_leaves_file
     assert figures["MiB in the last fifth"] < figures["MiB in the second fifth"] * 1.2
 
 
-def test_clients_that_do_not_read_their_answer_are_disconnected_and_others_answered_again(settings):
+def test_clients_that_do_not_read_their_answer_hold_no_place_and_are_disconnected(settings):
     filled_database.fill(settings, articles=1500, paragraphs=15, progress=lambda _done: None)
     body = {"text": THREE_PARAGRAPHS}
-    with (
-        running_server(settings.data_dir, max_requests=3, answer_seconds=4) as (client, _process),
-        ExitStack() as clients,
-    ):
+    with running_server(settings.data_dir, max_requests=3, answer_seconds=100) as (client, _), ExitStack() as clients:
+        for _ in range(3):
+            assert clients.enter_context(request_without_reading(client.base_url.port)).recv(12) == b"HTTP/1.1 200"
+        wait_until(lambda: client.post("/v1/classify", json=body).status_code == 200, "their places", seconds=60)
+    with running_server(settings.data_dir, answer_seconds=2) as (client, _):
 
-        def refused():
-            return client.post("/v1/classify", json=body).status_code == 503
+        def in_progress():
+            text = client.get("/metrics").text
+            return float(re.search(r"^framing_http_requests_in_progress ([\d.]+)$", text, re.MULTILINE)[1]) - 1
 
-        assert not refused()
-        port = client.base_url.port
-        # Another client each time: a request that is being answered may hold the place that a client wanted.
-        wait_until(lambda: clients.enter_context(request_without_reading(port)) and refused(), "all places to be taken")
-        wait_until(lambda: not refused(), "the places to be free", seconds=20)
+        with request_without_reading(client.base_url.port) as connection:
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            wait_until(lambda: in_progress() == 0, "its disconnection")
+            content = b""
+            with suppress(ConnectionResetError):
+                while piece := connection.recv(2**16):
+                    content += piece
+            assert not content.endswith(b"0\r\n\r\n")
         whole = client.get("/v1/scores", params={"format": "csv"})
         assert whole.text.count("\n") == 1500 * 15 * 4 + 1
+
+
+def test_a_server_on_a_folder_that_is_read_only_says_so_and_does_not_start(folder, tmp_path):
+    with small_disk(tmp_path / "disk", 24) as disk:
+        shutil.copytree(folder, disk / "data")
+        with Database.opened(f"sqlite:///{disk / 'data' / 'framing.sqlite3'}"):
+            pass
+        for data in (disk / "data", disk / "new"):
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            run = subprocess.run(
+                [*PROGRAM, "serve"],
+                env=environment(data_dir=data, port="0", worker="false"),
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            assert run.returncode == 1
+            assert str(data) in run.stderr
+            assert re.search(r"cannot be (written to|made)", run.stderr)
+            assert "Traceback" not in run.stderr
+
+
+def test_a_running_server_that_can_no_longer_write_goes_on_classifying_and_reading(folder):
+    with running_server(folder) as (client, process):
+        stored = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
+        _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, most))
+        refused = client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} more"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert client.post("/v1/classify", json={"text": THREE_PARAGRAPHS}).status_code == 200
+        assert client.get(stored.headers["location"]).status_code == 200
+        assert client.get("/readyz").status_code == 200
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS} more"}).status_code == 201
 
 
 def request_without_reading(port):

@@ -14,9 +14,7 @@ from labels.exchange import FORMATS, ExchangedAnnotation
 from labels.normalise import normalise_with_offsets
 from labels.paragraphs import split_html, split_text
 from tests.support.articles import THREE_PARAGRAPHS
-
-# Factor by which the time may grow for twice the input: a quadratic step takes four times as long.
-_MAX_GROWTH = 3.2
+from tests.support.doubling import assert_time_doubles
 
 PIECES = (
     "a", "a ", "A ", "İ", "\u0301", "\u200b", "\u202e", "ﷺ", ". ", "\n", "\r\n", " \n", "By A ", "by by ", "Photo: ",
@@ -28,20 +26,8 @@ MARKUP = (
 )  # fmt: skip
 
 
-def seconds(function, text):
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        with suppress(ArticleError):
-            function(text)
-        best = min(best, time.process_time() - start)
-    return best
-
-
 def assert_time_is_proportional(function, piece, size):
-    small, large = (piece * (length // len(piece) + 1) for length in (size, 2 * size))
-    small_seconds, large_seconds = seconds(function, small[:size]), seconds(function, large[: 2 * size])
-    assert large_seconds < _MAX_GROWTH * small_seconds + 0.02, (piece, small_seconds, large_seconds)
+    assert_time_doubles(function, *((piece * (length // len(piece) + 1))[:length] for length in (size, 2 * size)))
 
 
 @pytest.mark.parametrize("piece", PIECES)

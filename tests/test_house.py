@@ -5,11 +5,12 @@ import pytest
 from tests.support import house
 
 
-def test_a_post_runs_through_at_most_32_modules(models_folder):
+def test_a_post_runs_through_at_most_36_modules(models_folder):
     modules = house.modules_of_a_post(models_folder.parent)
     assert "service.routes.articles" in modules
     # Cutting a text alone takes eight: texts of newspapers, agencies and archives have headings, prompts, field lines.
-    assert len(modules) <= 32, modules
+    # Three stand around every request: where it comes from, whose place it takes, and the headers of its answer.
+    assert len(modules) <= 36, modules
 
 
 def test_no_package_has_more_than_18_modules_and_the_service_itself_at_most_8():

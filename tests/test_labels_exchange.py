@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import unicodedata
 import zipfile
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from labels.annotations import read_corpus
 from labels.codebook import codebook_to_toml, read_codebook
 from labels.exchange import FORMATS, ExchangedAnnotation, ExchangeError, require_format
+from labels.exchange.cells import guarded, unguarded, write_table
 from labels.exchange.refi_qda import read_codebook as read_refi_codebook
 from labels.exchange.refi_qda import write_codebook
 
@@ -207,6 +209,50 @@ def test_csv_cells_are_never_formulas(codebook):
         text = FORMATS[name].write(ANNOTATIONS, codebook).decode()
         for row in csv.reader(io.StringIO(text)):
             assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def _unseen():
+    """Every character that is no letter, number, mark or sign: controls, spaces, separators and format characters."""
+    characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+    return [c for c in characters if unicodedata.category(c) in ("Cc", "Cf", "Zs", "Zl", "Zp")]
+
+
+def test_no_unseen_character_hides_the_start_of_a_formula():
+    signs = [chr(code) for code in range(0x10000) if unicodedata.normalize("NFKC", chr(code)) in ("=", "+", "-", "@")]
+    assert len(signs) >= 15
+    hidden = [f"{unseen}{unseen}{sign}1+1" for unseen in ("", *_unseen()) for sign in ("=", "@")]
+    for cell in [
+        *hidden,
+        *(f"{sign}1+1" for sign in signs),
+        "\n\u200b \ufeff＝1+1",
+        " \u2060\x00-1",
+        "\nplain",
+        "\x00x",
+    ]:
+        assert guarded(cell) == f"'{cell}", ascii(cell)
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("'=+-@\n\r\t \u200b\ufeff＝a0"), st.characters(codec="utf-8"))))
+def test_a_cell_comes_back_as_it_was_whatever_it_starts_with(text):
+    content = write_table(("coder", "text"), [{"coder": "mira", "text": text}])
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert rows[0]["text"] == guarded(text)
+    assert unguarded(rows[0]["text"]) == text
+
+
+def test_text_that_only_contains_a_sign_is_left_as_it_is():
+    for cell in ("a = b", "five +1", "1-2", "é=1", "(=1)", "", "“@desk”"):
+        assert guarded(cell) == cell
+
+
+def test_label_studio_annotations_have_ids_of_their_own(codebook):
+    """Task 1 has annotations 0 to 11, and task 11 an annotation 0: both were once called 110."""
+    first = [ExchangedAnnotation(f"coder {n}", "The army.", "Courier", {}) for n in range(12)]
+    others = [ExchangedAnnotation("mira", f"The army of {n}.", "Courier", {}) for n in range(120)]
+    tasks = json.loads(FORMATS["label-studio"].write([*first, *others], codebook))
+    identifiers = [annotation["id"] for task in tasks for annotation in task["annotations"]]
+    assert len(set(identifiers)) == len(identifiers) == 132
+    assert len({task["id"] for task in tasks}) == 121
 
 
 QDE = """<?xml version="1.0" encoding="utf-8"?>

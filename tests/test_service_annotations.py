@@ -178,7 +178,7 @@ def stored_corpus(client, corpus):
 
 
 def queue(client, coder, n=20):
-    response = client.get("/v1/coding-queue", params={"coder": coder, "n": n})
+    response = client.post("/v1/coding-queue", json={"coder": coder, "n": n})
     assert response.status_code == 200, response.text
     return response.json()["tasks"]
 

@@ -105,11 +105,14 @@ def test_the_same_article_sent_many_times_at_once_is_stored_once(client, setting
 
 def test_deleting_removes_an_article_everywhere(client, settings):
     location = store(client, headers={"Idempotency-Key": "k"}).headers["location"]
-    assert client.delete(location).status_code == 204
-    assert client.get(location).status_code == client.delete(location).status_code == 404
+    # PostgreSQL keeps the bytes until the worker rewrites its tables.
+    erased = not settings.database_url
+    assert client.delete(location).status_code == (204 if erased else 202)
+    assert client.get(location).status_code == 404
+    assert client.delete(location).status_code == (404 if erased else 202)
     left = rows(settings)
-    assert left.pop("champion") == 1
-    assert (left.pop("audit"), left.pop("audit_head")) == (2, 1)
+    assert (left.pop("champion"), left.pop("access")) == (1, 1)
+    assert (left.pop("audit"), left.pop("audit_head"), left.pop("removals")) == (2, 1, 1)
     assert set(left.values()) == {0}
 
 

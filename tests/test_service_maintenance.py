@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import stat
 import threading
 import zipfile
@@ -9,12 +10,14 @@ from dataclasses import replace
 
 import pytest
 
+from labels.errors import FramingError
 from service.cli.backup import BackupError, back_up, restore
 from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.servers import running_server
 from tests.support.waiting import wait_until
 from training.challenger import Challenger
+from training.registry.storage import LocalStorage
 from training.registry.versions import Registry
 
 SECRET = (
@@ -54,7 +57,12 @@ def test_purge_removes_articles_and_names_the_models_that_learned_from_them(
     registry.register(Challenger(challenger.pipeline, replace(challenger.card, stored_articles=(identifier, "0" * 32))))
     done = framing("purge", identifier, "f" * 32, "--json", data_dir=settings.data_dir)
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"removed": [identifier], "missing": ["f" * 32], "models": ["v2"]}
+    assert json.loads(done.stdout) == {
+        "removed": [identifier],
+        "missing": ["f" * 32],
+        "models": ["v2"],
+        "left": None,
+    }
     assert f"No article is stored under the id {'f' * 32}" in done.stderr
     assert client.get(f"/v1/articles/{identifier}").status_code == 404
     assert windows_of_text_in(settings.data_dir) == set()
@@ -189,7 +197,135 @@ def test_contents_that_no_backup_has_are_refused_by_a_sentence(settings, tmp_pat
         restore(settings.model_copy(update={"data_dir": tmp_path / "empty"}), forged)
 
 
+def killed_restore(settings, path, monkeypatch, after):
+    """A restore that is killed after it has written some files."""
+    written = []
+    write = LocalStorage.write
+
+    def die(storage, name, content):
+        if len(written) == after:
+            raise KeyboardInterrupt
+        written.append(name)
+        write(storage, name, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "write", die)
+        with pytest.raises(KeyboardInterrupt):
+            restore(settings, path)
+    return written
+
+
+def test_the_parts_of_a_killed_restore_are_named_and_deleted_and_then_it_succeeds(
+    client, settings, framing, tmp_path, monkeypatch
+):
+    client.post("/v1/articles", json={"text": THREE_PARAGRAPHS})
+    whole = tmp_path / "whole.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    place = settings.model_copy(update={"data_dir": tmp_path / "place"})
+    assert len(killed_restore(place, whole, monkeypatch, after=2)) == 2
+    again = framing("restore", str(whole), data_dir=place.data_dir)
+    assert again.returncode == 1
+    assert "An earlier restore into" in again.stderr
+    assert "delete them with `framing doctor --mend`" in again.stderr
+    doctor = framing("doctor", "--json", data_dir=place.data_dir)
+    [finding] = [f for f in json.loads(doctor.stdout) if f["subject"] == "restore"]
+    assert f"The restore of {whole} did not finish; it left 2 files" in finding["detail"]
+    mended = framing("doctor", "--mend", data_dir=place.data_dir)
+    assert f"Deleted 2 files of the restore of {whole}" in mended.stderr
+    assert [path for path in place.data_dir.rglob("*") if path.is_file()] == []
+    done = framing("restore", str(whole), data_dir=place.data_dir)
+    assert "Restored the backup of" in done.stdout, done.stderr
+    assert not (place.data_dir / "restoring.json").exists()
+    assert "FAULT" not in framing("doctor", data_dir=place.data_dir).stdout
+
+
+def test_mending_a_killed_restore_keeps_what_something_else_has_written_since(
+    client, settings, framing, tmp_path, monkeypatch
+):
+    whole = tmp_path / "whole.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    place = settings.model_copy(update={"data_dir": tmp_path / "place"})
+    [_, name] = killed_restore(place, whole, monkeypatch, after=2)
+    own = place.data_dir / "framing.sqlite3"
+    own.write_bytes(b"a database that a server began")
+    other = place.data_dir / "models" / name
+    other.write_bytes(b"another file of this name")
+    mended = framing("doctor", "--mend", data_dir=place.data_dir)
+    assert "Kept, because they are not the backup's" in mended.stderr
+    assert own.read_bytes() == b"a database that a server began"
+    assert other.read_bytes() == b"another file of this name"
+
+
+def test_a_restore_that_ended_before_its_note_was_deleted_is_recognised(client, settings, framing, tmp_path):
+    whole = tmp_path / "whole.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    place = settings.model_copy(update={"data_dir": tmp_path / "place"})
+    restore(place, whole)
+    digests = json.loads(zipfile.ZipFile(whole).read("contents.json"))["sha256"]
+    note = {"backup": str(whole), "sha256": digests}
+    (place.data_dir / "restoring.json").write_text(json.dumps(note), encoding="utf-8")
+    mended = framing("doctor", "--mend", data_dir=place.data_dir)
+    assert "had finished but for a note" in mended.stderr
+    assert Registry(place.models_location).versions() == ["v1"]
+    (place.data_dir / "restoring.json").write_text("{", encoding="utf-8")
+    assert "cannot be read" in framing("doctor", "--mend", data_dir=place.data_dir).stderr
+
+
+def test_a_backup_that_is_damaged_anywhere_is_refused_by_a_sentence(client, settings, tmp_path):
+    """Damage in the middle, and in the directory of the archive, where sizes, names and methods stand."""
+    whole, chance = tmp_path / "whole.zip", random.Random(5)
+    back_up(settings, whole, lambda _step, _share: None)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(tmp_path / "small.zip", "w") as new:
+        contents = json.loads(old.read("contents.json"))
+        names = [name for name in old.namelist() if name.endswith(("card.json", "000001.json"))]
+        for name in names:
+            new.writestr(name, old.read(name), zipfile.ZIP_DEFLATED)
+        contents |= {"database": False, "sha256": {name: contents["sha256"][name] for name in names}}
+        new.writestr("contents.json", json.dumps(contents))
+    content = (tmp_path / "small.zip").read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    refused = 0
+    for number in range(300):
+        damaged = bytearray(content)
+        for _ in range(chance.randrange(1, 4)):
+            place = chance.randrange(directory if number % 2 else 0, len(damaged))
+            damaged[place] = chance.choice((0, 1, 255, chance.randrange(256)))
+        (tmp_path / "damaged.zip").write_bytes(damaged[: chance.choice((None, None, len(damaged) - 7))])
+        target = tmp_path / f"target-{number}"
+        try:
+            restore(settings.model_copy(update={"data_dir": target}), tmp_path / "damaged.zip")
+        except FramingError:
+            refused += 1
+            assert not (target / "models").exists()
+    assert refused > 100
+
+
 KEY = "a key that both installations have"
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["[]", "[" * 100_000, "5", '"a"', "{}", '{"hmac_sha256": "ä"}', '{"hmac_sha256": []}', "\ud800", "\xff"],
+)
+def test_a_model_file_with_another_signature_is_refused_by_a_sentence(framing, tmp_path, signature):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as new:
+        for name in ("card.json", "pipeline.joblib"):
+            new.writestr(name, b"{}")
+        new.writestr("signature.json", signature.encode("utf-8", "surrogatepass"))
+    done = framing("import-model", "a.zip", data_dir=tmp_path / "there", model_key=KEY)
+    assert done.returncode == 1
+    assert "a.zip" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_says_what_is_wrong_with_a_database_that_is_none(settings, framing):
+    for content in (b"not a database at all" * 300, b"SQLite format 3\0" + bytes(5000), b""):
+        (settings.data_dir / "framing.sqlite3").write_bytes(content)
+        done = framing("doctor", "--json", data_dir=settings.data_dir)
+        findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
+        assert done.returncode == 1
+        assert not findings["database"]["ok"]
+        assert findings["model v1"]["ok"]
 
 
 def test_a_model_goes_to_another_installation_signed_and_every_other_file_is_refused(

@@ -1,5 +1,5 @@
+import json
 import logging
-import shutil
 
 import pytest
 from starlette.testclient import TestClient
@@ -77,9 +77,9 @@ def test_a_champion_that_cannot_be_loaded_is_refused_and_the_old_champion_stays(
     registry.promote("v3", by="mira", reason="better still")
     wait_until(lambda: current_version(client) == "v3", "v3", seconds=5)
     (registry.storage.folder / "versions" / "v1" / "pipeline.joblib").write_bytes(b"spoiled")
-    shutil.copy(
-        registry.storage.folder / "promotions" / "000001.json", registry.storage.folder / "promotions" / "000004.json"
-    )
+    promotions = registry.storage.folder / "promotions"
+    first = json.loads((promotions / "000001.json").read_bytes())
+    (promotions / "000004.json").write_text(json.dumps({**first, "number": 4}), encoding="utf-8")
     with caplog.at_level(logging.ERROR):
         wait_until(lambda: "framing_model_refusals_total 1.0" in client.get("/metrics").text, "the refusal", seconds=5)
     assert current_version(client) == "v3"

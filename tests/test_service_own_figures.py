@@ -22,7 +22,7 @@ def filled(client, corpus):
 def annotate_queue(client, corpus, coder="mira", n=200, change=lambda _task, frames: frames):
     """Annotates the paragraphs of the queue as the corpus does, or otherwise."""
     gold = {p.text: dict(p.annotations[0].frames) for p in corpus}
-    tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": n}).json()["tasks"]
+    tasks = client.post("/v1/coding-queue", json={"coder": coder, "n": n}).json()["tasks"]
     rows = [
         {
             "coder": coder,
@@ -137,8 +137,8 @@ def test_each_coder_is_compared_with_the_adjudicated_label(client, framing, sett
 
 
 def test_the_queue_says_why_it_gives_fewer_paragraphs_than_requested(client):
-    def queue(**parameters):
-        return client.get("/v1/coding-queue", params={"coder": "mira", "n": 20, **parameters}).json()
+    def queue(**options):
+        return client.post("/v1/coding-queue", json={"coder": "mira", "n": 20, **options}).json()
 
     assert queue()["fewer_because"] == "No paragraph is stored."
     texts = ["The army moved into the valley at dawn.", "Bread is cheaper than it was last year in the capital."]
@@ -151,15 +151,16 @@ def test_the_queue_says_why_it_gives_fewer_paragraphs_than_requested(client):
     body = {"coder": "mira", "article_id": task["article_id"], "paragraph": task["paragraph"], "frames": {}}
     assert client.post("/v1/annotations", json=body).status_code == 201
     assert queue()["fewer_because"].endswith("of 2 stored, 1 are coded and 1 wait for a coder.")
-    assert queue(whole="true")["fewer_because"].startswith("No article is left")
-    assert queue(later_frames="true")["fewer_because"].startswith("No other paragraph that this coder has coded lacks")
+    assert queue(whole=True)["fewer_because"].startswith("No article is left")
+    lacking = client.get("/v1/coding-queue?coder=mira&later_frames=true").json()
+    assert lacking["fewer_because"].startswith("No other paragraph that this coder has coded lacks")
 
 
 def test_the_queue_says_that_what_is_left_repeats_others(client):
     text = "The minister said on Monday that the bridge over the river would be closed for repairs until the spring."
     for number in range(3):
         assert client.post("/v1/articles", json={"paragraphs": [text], "outlet": f"Post {number}"}).status_code == 201
-    answer = client.get("/v1/coding-queue", params={"coder": "mira", "n": 5}).json()
+    answer = client.post("/v1/coding-queue", json={"coder": "mira", "n": 5}).json()
     assert (len(answer["tasks"]), answer["fewer_because"].split(";")[0]) == (
         1,
         "The paragraphs that are left (2) repeat others almost word for word",

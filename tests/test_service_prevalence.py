@@ -40,10 +40,10 @@ def store(client, texts, outlet="Harbour Post", day=0, **more):
     return answer.json()
 
 
-def code_all(client, corpus, n, coder="mira", whole="false"):
+def code_all(client, corpus, n, coder="mira", whole=False):
     """Annotates the paragraphs of the queue as the corpus does."""
     gold = {p.text: p.annotations[0].frames for p in corpus}
-    tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": n, "whole": whole}).json()["tasks"]
+    tasks = client.post("/v1/coding-queue", json={"coder": coder, "n": n, "whole": whole}).json()["tasks"]
     annotations = [
         {
             "coder": coder,
@@ -96,7 +96,7 @@ def test_articles_are_counted_by_the_frames_of_the_whole_article(filled):
 def test_articles_drawn_as_a_whole_correct_shares_of_articles_and_of_paragraphs(filled, corpus):
     drawn = set()
     for _ in range(4):
-        tasks = code_all(filled, corpus, 100, coder="whole", whole="true")
+        tasks = code_all(filled, corpus, 100, coder="whole", whole=True)
         articles = {task["article_id"] for task in tasks}
         assert len(articles) == 10
         assert len(tasks) == 4 * 10
@@ -121,7 +121,7 @@ def test_an_article_of_which_paragraphs_were_drawn_before_is_drawn_as_a_whole_wi
     before = {(task["article_id"], task["paragraph"]) for task in code_all(filled, corpus, 60)}
     assert whole_articles(filled) == 0
     for drawn in (10, 20, 30, 40):
-        tasks = code_all(filled, corpus, 100, coder="whole", whole="true")
+        tasks = code_all(filled, corpus, 100, coder="whole", whole=True)
         assert not before & {(task["article_id"], task["paragraph"]) for task in tasks}
         assert whole_articles(filled) == drawn
 
@@ -129,13 +129,13 @@ def test_an_article_of_which_paragraphs_were_drawn_before_is_drawn_as_a_whole_wi
 def test_an_article_whose_paragraphs_are_all_coded_corrects_shares_of_articles_once_it_is_drawn(filled, corpus):
     code_all(filled, corpus, 160)
     assert whole_articles(filled) == 0
-    queue = {"coder": "mira", "n": 100, "whole": "true"}
-    assert filled.get("/v1/coding-queue", params=queue).json()["tasks"] == []
+    queue = {"coder": "mira", "n": 100, "whole": True}
+    assert filled.post("/v1/coding-queue", json=queue).json()["tasks"] == []
     assert whole_articles(filled) == 10
 
 
 def test_an_article_that_is_not_coded_to_the_end_does_not_correct_shares_of_articles(filled, corpus):
-    tasks = code_all(filled, corpus, 2, coder="whole", whole="true")
+    tasks = code_all(filled, corpus, 2, coder="whole", whole=True)
     assert len(tasks) == 2
     assert {row["annotations"] for row in fetch(filled, by="", unit="article")["rows"]} == {0}
     assert {row["annotations"] for row in fetch(filled, by="")["rows"]} == {2}
@@ -294,7 +294,7 @@ def test_wire_copy_is_counted_once_on_demand_even_after_its_first_copy_is_delete
 
     assert articles() == {"Harbour Post": 1, "Valley Times": 2}
     assert articles(dedup="true") == {"Harbour Post": 1, "Valley Times": 1}
-    assert client.delete(f"/v1/articles/{first['id']}").status_code == 204
+    assert client.delete(f"/v1/articles/{first['id']}").is_success
     assert articles() == articles(dedup="true") == {"Valley Times": 2}
     store(client, story, outlet="Harbour Post", day=3)
     assert articles(dedup="true") == {"Valley Times": 2}

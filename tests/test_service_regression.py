@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from service.prevalence.regression import COLUMNS
-from service.store import draws
+from service.store.draws.inclusion import inclusions
 
 ARTICLES, PER_ARTICLE = 60, 4
 OUTLETS = ("Courier", "Harbour Post")
@@ -40,7 +40,7 @@ def store(client, texts, number):
 def code(client, corpus, count, coder="mira"):
     """Annotates paragraphs of the queue as the corpus does; returns their articles and places."""
     gold = {paragraph.text: paragraph.annotations[0].frames for paragraph in corpus}
-    tasks = client.get("/v1/coding-queue", params={"coder": coder, "n": count}).json()["tasks"]
+    tasks = client.post("/v1/coding-queue", json={"coder": coder, "n": count}).json()["tasks"]
     coded = [
         {"coder": coder, "article_id": t["article_id"], "paragraph": t["paragraph"], "frames": dict(gold[t["text"]])}
         for t in tasks
@@ -135,7 +135,7 @@ def test_annotations_of_a_store_that_grew_stand_for_as_many_paragraphs_as_there_
             store(filled, texts, number)
     code(filled, corpus, 30, coder="coder 3")
     with filled.app.state.services.database.read() as connection:
-        drawn = draws.inclusions(connection)
+        drawn = inclusions(connection)
     probabilities = {unit: inclusion.probability for unit, inclusion in drawn.items()}
     of = {row["article_id"]: date.fromisoformat(row["day"]) for row in exported(filled, frame="foreign_hand")}
     early = [p for unit, p in probabilities.items() if of[unit.split(":")[0]] < FIRST + timedelta(days=ARTICLES)]
@@ -146,7 +146,7 @@ def test_annotations_of_a_store_that_grew_stand_for_as_many_paragraphs_as_there_
 
 
 def test_a_paragraph_that_was_drawn_and_not_coded_makes_the_others_stand_for_more(filled, corpus):
-    tasks = filled.get("/v1/coding-queue", params={"coder": "mira", "n": 40}).json()["tasks"]
+    tasks = filled.post("/v1/coding-queue", json={"coder": "mira", "n": 40}).json()["tasks"]
     for task in tasks[::2]:
         annotation = {"coder": "mira", "article_id": task["article_id"], "paragraph": task["paragraph"], "frames": {}}
         assert filled.post("/v1/annotations", json=annotation).status_code == 201

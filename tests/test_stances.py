@@ -133,7 +133,7 @@ def test_stored_stances_are_those_answered_and_are_exported_charted_and_purged(c
         assert summed.contested == pytest.approx(2 * row["stances"]["contested"]["share"])
         assert_sums_are_those_of_the_scores(connection)
     database.close()
-    assert client.delete(f"/v1/articles/{stored['id']}").status_code == 204
+    assert client.delete(f"/v1/articles/{stored['id']}").is_success
     assert client.get("/v1/prevalence").json()["rows"] == []
 
 

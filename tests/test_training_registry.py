@@ -26,6 +26,7 @@ from training.errors import (
     RegistryError,
     StorageError,
 )
+from training.registry.signatures import Trust
 from training.registry.versions import Registry
 
 
@@ -125,8 +126,12 @@ def test_a_file_of_the_right_digest_that_is_not_a_pipeline_is_refused(registry):
     joblib.dump({"not": "a pipeline"}, pipeline_file(registry))
     digest = hashlib.sha256(pipeline_file(registry).read_bytes()).hexdigest()
     change_card(registry, pipeline_sha256=digest, scorer_sha256="")
-    with pytest.raises(ModelFileError, match="is not a readable pipeline"):
+    with pytest.raises(ModelFileError, match="only a pickle"):
         registry.load("v1")
+    trusting = Registry(registry.storage.folder, Trust(b"a key", allow_pickle=True))
+    trusting.sign("v1")
+    with pytest.raises(ModelFileError, match="is not a readable pipeline"):
+        trusting.load("v1").prepare()
 
 
 def test_a_model_of_another_scikit_learn_is_served_compiled_and_refused_as_a_pickle(registry):
@@ -134,8 +139,10 @@ def test_a_model_of_another_scikit_learn_is_served_compiled_and_refused_as_a_pic
     change_card(registry, libraries={**libraries, "scikit-learn": "1.2.0"})
     assert registry.load("v1").score(["The army"]).shape == (1, 4)
     change_card(registry, scorer_sha256="")
+    trusting = Registry(registry.storage.folder, Trust(b"a key", allow_pickle=True))
+    trusting.sign("v1")
     with pytest.raises(ModelFileError, match=r"trained with scikit-learn 1\.2\.0 and 1\."):
-        registry.load("v1")
+        trusting.load("v1")
 
 
 def test_a_card_that_was_changed_after_its_promotion_is_not_served(registry):

@@ -1,8 +1,9 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from training.errors import StorageError
+from training.errors import ModelFileError, StorageError
 from training.registry.storage import storage_at
 from training.registry.versions import Registry
 
@@ -61,6 +62,67 @@ def test_a_link_in_the_folder_of_models_is_not_followed_to_another_place(tmp_pat
             action("a/way/secret")
     assert (tmp_path / "secret").read_bytes() == b"2"
     assert storage.files(".") == {"a/first"}
+
+
+def test_links_to_files_and_folders_are_neither_listed_nor_read_nor_deleted_through(tmp_path):
+    place, outside = tmp_path / "place", tmp_path / "outside"
+    storage = storage_at(place)
+    storage.write("a/first", b"1")
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"2")
+    (place / "a" / "file").symlink_to(outside / "secret")
+    (place / "a" / "folder").symlink_to(outside)
+    (place / "a" / "inside").symlink_to(place / "a" / "first")
+    (place / "a" / "circle").symlink_to(place / "a" / "circle")
+    (place / "b").symlink_to(place / "a")
+    os.mkfifo(place / "a" / "pipe")
+    assert storage.files(".") == storage.files("a") | {"a/first"} == {"a/first"}
+    assert (sorted(storage.names("a")), sorted(storage.names(""))) == (["first", "pipe"], ["a"])
+    links = ["a/circle", "a/file", "a/folder", "a/inside", "b"]
+    assert storage.strangers() == sorted([*links, "a/pipe"])
+    for link in [*links, "b/first", "a/folder/secret"]:
+        for action in (storage.read, storage.delete, lambda path: storage.write(path, b"3")):
+            with pytest.raises(StorageError, match=r"links are not followed|does not stand inside"):
+                action(link)
+    with pytest.raises(ModelFileError, match="is not a file"):
+        storage.read("a/pipe")
+    storage.delete("a")
+    assert (outside / "secret").read_bytes() == b"2"
+    assert not (place / "a").exists()
+
+
+def test_a_place_that_is_a_link_itself_is_where_the_operator_put_it(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "place").symlink_to(tmp_path / "disk")
+    storage_at(tmp_path / "place").write("a/first", b"1")
+    assert storage_at(tmp_path / "place").read("a/first") == b"1"
+    assert storage_at(tmp_path / "disk").files("") == {"a/first"}
+
+
+def test_sweeping_removes_an_old_link_and_nothing_behind_it(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"2")
+    storage = storage_at(tmp_path / "place")
+    storage.write("a/first", b"1")
+    link, folder = tmp_path / "place" / ".unfinished-link", tmp_path / "place" / ".unfinished-folder"
+    link.symlink_to(outside)
+    folder.mkdir()
+    (folder / "way").symlink_to(outside)
+    for path in (link, folder):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    storage.sweep()
+    assert not link.is_symlink()
+    assert not folder.exists()
+    assert (outside / "secret").read_bytes() == b"2"
+
+
+def test_a_file_above_the_bound_is_not_read_into_memory(location):
+    storage = storage_at(location)
+    storage.write("a/first", b"12345")
+    assert storage.read("a/first", 5) == b"12345"
+    with pytest.raises(ModelFileError, match="The file a/first is larger than"):
+        storage.read("a/first", 4)
 
 
 def test_of_many_that_create_the_same_file_the_first_wins_and_its_content_stays(location):

@@ -14,6 +14,8 @@ FramingError
 ├── ModelFileError            a stored model is damaged, tampered with, foreign or of other libraries
 ├── ScoringStoppedError       nobody waits for the scores any longer
 │   └── ScoringTooSlowError       scoring took longer than a request may take
+├── OutboundError             a connection to another machine failed
+│   └── OutboundRefusedError      it would go where the operator has not allowed it
 └── StorageError              the place of the models does not answer
 """
 
@@ -103,6 +105,14 @@ class ScoringTooSlowError(ScoringStoppedError):
             f"Scoring the article was stopped after {seconds:g} seconds: send it in parts, or again when the service "
             "has less to do."
         )
+
+
+class OutboundError(FramingError):
+    """A connection to another machine failed, or its answer is not acceptable."""
+
+
+class OutboundRefusedError(OutboundError):
+    """A connection would go where the operator has not allowed it."""
 
 
 class StorageError(FramingError):

@@ -29,7 +29,7 @@ class Hyperparameters:
 
     `regularisation` is scikit-learn's C. `contrast` is the power of the log-ratio that scales columns (see
     `training.pipeline`). For `forms`, `concepts` and `contrast`, 0 turns the effect off. A model of `characters` above
-    1 cannot be compiled.
+    1 is compiled too, but explains nothing.
     """
 
     regularisation: Annotated[float, Gt(0), Le(1000)] = field(

@@ -151,7 +151,7 @@ class ModelCard:
     libraries: Mapping[str, str] = field(default_factory=current_libraries)
     version: str = ""
     pipeline_sha256: str = ""
-    # Digest of the compiled form, which services score with; empty where they unpickle the pipeline.
+    # Digest of the compiled form, which services score with; empty where there is none (see `is_pickle`).
     scorer_sha256: str = ""
     # Digest of the file of what the model learned from; empty where an earlier version of this program registered it.
     learned_sha256: str = ""
@@ -165,6 +165,11 @@ class ModelCard:
     def encoder_digest(self) -> str:
         """Digest of the encoder whose vectors the model reads; empty for a model that reads words."""
         return self.encoder.digest if self.encoder else ""
+
+    @property
+    def is_pickle(self) -> bool:
+        """Whether a registered model has no compiled form, so that only a process that unpickles it can score."""
+        return bool(self.pipeline_sha256) and not self.scorer_sha256
 
     @property
     def kind(self) -> Kind:

@@ -1,10 +1,10 @@
-"""Faults at full length, and what was lost by them: `make soak` writes docs/reliability.md in about 40 minutes."""
+"""Faults and amounts at full length: `make soak` writes docs/reliability.md in about an hour and a half."""
 
-import random
 import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import rich.progress
@@ -13,59 +13,15 @@ from benchmarks.documents import arguments, publish, render
 from tests.support import faults, outages
 from tests.support.endurance import endure
 from tests.support.fuzzing import NAMES, fuzz
+from tests.support.import_load import import_under_load
 from tests.support.ledger import Figures, Progress
+from tests.support.model_faults import damage_models, race_promoters
+from tests.support.scale import many_annotations, many_keys
 from tests.support.servers import train
-from training.errors import ModelFileError
-from training.registry.versions import Registry
 from training.reports.tables import table
 
 # Inflicts a fault on a service with this data folder and counts what it led to.
 Fault = Callable[[Path, Progress], Figures]
-
-
-def damage_models(folder: Path, times: int, progress: Progress) -> Figures:
-    """Flips bits, zeroes pages and cuts ends of stored models; each must be rejected before anything is unpickled."""
-    registry, chance, accepted = Registry(folder / "models"), random.Random(1), 0  # noqa: S311 - no secret
-    files = [folder / "models" / "versions" / "v1" / name for name in ("pipeline.joblib", "scorer.npz")]
-    for number in range(times):
-        path = chance.choice(files)
-        intact = path.read_bytes()
-        path.write_bytes(_damaged(intact, chance))
-        try:
-            registry.load("v1")
-            accepted += 1
-        except ModelFileError:
-            pass
-        path.write_bytes(intact)
-        progress((number + 1) / times)
-    return {"damaged models": times, "accepted": accepted}
-
-
-def _damaged(intact: bytes, chance: random.Random) -> bytes:
-    damaged = bytearray(intact)
-    kind = chance.randrange(3)
-    if kind == 0:
-        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
-    elif kind == 1:
-        place = chance.randrange(max(1, len(damaged) - 4096))
-        damaged[place : place + 4096] = bytes(len(damaged[place : place + 4096]))
-        damaged[place] ^= 1  # it may have been a page of zeros
-    else:
-        del damaged[chance.randrange(len(damaged)) :]
-    return bytes(damaged)
-
-
-def race_promoters(folder: Path, times: int, progress: Progress) -> Figures:
-    """Promotes from eight threads at once; each promotion must be in the history, with a different number."""
-    done = 0
-    for number in range(times // 8):
-        registries = [Registry(folder / "models") for _ in range(8)]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda registry: registry.promote("v1", by="race", reason="race"), registries))
-        done += 8
-        progress((number + 1) / (times // 8))
-    numbers = [promotion.number for promotion in Registry(folder / "models").history()]
-    return {"promotions": done, "lost": done + 1 - len(numbers), "doubled": len(numbers) - len(set(numbers))}
 
 
 def fuzz_all(seconds: float, progress: Progress) -> Figures:
@@ -114,10 +70,6 @@ def all_faults(minutes: float) -> list[tuple[str, Fault]]:
             "every parser of untrusted input, fuzzed",
             lambda _folder, progress: fuzz_all(seconds / 20, progress),
         ),
-        (
-            "a mixed load of words that never occur twice",
-            lambda folder, progress: endure(folder, seconds, progress),
-        ),
         ("stored models damaged", lambda folder, progress: damage_models(folder, int(280 * minutes), progress)),
         (
             "simultaneous promotions",
@@ -126,12 +78,28 @@ def all_faults(minutes: float) -> list[tuple[str, Fault]]:
     ]
 
 
-def measure(minutes: float) -> list[list[str]]:
-    """Per fault its description and what it led to; two faults run at a time, the longest first."""
+def all_amounts(minutes: float) -> list[tuple[str, Fault]]:
+    """What a service may have much of, in proportion to the minutes."""
+    return [
+        (
+            "a mixed load of words that never occur twice",
+            lambda folder, progress: endure(folder, 75 * minutes, progress),
+        ),
+        ("keys", lambda folder, progress: many_keys(folder, int(1250 * minutes), progress)),
+        ("annotations", lambda folder, progress: many_annotations(folder, int(125_000 * minutes), progress)),
+        (
+            "a file of annotations imported twice while others store and read articles",
+            lambda folder, progress: import_under_load(folder, int(12_500 * minutes), progress),
+        ),
+    ]
+
+
+def measure(kinds: list[tuple[str, Fault]], at_once: int) -> list[list[str]]:
+    """Per fault its description and what it led to; so many run at once, the first first."""
     with (
         tempfile.TemporaryDirectory() as trained,
         rich.progress.Progress(transient=True) as bar,
-        ThreadPoolExecutor(2) as pool,
+        ThreadPoolExecutor(at_once) as pool,
     ):
         train(Path(trained))
 
@@ -146,18 +114,25 @@ def measure(minutes: float) -> list[list[str]]:
             bar.console.print(*row, sep=": ", markup=False)
             return row
 
-        return list(pool.map(inflict, all_faults(minutes)))
+        return list(pool.map(inflict, kinds))
 
 
 def main() -> None:
     """Prints the document."""
     parser = arguments(__doc__, "benchmarks.speed.reliability --minutes 0.5")
     parser.add_argument("--minutes", type=float, default=8, help="length of most faults")
+    parser.add_argument("--amounts-only", action="store_true", help="print the table of amounts alone")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     options = parser.parse_args()
+    # One at a time, and after the faults: their times count.
+    amounts = partial(measure, all_amounts(options.minutes), at_once=1)
+    if options.amounts_only:
+        print(table(["amount", "result"], amounts()))
+        return
+    rows = measure(all_faults(options.minutes), at_once=2)
+    parts = {"faults": table(["fault", "result"], rows), "amounts": table(["amount", "result"], amounts())}
     template = Path(__file__).with_name("reliability.md.jinja")
-    rows = table(["fault", "result"], measure(options.minutes))
-    publish(render(template, minutes=f"{options.minutes:g}", faults=rows), "reliability.md", write=options.write)
+    publish(render(template, minutes=f"{options.minutes:g}", **parts), "reliability.md", write=options.write)
 
 
 if __name__ == "__main__":

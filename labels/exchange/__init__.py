@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from labels.codebook import Codebook
-from labels.errors import ExchangeError
+from labels.errors import ExchangeError, FileError
 from labels.exchange import (
     argilla,
     corpus,
@@ -25,6 +25,7 @@ from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, coded
 from labels.exchange.options import COMMON, DEFAULTS, ReadingOptions, spelled
 from labels.exchange.parsing import encoding_notes, in_utf_8
 from labels.exchange.reading import Reading, numbered_coders, with_coders, without_repeats
+from labels.files.extraction_process import EXTRACTION, Patience
 
 __all__ = [
     "FORMATS",
@@ -35,6 +36,7 @@ __all__ = [
     "FormatName",
     "Reading",
     "ReadingOptions",
+    "read_apart",
     "require_format",
 ]
 
@@ -90,6 +92,34 @@ FORMATS: dict[FormatName, ExchangeFormat] = {
     ),
     "corpus": ExchangeFormat(corpus.write, corpus.read, ".jsonl", _LINES, _CODERS),
 }
+
+
+# What reading a file may take: enough for any file that a tool writes, by its size.
+_SECONDS, _SECONDS_PER_MIB = 30, 30
+_MEMORY, _MEMORY_PER_BYTE = 1536 * 2**20, 40
+
+
+def read_apart(name: str, data: bytes, codebook: Codebook, options: ReadingOptions = DEFAULTS) -> Reading:
+    """Like `ExchangeFormat.read`, in a process of its own that has an end: a small file can be made to take all memory.
+
+    Raises `ExchangeError`, also for a file that takes longer or more than its size explains.
+    """
+    patience = Patience(_SECONDS + _SECONDS_PER_MIB * len(data) // 2**20, _MEMORY + _MEMORY_PER_BYTE * len(data))
+    try:
+        reading = EXTRACTION.run_within(patience, _read_or_fault, name, data, codebook, options)
+    except FileError as error:
+        raise ExchangeError("The file", [str(error).rstrip(".")]) from None
+    if isinstance(reading, ExchangeError):
+        raise reading
+    return reading
+
+
+def _read_or_fault(name: str, data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading | ExchangeError:
+    """Returns the error, whose rows a caller in another process would not see otherwise."""
+    try:
+        return require_format(name).read(data, codebook, options)
+    except ExchangeError as error:
+        return error
 
 
 def require_format(name: str) -> ExchangeFormat:

@@ -13,6 +13,11 @@ UNKNOWN_CODER = ""
 Role = Literal["coder", "adjudicator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+# The longest that an annotation may hold, by field, in a file as in a request of the API.
+LONGEST = {"coder": 128, "text": 100_000, "source": 256, "note": 10_000, "article_id": 256}
+# The highest number of a paragraph; those of former versions of an article count down from -1.
+HIGHEST_PARAGRAPH = 1_000_000
+
 # What all annotations of a paragraph share.
 OF_PARAGRAPH = ("source", "article_id", "paragraph")
 METADATA = (

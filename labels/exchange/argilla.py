@@ -16,6 +16,7 @@ from labels.exchange.parsing import (
     checked_metadata,
     json_rows,
     read_annotations,
+    require_list,
     require_object,
     require_text,
     write_lines,
@@ -87,7 +88,7 @@ def _record(row: Any) -> _Record | RowError:
         nested = row.get("responses")
         if isinstance(nested, dict) and isinstance(row.get("fields"), dict):
             metadata = row["metadata"] if isinstance(row.get("metadata"), dict) else {}
-            responses = {name: [_nested(response) for response in given or []] for name, given in nested.items()}
+            responses = {name: list(map(_nested, require_list(nested, name))) for name in nested}
             return _Record(row["fields"], metadata, responses)
         names = [name.removesuffix(_RESPONSES) for name in row if name.endswith(_RESPONSES)]
         metadata = row["metadata"] if isinstance(row.get("metadata"), dict) else row

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,16 @@ from labels.files.extraction_process import EXTRACTION
 
 FILE = "The CSV file"
 COLUMNS = ("coder", "text", *METADATA)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'", "＝", "＋", "－", "＠")
+# What a spreadsheet passes over before it looks for a formula, or may: space, control characters, line breaks, and
+# characters of format or without width (Cf, Zs and Default_Ignorable_Code_Point of Unicode).
+_UNSEEN = (
+    r"\s\x00-\x20\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\U00013430-\U0001343f"
+)
+# Signs at the start of a formula, in each of their widths and sizes.
+_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−﬩"
+_FORMULA = re.compile(f"[\\t\\r\\n\\0']|[{_UNSEEN}]*[{_SIGNS}]")
 _NUMBERS = ("paragraph", "codebook_version", "inclusion_probability")
 
 
@@ -36,7 +46,7 @@ def guarded(value: Any) -> Any:
     """
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def read_table(
@@ -60,7 +70,7 @@ def read_table(
     _require_columns(dialect.columns, required, subject, f", separated by {dialect.delimiter_name}")
     for row in tables.read_rows(lines[dialect.head_lines :], dialect):
         if row.fault is None and any(map(str.strip, row.cells)):
-            yield f"row {row.number + 1}", dict(zip(dialect.columns, map(_unguarded, row.cells), strict=True))
+            yield f"row {row.number + 1}", dict(zip(dialect.columns, map(unguarded, row.cells), strict=True))
         elif row.fault is not None:
             yield f"row {row.number + 1}", row.fault.rstrip(".")
 
@@ -77,7 +87,7 @@ def _read_sheet(data: bytes, subject: str, required: Sequence[str]) -> Iterator[
     [sheet] = workbook
     _require_columns(sheet.columns, required, subject, "")
     for number, cells in sheet.rows:
-        yield f"row {number}", dict(zip(sheet.columns, map(_unguarded, cells), strict=True))
+        yield f"row {number}", dict(zip(sheet.columns, map(unguarded, cells), strict=True))
 
 
 def _require_columns(columns: Sequence[str], required: Sequence[str], subject: str, separated: str) -> None:
@@ -93,8 +103,9 @@ def require_cells(row: Any) -> dict[str, str]:
     return row
 
 
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+def unguarded(cell: str) -> str:
+    """Removes the apostrophe that `guarded` puts before a cell."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 
 def shared_cells(annotation: ExchangedAnnotation) -> dict[str, Any]:

@@ -32,8 +32,11 @@ def _row(group: Sequence[ExchangedAnnotation]) -> dict[str, Any]:
     adjudications = [exchanged for exchanged in group if exchanged.role == "adjudicator"]
     annotations = [Annotation(exchanged.coder, exchanged.frames) for exchanged in by_coders]
     settled = [Annotation(ADJUDICATOR, exchanged.frames) for exchanged in adjudications[-1:]]
-    article = first.article_id or _new_article_id(first)
-    paragraph = CodedParagraph(article, first.paragraph or 0, first.source, first.text, (*annotations, *settled))
+    # A paragraph of a former version has a negative number, and is in no article as it is now.
+    article, index = first.article_id, first.paragraph or 0
+    if article is None or index < 0:
+        article, index = _new_article_id(first), 0
+    paragraph = CodedParagraph(article, index, first.source, first.text, (*annotations, *settled))
     row = corpus_row(paragraph)
     row["annotations"] = [_entry(exchanged) for exchanged in by_coders] + row["annotations"][len(by_coders) :]
     if adjudications:
@@ -44,7 +47,10 @@ def _row(group: Sequence[ExchangedAnnotation]) -> dict[str, Any]:
 def _entry(exchanged: ExchangedAnnotation) -> dict[str, Any]:
     metadata = {name: value for name, value in exchanged.metadata.items() if name not in OF_PARAGRAPH and value}
     entry = {"coder": exchanged.coder, "frames": dict(exchanged.frames), **metadata}
-    return entry if exchanged.article_id is not None else {**entry, "article_id": None}
+    if exchanged.article_id is None:
+        return {**entry, "article_id": None}
+    former = (exchanged.paragraph or 0) < 0
+    return {**entry, "article_id": exchanged.article_id, "paragraph": exchanged.paragraph} if former else entry
 
 
 def _new_article_id(annotation: ExchangedAnnotation) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
+from labels.errors import FileError
+from labels.exchange import strict_json
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
 from labels.exchange.cells import read_table, require_cells, with_numbers
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError
@@ -21,7 +23,6 @@ from labels.exchange.parsing import (
     checked_metadata,
     is_table,
     json_rows,
-    parsed_json,
     read_annotations,
     require_coder,
     require_object,
@@ -130,14 +131,24 @@ def _stances(value: Any) -> dict[str, Any] | None:
     """The stances that `write` added, which doccano's CSV turns into the Python notation of a dictionary."""
     if isinstance(value, str) and value.strip():
         try:
-            value = parsed_json(value)
-        except ValueError:
-            try:
-                value = ast.literal_eval(value)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                raise RowError("'stances' must be an object") from None
+            value = strict_json.loads(value)
+        except FileError:
+            value = _in_python(value)
     if value in (None, ""):
         return None
     if not isinstance(value, dict):
         raise RowError("'stances' must be an object of frame and stance")
+    return value
+
+
+def _in_python(text: str) -> Any:
+    """A dictionary in the notation of Python."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise RowError("'stances' must be an object") from None
+    if not (isinstance(value, dict) and all(isinstance(part, str) for part in (*value, *value.values()))):
+        raise RowError("'stances' must be an object of frame and stance")
+    if not strict_json.is_unicode(value):
+        raise RowError("'stances' contains half of a character")
     return value

@@ -10,6 +10,7 @@ from labels.errors import ExchangeError
 from labels.exchange.options import NO_FRAME, ReadingOptions, spelled
 
 _MAX_SHOWN = 100
+_LONGEST_SHOWN = 100
 
 
 class RowError(Exception):
@@ -100,14 +101,18 @@ class FrameLabels:
         """Names every label that stands for nothing, and says what to do about it; None if there is none."""
         if not self._unknown:
             return None
-        named = [f"'{label}' ({_places(places)})" for label, places in self._unknown.items()]
+        named = [f"'{_shown(label)}' ({_places(places)})" for label, places in self._unknown.items()]
         more = f" and {len(named) - _MAX_SHOWN} more" if len(named) > _MAX_SHOWN else ""
-        example = next(iter(self._unknown))
+        example = _shown(next(iter(self._unknown)))
         return (
             f"the codebook has no frame {', '.join(named[:_MAX_SHOWN])}{more}: give a label its frame with "
             f"{spelled('frames', f'{example}=FRAME')}, or '{example}={NO_FRAME}' if it says that no frame is present, "
             f"or leave it out with {spelled('ignored', example)}"
         )
+
+
+def _shown(label: str) -> str:
+    return label if len(label) <= _LONGEST_SHOWN else f"{label[:_LONGEST_SHOWN]}…"
 
 
 def _places(places: Sequence[str]) -> str:

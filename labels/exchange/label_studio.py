@@ -7,12 +7,13 @@ An answered question has a result; a question that the coder left open has none,
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from labels.annotations import UNSPECIFIED, Stance
 from labels.codebook import Codebook
 from labels.errors import ExchangeError
-from labels.exchange import label_studio_rows
+from labels.exchange import label_studio_rows, strict_json
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, chosen_question, name_of
 from labels.exchange.label_studio_rows import FILE, FRAMES, STANCE
@@ -20,7 +21,6 @@ from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import (
     checked_metadata,
     decode,
-    json_list,
     read_annotations,
     require_coder,
     require_list,
@@ -44,11 +44,12 @@ class _Coding:
 
 def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> bytes:
     """Writes a task per paragraph, with an annotation per coder; an adjudication is a ground truth."""
+    numbers = count(1)
     tasks = [
         {
             "id": number,
             "data": {"text": group[0].text, **group[0].of_paragraph},
-            "annotations": [_to_result(a, f"{number}{position}") for position, a in enumerate(group)],
+            "annotations": [_to_result(a, next(numbers)) for a in group],
             "predictions": [],
         }
         for number, group in enumerate(by_paragraph(annotations), 1)
@@ -56,7 +57,7 @@ def write(annotations: Sequence[ExchangedAnnotation], _codebook: Codebook) -> by
     return json.dumps(tasks, ensure_ascii=False, indent=1).encode()
 
 
-def _to_result(exchanged: ExchangedAnnotation, identifier: str) -> dict[str, Any]:
+def _to_result(exchanged: ExchangedAnnotation, identifier: int) -> dict[str, Any]:
     result = [_choices(FRAMES, list(exchanged.frames))]
     result += [
         _choices(STANCE + frame, [stance]) for frame, stance in exchanged.frames.items() if stance != UNSPECIFIED
@@ -64,7 +65,7 @@ def _to_result(exchanged: ExchangedAnnotation, identifier: str) -> dict[str, Any
     if exchanged.note:
         result.append({"from_name": _NOTE, "to_name": _TEXT, "type": "textarea", "value": {"text": [exchanged.note]}})
     return {
-        "id": int(identifier),
+        "id": identifier,
         "completed_by": {"email": exchanged.coder},
         "was_cancelled": False,
         "ground_truth": exchanged.role == "adjudicator",
@@ -87,7 +88,7 @@ def read(data: bytes, codebook: Codebook, options: ReadingOptions) -> Reading:
         return label_studio_rows.read(label_studio_rows.of_table(data, options), labels, options)
     if not text.startswith("["):
         raise ExchangeError(FILE, ["it is not a list of tasks"])
-    tasks = json_list(text, FILE)
+    tasks = strict_json.list_of(text, FILE)
     if label_studio_rows.are_rows(tasks):
         rows = ((f"row {number}", row) for number, row in enumerate(tasks, 1))
         return label_studio_rows.read(list(rows), labels, options)
@@ -198,7 +199,10 @@ def _note(result: Sequence[Mapping[str, Any]]) -> str:
     for part in result:
         if part.get("type") == "textarea":
             text = require_object(part.get("value")).get("text")
-            notes += map(str, text if isinstance(text, list) else [text])
+            for line in text if isinstance(text, list) else [text]:
+                if not isinstance(line, str):
+                    raise RowError("the answer of a text area must be a string")
+                notes.append(line)
     return "\n".join(notes)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labels.annotations import Stance
+from labels.errors import FileError
+from labels.exchange import strict_json
 from labels.exchange.annotation import ExchangedAnnotation
 from labels.exchange.cells import read_table, require_cells, with_numbers
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, chosen_question
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import (
     checked_metadata,
-    parsed_json,
     read_annotations,
     require_coder,
     require_object,
@@ -44,8 +45,8 @@ def _unpacked(cell: Any) -> Any:
     if not isinstance(cell, str) or not cell.startswith('{"choices"'):
         return cell
     try:
-        return parsed_json(cell)
-    except ValueError:
+        return strict_json.loads(cell)
+    except FileError:
         return cell
 
 

@@ -2,17 +2,18 @@
 
 import codecs
 import json
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
 from labels.annotations import SELECTIONS
 from labels.archives import safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, ExchangeError, FileError
+from labels.exchange import strict_json
 from labels.exchange.annotation import ROLES, ExchangedAnnotation
+from labels.exchange.checks import checked_annotation
 from labels.exchange.frame_labels import (
     FrameLabels,
     NotCodedError,
@@ -25,10 +26,6 @@ from labels.exchange.reading import Reading, SetAside
 from labels.files import encodings, json_records, sheets
 from labels.files.packed import ZIP_START
 
-# The longest that the API accepts too, by field.
-_LONGEST = {"coder": 128, "text": 100_000, "source": 256, "note": 10_000, "article_id": 256}
-# NUL, which PostgreSQL cannot store, and halves of characters, which are not Unicode text.
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _BLANK = codecs.BOM_UTF8 + b" \r\n\t"
 _MAX_FIELDS_SHOWN = 20
 
@@ -49,7 +46,12 @@ def read_annotations(
     faults: list[str] = []
     for where, row in rows:
         try:
-            annotations.extend(replace(_checked(annotation), where=where) for annotation in read(row))
+            for annotation in read(row):
+                checked = checked_annotation(replace(annotation, where=where), labels)
+                if isinstance(checked, SetAside):
+                    set_aside.append(checked)
+                else:
+                    annotations.append(checked)
         except RowError as fault:
             faults.append(f"{where}: {fault}")
         except NotCodedError as reason:
@@ -61,16 +63,6 @@ def read_annotations(
     if faults:
         raise ExchangeError(subject, faults)
     return Reading(annotations, set_aside, labels.ignored)
-
-
-def _checked(annotation: ExchangedAnnotation) -> ExchangedAnnotation:
-    for name, longest in _LONGEST.items():
-        value = getattr(annotation, name) or ""
-        if len(value) > longest:
-            raise RowError(f"its {name} is longer than {longest:,} characters")
-        if _NOT_TEXT.search(value):
-            raise RowError(f"its {name} contains the character NUL or half of a character")
-    return annotation
 
 
 def decode(data: bytes, subject: str) -> str:
@@ -136,42 +128,29 @@ def is_table(name: str, content: bytes) -> bool:
     return bool(begin) and not begin.startswith((b"{", b"["))
 
 
-def json_rows(data: bytes, subject: str) -> Iterator[tuple[str, Any]]:
-    """Yields the place and the object of each line of JSON Lines, or of each entry of a JSON list.
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """Stands for a row that cannot be read, and says why."""
 
-    None stands for what is not a JSON object.
+    fault: str
+
+
+def json_rows(data: bytes, subject: str) -> Iterator[tuple[str, Any]]:
+    """Yields the place and the value of each line of JSON Lines, or of each entry of a JSON list.
+
+    A `BadRow` stands for what is not valid JSON.
     """
     text = decode(data, subject)
     if "\n" not in text:
         text = text.replace("\r", "\n")
     place = "entry" if text.lstrip().startswith("[") else "line"
-    for record in json_records.read_text(text) if text.strip() else ():
-        row = record.value if isinstance(record.value, dict) else None
-        yield f"{place} {record.number}", row and {name: without_nan(value) for name, value in row.items()}
+    for record in json_records.read_text(text, strict_json.loads) if text.strip() else ():
+        yield f"{place} {record.number}", record.value if record.fault is None else BadRow(_of_json(record.fault))
 
 
-def without_nan(value: Any) -> Any:
-    """None for NaN, which pandas writes for an empty cell."""
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
-
-
-def json_list(text: str, subject: str) -> list[Any]:
-    """Returns a JSON list; raises `ExchangeError` for anything else."""
-    try:
-        entries = parsed_json(text)
-    except ValueError:
-        raise ExchangeError(subject, ["it is not valid JSON"]) from None
-    if not isinstance(entries, list):
-        raise ExchangeError(subject, ["it is not a list"])
-    return entries
-
-
-def parsed_json(text: str) -> Any:
-    """Parses JSON, with None for NaN, which pandas writes for an empty cell; raises `ValueError`."""
-    try:
-        return json.loads(text, parse_constant=lambda _: None)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _of_json(fault: str) -> str:
+    syntax = "not a JSON object: " if fault == json_records.NOT_JSON else ""
+    return syntax + strict_json.as_fault(fault)
 
 
 def write_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -181,6 +160,8 @@ def write_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def require_object(row: Any) -> dict[str, Any]:
+    if isinstance(row, BadRow):
+        raise RowError(row.fault)
     if not isinstance(row, dict):
         raise RowError("not a JSON object")
     return row
@@ -240,10 +221,6 @@ def checked_metadata(row: Mapping[str, Any], default_source: str) -> dict[str, A
         raise RowError("'selection' must be random, uncertain or chosen")
     if metadata.get("role", "coder") not in ROLES:
         raise RowError(f"'role' must be {' or '.join(ROLES)}")
-    if not 0 < metadata.get("inclusion_probability", 1) <= 1:
-        raise RowError("'inclusion_probability' must be above 0 and at most 1")
-    if metadata.get("codebook_version", 1) < 1:
-        raise RowError("'codebook_version' cannot be negative")
     return metadata
 
 

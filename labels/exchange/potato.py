@@ -13,7 +13,8 @@ from typing import Any
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
-from labels.errors import ExchangeError
+from labels.errors import ExchangeError, FileError
+from labels.exchange import strict_json
 from labels.exchange.annotation import OF_PARAGRAPH, UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
 from labels.exchange.cells import read_table, require_cells, with_numbers
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, chosen_question, name_of
@@ -22,7 +23,6 @@ from labels.exchange.parsing import (
     checked_metadata,
     is_table,
     json_rows,
-    parsed_json,
     read_annotations,
     require_coder,
     require_object,
@@ -192,6 +192,6 @@ def _frames(entry: _Answers, question: str | None, labels: FrameLabels) -> Mappi
 
 def _unpacked(value: Any) -> Any:
     try:
-        return parsed_json(value) if isinstance(value, str) else value
-    except ValueError:
+        return strict_json.loads(value) if isinstance(value, str) else value
+    except FileError:
         raise RowError("'stances' must be an object") from None

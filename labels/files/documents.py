@@ -148,7 +148,7 @@ def _word_text(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             safe_members(archive, limits=_WORD_LIMITS)
-        paragraphs = list(_word_paragraphs(Document(io.BytesIO(content))))
+        paragraphs = list(_word_paragraphs(Document(io.BytesIO(content)).element.body))
     except ArchiveError as error:
         raise FileError(str(error)) from error
     except (zipfile.BadZipFile, OpcError, KeyError, ValueError, SyntaxError, AttributeError) as error:
@@ -158,14 +158,19 @@ def _word_text(content: bytes) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _word_paragraphs(container: object) -> Iterator[str]:
-    """The paragraphs of a document or of a cell, in their order; a cell that spans columns counts once."""
-    from docx.table import Table  # noqa: PLC0415
+def _word_paragraphs(container: Any) -> Iterator[str]:
+    """The paragraphs of a body or a cell, in their order.
 
-    for piece in container.iter_inner_content():  # type: ignore[attr-defined]
-        if isinstance(piece, Table):
-            cells = [cell for row in piece.rows for cell in dict.fromkeys(row.cells)]
-            for cell in dict.fromkeys(cells):
-                yield from _word_paragraphs(cell)
+    A cell that spans columns is a single element. One that spans rows goes on as an empty cell in each of them; asking
+    the library for the cells of such rows takes time that grows with the third power of their number.
+    """
+    from docx.oxml.table import CT_Tbl  # noqa: PLC0415
+
+    for piece in container.inner_content_elements:
+        if isinstance(piece, CT_Tbl):
+            for number, row in enumerate(piece.tr_lst):
+                for cell in row.tc_lst:
+                    if number == 0 or cell.vMerge != "continue":
+                        yield from _word_paragraphs(cell)
         elif text := piece.text.strip():
             yield text

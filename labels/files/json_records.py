@@ -4,10 +4,11 @@ Only a line feed ends a line: strings may hold U+2028, U+2029 and U+0085, which 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from labels.errors import FileError
 from labels.files.encodings import DAMAGED, is_damaged
 
 NOT_JSON = "It is not valid JSON."
@@ -31,32 +32,37 @@ class JsonRecord:
     fault: str | None = None
 
 
-def read_lines(lines: Iterable[str], first: int = 1) -> Iterator[JsonRecord]:
-    """The value of each line that is not blank; `first` is the number of the first line."""
+def read_lines(lines: Iterable[str], first: int = 1, loads: Callable[[str], Any] = json.loads) -> Iterator[JsonRecord]:
+    """The value of each line that is not blank; `first` is the number of the first line.
+
+    `loads` parses a text; it raises `FileError` with a sentence for JSON that must not be read.
+    """
     for number, line in enumerate(lines, first):
         if line.strip():
-            yield _parsed(number, line)
+            yield _parsed(number, line, loads)
 
 
-def read_text(text: str) -> Iterator[JsonRecord]:
-    """The records of a whole text: an object, the entries of a list, or JSON Lines."""
-    whole = _parsed(1, text)
+def read_text(text: str, loads: Callable[[str], Any] = json.loads) -> Iterator[JsonRecord]:
+    """The records of a whole text: an object, the entries of a list, or JSON Lines; `loads` as in `read_lines`."""
+    whole = _parsed(1, text, loads)
     if whole.fault is None:
         entries = whole.value if isinstance(whole.value, list) else [whole.value]
         yield from (JsonRecord(number, entry) for number, entry in enumerate(entries, 1))
         return
     lines = [line for line in text.split("\n") if line.strip()]
     # A text of which no line is JSON is a single faulty record, not as many as it has lines.
-    if len(lines) > 1 and any(_parsed(1, line).fault is None for line in lines if line.lstrip().startswith("{")):
-        yield from read_lines(text.split("\n"))
+    if len(lines) > 1 and any(_parsed(1, line, loads).fault is None for line in lines if line.lstrip().startswith("{")):
+        yield from read_lines(text.split("\n"), loads=loads)
     else:
         yield whole
 
 
-def _parsed(number: int, text: str) -> JsonRecord:
+def _parsed(number: int, text: str, loads: Callable[[str], Any]) -> JsonRecord:
     if is_damaged(text):
         return JsonRecord(number, None, DAMAGED)
     try:
-        return JsonRecord(number, json.loads(text))
+        return JsonRecord(number, loads(text))
+    except FileError as error:
+        return JsonRecord(number, None, str(error))
     except (ValueError, RecursionError):
         return JsonRecord(number, None, NOT_JSON)

@@ -1,6 +1,7 @@
 """Tables of text: the reader of CSV, whatever separates its cells. Rows that are not whole are named."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -138,7 +139,7 @@ def _header(lines: Sequence[str], delimiter: str) -> tuple[tuple[str, ...], int]
 
 def twice_in(columns: Sequence[str]) -> str:
     """The names that stand more than once among columns, in quotation marks; empty if none does."""
-    return " and ".join(map(repr, sorted({name for name in columns if name and columns.count(name) > 1})))
+    return " and ".join(repr(name) for name, times in sorted(Counter(columns).items()) if name and times > 1)
 
 
 def _require_columns(dialect: Dialect) -> None:

@@ -51,7 +51,7 @@ _FEWEST_FIELDS, _FEWEST_CODES = 3, 4
 _TITLES, _AUTHORS = ("title", "headline", "HD"), ("author", "byline", "BY")
 _OUTLETS, _ADDRESSES = ("publication title", "SN", "publication info", "source"), ("url",)
 _DATES = ("publication date", "PD", "date", "publication info")
-_OUTLET_END = re.compile(r"\s*[;\[].*", re.DOTALL)
+_OUTLET_END = re.compile(r"[;\[].*", re.DOTALL)
 _MOST_WORDS_OF_A_REST = 15
 
 
@@ -131,11 +131,12 @@ def _read(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) ->
     text_labels = [start for start, match in labels.items() if _begins_text(match)]
     fields: list[Span] = []
     texts: list[Span] = []
-    values: dict[str, str] = {}
+    # The lines of each value: joining them one by one would take time that grows with the square of their number.
+    values: dict[str, list[str]] = {}
     field, is_open, in_text = "", False, not text_labels
     for start, end in lines:
         if start == end:
-            is_open = is_open and not values.get(field)
+            is_open = is_open and not any(values.get(field, ()))
             continue
         match = labels.get(start)
         if match is not None and _begins_text(match):
@@ -146,28 +147,29 @@ def _read(text: str, lines: Sequence[Span], labels: dict[int, re.Match[str]]) ->
         elif match is not None:
             field, is_open = _name(match), True
             in_text = in_text and not text_labels
-            values.setdefault(field, text[match.end() : end].strip())
+            values.setdefault(field, [text[match.end() : end].strip()])
             fields.append((start, end))
-        elif is_open and _continues(text, values[field], start, end):
-            values[field] = f"{values[field]} {text[start:end]}".strip()
+        elif is_open and _continues(text, values[field][-1], start, end):
+            values[field].append(text[start:end])
             fields.append((start, end))
         elif in_text or start > max(text_labels):
             texts.append((start, end))
             is_open = False
         else:
             fields.append((start, end))
-    return Export(tuple(fields), tuple(_stretches(texts, fields)), _imprint(values))
+    whole = {name: " ".join(filter(None, parts)) for name, parts in values.items()}
+    return Export(tuple(fields), tuple(_stretches(texts, fields)), _imprint(whole))
 
 
 def _begins_text(match: re.Match[str]) -> bool:
     return _name(match) in _TEXT_NAMES or _name(match) in _CODES_OF_TEXT
 
 
-def _continues(text: str, value: str, start: int, end: int) -> bool:
-    """Whether a line below a field still belongs to it: the field is empty, or its list goes on."""
-    if not value:
+def _continues(text: str, above: str, start: int, end: int) -> bool:
+    """Whether a line below a line of a field still belongs to it: the field is empty, or its list goes on."""
+    if not above:
         return True
-    return value.endswith((";", ",")) and not has_more_words(text[start:end], _MOST_WORDS_OF_A_REST)
+    return above.endswith((";", ",")) and not has_more_words(text[start:end], _MOST_WORDS_OF_A_REST)
 
 
 def _stretches(texts: Sequence[Span], fields: Sequence[Span]) -> Iterator[Span]:
@@ -195,7 +197,7 @@ def _imprint(values: dict[str, str]) -> Imprint:
     return imprint_of(
         title=first_known(values, _TITLES),
         author=first_known(values, _AUTHORS),
-        outlet=_OUTLET_END.sub("", outlet) if outlet else None,
+        outlet=_OUTLET_END.sub("", outlet).rstrip() if outlet else None,
         url=first_known(values, _ADDRESSES),
         date=first_known(values, _DATES),
     )

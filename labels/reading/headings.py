@@ -23,7 +23,7 @@ _TRAILING = re.compile(
     # The raised number of a note, which is no more than a digit in plain text.
     r"|(?:(?<=[^\W\d_][.!?…])|(?<=[.!?…][\"”’»)]))\d{1,3}(?:,\s?\d{1,3})*)$"
 )
-_STOP_INSIDE = re.compile(r"(?P<word>\S*)[.!?…。؟۔।][\"'”’»)\]]*\s+(?=\S)")
+_STOP_INSIDE = re.compile(r"[.!?…。؟۔।][\"'”’»)\]]*\s+(?=\S)")
 _ABBREVIATION = re.compile(
     r"(?:[^\W\d_](?:\.[^\W\d_])*|Mr|Mrs|Ms|Dr|St|Gen|Col|Maj|Capt|Lt|Sgt|Sen|Rep|Gov|Pres|Prof|Rev|Hon|No|vs|Jr|Sr|Inc|Co|"
     r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Nr|Hr|Fr|bzw|ca)"
@@ -114,4 +114,11 @@ def _is_emoji(character: str) -> bool:
 
 
 def _has_stop_inside(piece: str) -> bool:
-    return any(not _ABBREVIATION.fullmatch(match["word"]) for match in _STOP_INSIDE.finditer(piece))
+    return any(
+        not _ABBREVIATION.fullmatch(_last_word(piece[: match.start()])) for match in _STOP_INSIDE.finditer(piece)
+    )
+
+
+def _last_word(text: str) -> str:
+    """Returns the word at the end of a text; empty behind white space."""
+    return text.rsplit(None, 1)[-1] if text and not text[-1].isspace() else ""

@@ -322,7 +322,8 @@ def _join_across_pages(pieces: Sequence[list[Line]], wrap: _Wrap | None) -> list
             continue
         before = result[-1][-1] if result and not result[-1][0].is_page_mark else None
         if before and (_goes_on(before, piece[0]) or (waiting and _is_cut_off(before, piece[0], wrap))):
-            result[-1] = [*result[-1], *(line for mark in waiting for line in mark), *piece]
+            # Extended in place: a copy for each piece would take time that grows with the square of their number.
+            result[-1] += [*(line for mark in waiting for line in mark), *piece]
         else:
             result += [*waiting, piece]
         waiting = []

@@ -57,6 +57,7 @@ _LONGEST_HEAD, _MOST_LINES_ABOVE, _MOST_WORDS_OF_HEAD, _MOST_WORDS_OF_SENTENCE =
 _FEWEST_ABOVE, _FEWEST_SIGNS, _FEWEST_WITH_EDITION = 3, 3, 2
 _MOST_LINES_OF_GRAPHIC, _MOST_WORDS_OF_GRAPHIC = 4, 60
 _MOST_WORDS_GOING_ON = 15
+_LONGEST_VALUE = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _fields_above(
             # Below a blank line only an empty field goes on.
             field = field if field and not values[field] else ""
         elif field and _goes_on(field, values[field], line) and _is_followed_by_field(places, place):
-            values[field] = f"{values[field]} {line}".strip()
+            # No title is longer, and a value that grows with each of many lines would take ever more time.
+            values[field] = f"{values[field]} {line}".strip()[:_LONGEST_VALUE]
         elif not _SMALL_PRINT.fullmatch(line):
             return values, place
     return values, place + 1

@@ -4,20 +4,21 @@ The database's answer about a key is cached for a second: a revoked key stops wo
 wait for the database. While the database does not answer, its last answer is used for some minutes.
 """
 
-import threading
 import time
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service.access.limits import RateLimit, WrongKeys
-from service.access.secrets import digest_of, read_key, same
-from service.errors import ForbiddenError, UnauthorizedError
+from service.access.origin import refuse_other_sites, require_known_host, require_local
+from service.access.records import KeyRecords
+from service.access.secrets import bound_digest, digest_of, read_key, same
+from service.errors import UnauthorizedError
 from service.settings import Settings, is_loopback
 from service.store import keys
 from service.store.callers import LOCAL, SETTINGS_ADMIN, Caller
@@ -27,9 +28,12 @@ SESSION_COOKIE = "framing_session"
 
 _FRESH_SECONDS = 1.0
 _STALE_SECONDS = 300.0
-_RECORD_USE_SECONDS = 60.0
+# Threads in which keys are looked up; those of routes may all be waiting for something.
+_THREADS = 4
 _MAX_CACHED = 10_000
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# The admin key of the settings, among the keys whose requests are counted.
+_SETTINGS_KEY = "settings"
+_PREFIX = 64
 
 
 class _CachedAnswer(NamedTuple):
@@ -44,13 +48,36 @@ class Gate:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
-        self._admin = digest_of(settings.admin_key.get_secret_value()) if settings.admin_key else None
+        self._admin = settings.admin_key.get_secret_value() if settings.admin_key else None
+        self._admin_addresses: set[str] = set()
         self._may_be_open = is_loopback(settings.host) and self._admin is None
-        self._limit = RateLimit(database, settings.rate_per_minute) if settings.rate_per_minute else None
+        self._allowed_hosts = settings.allowed_hosts
+        self._records = KeyRecords(database)
+        self._limit = RateLimit(self._records, settings.rate_per_minute) if settings.rate_per_minute else None
         self._wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
         self._cache: dict[str, _CachedAnswer] = {}
-        self._use_recorded_at: dict[str, float] = {}
-        self._use_lock = threading.Lock()
+        self._threads = CapacityLimiter(_THREADS)
+
+    def close_access(self) -> None:
+        """Remembers that this service has the admin key of the settings, if it has: from then on, keys are needed."""
+        if self._admin is None:
+            return
+        with self._database.read() as connection:
+            is_closed = keys.is_closed(connection)
+        if not is_closed:
+            with self._database.write() as connection:
+                keys.close_access(connection)
+
+    async def check_origin(self, request: Request) -> None:
+        """Raises an error for a request that may not come from where it comes from, whoever the caller is."""
+        try:
+            is_open = await self._is_open()
+        except OperationalError:
+            is_open = False  # a request that needs a caller is refused later, by the same error
+        if is_open:
+            require_local(request, self._allowed_hosts)
+        elif self._allowed_hosts:
+            require_known_host(request, self._allowed_hosts)
 
     async def admit(self, request: Request) -> Caller:
         """Returns the caller of a request.
@@ -59,9 +86,12 @@ class Gate:
         address has sent too many wrong keys.
         """
         caller = await self._caller(request)
-        if self._limit is not None and caller.key_id is not None:
-            await self._limit.take(caller.key_id)
+        self._count(caller)
         return caller
+
+    def _count(self, caller: Caller) -> None:
+        if self._limit is not None and caller != LOCAL:
+            self._limit.take(caller.key_id or _SETTINGS_KEY)
 
     async def _caller(self, request: Request) -> Caller:
         header = request.headers.get("authorization")
@@ -70,35 +100,52 @@ class Gate:
         refuse_other_sites(request)
         session = request.cookies.get(SESSION_COOKIE)
         if session is not None:
-            digest = digest_of(session)
-            caller = await self._look_up(f"session {digest}", lambda c: keys.caller_by_session(c, digest))
-            if caller is not None and (caller != SETTINGS_ADMIN or self._admin is not None):
+            digest, bound = self.digests_of(session)
+            caller = await self._look_up(f"session {digest}", lambda c: keys.caller_by_session(c, digest, bound))
+            if caller is not None:
                 return caller
-        if self._may_be_open and await self._look_up("open", _local_without_keys) is not None:
+        if await self._is_open():
+            require_local(request, self._allowed_hosts)
             return LOCAL
         raise UnauthorizedError
+
+    async def _is_open(self) -> bool:
+        """Whether everybody on this machine may come in, because there was never a key."""
+        return self._may_be_open and await self._look_up("open", _local_without_keys) is not None
 
     async def _by_key(self, authorization: str, address: str) -> Caller:
         kind, _, key = authorization.partition(" ")
         if kind.lower() != "bearer":
             raise UnauthorizedError("Send the key as `Authorization: Bearer framing_…`.")
-        caller = await self._try_key(key.strip(), address)
+        caller = await self._owner(key.strip(), address)
         if caller is None:
-            self._wrong_keys.count(address)
             raise UnauthorizedError("This key is not known, has been revoked, or has expired.")
         return caller
 
-    async def _try_key(self, key: str, address: str) -> Caller | None:
-        identifier, digest = read_key(key) or ("", digest_of(key))
-        cached = self._cache.get(digest)
-        if cached is None or cached.caller is None:  # a key that was valid a moment ago is not a guess
-            self._wrong_keys.require_few(address)
+    async def _owner(self, key: str, address: str) -> Caller | None:
+        """The owner of a key that was sent from an address; None, and counted, if there is none.
+
+        Raises `RateLimitedError` if the address has sent too many wrong keys. A stored key is admitted even then: 256
+        random bits cannot be guessed, and others may share the address. The admin key of the settings is whatever
+        somebody chose, so it is admitted only from where it was sent before.
+        """
+        caller = None
         if self._is_admin_key(key):
-            self._cache[digest] = _CachedAnswer(SETTINGS_ADMIN, time.monotonic())
-            return SETTINGS_ADMIN
-        if not identifier:
-            return None
-        return await self._look_up(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
+            caller = self._settings_admin(address)
+        elif (id_and_digest := read_key(key)) is not None:
+            identifier, digest = id_and_digest
+            caller = await self._look_up(digest, lambda c: keys.caller_by_secret(c, identifier, digest))
+        if caller is None:
+            self._wrong_keys.count(address)
+        return caller
+
+    def _settings_admin(self, address: str) -> Caller:
+        if address not in self._admin_addresses:
+            self._wrong_keys.require_few(address)
+            if len(self._admin_addresses) >= _MAX_CACHED:
+                self._admin_addresses.clear()
+            self._admin_addresses.add(address)
+        return SETTINGS_ADMIN
 
     async def _look_up(self, subject: str, query: Callable[[Connection], Caller | None]) -> Caller | None:
         """The database's answer to a query, or its cached answer about the subject."""
@@ -106,7 +153,7 @@ class Gate:
         if cached is not None and now - cached.at < _FRESH_SECONDS:
             return cached.caller
         try:
-            caller = await to_thread.run_sync(self._query, query)
+            caller = await to_thread.run_sync(self._query, query, limiter=self._threads)
         except OperationalError:
             if cached is None or now - cached.at > _STALE_SECONDS:
                 raise
@@ -117,44 +164,42 @@ class Gate:
         return caller
 
     def _query(self, query: Callable[[Connection], Caller | None]) -> Caller | None:
+        """Reads only: a request that reads must not wait for those that write."""
         with self._database.read() as connection:
             caller = query(connection)
         if caller is not None and caller.key_id is not None:
-            self._record_use(caller.key_id)
+            self._records.note_use(caller.key_id)
         return caller
 
-    def _record_use(self, key_id: str) -> None:
-        now = time.monotonic()
-        with self._use_lock:
-            if now - self._use_recorded_at.get(key_id, -_RECORD_USE_SECONDS) < _RECORD_USE_SECONDS:
-                return
-            self._use_recorded_at[key_id] = now
-        with self._database.write() as connection:
-            keys.record_use(connection, [key_id])
-
-    def open_session(self, key: str, address: str, token_sha256: str, hours: int) -> bool:
+    async def open_session(self, key: str, address: str, token: str, hours: int) -> bool:
         """Opens a session for a key that was sent from an address; False if the key is not valid.
 
-        Raises `RateLimitedError` if the address has sent too many wrong keys.
+        The session ends with the key. Raises `RateLimitedError` if the address has sent too many wrong keys, or the key
+        has made all its requests of this minute.
         """
-        self._wrong_keys.require_few(address)
-        caller = SETTINGS_ADMIN if self._is_admin_key(key) else self._owner(key)
+        caller = await self._owner(key, address)
         if caller is None:
-            self._wrong_keys.count(address)
             return False
-        with self._database.write() as connection:
-            keys.open_session(connection, caller.key_id, token_sha256, hours)
+        self._count(caller)
+        await to_thread.run_sync(self._store_session, caller, token, hours)
         return True
 
-    def _owner(self, key: str) -> Caller | None:
-        id_and_digest = read_key(key)
-        if id_and_digest is None:
-            return None
-        with self._database.read() as connection:
-            return keys.caller_by_secret(connection, *id_and_digest)
+    def _store_session(self, caller: Caller, token: str, hours: int) -> None:
+        digest, bound = self.digests_of(token)
+        stored = digest if caller.key_id is not None or bound is None else bound
+        with self._database.write() as connection:
+            keys.open_session(connection, caller.key_id, stored, hours)
+
+    def digests_of(self, token: str) -> tuple[str, str | None]:
+        """The digest under which the session of a stored key is stored, and that of one of the settings' admin key."""
+        return digest_of(token), None if self._admin is None else bound_digest(token, self._admin)
 
     def _is_admin_key(self, key: str) -> bool:
-        return self._admin is not None and same(digest_of(key), self._admin)
+        return self._admin is not None and same(digest_of(key), digest_of(self._admin))
+
+    def stop(self) -> None:
+        """Writes to the database what it still has to know about the use of keys."""
+        self._records.stop()
 
     def clear_cache(self) -> None:
         """Makes the next request query the database again."""
@@ -162,27 +207,20 @@ class Gate:
 
 
 def address_of(request: Request) -> str:
-    """The address of the client; that of the proxy if the proxy does not pass on the client's."""
-    return request.client.host if request.client else ""
+    """The address of the client; that of the proxy if the proxy is not trusted to tell the client's.
+
+    Of IPv6 it is the network of 64 bits, of which every customer has a whole one to choose addresses from.
+    """
+    host = request.client.host if request.client else ""
+    if ":" not in host:
+        return host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or ip_network((address, _PREFIX), strict=False))
 
 
 def _local_without_keys(connection: Connection) -> Caller | None:
-    return None if keys.any_unrevoked(connection) else LOCAL
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Raises `ForbiddenError` for a request that changes something and that a page of another site has made.
-
-    That page must not use the session of its visitor, or the fact that the visitor is on this machine. Browsers send
-    the origin of a request (Fetch Metadata; older browsers send `Origin`); other programs send neither.
-    """
-    if request.method in _SAFE_METHODS:
-        return
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        is_own = site in ("same-origin", "none")
-    else:
-        origin = request.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not is_own:
-        raise ForbiddenError("A page of another site made this request, which is not allowed.")
+    return None if keys.is_closed(connection) else LOCAL

@@ -55,6 +55,11 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def bound_digest(token: str, key: str) -> str:
+    """HMAC of a token under a key: whoever lacks the token learns nothing of the key from it."""
+    return hmac.new(key.encode(), token.encode(), hashlib.sha256).hexdigest()
+
+
 def same(first: str, second: str) -> bool:
     """Compares two texts in a time that does not depend on where they differ."""
     return hmac.compare_digest(first.encode(), second.encode())

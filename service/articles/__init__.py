@@ -1,1 +1,1 @@
-"""Articles: read, classified, stored, answered, scored again and purged."""
+"""Articles: read, classified, stored, answered and scored again."""

@@ -7,13 +7,14 @@ from functools import lru_cache
 from prometheus_client import Counter
 
 from labels.errors import ArticleError, FileError, LanguageError
-from labels.files.extraction_process import EXTRACTION
+from labels.files.extraction_process import EXTRACTION, Patience
 from labels.language import detect_language
 from labels.paragraphs import Paragraph, SplitArticle, split_html, split_paragraphs, split_text
 from service.errors import ArticleTooLargeError, require_frames
 from service.metrics import Metrics
 from service.schemas.articles import ClassifyRequest
 from service.settings import Settings
+from training.encoder.stopping import require_wanted
 from training.scoring.classification import Classification, classify, cuts_at
 from training.scoring.frame_model import FrameModel
 
@@ -30,6 +31,9 @@ _SAMPLED, _SAMPLE_CHARACTERS = 3, 80
 # If the model knows this share of the words, the text is in the model's only language (it knows about a third of the
 # words of a related language). Detection would take as long as scoring.
 _FAMILIAR = 0.7
+
+# Seconds of processor time in which a page is read, and more for each MiB; pages of newspapers need a tenth of it.
+_SECONDS_OF_PAGE, _MORE_SECONDS_PER_MIB = 3, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +122,9 @@ def _require_short_paragraphs(split: SplitArticle, field: str, most: int) -> Non
 
 def _split_page(html: str) -> SplitArticle:
     """Extracts and splits a page in a process of its own, because a page can be made so that this takes hours."""
+    seconds = _SECONDS_OF_PAGE + round(_MORE_SECONDS_PER_MIB * len(html) / 2**20)
     try:
-        return EXTRACTION.run(split_html, html)
+        return EXTRACTION.run_within(Patience(seconds, require_wanted=require_wanted), split_html, html)
     except FileError as error:
         raise ArticleError(f"The page cannot be read. {error}", "html") from error
 

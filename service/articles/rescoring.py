@@ -39,6 +39,8 @@ class Rescoring:
         self._promotion = 0
         # The number of a promotion whose model cannot serve.
         self._refused: int | None = None
+        # The last message about a champion that cannot serve.
+        self._fault = ""
         # The number at which the next pass begins, and the numbers that are left of this pass.
         self._begin = 1
         self._left: range | None = None
@@ -92,7 +94,9 @@ class Rescoring:
         except NoChampionError:
             return None
         except ModelFileError as error:
-            _log.warning("Nothing is rescored: %s", error)
+            if str(error) != self._fault:  # it is looked for again twice a second
+                _log.warning("Nothing is rescored: %s", error)
+            self._fault = str(error)
             return None
         return self._model
 

@@ -70,8 +70,9 @@ class ScoringPool:
 
     def answer(self, request: ClassifyRequest, article: ReadArticle, model: FrameModel) -> PooledAnswer | None:
         """The answer to a huge article; None for a small article, an encoder, and while no process is ready."""
-        # An encoder works on all cores in this process; another process would load the encoder again.
-        if self._count == 0 or len(article.split.paragraphs) < _HUGE or model.card.encoder:
+        # An encoder works on all cores in this process; another process would load the encoder again. A model without
+        # a compiled form scores in a process of its own already.
+        if self._count == 0 or len(article.split.paragraphs) < _HUGE or model.card.encoder or model.card.is_pickle:
             return None
         try:
             return self._answer(request, article, model) if self._ready() else None

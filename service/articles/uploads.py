@@ -6,8 +6,9 @@ from typing import Any
 
 from labels.errors import FileError
 from labels.files import documents, encodings, json_records, sheets
-from labels.files.extraction_process import EXTRACTION
+from labels.files.extraction_process import EXTRACTION, Patience
 from labels.files.packed import unpacked
+from training.encoder.stopping import require_wanted
 
 HTML = (".html", ".htm", ".xhtml")
 _OF_MANY = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".zip", *sheets.SUFFIXES)
@@ -37,7 +38,8 @@ def read_upload(name: str, content: bytes, limit: int) -> Upload:
         raise FileError(f"It is a file of many articles. {_EACH_BY_ITSELF}")
     if suffix in documents.SUFFIXES or content.startswith(documents.PDF_START):
         kind = suffix if suffix in documents.SUFFIXES else documents.PDF
-        document = EXTRACTION.run(documents.read_document, kind, content)
+        patience = Patience(require_wanted=require_wanted)
+        document = EXTRACTION.run_within(patience, documents.read_document, kind, content)
         return Upload({"text": document.text}, scanned=document.scanned)
     documents.require_text(content)
     read = encodings.decoded(content)

@@ -3,7 +3,6 @@
 An interrupted run is given again: articles that are stored are recognised without being scored.
 """
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,16 +24,19 @@ from service.bulk.inputs import Dialect, find_files, plan
 from service.bulk.records import Columns, Record, delimiters_of, pieces, require_columns
 from service.bulk.requests import request_of
 from service.errors import ConflictError
+from service.outbound.client import Bounds, Outbound
 from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from service.store.articles import Placement
 from service.store.callers import COMMAND_LINE
 from service.store.sql.database import Database
+from training.errors import OutboundError, OutboundRefusedError
+from training.outbound.policy import policy_of_place
 from training.scoring.frame_model import FrameModel
 
 _AT_ONCE = 32
 _EXAMPLES = 20
-_SERVER_SECONDS = 600
+_SERVER_BOUNDS = Bounds(seconds=600, size=256 * 2**20)
 _TRIES = 8
 _BUSY = (429, 503)
 
@@ -56,11 +58,15 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read: columns of the fields, encoding and delimiter, and the outlet of articles that name none."""
+    """How files are read: columns of the fields, encoding and delimiter, and the outlet of articles that name none.
+
+    `hosts` are those to which the URL of a file may lead on.
+    """
 
     columns: Columns
     dialect: Dialect
     outlet: str | None = None
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -104,7 +110,7 @@ def ingest(
     inputs: Sequence[str], reading: Reading, store: Store, progress: Callable[[Ingested, float], None]
 ) -> Ingested:
     """Stores the articles of files; `progress` gets the numbers so far and the share of the input."""
-    files, passed_over = find_files(inputs)
+    files, passed_over = find_files(inputs, reading.hosts)
     parts = list(plan(files, dialect=reading.dialect))
     total, size = sum(part.size for part in parts), 0
     require_columns(parts, reading.columns)
@@ -186,8 +192,13 @@ class IntoServer:
         address = urlsplit(url if "://" in url else f"http://{url}")
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ServerError(f"'{url}' is not the address of a server, such as http://127.0.0.1:8000.")
-        self._secure, self._place = address.scheme == "https", address.netloc.rpartition("@")[2]
-        self._path = f"{address.path.rstrip('/')}/v1/articles:batch{'?replace=true' if replace else ''}"
+        self._place = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+        path = f"{address.path.rstrip('/')}/v1/articles:batch{'?replace=true' if replace else ''}"
+        self._url = f"{self._place}{path}"
+        try:
+            self._outbound = Outbound(policy_of_place(self._place), _SERVER_BOUNDS)
+        except OutboundRefusedError as error:
+            raise ServerError(str(error)) from error
         self._headers = {"Content-Type": "application/x-ndjson"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -210,17 +221,12 @@ class IntoServer:
         raise ServerError(f"The server refuses the articles ({status}): {_detail(content)}")
 
     def _sent(self, body: bytes) -> tuple[int, bytes, float | None]:
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._place, timeout=_SERVER_SECONDS)
         try:
-            connection.request("POST", self._path, body, self._headers)
-            answer = connection.getresponse()
-            wait = answer.getheader("Retry-After", "")
-            return answer.status, answer.read(), float(wait) if wait.isdigit() else None
-        except (OSError, http.client.HTTPException) as error:
-            raise ServerError(f"The server at {self._place} cannot be reached: {error}.") from error
-        finally:
-            connection.close()
+            answer = self._outbound.post(self._url, body, self._headers)
+        except OutboundError as error:
+            raise ServerError(f"The server at {self._place} cannot be reached: {error}") from error
+        wait = answer.headers.get("retry-after", "")
+        return answer.status, answer.content, float(wait) if wait.isdecimal() else None
 
 
 def _answered(answer: Mapping[str, Any]) -> Outcome:

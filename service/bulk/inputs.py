@@ -19,6 +19,8 @@ from labels.files import encodings, tables
 from labels.files.packed import Bounded
 from labels.files.sheets import SUFFIXES as SHEETS
 from service.articles.uploads import HTML
+from training.errors import OutboundError
+from training.outbound.filesystems import options_for
 
 InputKind = Literal["documents", "lines", "list", "csv", "sheets", "parquet", "unreadable"]
 
@@ -51,7 +53,8 @@ class InputError(FramingError):
 class File:
     """A file at a URL or path. `name` is the user's name for it; `version` changes with its content.
 
-    A file in an archive has the name of the archive before its own. `fault` says why a file cannot be read.
+    A file in an archive has the name of the archive before its own. `fault` says why a file cannot be read; `hosts` are
+    those that may be asked for it beside the host in the URL.
     """
 
     url: str
@@ -59,6 +62,7 @@ class File:
     size: int
     version: str
     fault: str | None = None
+    hosts: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -82,9 +86,10 @@ class File:
         import fsspec  # noqa: PLC0415
 
         try:
-            with fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None) as content:
+            options = options_for(self.url, self.hosts)
+            with fsspec.open(self.url, "rb", compression="gzip" if self.compressed else None, **options) as content:
                 yield Bounded.opened(content, self.size) if self.compressed else content
-        except FileError as error:
+        except (FileError, OutboundError) as error:
             raise InputError(str(error)) from error
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise InputError(f"It cannot be read: {_reason(error)}.") from error
@@ -127,15 +132,16 @@ class Part:
         return sum(file.size for file in self.files) // self.strides
 
 
-def find_files(inputs: Sequence[str]) -> tuple[list[File], list[File]]:
+def find_files(inputs: Sequence[str], hosts: tuple[str, ...] = ()) -> tuple[list[File], list[File]]:
     """The files of paths, folders, archives, patterns and URLs, in order, and those that are passed over.
 
-    These are in folders and archives, and their ending says that they are no articles. Raises `InputError` for an input
-    that does not exist, a pattern that matches no file, and standard input.
+    A URL may lead on to the `hosts`. Those that are passed over are in folders and archives, and their ending says that
+    they are no articles. Raises `InputError` for an input that does not exist, a pattern that matches no file, and
+    standard input.
     """
     if STDIN in inputs:
         raise InputError("Scoring of standard input cannot be resumed: save it to a file to score it with --to.")
-    pairs = [pair for name in inputs for pair in _files_of(name)]
+    pairs = [pair for name in inputs for pair in _files_of(name, hosts)]
     return [file for file, is_read in pairs if is_read], [file for file, is_read in pairs if not is_read]
 
 
@@ -145,24 +151,26 @@ def plan(files: Sequence[File], fineness: int = 1, dialect: Dialect | None = Non
     return (replace(part, number=number) for number, part in enumerate(parts))
 
 
-def _files_of(name: str) -> Iterator[tuple[File, bool]]:
+def _files_of(name: str, hosts: tuple[str, ...]) -> Iterator[tuple[File, bool]]:
     import fsspec  # noqa: PLC0415
 
     try:
-        filesystem, root = fsspec.url_to_fs(name)
+        filesystem, root = fsspec.url_to_fs(name, **options_for(name, hosts))
         if filesystem.isdir(root):
             infos, base = filesystem.find(root, detail=True), name.rstrip("/")
             for path in sorted(infos):
-                file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], infos[path])
+                file = _file(filesystem, path, base + path[len(root.rstrip("/")) :], infos[path], hosts)
                 yield from _with_members(file, file.is_readable)
         elif any(character in name for character in "*?[") and not filesystem.exists(root):
             infos = filesystem.glob(root, detail=True)
             if not infos:
                 raise InputError(f"{name} matches no file.")
             for path in sorted(infos):
-                yield from _with_members(_file(filesystem, path, path, infos[path]), is_read=True)
+                yield from _with_members(_file(filesystem, path, path, infos[path], hosts), is_read=True)
         else:
-            yield from _with_members(_file(filesystem, root, name, filesystem.info(root)), is_read=True)
+            yield from _with_members(_file(filesystem, root, name, filesystem.info(root), hosts), is_read=True)
+    except OutboundError as error:
+        raise InputError(str(error)) from error
     except (ImportError, ValueError, OSError) as error:
         raise InputError(f"{name} cannot be read: {_reason(error)}.") from error
 
@@ -180,13 +188,19 @@ def _with_members(file: File, is_read: bool) -> Iterator[tuple[File, bool]]:
         yield replace(file, fault=reason), True
         return
     for member in sorted(members, key=lambda member: member.name):
-        inside = File(f"zip://{member.name}::{file.url}", f"{file.name}/{member.name}", member.size, file.version)
+        inside = File(
+            f"zip://{member.name}::{file.url}",
+            f"{file.name}/{member.name}",
+            member.size,
+            file.version,
+            hosts=file.hosts,
+        )
         yield inside, inside.is_readable
 
 
-def _file(filesystem: Any, path: str, name: str, info: dict[str, Any]) -> File:
+def _file(filesystem: Any, path: str, name: str, info: dict[str, Any], hosts: tuple[str, ...]) -> File:
     changed = next((str(info[key]) for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified") if key in info), "")
-    return File(filesystem.unstrip_protocol(path), name, int(info["size"] or 0), changed)
+    return File(filesystem.unstrip_protocol(path), name, int(info["size"] or 0), changed, hosts=hosts)
 
 
 def _reason(error: Exception) -> str:

@@ -126,7 +126,7 @@ def run(
     about the time that this takes, before the first file is made. Raises `InputError` for an input that does not exist
     and `OutputError` for a folder of another job.
     """
-    files, passed_over = find_files(inputs)
+    files, passed_over = find_files(inputs, job.settings.outbound_hosts)
     storage = storage_at(job.output)
     claim(storage, job.output, _plan_content(job, files))
     pieces_of_parts = finished(storage)

@@ -82,16 +82,17 @@ def read_records(
     columns: Columns | None = None,
     dialect: Dialect | None = None,
     say: Callable[[str], None] = lambda _sentence: None,
+    hosts: tuple[str, ...] = (),
 ) -> Iterator[Record]:
     """All articles of some inputs, in order; a file that cannot be read is a record with a fault.
 
-    `say` gets a sentence about each table whose cells no comma separates.
+    `say` gets a sentence about each table whose cells no comma separates; `hosts` as in `find_files`.
     """
     for name in inputs:
         if name == STDIN:
             yield Record(STDIN, 1, "standard input", {"text": sys.stdin.read()})
             continue
-        for part in plan(find_files([name])[0], dialect=dialect):
+        for part in plan(find_files([name], hosts)[0], dialect=dialect):
             for sentence in delimiters_of([part]):
                 say(sentence)
             for piece in pieces(part, columns or {}):

@@ -171,7 +171,7 @@ def _weeks(as_json: bool) -> None:
     from training.registry.versions import Registry
 
     settings = Settings()
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     card = registry.card(registry.champion().version)
     with open_database(settings) as (database, codebook), database.read() as connection:
         answer = weeks(connection, card, codebook)

@@ -149,7 +149,7 @@ def _screen(settings: Settings, files: CodedFiles, model: "FrameModel") -> "Scre
     from training.registry.versions import Registry
     from training.reports.trained_on import Screen
 
-    learned = Registry(settings.models_location).learned(model.card.version)
+    learned = Registry(settings.models_location, settings.trust).learned(model.card.version)
     if files.coded is None:
         return Screen(learned, "cross-validate", frozenset(model.card.stored_articles))
     return Screen(learned, files.trained_on)
@@ -250,7 +250,7 @@ def report(
         raise typer.BadParameter("--trained-on is about the paragraphs of --coded")
     unseen = None if coded is None else read_corpus(coded, codebook)
     model, paragraphs = _model(settings, version), read_corpus(settings.corpus, codebook)
-    screen = Screen(Registry(settings.models_location).learned(model.card.version), trained_on or "refuse")
+    screen = Screen(Registry(settings.models_location, settings.trust).learned(model.card.version), trained_on or "refuse")
     with console.progress_bar(silent=as_json) as progress:
         written = write_report(folder, model, codebook, paragraphs, unseen, progress, screen)
     if as_json:
@@ -262,5 +262,5 @@ def report(
 def _model(settings: Settings, version: str | None) -> "FrameModel":
     from training.registry.versions import Registry
 
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     return registry.load_champion()[0] if version is None else registry.load(version)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -11,8 +11,13 @@ from service.cli.commands import AsJson, app, command, open_database, print_json
 from service.settings import Settings
 from service.store.callers import Role
 
+if TYPE_CHECKING:
+    from service.jobs.removal import Purged
+
 _PANEL = "Maintenance"
 _PACKAGE = Path(__file__).parents[2]
+# How long a purge tries to erase what others still use, at a time.
+_ERASING_SECONDS = 5.0
 
 
 @command("FRAMING_DATA_DIR=demo-data framing demo")
@@ -23,7 +28,7 @@ def demo(as_json: AsJson = False) -> None:
     from training.registry.versions import Registry
 
     settings = Settings()
-    model, promotion = Registry(settings.models_location).load_champion()
+    model, promotion = Registry(settings.models_location, settings.trust).load_champion()
     with open_database(settings) as (database, codebook), console.progress_bar() as progress:
         articles, annotations = demonstration.fill(
             database,
@@ -85,11 +90,18 @@ def _as_text(value: Any) -> str:
 
 
 @command("framing doctor")
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--mend", help="First set aside damaged files that can be done without.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check codebook, corpus, database and models; exit with 1 if anything is wrong."""
     from service.cli import console
-    from service.cli.doctor import examine
+    from service.cli.doctor import examine, mend
 
+    for sentence in mend(Settings()) if repair else []:
+        typer.secho(sentence, err=True)
     findings = examine(Settings())
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -132,28 +144,48 @@ def restore(path: Path, as_json: AsJson = False) -> None:
 @command("framing purge 0123456789abcdef0123456789abcdef", rich_help_panel=_PANEL)
 def purge(
     identifiers: Annotated[list[str], typer.Argument(metavar="ARTICLE_ID...")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Try until the texts are gone, however long others use the database.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Purge articles: remove them with everything derived from them, and overwrite their bytes in the database."""
-    from service.articles.purge import purge as purge_articles
+    """Purge articles: remove everything that has their texts, down to the bytes in the files; 1 if any is left."""
+    from service.cli import console
+    from service.jobs.removal import Remover
     from service.store.callers import COMMAND_LINE
-    from training.encoder.vectors import VectorStore
     from training.registry.versions import Registry
 
     settings = Settings()
     with open_database(settings) as (database, _):
-        registry, vectors = Registry(settings.models_location), VectorStore(settings.vectors_dir)
-        purged = purge_articles(database, registry, vectors, identifiers, COMMAND_LINE)
+        remover = Remover(settings, database, Registry(settings.models_location, settings.trust))
+        purged = remover.purge(identifiers, COMMAND_LINE, _ERASING_SECONDS)
+        left = announced = purged.left
+        while wait and left is not None:
+            if announced is not None:
+                console.announce(f"Waiting: {announced}")
+            before, left = left, remover.erase(_ERASING_SECONDS, rewrite=True)
+            announced = None if left == before else left
     if as_json:
-        print_json(asdict(purged))
+        print_json({**asdict(purged), "left": left})
     else:
-        typer.echo(f"Purged {len(purged.removed)} article{'' if len(purged.removed) == 1 else 's'}.")
-        if purged.models:
-            typer.echo(f"Models that were trained on them: {', '.join(purged.models)}; retrain if that matters.")
+        _show_purged(purged, left)
     for missing in purged.missing:
         typer.secho(f"No article is stored under the id {missing}.", err=True, fg="red")
-    if purged.missing:
+    if purged.missing or left is not None:
         raise typer.Exit(1)
+
+
+def _show_purged(purged: "Purged", left: str | None) -> None:
+    typer.echo(f"Purged {len(purged.removed)} article{'' if len(purged.removed) == 1 else 's'}.")
+    if purged.models:
+        typer.echo(f"Models that were trained on them: {', '.join(purged.models)}; retrain if that matters.")
+    if left is not None:
+        typer.secho(
+            f"Bytes of the texts are left. {left} The worker erases them as soon as it can; to do it here, repeat the "
+            "command with --wait.",
+            err=True,
+            fg="red",
+        )
 
 
 keys = typer.Typer(help="API keys: who may use the service, and in which role.", no_args_is_help=True)
@@ -213,7 +245,30 @@ def revoke(identifier: Annotated[str, typer.Argument(metavar="ID")], as_json: As
     with open_database(Settings()) as (database, _), database.write() as connection:
         store.revoke(connection, identifier)
         audit.note(connection, COMMAND_LINE, "revoke key", identifier)
+        is_last = not store.unrevoked(connection)
     if as_json:
         print_json({"revoked": identifier})
+        return
+    typer.echo(f"The key {identifier} has been revoked.")
+    if is_last:
+        typer.secho("It was the last: nobody gets in until you create a key, or run `framing keys open`.", err=True)
+
+
+@command("framing keys open", of=keys, name="open")
+def open_(as_json: AsJson = False) -> None:
+    """Let everybody on this machine in without a key again, after the last key has been revoked."""
+    from service.errors import KeysInForceError
+    from service.store import audit
+    from service.store import keys as store
+    from service.store.callers import COMMAND_LINE
+
+    settings = Settings()
+    if settings.admin_key is not None:
+        raise KeysInForceError("FRAMING_ADMIN_KEY is set, so a key is needed; take it out of the settings first.")
+    with open_database(settings) as (database, _), database.write() as connection:
+        store.open_access(connection)
+        audit.note(connection, COMMAND_LINE, "open access", "this machine")
+    if as_json:
+        print_json({"open": True})
     else:
-        typer.echo(f"The key {identifier} has been revoked.")
+        typer.echo("Everybody on this machine may do everything, without a key; servers follow within a second.")

@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 @command("framing models", rich_help_panel="Models")
 def models(as_json: AsJson = False) -> None:
     """List the model versions with their figures, and the history of promotions."""
-    from service.cli import console_models
+    from service.cli import console, console_models
     from service.models.answers import model_cards, model_list
+    from service.store.callers import COMMAND_LINE
     from training.registry.versions import Registry
 
-    registry = Registry(Settings().models_location)
-    listed, history = model_list(registry, *model_cards(registry)), registry.history()
+    settings = Settings()
+    registry = Registry(settings.models_location, settings.trust)
+    listed, history = model_list(registry, *model_cards(registry, COMMAND_LINE)), registry.history()
+    refused = [entry.why for entry in registry.refused_promotions()]
     if as_json:
-        print_json({**listed.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]})
+        answer = {**listed.model_dump(mode="json"), "history": [asdict(promotion) for promotion in history]}
+        print_json({**answer, "refused": refused})
     else:
         console_models.show_models(listed, history)
+        console.show_sentences("Refused", refused)
 
 
 Reason = Annotated[str, typer.Option(help="Reason, for the history.")]
@@ -46,7 +51,7 @@ def promote(
     from training.registry.versions import Registry
 
     settings = Settings()
-    promotion = Registry(settings.models_location).promote(version, by=by, reason=reason, force=force)
+    promotion = Registry(settings.models_location, settings.trust).promote(version, by=by, reason=reason, force=force)
     _note_and_show(settings, promotion, as_json)
 
 
@@ -56,7 +61,9 @@ def rollback(reason: Reason, by: By = "command line", as_json: AsJson = False) -
     from training.registry.versions import Registry
 
     settings = Settings()
-    _note_and_show(settings, Registry(settings.models_location).roll_back(by=by, reason=reason), as_json)
+    _note_and_show(
+        settings, Registry(settings.models_location, settings.trust).roll_back(by=by, reason=reason), as_json
+    )
 
 
 def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) -> None:
@@ -71,6 +78,44 @@ def _note_and_show(settings: Settings, promotion: "Promotion", as_json: bool) ->
         previous = promotion.previous
         rollback = f"A rollback would lead to {previous}." if previous else "There is no version to roll back to."
         typer.echo(f"{promotion.version} is the champion now. {rollback}")
+
+
+@command("FRAMING_MODEL_KEY=... framing sign-models", rich_help_panel="Models")
+def sign_models(
+    versions: Annotated[
+        list[str] | None,
+        typer.Argument(help="Model versions; default: every version with a compiled form, and all promotions."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option(help="Replace signatures that do not match too, for example after a change of the key.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sign models and promotions that were made before FRAMING_MODEL_KEY was set: from then on they count.
+
+    Read what it lists: the key then says that all of it is yours. A version that is only a pickle is signed if you name
+    it.
+    """
+    from service.store import audit
+    from service.store.callers import COMMAND_LINE
+    from training.registry.signing import sign_registry
+    from training.registry.versions import Registry
+
+    settings = Settings()
+    signed = sign_registry(Registry(settings.models_location, settings.trust), versions or None, replace=replace)
+    promotions = [promotion.number for promotion in signed.promotions]
+    with open_database(settings) as (database, _), database.write() as connection:
+        subject = ", ".join(signed.versions)
+        audit.note(connection, COMMAND_LINE, "sign models", subject, promotions=promotions)
+    if as_json:
+        print_json(asdict(signed))
+        return
+    for version in signed.versions:
+        typer.echo(f"Signed model {version}.")
+    for promotion in signed.promotions:
+        typer.echo(f"Signed promotion {promotion.number} of {promotion.version}, {promotion.at} by {promotion.by}.")
+    for sentence in signed.left:
+        typer.secho(sentence, err=True)
 
 
 @command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")

@@ -165,7 +165,7 @@ def _scope(selected: "Selected", settings: Settings, codebook: "Codebook") -> "S
     from service.prevalence.population import scored_population
     from training.registry.versions import Registry
 
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     return scored_population(selected, registry.card(registry.champion().version), codebook, settings)
 
 

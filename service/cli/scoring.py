@@ -75,15 +75,14 @@ def score(
     """Find the frames of articles; with --json, print an answer per line.
 
     With --to, any number of articles become Parquet, JSON Lines or CSV; the time is estimated before. After an
-    interruption the same command resumes where it stopped. For s3:// and other URLs, install the file system that
-    fsspec names.
+    interruption the same command resumes where it stopped. For s3:// and https:// URLs, install media-framing[s3].
     """
     from service.bulk.job import Job
     from service.bulk.scoring import Options
     from training.registry.versions import Registry
 
     settings = Settings()
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     model = registry.load_champion()[0] if version == "champion" else registry.load(version)
     options = Options(operating_point, force_language, with_text)
     columns, dialect = columns_named(column), dialect_named(encoding, delimiter)
@@ -162,7 +161,7 @@ def _show(
 
     titles, is_empty, failed = dict(model.card.frames), True, False
     with console.counter("articles", shown=as_json) as count:
-        for record in read_records(inputs, columns, dialect, console.announce):
+        for record in read_records(inputs, columns, dialect, console.announce, settings.outbound_hosts):
             count()
             is_empty = False
             if record.encoding not in (None, "utf-8"):
@@ -218,14 +217,14 @@ def ingest(
     from service.bulk.ingest import IntoServer, Reading
 
     settings = Settings()
-    reading = Reading(columns_named(column), dialect_named(encoding, delimiter), outlet)
+    reading = Reading(columns_named(column), dialect_named(encoding, delimiter), outlet, settings.outbound_hosts)
     if server is not None:
         _ingest(inputs, reading, IntoServer(server, key, replace=replace), as_json)
         return
     from service.bulk.ingest import IntoDatabase
     from training.registry.versions import Registry
 
-    model = Registry(settings.models_location).load_champion()[0]
+    model = Registry(settings.models_location, settings.trust).load_champion()[0]
     with open_database(settings) as (database, _):
         _ingest(inputs, reading, IntoDatabase(database, model, settings, replace=replace), as_json)
 

@@ -72,10 +72,10 @@ def train(
     from training.registry.versions import Registry
 
     settings = Settings()
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     if finetune and cluster:
         raise typer.BadParameter("--cluster trains folds of a model of words, and --finetune has none")
-    if if_no_champion and registry.history():
+    if if_no_champion and registry.was_promoted():
         return
     codebook = read_codebook(settings.codebook)
     champion = registry.champion_card()
@@ -89,7 +89,7 @@ def train(
             card = _fine_tuned(settings, chosen_kind, codebook, seed, note, progress)
         else:
             card = _trained(settings, registry, chosen_kind, codebook, seed, note, progress, cluster, learned=learned)
-    first = not registry.history()
+    first = not registry.was_promoted()
     if first:
         registry.promote(card.version, by="framing train", reason="the first model")
     if as_json:

@@ -1,6 +1,6 @@
 """Annotations in requests: checked, made ready to be stored, and logged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -72,17 +72,14 @@ def permitted_coder(caller: Caller, coder: str | None) -> str | None:
     return caller.name
 
 
-def log_annotation(connection: Connection, caller: Caller, stored: store.StoredAnnotation) -> None:
-    """Adds a line for an annotation to the log of actions, without its frames and its note."""
-    annotation = stored.annotation
-    audit.note(
-        connection,
-        caller,
-        "annotate" if annotation.role == "coder" else "adjudicate",
-        stored.id,
-        coder=annotation.coder,
-        unit=annotation.unit.key,
-    )
+def log_annotations(connection: Connection, caller: Caller, stored: Sequence[store.StoredAnnotation]) -> None:
+    """Adds a line for each annotation to the log of actions, without its frames and its note."""
+    audit.note_all(connection, [_action(caller, entry.id, entry.annotation) for entry in stored])
+
+
+def _action(caller: Caller, identifier: str, annotation: store.NewAnnotation) -> audit.Action:
+    detail = {"coder": annotation.coder, "unit": annotation.unit.key}
+    return audit.Action(caller, "annotate" if annotation.role == "coder" else "adjudicate", identifier, detail)
 
 
 def _unit(connection: Connection, request: AnnotationRequest, prefix: str) -> store.CodingUnit:

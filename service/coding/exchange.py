@@ -2,22 +2,28 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from labels.annotations import Selection
 from labels.codebook import Codebook
-from labels.exchange import UNKNOWN_CODER, ExchangedAnnotation, ExchangeError, require_format
+from labels.exchange import UNKNOWN_CODER, ExchangedAnnotation, ExchangeError, read_apart, require_format
 from labels.exchange.options import DEFAULTS, ReadingOptions, spelled
 from labels.exchange.reading import Reading, Reason, counted_frames, without_repeats
 from labels.exchange.refi_qda import write_codebook
+from service.coding.staging import ArticlesChangedError, places_of, require_storable, storing
+from service.errors import DatabaseError
 from service.store import annotations as store
 from service.store import audit
 from service.store.callers import Caller
 from service.store.sql.database import Database
 
 CODEBOOK_FORMAT = "refi-qdc"
+
+# How often an import begins again because articles of the file were replaced or deleted meanwhile.
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +72,42 @@ def import_annotations(
     dry_run: bool = False,
     caller: Caller,
 ) -> Imported:
-    """Stores the annotations of a file, all or none.
+    """Stores the annotations of a file, all or none, and all at the same moment.
 
+    Others can write while the file is read and checked (`service.coding.staging`).
     An annotation with the article id, paragraph number and text of a stored paragraph belongs to that paragraph. Any
     other is stored together with its text. Raises `ExchangeError`, which names every bad row, and for a file of which
     nothing would be stored.
     """
-    reading = require_format(format_name).read(data, codebook, options)
+    reading = read_apart(format_name, data, codebook, options)
     _require_coders(reading)
-    with database.write() as connection:
-        units = [_unit(connection, annotation) for annotation in reading.annotations]
-        by_key = {unit.key: unit for unit in units}
-        keyed = zip((unit.key for unit in units), reading.annotations, strict=True)
-        counted, repeated = without_repeats(keyed)
-        reading = replace(
-            reading,
-            annotations=[annotation for _, annotation in counted],
-            set_aside=[*reading.set_aside, *repeated],
-        )
-        _require_some(reading)
-        of_stored_articles = sum(by_key[key].article_id is not None for key, _ in counted)
-        imported = _summary(reading, codebook, of_stored_articles, dry_run=dry_run)
-        if not dry_run:
-            covered = _covered_by_version(connection, reading, codebook)
-            for key, annotation in counted:
-                store.add(connection, _new_annotation(annotation, by_key[key], codebook, covered))
+    require_storable(reading.annotations, codebook)
+    for _ in range(_ATTEMPTS):
+        with suppress(ArticlesChangedError):
+            return _imported(database, codebook, format_name, reading, dry_run=dry_run, caller=caller)
+    raise DatabaseError("Articles of the file are being changed all the time; nothing was stored. Try again later.")
+
+
+def _imported(
+    database: Database, codebook: Codebook, format_name: str, reading: Reading, *, dry_run: bool, caller: Caller
+) -> Imported:
+    with database.read() as connection:
+        places = places_of(connection, reading.annotations)
+        covered = _covered_by_version(connection, reading, codebook)
+    by_key = {place.unit.key: place for place in places}
+    keyed = zip((place.unit.key for place in places), reading.annotations, strict=True)
+    counted, repeated = without_repeats(keyed)
+    reading = replace(
+        reading,
+        annotations=[annotation for _, annotation in counted],
+        set_aside=[*reading.set_aside, *repeated],
+    )
+    _require_some(reading)
+    of_stored_articles = sum(by_key[key].unit.article_id is not None for key, _ in counted)
+    imported = _summary(reading, codebook, of_stored_articles, dry_run=dry_run)
+    if not dry_run:
+        new = ((_new_annotation(entry, by_key[key].unit, codebook, covered), by_key[key]) for key, entry in counted)
+        with storing(database, new) as connection:
             coders, count = list(imported.coders), imported.annotations
             audit.note(connection, caller, "import annotations", format_name, annotations=count, coders=coders)
     return imported
@@ -127,19 +144,6 @@ def _summary(reading: Reading, codebook: Codebook, of_stored_articles: int, *, d
         ignored_labels=dict(reading.ignored),
         notes=tuple(reading.notes),
     )
-
-
-def _unit(connection: Connection, annotation: ExchangedAnnotation) -> store.CodingUnit:
-    return _stored_unit(connection, annotation) or store.text_unit(annotation.source, annotation.text)
-
-
-def _stored_unit(connection: Connection, annotation: ExchangedAnnotation) -> store.CodingUnit | None:
-    """The unit of a stored paragraph with the article id, number and text of the annotation."""
-    if annotation.article_id is None or annotation.paragraph is None:
-        return None
-    if store.paragraph_text(connection, annotation.article_id, annotation.paragraph) != annotation.text:
-        return None
-    return store.article_unit(connection, annotation.article_id, annotation.paragraph)
 
 
 def _covered_by_version(

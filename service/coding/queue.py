@@ -1,6 +1,7 @@
 """The coding queue: the paragraphs that a coder should code next."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from sqlalchemy import Connection
@@ -28,12 +29,16 @@ def tasks_for(
     generator: np.random.Generator,
     *,
     whole: bool = False,
+    days: int = 0,
 ) -> list[draws.AssignedParagraph]:
     """Up to `count` paragraphs for a coder: those drawn before and not coded yet, filled up with new draws.
 
-    With `whole`, articles are drawn with all their paragraphs, so that shares of articles can be corrected.
+    With `whole`, articles are drawn with all their paragraphs, so that shares of articles can be corrected. What any
+    coder received more than so many `days` ago and nobody annotated can be drawn again; 0: it stays with its coder.
     """
     missing = count - len(draws.open_tasks(connection, coder, count))
+    if missing > 0 and days and draws.return_due(connection, datetime.now(UTC) - timedelta(days=days)):
+        missing = count - len(draws.open_tasks(connection, coder, count))
     if missing > 0 and whole:
         draws.add(connection, coder, _draw_articles(connection, missing))
     elif missing > 0:

@@ -3,13 +3,12 @@
 FastAPI's own `max_body_size` is not used, because it answers in plain text instead of problem details.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 from anyio import to_thread
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -20,6 +19,8 @@ from starlette.types import Scope
 from labels.errors import ArchiveError, FileError, FramingError
 from service.articles.uploads import Upload, read_upload
 from service.http.dependencies import GuardedRoute, services_of
+from service.http.places import place_of
+from service.settings import Settings
 
 _MAX_DEPTH = 32
 # The escape of half of a character.
@@ -71,16 +72,30 @@ class BodyTooLargeError(BodyError):
 
 
 class BodyTimeoutError(BodyError):
-    """The body did not arrive within the time that the service waits."""
+    """The body arrives more slowly than the service waits."""
 
 
-@contextmanager
-def _in_time(seconds: float) -> Iterator[None]:
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError:
-        raise BodyTimeoutError(f"The body did not arrive within {seconds:g} seconds.") from None
+async def in_time(scope: Scope, chunks: AsyncIterator[bytes], settings: Settings) -> AsyncIterator[bytes]:
+    """Yields the pieces of a body; raises `BodyTimeoutError` once the service has waited for its client too long.
+
+    Whatever arrives restores some of the time, so a body of any length may arrive over a slow link. Only the time
+    counts during which the service waits.
+    """
+    seconds, rate = settings.body_seconds, settings.body_bytes_per_second
+    place, clock, left = place_of(scope), asyncio.get_running_loop().time, settings.body_seconds
+    while True:
+        began = clock()
+        try:
+            async with place.waiting(left, body=True):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise BodyTimeoutError(
+                f"The body arrived too slowly: for {seconds:g} seconds less than {rate:,} bytes a second came."
+            ) from None
+        if chunk is None:
+            return
+        left = min(seconds, left - (clock() - began) + len(chunk) / rate)
+        yield chunk
 
 
 class StrictJsonRequest(Request):
@@ -95,12 +110,11 @@ class StrictJsonRequest(Request):
             size, chunks = int(declared) if declared.isdigit() else 0, []
             received = 0
             if size <= limit:
-                with _in_time(settings.body_seconds):
-                    async for chunk in self.stream():
-                        chunks.append(chunk)
-                        received += len(chunk)
-                        if received > limit:
-                            break
+                async for chunk in in_time(self.scope, aiter(self.stream()), settings):
+                    chunks.append(chunk)
+                    received += len(chunk)
+                    if received > limit:
+                        break
             if max(size, received) > limit:
                 raise BodyTooLargeError(f"The body is larger than {limit // 2**20} MiB.")
             self._body = b"".join(chunks)

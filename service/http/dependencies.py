@@ -16,6 +16,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.models import HTTPBearer
 from fastapi.params import Query
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
@@ -24,7 +25,9 @@ from service.access.gate import Gate
 from service.articles.ingest import Receipt, Submission
 from service.articles.scoring_pool import ScoringPool
 from service.errors import ForbiddenError
+from service.http.places import FairTurns, Places, place_of
 from service.http.scoring_turns import ScoringTurns
+from service.jobs.run_watch import RunWatch
 from service.jobs.status import WorkerStatus
 from service.metrics import Metrics
 from service.models.champion import Champion
@@ -36,6 +39,7 @@ from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
 _ADMITTED = "framing.caller"
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # The caller for whom a page is being made.
 current_caller: ContextVar[Caller] = ContextVar("current_caller", default=LOCAL)
@@ -52,9 +56,13 @@ class Services:
     champion: Champion
     metrics: Metrics
     worker: WorkerStatus
+    run_watch: RunWatch
     gate: Gate
     scoring_pool: ScoringPool
+    places: Places
     scoring_turns: ScoringTurns
+    reading_turns: FairTurns
+    writing_turns: FairTurns
     article_writer: GroupCommit[Submission, Receipt]
 
 
@@ -106,7 +114,9 @@ needs: dict[Role, list[Any]] = {role: [_needs(role)] for role in ("reader", "sub
 async def _admitted(request: Request, role: Role) -> Caller:
     caller: Caller | None = request.scope.get(_ADMITTED)
     if caller is None:
-        caller = request.scope[_ADMITTED] = await services_of(request).gate.admit(request)
+        caller = await services_of(request).gate.admit(request)
+        place_of(request.scope).admit(caller)
+        request.scope[_ADMITTED] = caller
         current_caller.set(caller)
     if caller.role not in INCLUDING[role]:
         raise ForbiddenError(f"This needs a key of the role {role}; yours has the role {caller.role}.")
@@ -114,7 +124,7 @@ async def _admitted(request: Request, role: Role) -> Caller:
 
 
 class GuardedRoute(APIRoute):
-    """A route that identifies the caller before it reads the body, and waits for its turn if it scores.
+    """A route that identifies the caller before it reads the body, and waits for its turn to score, write or read.
 
     It scores if it depends on the champion's model. Under /v1 it also refuses parameters that it does not know.
     """
@@ -122,10 +132,11 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         roles = [scheme.call.role for scheme in self.dependant.dependencies if isinstance(scheme.call, KeyScheme)]
-        # An async route scores in threads that it starts itself, for which it waits for turns itself.
-        scores = not iscoroutinefunction(self.endpoint) and any(
-            dependency.call in (_model, _model_if_any) for dependency in self.dependant.dependencies
-        )
+        parts = [dependency.call for dependency in self.dependant.dependencies]
+        # An async route works in threads that it starts itself, for which it waits for turns itself.
+        takes_turns = bool(roles) and not iscoroutinefunction(self.endpoint)
+        scores = takes_turns and (_model in parts or _model_if_any in parts)
+        stores = _article_writer.dependency in parts
         known = _query_parameters(self.dependant) if self.path_format.startswith("/v1/") else None
 
         async def guarded(request: Request) -> Response:
@@ -133,12 +144,22 @@ class GuardedRoute(APIRoute):
                 await _admitted(request, role)
             if known is not None and request.scope["query_string"]:
                 _require_known(request, known)
-            if not scores:
+            if not takes_turns:
                 return await handler(request)
-            if request.method == "POST":
+            if self.body_field is not None:
                 await request.body()
-            async with services_of(request).scoring_turns.turn(request.receive):
-                return await handler(request)
+            services = services_of(request)
+            if scores:
+                turn = services.scoring_turns.turn(request.receive, stores=stores)
+            elif request.method in _SAFE_METHODS:
+                turn = services.reading_turns.turn()
+            else:
+                turn = services.writing_turns.turn()
+            async with turn:
+                response = await handler(request)
+            if isinstance(response, StreamingResponse):
+                place_of(request.scope).open_stream()
+            return response
 
         return guarded
 
@@ -182,6 +203,8 @@ async def _model_if_any(request: Request) -> FrameModel | None:
     return services_of(request).champion.current
 
 
+_article_writer = _part("article_writer")
+
 UseSettings = Annotated[Settings, _part("settings")]
 UseCodebook = Annotated[Codebook, _part("codebook")]
 UseDatabase = Annotated[Database, _part("database")]
@@ -192,7 +215,9 @@ UseModel = Annotated[FrameModel, Depends(_model)]
 UseModelIfAny = Annotated[FrameModel | None, Depends(_model_if_any)]
 UseMetrics = Annotated[Metrics, _part("metrics")]
 UseWorker = Annotated[WorkerStatus, _part("worker")]
+UseRunWatch = Annotated[RunWatch, _part("run_watch")]
 UseGate = Annotated[Gate, _part("gate")]
+UsePlaces = Annotated[Places, _part("places")]
 UseScoringPool = Annotated[ScoringPool, _part("scoring_pool")]
 UseScoringTurns = Annotated[ScoringTurns, _part("scoring_turns")]
-UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], _part("article_writer")]
+UseArticleWriter = Annotated[GroupCommit[Submission, Receipt], _article_writer]

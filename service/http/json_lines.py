@@ -4,6 +4,7 @@ The body is read no faster than the client reads the results, so memory stays at
 read while it sends, as curl does; a client that sends everything first blocks once the buffers in between are full.
 """
 
+import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,10 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from service.errors import RateLimitedError
+from service.http.body import BodyTimeoutError, in_time
 from service.http.dependencies import services_of
+from service.http.problem_details import describe
 from service.http.scoring_turns import AheadOfTheBody
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -51,28 +55,49 @@ async def read_lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[
 
 
 class LinesAnswer(Response):
-    """Answers while the request is still arriving.
+    """Answers while the request is still arriving; `stores` says whether the lines are stored.
 
     Starlette's own streaming response waits for the client to disconnect, and would consume parts of the body.
     """
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, request: Request, limit: int, answer: Callable[[Sequence[Line]], bytes]) -> None:
+    def __init__(
+        self, request: Request, limit: int, answer: Callable[[Sequence[Line]], bytes], *, stores: bool
+    ) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._request, self._limit, self._answer = request, limit, answer
+        self._request, self._limit, self._answer, self._stores = request, limit, answer, stores
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        receive, turns = AheadOfTheBody(self._request.receive), services_of(self._request).scoring_turns
+        receive, services = AheadOfTheBody(self._request.receive), services_of(self._request)
+        chunks = in_time(self._request.scope, receive.chunks(), services.settings)
+        number = 0
         try:
-            async for lines in read_lines(receive.chunks(), self._limit):
-                async with turns.turn(receive):
+            async for lines in read_lines(chunks, self._limit):
+                async with services.scoring_turns.turn(receive, stores=self._stores):
                     body = await to_thread.run_sync(self._answer, lines)
+                if not number:
+                    await self._start(send)
+                number = lines[-1].number
                 await send({"type": "http.response.body", "body": body, "more_body": True})
         except ClientDisconnect:
             return
+        except (BodyTimeoutError, RateLimitedError) as error:
+            if not number:
+                raise
+            await send({"type": "http.response.body", "body": self._last_line(number + 1, error), "more_body": True})
         finally:
             receive.close()
+        if not number:
+            await self._start(send)
         await send({"type": "http.response.body", "body": b""})
+
+    async def _start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+    def _last_line(self, number: int, error: Exception) -> bytes:
+        """The result of the line that did not arrive, with its problem."""
+        problem = describe(self._request.url.path, error)
+        result = {"line": number, "status": problem.status, "problem": problem.model_dump(exclude_none=True)}
+        return f"{json.dumps(result)}\n".encode()

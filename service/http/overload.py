@@ -1,66 +1,67 @@
 """Middleware around every request: measures the load, and refuses requests under overload.
 
-A client that does not read its answer is disconnected after a while; it would otherwise hold a place among the
-concurrent requests for as long as it likes.
+A client that does not read its answer is disconnected after a while; until then it holds no place among the requests
+in progress (see service/http/places.py).
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problem_details import busy, headers_too_large
+from service.http.places import Places
+from service.http.problem_details import CLIENT_LEFT, busy, headers_too_large
 from service.metrics import Metrics
 
 _log = logging.getLogger("framing")
 
-_NEVER_REFUSED = ("/livez",)
+_NEVER_REFUSED = ("/livez", "/readyz")
 _MAX_HEADER_BYTES = 2**16
 
 
 class LimitRequests:
     """ASGI middleware: answers 503 while too many requests are in progress in this process, 431 to overlong headers."""
 
-    def __init__(self, app: ASGIApp, max_requests: int, answer_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, places: Places, answer_seconds: float) -> None:
         self.app = app
-        self._max_requests = max_requests
+        self._places = places
         self._answer_seconds = answer_seconds
-        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _NEVER_REFUSED:
             return await self.app(scope, receive, send)
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADER_BYTES:
             return await headers_too_large(scope["path"])(scope, receive, send)
-        if self._in_progress >= self._max_requests:
+        place = self._places.take(scope)
+        if place is None:
             return await busy(scope["path"])(scope, receive, send)
         unread = False
 
         async def send_in_time(message: Message) -> None:
             nonlocal unread
             try:
-                async with asyncio.timeout(self._answer_seconds):
+                async with place.waiting(self._answer_seconds):
                     await send(message)
             except TimeoutError:
                 unread = True
                 raise
 
-        self._in_progress += 1
         try:
             return await self.app(scope, receive, send_in_time)
-        except (TimeoutError, ClientDisconnect):
-            if not unread:
+        except (TimeoutError, ClientDisconnect) as error:
+            if unread:
+                _log.info(
+                    "The answer to %s was not read for %g s; the client was disconnected.",
+                    scope["path"],
+                    self._answer_seconds,
+                )
+            elif not isinstance(error, ClientDisconnect):  # nobody is left to tell that the client left
                 raise
-            _log.info(
-                "The answer to %s was not read for %g s; the client was disconnected.",
-                scope["path"],
-                self._answer_seconds,
-            )
         finally:
-            self._in_progress -= 1
+            place.leave()
 
 
 class MeasureRequests:
@@ -73,7 +74,8 @@ class MeasureRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        status = 500
+        # Of a request without an answer.
+        status = CLIENT_LEFT
         started = time.perf_counter()
 
         async def note_status(message: Message) -> None:
@@ -85,9 +87,12 @@ class MeasureRequests:
         with self._metrics.in_progress.track_inprogress():
             try:
                 await self.app(scope, receive, note_status)
+            except BaseException:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR if status == CLIENT_LEFT else status
+                raise
             finally:
                 method, route = _method(scope), _route(scope)
-                self._metrics.requests.labels(method, route, status).inc()
+                self._metrics.requests.labels(method, route, int(status)).inc()
                 self._metrics.duration.labels(method, route).observe(time.perf_counter() - started)
         return None
 

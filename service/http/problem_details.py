@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -22,7 +23,9 @@ from service.errors import (
     ConflictError,
     DatabaseError,
     ForbiddenError,
+    ForwardedError,
     IdempotencyKeyReusedError,
+    MisdirectedError,
     NoSubjectError,
     NotFoundError,
     OverlapError,
@@ -32,6 +35,7 @@ from service.errors import (
     UnknownFrameError,
 )
 from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError, UploadError
+from service.http.places import BusyError
 from service.schemas.problems import FieldError, Problem
 from training.errors import (
     ModelFileError,
@@ -47,7 +51,7 @@ from training.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 # Nobody receives it; metrics count it apart from what went wrong here, as those of nginx do.
-_CLIENT_LEFT = 499
+CLIENT_LEFT = 499
 _MAX_ROWS = 1000
 _MAX_FIELDS = 20
 
@@ -69,8 +73,11 @@ class ProblemType(NamedTuple):
 TABLE: dict[type[Exception], ProblemType] = {
     UnauthorizedError: ProblemType(401, "unauthorized", "A key is needed"),
     ForbiddenError: ProblemType(403, "forbidden", "The key does not allow this"),
+    ForwardedError: ProblemType(403, "forwarded", "Without keys, no proxy may forward requests"),
+    MisdirectedError: ProblemType(421, "misdirected", "This server does not have that name"),
     RateLimitedError: ProblemType(429, "rate-limited", "Too many requests"),
     AuditError: ProblemType(500, "audit", "The log of actions was tampered with"),
+    BusyError: ProblemType(503, "busy", "The service is overloaded"),
     BodyTooLargeError: ProblemType(413, "too-large", "The request is too large"),
     ArticleTooLargeError: ProblemType(413, "too-large", "The request is too large"),
     BodyTimeoutError: ProblemType(408, "too-slow", "The request took too long to arrive"),
@@ -90,12 +97,13 @@ TABLE: dict[type[Exception], ProblemType] = {
     NoSuchVersionError: ProblemType(404, "not-found", "Not stored here"),
     NoChampionError: ProblemType(503, "no-model", "No model is ready"),
     ScoringTooSlowError: ProblemType(503, "scoring-too-slow", "Scoring took too long"),
-    ScoringStoppedError: ProblemType(_CLIENT_LEFT, "client-left", "The client left"),
+    ScoringStoppedError: ProblemType(CLIENT_LEFT, "client-left", "The client left"),
     ChartsError: ProblemType(503, "no-charts", "The charts cannot be shown"),
     ModelFileError: ProblemType(503, "model-refused", "The model cannot be used"),
     StorageError: ProblemType(503, "storage-unavailable", "The model storage cannot be used"),
     DatabaseError: ProblemType(503, "database-unavailable", "The database cannot be used"),
     OperationalError: ProblemType(503, "database-unavailable", "The database cannot be used"),
+    NoConnectionError: ProblemType(503, "database-unavailable", "The database cannot be used"),
     ExchangeError: ProblemType(422, "unusable-file", "The file cannot be imported"),
     RegistryError: ProblemType(409, "registry-conflict", "The registry refused the change"),
     CodebookError: ProblemType(422, "codebook", "The codebook does not allow this"),
@@ -132,7 +140,7 @@ def describe(path: str, error: Exception) -> Problem:
     if known is None:
         return _unexpected(path, error)
     detail = str(error)
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | NoConnectionError):
         _log.error("Database error: %s", error)
         detail = "The database cannot be used at the moment; nothing was stored."
     field = getattr(error, "field", None)
@@ -154,9 +162,7 @@ def describe_invalid(path: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
 
 def busy(path: str) -> Response:
     """The answer while too many requests are in progress."""
-    problem_type = ProblemType(503, "busy", "The service is overloaded")
-    problem = _problem(path, problem_type, "Too many requests are in progress; try again in a second.")
-    return _answer(problem, {"Retry-After": "1"})
+    return _answer(describe(path, BusyError()), {"Retry-After": "1"})
 
 
 def headers_too_large(path: str) -> Response:
@@ -178,6 +184,8 @@ def _problem(path: str, kind: ProblemType, detail: str, errors: list[FieldError]
 
 def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     content = problem.model_dump_json(exclude_none=True)
+    # An unexpected error is answered outside of the middleware that gives all answers these headers.
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **(headers or {})}
     return Response(content, problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

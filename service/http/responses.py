@@ -20,6 +20,7 @@ def problems(*statuses: int) -> Responses:
         409: "Conflict with the current state",
         413: "Too large",
         408: "The body did not arrive in time",
+        421: "Sent to a name that this server does not have",
         422: "Not as documented, or nothing to score",
         429: "Too many requests with this key",
         503: "No model, no database, or overload",
@@ -34,4 +35,4 @@ def problems(*statuses: int) -> Responses:
 def guarded(*statuses: int) -> Responses:
     """The error answers of a route that needs a role; 422 because it refuses unknown parameters."""
     slow = (408,) if 413 in statuses else ()
-    return problems(*sorted({*statuses, *slow, 401, 403, 422, 429, 503}))
+    return problems(*sorted({*statuses, *slow, 401, 403, 421, 422, 429, 503}))

@@ -7,44 +7,45 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from service.models.champion import Champion
+from service.http.places import FairTurns
 from training.encoder.stopping import StopSignal, current_signal
 
 
 class ScoringTurns:
     """Lets `at_once` requests score at the same time; each is stopped when its client leaves or `seconds` are over."""
 
-    def __init__(self, champion: Champion, at_once: int, seconds: float) -> None:
-        self._champion = champion
-        self._limiter = CapacityLimiter(at_once)
+    def __init__(self, at_once: int, seconds: float) -> None:
+        self._turns = FairTurns(at_once)
         self._seconds = seconds
 
     @asynccontextmanager
-    async def turn(self, receive: Receive) -> AsyncIterator[None]:
+    async def turn(self, receive: Receive, *, stores: bool = False) -> AsyncIterator[None]:
         """Waits for a turn. The body has been received, so that `receive` has nothing left but the client's departure.
 
-        The time that the request waits counts, so that no client waits for much longer than that.
+        The time that the request waits counts, so that no client waits for much longer than that. Requests that also
+        store may have to wait for the database, so they never take all turns.
         """
-        model = self._champion.current
-        if model is None or model.card.encoder is None:  # a model of words is done sooner than a client leaves
-            async with self._limiter:
-                yield
-            return
-        signal = StopSignal(self._seconds)
-        watching = asyncio.create_task(_stop_on_departure(receive, signal))
+        loop = asyncio.get_running_loop()
+        watching: list[asyncio.Task[None]] = []
+
+        def watch() -> None:
+            if not (watching or signal.is_stopped):
+                watching.append(loop.create_task(_stop_on_departure(receive, signal)))
+
+        signal = StopSignal(self._seconds, lambda: loop.call_soon_threadsafe(watch))
         token = current_signal.set(signal)
         try:
-            async with self._limiter:
+            async with self._turns.turn("stores" if stores else ""):
                 yield
         finally:
             # Also when the server stops: it cancels its requests, but their threads end only at this signal.
             signal.stop()
             current_signal.reset(token)
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
 
 async def _stop_on_departure(receive: Receive, signal: StopSignal) -> None:

@@ -1,1 +1,1 @@
-"""Work in the background: the worker, its lock, its supervisor, its status, and the training run."""
+"""Work in the background: the worker, its lock, its supervisor, its status; training runs and removals of articles."""

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,9 @@ from labels.annotations import CodedParagraph, read_corpus, write_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
 from service.store import training_runs
+from service.store.articles import stored_ids
 from service.store.sql.database import Database
+from training.encoder.vectors import VectorStore
 from training.hyperparameters import Start
 from training.model_card import Kind
 from training.registry.storage import Storage
@@ -20,6 +23,7 @@ from training.registry.storage import Storage
 STEPS = ("snapshot", "check", "train", "label_diff", "promote")
 _REPORT_SECONDS = 0.25
 _PARTS_OF_TRAINING = ("encode", "leave", "fit", "evaluate")
+_RUNS = "runs"
 _SNAPSHOT = "snapshot.jsonl"
 _FACTS = "facts.json"
 
@@ -41,7 +45,6 @@ class SnapshotFacts:
 class RunCancelledError(FramingError):
     """The run was cancelled."""
 
-    # With a default, because DBOS stores the error of a step and recreates it from its arguments.
     def __init__(self, detail: str = "The run was cancelled.") -> None:
         super().__init__(detail)
 
@@ -56,7 +59,7 @@ class RunRecord:
         self.run = run
         self._database = database
         self._storage = storage
-        self._folder = f"runs/{run}"
+        self._folder = f"{_RUNS}/{run}"
 
     def read(self) -> training_runs.TrainingRun:
         with self._database.read() as connection:
@@ -93,10 +96,19 @@ class RunRecord:
         if self.read().cancel_requested:
             raise RunCancelledError
 
+    def cancel(self, line: str) -> None:
+        """Requests the run to stop; raises `NotFoundError` if it does not exist."""
+        run = self.read()
+        if run.state not in training_runs.ENDED and not run.cancel_requested:
+            self.change(line, cancel_requested=True)
+
     def end(self, state: training_runs.State, line: str, error: str | None = None) -> None:
         """Ends the run and deletes its snapshot, because that holds text."""
         with self._database.write() as connection:
             training_runs.finish(connection, self.run, state, line=line, error=error)
+        self.delete_snapshot()
+
+    def delete_snapshot(self) -> None:
         self._storage.delete(self._folder)
 
     def write_snapshot(self, paragraphs: tuple[CodedParagraph, ...], facts: SnapshotFacts) -> None:
@@ -113,6 +125,34 @@ class RunRecord:
             file.write_bytes(self._storage.read(f"{self._folder}/{_SNAPSHOT}"))
             return read_corpus(file, codebook)
 
+    def texts_of_removed(self) -> list[str]:
+        """The texts that the snapshot has of articles that are not stored any longer; empty without a snapshot."""
+        try:
+            listed = self.read_facts().stored_articles
+            snapshot = self._storage.read(f"{self._folder}/{_SNAPSHOT}")
+        except FileNotFoundError:
+            return []
+        with self._database.read() as connection:
+            removed = set(listed) - stored_ids(connection, listed)
+        rows = map(json.loads, snapshot.splitlines())
+        return [row["text"] for row in rows if row["article"] in removed] if removed else []
+
     def read_facts(self) -> SnapshotFacts:
         facts = json.loads(self._storage.read(f"{self._folder}/{_FACTS}"))
         return SnapshotFacts(**{**facts, "stored_articles": tuple(facts["stored_articles"])})
+
+
+def runs_with(storage: Storage, articles: Collection[str]) -> list[str]:
+    """The runs whose snapshots have any of the articles."""
+    runs = []
+    for run in storage.names(_RUNS) if articles else ():
+        with suppress(FileNotFoundError):  # the run has just ended
+            facts = json.loads(storage.read(f"{_RUNS}/{run}/{_FACTS}"))
+            if not set(facts["stored_articles"]).isdisjoint(articles):
+                runs.append(run)
+    return sorted(runs)
+
+
+def forget_removed(record: RunRecord, vectors: VectorStore) -> None:
+    """Removes the vectors of articles that were removed while a run encoded its snapshot."""
+    vectors.forget(record.texts_of_removed())

@@ -14,10 +14,10 @@ from labels.agreement import agreement
 from labels.annotations import CodedParagraph, read_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
-from service.jobs.run_record import RunRecord, SnapshotFacts
+from service.jobs.run_record import RunRecord, SnapshotFacts, forget_removed
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
-from service.store import annotations, article_lookup, articles, training_runs
+from service.store import annotations, article_lookup, articles, removals, training_runs
 from service.store.audit import note_promotion
 from service.store.callers import WORKER
 from service.store.sql.database import Database
@@ -64,13 +64,17 @@ class TrainingRunner:
     def perform(self, step: str, run: str) -> None:
         """Performs a step of a run; raises `FramingError` if the run cannot succeed."""
         record = self._record(run)
+        record.stop_if_cancelled()
         record.report(step, 0.0, line=f"{step} started")
         self._steps[step](record)
         record.report(step, 1.0, line=f"{step} done")
 
     def end(self, run: str, state: training_runs.State, line: str, error: str | None = None) -> None:
         """Ends a run and deletes its snapshot."""
-        self._record(run).end(state, line, error)
+        record = self._record(run)
+        # Here too, because the process that encoded the snapshot may have been killed.
+        forget_removed(record, VectorStore(self._settings.vectors_dir))
+        record.end(state, line, error)
 
     def _record(self, run: str) -> RunRecord:
         return RunRecord(run, self._database, self._registry.storage)
@@ -98,6 +102,10 @@ class TrainingRunner:
             annotations_digest=data_digest(paragraphs),
             line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here{left_out}",
         )
+        with self._database.read() as connection:
+            if len(articles.stored_ids(connection, stored_articles)) < len(stored_articles):
+                self._snapshot(record)  # an article was removed before the snapshot was there to be seen
+                return
         if not paragraphs and base_of(kind, self._codebook, start) is not None:
             # Of nothing, training makes a copy of the base, which would pass for a new model.
             raise TrainingDataError(_nothing_to_learn_from(request, learned=learned))
@@ -152,7 +160,7 @@ class TrainingRunner:
                 jobs=1,  # a model of words leaves the other cores to requests
             )
         finally:
-            self._forget_purged(paragraphs, facts.stored_articles, vectors)
+            forget_removed(record, vectors)
         if "base" in challenger.card.hyperparameters:
             by = "chosen by cross-validation" if self._pull(request) is None else "as set"
             pulls = challenger.card.hyperparameters["pull"]
@@ -177,14 +185,6 @@ class TrainingRunner:
             base=None if base is None else base.card,
         )
 
-    def _forget_purged(
-        self, paragraphs: Sequence[CodedParagraph], stored_articles: Sequence[str], vectors: VectorStore
-    ) -> None:
-        """Removes the vectors of articles that were purged while the run encoded its snapshot."""
-        with self._database.read() as connection:
-            purged = set(stored_articles) - articles.stored_ids(connection, stored_articles)
-        vectors.forget(paragraph.text for paragraph in paragraphs if paragraph.article in purged)
-
     def _label_diff(self, record: RunRecord) -> None:
         champion = self._champion()
         version = record.read().version
@@ -206,7 +206,11 @@ class TrainingRunner:
             "paragraphs": diff.paragraphs,
             "frames": {frame: asdict(changes) for frame, changes in diff.changes.items()},
         }
-        record.change(label_diff=summary, line=f"compared {diff.paragraphs:,} stored paragraphs")
+        with self._database.write() as connection:
+            # Without the examples of articles that were removed during the comparison.
+            summary = removals.stored_examples(connection, summary)
+            line = f"compared {diff.paragraphs:,} stored paragraphs"
+            training_runs.change(connection, record.run, label_diff=summary, line=line)
 
     def _compare(self, diff: LabelDiff, identifiers: Sequence[str]) -> None:
         """Adds the paragraphs of some stored articles to a comparison."""
@@ -265,7 +269,7 @@ def _only(paragraph: CodedParagraph, coders: Sequence[str]) -> CodedParagraph:
 
 def _nothing_to_learn_from(request: training_runs.RunRequest, *, learned: bool) -> str:
     """Says why a run has no annotations."""
-    coders = "" if request.coders is None else f" by {', '.join(request.coders)}"
+    coders = "" if request.coders is None else training_runs.by_coders(request.coders)
     corpus = "the corpus holds no paragraph" if request.include_corpus else "the request leaves the corpus out"
     if learned:
         corpus = "from the shipped corpus the shipped model has learned already"

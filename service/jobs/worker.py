@@ -10,17 +10,19 @@ import signal
 import threading
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, TypeAlias
 
 from croniter import croniter
-from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import Engine
+from dbos import DBOS, SetWorkflowID
 from threadpoolctl import threadpool_limits
 
 from labels.codebook import read_codebook
 from service.articles.rescoring import Rescoring
 from service.jobs.lock import only_worker
+from service.jobs.removal import Remover, start_erasing
 from service.jobs.run_record import STEPS, RunCancelledError
 from service.jobs.training_run import TrainingRunner, failure
+from service.jobs.workflows import launch
 from service.metrics import product_version
 from service.settings import Settings
 from service.store import annotations, audit, training_runs
@@ -30,33 +32,47 @@ from training.registry.versions import Registry
 
 _log = logging.getLogger("framing")
 
-# Always the same, because DBOS resumes only workflows of this application version, and runs outlive upgrades of the
-# program.
-_WORKFLOW_VERSION = "1"
 _IDLE_SECONDS = 0.5
 _NICENESS = 19
+# How long the end of the worker waits for bytes that are being erased; the next worker continues.
+_ERASING_SECONDS = 5
 # Times of the cron expression before the start of the worker do not count.
 _STARTED = datetime.now(UTC)
+
+# State, last line of the log, and error of a run that has ended; a list, because JSON knows no tuples.
+_End: TypeAlias = list[Any]
 
 _runner: TrainingRunner | None = None
 
 
 @DBOS.workflow(name="training_run")
 def _training_run(run: str) -> None:
+    end: _End = ["succeeded", "done", None]
     try:
         for step in STEPS:
-            DBOS.run_step({"name": step}, _perform, step, run)
-    except RunCancelledError:
-        DBOS.run_step({"name": "end"}, _end, run, "cancelled", "cancelled", None)
+            stopped = DBOS.run_step({"name": step}, _perform, step, run)
+            if stopped is not None:
+                end = stopped
+                break
     except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed and its record must show it
-        _log.error("Training run %s failed", run, exc_info=error)
-        DBOS.run_step({"name": "end"}, _end, run, "failed", "failed", failure(error))
-    else:
-        DBOS.run_step({"name": "end"}, _end, run, "succeeded", "done", None)
+        end = _failed(run, error)
+    DBOS.run_step({"name": "end"}, _end, run, *end)
 
 
-def _perform(step: str, run: str) -> None:
-    _require_runner().perform(step, run)
+def _perform(step: str, run: str) -> _End | None:
+    """Performs a step; returns how the run ends where it ends with this step: JSON, as DBOS cannot store errors."""
+    try:
+        _require_runner().perform(step, run)
+    except RunCancelledError:
+        return ["cancelled", "cancelled", None]
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(run, error)
+    return None
+
+
+def _failed(run: str, error: Exception) -> _End:
+    _log.error("Training run %s failed", run, exc_info=error)
+    return ["failed", "failed", failure(error)]
 
 
 def _end(run: str, state: training_runs.State, line: str, error: str | None) -> None:
@@ -79,7 +95,7 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
     if settings.worker_yields:
         _yield_to_others()
     codebook = read_codebook(settings.codebook)
-    database, registry = Database(settings.store_url), Registry(settings.models_location)
+    database, registry = Database(settings.store_url), Registry(settings.models_location, settings.trust)
     database.migrate()
     annotations.note_covered(database, codebook)
     with only_worker(database, settings.data_dir, stop, partial(_must_stop, stop, parent)) as has_lock:
@@ -88,7 +104,9 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
         registry.storage.sweep()
         _runner = TrainingRunner(settings, database, registry, codebook)
         rescoring = Rescoring(settings, database, registry)
-        _launch(database.separate_engine())
+        launch(database.separate_engine())
+        remover = Remover(settings, database, registry)
+        erasing = start_erasing(remover, is_sqlite=database.is_sqlite, stop=stop)
         _log.info("The worker is ready.")
         try:
             while not _must_stop(stop, parent):
@@ -97,6 +115,8 @@ def work(settings: Settings, *, parent: int | None = None) -> None:
                     stop.wait(_IDLE_SECONDS)
         finally:
             DBOS.destroy()
+            stop.set()
+            erasing.join(_ERASING_SECONDS)
             database.close()
 
 
@@ -106,19 +126,6 @@ def _yield_to_others() -> None:
     if hasattr(os, "SCHED_IDLE"):
         # Linux: a process that wakes up to answer a request gets the core at once.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def _launch(engine: Engine) -> None:
-    config: DBOSConfig = {
-        "name": "framing",
-        "system_database_engine": engine,
-        "application_version": _WORKFLOW_VERSION,
-        "executor_id": "worker",
-        "log_level": "WARNING",
-        "notification_listener_polling_interval_sec": 0.2,
-    }
-    DBOS(config=config)
-    DBOS.launch()
 
 
 def _perform_next_run(database: Database) -> bool:

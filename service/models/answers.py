@@ -1,7 +1,7 @@
 """Models, promotions and training runs as answers of the API."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from service.schemas.models import (
     DamagedModel,
@@ -13,8 +13,9 @@ from service.schemas.models import (
     PromotionAnswer,
 )
 from service.schemas.training import TrainingRunAnswer
-from service.store.training_runs import NOT_PROMOTED, TrainingRun
-from training.errors import ModelFileError, NoChampionError
+from service.store.callers import Caller
+from service.store.training_runs import NOT_PROMOTED, TrainingRun, by_coders
+from training.errors import ModelFileError
 from training.evaluation import Evaluation, Figure
 from training.model_card import ModelCard
 from training.registry.promotions import Promotion
@@ -22,9 +23,35 @@ from training.registry.provenance import figures_hold_for, learned_from, texts_o
 from training.registry.versions import Registry
 
 
-def training_run_answer(run: TrainingRun) -> TrainingRunAnswer:
+def training_run_answer(run: TrainingRun, caller: Caller) -> TrainingRunAnswer:
+    """A run as an answer to a caller; the names of coders are for admins."""
+    if not caller.may("admin"):
+        run = _without_names(run)
     fields = [name for name in TrainingRunAnswer.model_fields if name != "outcome"]
     return TrainingRunAnswer(**{name: getattr(run, name) for name in fields}, outcome=_outcome(run))
+
+
+def _without_names(run: TrainingRun) -> TrainingRun:
+    """The run with numbers in place of the coders whose annotations it trains on."""
+    coders = run.request.coders
+    if coders is None:
+        return run
+    numbered = [f"coder {number}" for number, _ in enumerate(coders, start=1)]
+
+    def unnamed(text: str) -> str:
+        return text.replace(by_coders(coders), by_coders(numbered))
+
+    error = None if run.error is None else unnamed(run.error)
+    request = replace(run.request, coders=numbered)
+    return replace(run, request=request, error=error, log=[unnamed(line) for line in run.log])
+
+
+def card_for(card: ModelCard, caller: Caller) -> ModelCard:
+    """The card as a caller may see it: the names of coders are for admins."""
+    if caller.may("admin"):
+        return card
+    counts = {f"coder {number}": count for number, count in enumerate(card.data.coders.values(), start=1)}
+    return replace(card, data=replace(card.data, coders=counts))
 
 
 def _outcome(run: TrainingRun) -> str:
@@ -50,12 +77,12 @@ def promotion_answer(promotion: Promotion) -> PromotionAnswer:
     return PromotionAnswer.model_validate(promotion, from_attributes=True)
 
 
-def model_cards(registry: Registry) -> tuple[list[ModelCard], list[DamagedModel]]:
-    """The cards of all versions, newest first, and the versions whose cards cannot be read."""
+def model_cards(registry: Registry, caller: Caller) -> tuple[list[ModelCard], list[DamagedModel]]:
+    """The cards of all versions as a caller may see them, newest first, and the versions without a readable card."""
     cards, damaged = [], []
     for version in reversed(registry.versions()):
         try:
-            cards.append(registry.card(version))
+            cards.append(card_for(registry.card(version), caller))
         except ModelFileError as error:
             damaged.append(DamagedModel(version=version, fault=str(error)))
     return cards, damaged
@@ -69,11 +96,9 @@ def model_list(registry: Registry, cards: Sequence[ModelCard], damaged: list[Dam
 
 
 def champion_version(registry: Registry) -> str | None:
-    """The version of the champion; None before the first promotion."""
-    try:
-        return registry.champion().version
-    except NoChampionError:
-        return None
+    """The version of the champion; None before the first promotion, and where no promotion counts."""
+    promotion, _ = registry.newest_promotion()
+    return None if promotion is None else promotion.version
 
 
 def _model_answer(card: ModelCard, *, champion: bool) -> ModelAnswer:

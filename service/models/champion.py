@@ -2,11 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from service.metrics import Metrics
 from training.errors import ModelFileError, NoChampionError, StorageError
-from training.registry.promotions import Promotion
+from training.registry.promotions import Promotion, Refused
 from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
@@ -27,6 +27,8 @@ class Champion:
         self._promotion: Promotion | None = None
         self.current: FrameModel | None = None
         self._refused: int | None = None
+        # Numbers of promotions that count for nothing, each of which is logged once.
+        self._reported: set[int] = set()
         # Why there is no model although a model was promoted.
         self._fault: ModelFileError | StorageError | None = None
         self._refreshing = threading.Lock()
@@ -47,7 +49,7 @@ class Champion:
         return None if model is None else model.card.version
 
     def start(self) -> None:
-        self.refresh()
+        self._look()
         self._thread.start()
 
     def stop(self) -> None:
@@ -65,7 +67,11 @@ class Champion:
 
     def _refresh(self) -> None:
         try:
-            promotion = self._registry.champion()
+            newest, refused = self._registry.newest_promotion()
+            self._report(refused)
+            if newest is None and refused and self._fault is not None:  # the same is the matter as a second ago
+                return
+            promotion = newest or self._registry.champion()
             if self._promotion is not None and self._promotion.number == promotion.number:
                 return
             if self._refused == promotion.number:
@@ -88,13 +94,30 @@ class Champion:
         self._refused = self._fault = None
         self._metrics.champion.info({"version": promotion.version})
         _log.info("Champion %s is loaded.", promotion.version)
+        if model.card.is_pickle:
+            _log.warning(
+                "Champion %s has no compiled form: a process of its own unpickled it, because FRAMING_ALLOW_PICKLE is "
+                "on and FRAMING_MODEL_KEY has signed it. That process can do whatever the pickle wants.",
+                promotion.version,
+            )
+
+    def _report(self, refused: Sequence[Refused]) -> None:
+        """Logs the promotions that are newer than the champion's and count for nothing, each a single time."""
+        for entry in refused:
+            if entry.number not in self._reported:
+                self._reported.add(entry.number)
+                self._metrics.model_refusals.inc()
+                _log.error("A promotion counts for nothing, and the champion before it stays: %s", entry.why)
 
     def _consequence(self) -> str:
         return "nothing can be scored" if self.current is None else "the current model stays"
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):
-            try:
-                self.refresh()
-            except Exception:  # noqa: BLE001 - a watcher that dies would keep an old model forever
-                _log.exception("Checking for a new champion failed; %s.", self._consequence())
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self.refresh()
+        except Exception:  # noqa: BLE001 - a watcher that dies would keep an old model forever
+            _log.exception("Checking for a new champion failed; %s.", self._consequence())

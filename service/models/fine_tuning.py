@@ -27,7 +27,7 @@ def fine_tune(
 
     Raises `FineTuningError` where that cannot be done, before anything that takes long.
     """
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     encoder = _kind(kind)
     require_packages()
     registry.encoders.require_place()

@@ -42,7 +42,7 @@ def export_model(settings: Settings, version: str, path: Path) -> None:
     key = _key(settings)
     if path.exists():
         raise TransferError(f"{path} already exists.")
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     files = registry.files(version)
     digest = registry.card(version).encoder_digest
     files |= {_ENCODER + name: content for name, content in registry.encoders.files(digest).items()}
@@ -69,13 +69,13 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
             signed = str(signature["hmac_sha256"])
     except ArchiveError as error:
         raise TransferError(f"{path} is not taken as a model file: {error}") from error
-    except (*UNREADABLE_ARCHIVE, TypeError) as error:
+    except (*UNREADABLE_ARCHIVE, TypeError, MemoryError) as error:
         raise TransferError(f"{path} cannot be read as a model file.") from error
-    if not hmac.compare_digest(signed, _sign(key, _digests(files))):
+    if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, _digests(files)).encode()):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
     if CARD_FILE not in files or PIPELINE_FILE not in files:
         raise TransferError(f"{path} lacks the card or the pipeline.")
-    card, registry = card_from_json(files[CARD_FILE]), Registry(settings.models_location)
+    card, registry = card_from_json(files[CARD_FILE]), Registry(settings.models_location, settings.trust)
     encoder = {name.removeprefix(_ENCODER): files[name] for name in files if name.startswith(_ENCODER)}
     if encoder:
         registry.encoders.add_files(card.encoder_digest, encoder)
@@ -84,14 +84,17 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
 
 
 def export_skops(settings: Settings, version: str, path: Path) -> None:
-    """Writes the pipeline in the format of skops, which is loaded without unpickling; raises `TransferError`."""
+    """Writes a pipeline of the model's arrays in the format of skops; nothing is unpickled for it or to load it.
+
+    Raises `TransferError`, or `ModelFileError` for a model without a compiled form.
+    """
     try:
         from skops.io import dump  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise TransferError("Install media-framing[skops] to write this format.") from error
     if path.exists():
         raise TransferError(f"{path} already exists.")
-    dump(Registry(settings.models_location).pipeline(version), path)
+    dump(Registry(settings.models_location, settings.trust).pipeline(version), path)
 
 
 def _key(settings: Settings) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from service.http.dependencies import UseDatabase, UseRegistry, UseSettings, needs
+from service.http.dependencies import Reader, UseDatabase, UseRegistry, UseSettings
 from service.models.answers import model_cards, model_list, promotion_answer, training_run_answer
 from service.pages.render import PageRoute, UseSite
 from service.prevalence.own_figures import weeks
@@ -19,8 +19,10 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _RUNS = 10
 
 
-@router.get("/models", dependencies=needs["reader"])
-def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings: UseSettings) -> HTMLResponse:
+@router.get("/models")
+def models(
+    site: UseSite, database: UseDatabase, registry: UseRegistry, settings: UseSettings, caller: Reader
+) -> HTMLResponse:
     """Model versions, the runs that trained them, and the history of promotions."""
     site.charts.make_soon()
     with database.read() as connection:
@@ -29,7 +31,7 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
         new_annotations = annotations.count_since(connection, newest.created_at if newest else None)
         champion = site.champion.current
         by_week = weeks(connection, champion.card, site.codebook) if champion else None
-    readable, damaged = model_cards(registry)
+    readable, damaged = model_cards(registry, caller)
     model_answers = model_list(registry, readable, damaged)
     cards = {card.version: card for card in readable}
     return site.page(
@@ -38,7 +40,7 @@ def models(site: UseSite, database: UseDatabase, registry: UseRegistry, settings
         models=sorted(model_answers.models, key=lambda model: not model.champion),  # then as before, newest first
         damaged=model_answers.damaged,
         cards=cards,
-        runs=[training_run_answer(run) for run in runs],
+        runs=[training_run_answer(run, caller) for run in runs],
         new_annotations=new_annotations,
         history=[promotion_answer(promotion) for promotion in reversed(registry.history())],
         version_rows=version_rows(cards),

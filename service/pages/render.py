@@ -12,9 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from labels.codebook import Codebook
 from service.errors import UnauthorizedError
+from service.http.body import BodyTimeoutError
 from service.http.dependencies import GuardedRoute, current_caller
 from service.http.problem_details import answer_error, problem_of
 from service.metrics import product_version
@@ -142,6 +144,8 @@ class PageRoute(GuardedRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
+            except (ClientDisconnect, BodyTimeoutError):  # nobody is waiting for a page
+                raise
             except Exception as error:  # noqa: BLE001 - a reader of pages gets a page, whatever happens
                 if isinstance(error, UnauthorizedError) and request.method == "GET":
                     return _sign_in_first(request)

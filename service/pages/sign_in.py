@@ -1,11 +1,11 @@
 """/sign-in and /sign-out: a key opens a session, so that it need not be sent with each page."""
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service.access.gate import SESSION_COOKIE, address_of, refuse_other_sites
-from service.access.secrets import digest_of, new_token
+from service.access.gate import SESSION_COOKIE, address_of
+from service.access.origin import refuse_other_sites
+from service.access.secrets import new_token
 from service.http.body import StrictJsonRequest
 from service.http.dependencies import UseDatabase, UseGate, UseSettings, needs
 from service.pages.render import PageRoute, Site, UseSite
@@ -29,7 +29,7 @@ async def sign_in(request: Request, site: UseSite, settings: UseSettings, gate: 
     fields = await bounded.form()
     address, key = _own_address(str(fields.get("next") or "/")), str(fields.get("key") or "").strip()
     token, hours = new_token(), settings.session_hours
-    if not await to_thread.run_sync(gate.open_session, key, address_of(request), digest_of(token), hours):
+    if not await gate.open_session(key, address_of(request), token, hours):
         return _form(site, address, "This key is not known, has been revoked, or has expired.", 401)
     answer = RedirectResponse(address, 303)
     answer.set_cookie(
@@ -49,7 +49,7 @@ def sign_out(request: Request, database: UseDatabase, gate: UseGate) -> Response
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
         with database.write() as connection:
-            keys.close_session(connection, digest_of(token))
+            keys.close_session(connection, [digest for digest in gate.digests_of(token) if digest is not None])
         gate.clear_cache()
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(SESSION_COOKIE)

@@ -45,8 +45,10 @@ async def classify(
     turns: UseScoringTurns,
 ) -> HTMLResponse:
     """The framing of the article in the form."""
-    submitted = await _read_form(request, settings)
+    bounded = StrictJsonRequest(request.scope, request.receive)
+    await bounded.body()  # rejects a body that is too large before the form is parsed
     async with turns.turn(request.receive):
+        submitted = await _read_form(bounded, settings)
         return await to_thread.run_sync(_answer, request, site, model, settings, metrics, submitted)
 
 
@@ -61,10 +63,8 @@ class _Form:
 
 
 async def _read_form(request: Request, settings: Settings) -> _Form:
-    bounded = StrictJsonRequest(request.scope, request.receive)
-    await bounded.body()  # rejects a body that is too large before the form is parsed
     limit = settings.max_body_mib * 2**20
-    async with bounded.form(max_files=1, max_fields=20, max_part_size=limit) as form:
+    async with request.form(max_files=1, max_fields=20, max_part_size=limit) as form:
         fault = ""
         kind: ContentKind = "html" if form.get("kind") == "html" else "text"
         content, file = str(form.get("content") or ""), form.get("file")

@@ -1,5 +1,6 @@
 """/v1/annotations, /v1/coding-queue and /v1/agreement: the work of coders."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated
@@ -14,11 +15,11 @@ from labels.codebook import Codebook
 from labels.exchange import FORMATS, FormatName
 from labels.exchange.options import ReadingOptions, Unit, coder_map, label_map
 from service.coding.agreement import stored_agreement
-from service.coding.annotate import log_annotation, new_annotation, permitted_coder, require_own
+from service.coding.annotate import log_annotations, new_annotation, permitted_coder, require_own
 from service.coding.answers import annotation_answer
 from service.coding.exchange import export_annotations, import_annotations
 from service.coding.queue import tasks_for, why_fewer
-from service.errors import AnnotationError, NotFoundError
+from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import Admin, Coder, UseCodebook, UseDatabase, UseModelIfAny, UseSettings, needs
 from service.http.paging import NumberCursor, read_number_cursor, write_number_cursor
@@ -29,13 +30,15 @@ from service.schemas.annotations import (
     AnnotationList,
     AnnotationRequest,
     CodingQueue,
+    CodingQueueRequest,
     CodingTask,
     ImportAnswer,
+    ReturnAnswer,
 )
 from service.schemas.fields import ID_PATTERN
 from service.store import annotations as store
 from service.store import audit
-from service.store.draws import AssignedParagraph, lacking_frames
+from service.store.draws import AssignedParagraph, lacking_frames, open_tasks, return_all
 from training.encoder.vectors import VectorStore
 
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
@@ -123,8 +126,7 @@ def create(
             store.add(connection, new_annotation(connection, annotation, codebook, place if is_list else None))
             for place, annotation in enumerate(requests)
         ]
-        for stored in added:
-            log_annotation(connection, caller, stored)
+        log_annotations(connection, caller, added)
     return AnnotationList(annotations=[annotation_answer(annotation, codebook) for annotation in added])
 
 
@@ -238,17 +240,16 @@ def delete(
             VectorStore(settings.vectors_dir).forget([text])
 
 
+NamedCoder = Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")]
+
+
 @router.get("/coding-queue", responses=guarded(422, 503))
 def coding_queue(
-    model: UseModelIfAny,
     database: UseDatabase,
     codebook: UseCodebook,
     caller: Coder,
-    coder: Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[^\x00]*\S[^\x00]*$")],
+    coder: NamedCoder,
     n: Annotated[int, Query(ge=1, le=200, description="Number of paragraphs.")] = 20,
-    whole: Annotated[
-        bool, Query(description="Draw articles with all their paragraphs, to correct shares of articles.")
-    ] = False,
     later_frames: Annotated[
         bool,
         Query(
@@ -257,24 +258,65 @@ def coding_queue(
         ),
     ] = False,
 ) -> CodingQueue:
-    """Paragraphs to code: half at random, half where the model is uncertain; some of them go to a second coder too.
+    """Paragraphs that were drawn for a coder and wait, oldest first; POST draws more."""
+    require_own(caller, coder)
+    with database.read() as connection:
+        if later_frames:
+            tasks = lacking_frames(connection, coder, codebook, n)
+            reason = "No other paragraph that this coder has coded lacks a frame."
+        else:
+            tasks = open_tasks(connection, coder, n)
+            reason = "No other paragraph that was drawn for this coder waits; POST /v1/coding-queue draws more."
+    return _queue(coder, tasks, codebook, reason if len(tasks) < n else None)
 
-    Near-duplicates are left out. The probability of each draw is stored with the annotation, so that the annotations
-    can also estimate prevalence without bias. The answer contains the same paragraphs until they are coded.
+
+@router.post("/coding-queue", responses=guarded(400, 413, 422, 503))
+def draw_paragraphs(
+    request: CodingQueueRequest,
+    model: UseModelIfAny,
+    database: UseDatabase,
+    codebook: UseCodebook,
+    settings: UseSettings,
+    caller: Coder,
+) -> CodingQueue:
+    """Draws paragraphs until `n` wait for the coder: half at random, half where the model is uncertain.
+
+    Some of them go to a second coder too. Near-duplicates are left out. The probability of each draw is stored with the
+    annotation, so that the annotations can also estimate prevalence without bias. The answer contains the same
+    paragraphs until they are coded or returned, so a request that is sent twice draws once.
+    """
+    require_own(caller, request.coder)
+    with database.write() as connection:
+        tasks = tasks_for(
+            connection,
+            request.coder,
+            request.n,
+            model,
+            np.random.default_rng(),
+            whole=request.whole,
+            days=settings.coding_days,
+        )
+        reason = why_fewer(connection, tasks, whole=request.whole) if len(tasks) < request.n else None
+    return _queue(request.coder, tasks, codebook, reason)
+
+
+@router.delete("/coding-queue", responses=guarded(422, 503))
+def return_paragraphs(database: UseDatabase, caller: Coder, coder: NamedCoder) -> ReturnAnswer:
+    """Returns all paragraphs that wait for a coder to the pool that is drawn from, for every coder to receive.
+
+    All of them: what a coder picks out would be another sample than what was drawn. An annotation that arrives later
+    counts as that of a drawn paragraph nevertheless.
     """
     require_own(caller, coder)
-    if whole and later_frames:
-        raise AnnotationError("Ask for whole articles or for frames that came later, not for both.", "query/whole")
-    if later_frames:
-        with database.read() as connection:
-            tasks = lacking_frames(connection, coder, codebook, n)
-        reason = "No other paragraph that this coder has coded lacks a frame."
-    else:
-        with database.write() as connection:
-            tasks = tasks_for(connection, coder, n, model, np.random.default_rng(), whole=whole)
-            reason = why_fewer(connection, tasks, whole=whole) if len(tasks) < n else ""
-    shown = [_task(task, codebook) for task in tasks]
-    return CodingQueue(coder=coder, tasks=shown, fewer_because=reason if len(tasks) < n else None)
+    with database.write() as connection:
+        returned = return_all(connection, coder)
+        if returned:
+            audit.note(connection, caller, "return paragraphs", coder, paragraphs=returned)
+    return ReturnAnswer(coder=coder, returned=returned)
+
+
+def _queue(coder: str, tasks: Sequence[AssignedParagraph], codebook: Codebook, reason: str | None) -> CodingQueue:
+    return CodingQueue(coder=coder, tasks=[_task(task, codebook) for task in tasks], fewer_because=reason)
 
 
 def _task(task: AssignedParagraph, codebook: Codebook) -> CodingTask:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query, Response
 from service.articles.answers import as_json, former_answer, listed_answer, stored_answer
 from service.articles.ingest import Submission, require_no_conflict, scored_article, with_imprint
 from service.articles.lookup import require_article, with_evidence
-from service.articles.purge import forget_vectors
 from service.articles.reading import classify_article, count_decisions, read_article
 from service.errors import NotFoundError, require_frames
 from service.http.body import FORM, StrictJsonRoute
@@ -22,20 +21,27 @@ from service.http.dependencies import (
     UseMetrics,
     UseModel,
     UseModelIfAny,
+    UseRegistry,
     UseSettings,
     needs,
 )
 from service.http.paging import ArticleCursor, read_article_cursor, write_article_cursor
 from service.http.responses import Responses, guarded
-from service.schemas.articles import ArticleList, ArticleRequest, FormerVersions, StoredArticleAnswer
+from service.jobs.removal import Remover
+from service.schemas.articles import (
+    ArticleList,
+    ArticleRequest,
+    FormerVersions,
+    RemovalAnswer,
+    StoredArticleAnswer,
+)
 from service.schemas.fields import ID_PATTERN, Day
 from service.settings import Settings
-from service.store import article_list, audit, idempotency
+from service.store import article_list, idempotency
 from service.store.article_list import AboutWhat
 from service.store.article_lookup import former_versions_of
-from service.store.articles import remove_article, stored_ids
+from service.store.articles import stored_ids
 from service.store.sql.database import Database
-from training.encoder.vectors import VectorStore
 from training.scoring.frame_model import FrameModel
 from training.scoring.operating_points import Decision
 
@@ -58,6 +64,16 @@ _CREATED: Responses = {201: {"description": "Stored and scored", "model": Stored
 _KNOWN: Responses = {
     200: {"description": "This article is stored already, or now replaces the stored text", "headers": _LOCATION}
 }
+
+_ERASING: Responses = {
+    202: {
+        "description": "Deleted; something still has bytes of its text",
+        "model": RemovalAnswer,
+        "headers": {"Location": {**_LOCATION["Location"], "description": "Address of the state of the removal."}},
+    }
+}
+# A client waits for so long; then the worker continues.
+_ERASING_SECONDS = 1.0
 
 
 @router.post(
@@ -174,15 +190,32 @@ def versions(id: ArticleId, database: UseDatabase) -> FormerVersions:
         return FormerVersions(versions=list(map(former_answer, former_versions_of(connection, [id]))))
 
 
-@router.delete("/{id:id}", status_code=204, response_class=Response, responses=guarded(404, 422, 503))
-def delete(id: ArticleId, database: UseDatabase, settings: UseSettings, caller: Admin) -> None:
-    """Deletes an article with its paragraphs and scores, everywhere."""
-    forget_vectors(database, VectorStore(settings.vectors_dir), [id])
-    with database.write() as connection:
-        if not remove_article(connection, id):
-            raise NotFoundError.article(id)
-        audit.note(connection, caller, "delete article", id)
-    database.overwrite_deleted()
+@router.delete(
+    "/{id:id}",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "Deleted, and its text is gone"}, **_ERASING, **guarded(404, 422, 503)},
+)
+def delete(
+    id: ArticleId, settings: UseSettings, database: UseDatabase, registry: UseRegistry, caller: Admin
+) -> Response:
+    """Deletes an article with everything that has its text, such as annotations of its paragraphs, and their bytes.
+
+    204 says that the text is gone from the database's files too. 202 says that something still has bytes of it, such
+    as another connection that reads the database; the worker erases them as soon as it can. The address under Location
+    has the state.
+    """
+    removal = Remover(settings, database, registry).delete(id, caller, _ERASING_SECONDS)
+    if removal.erased_at is not None:
+        return Response(status_code=204)
+    location = {"Location": f"/v1/articles/{id}/removal"}
+    return Response(RemovalAnswer.of(removal).model_dump_json(), 202, location, "application/json")
+
+
+@router.get("/{id:id}/removal", dependencies=needs["admin"], responses=guarded(404, 422, 503))
+def removal(id: ArticleId, settings: UseSettings, database: UseDatabase, registry: UseRegistry) -> RemovalAnswer:
+    """Whether the text of a deleted or purged article is gone from every file, and what has it if not."""
+    return RemovalAnswer.of(Remover(settings, database, registry).removal(id))
 
 
 def _replay(database: Database, key: str, digest: str) -> Response | None:

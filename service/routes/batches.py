@@ -53,7 +53,7 @@ _NOT_JSON = {"loc": ("body",), "type": "json_invalid", "ctx": {"error": "it cann
     "/classify:batch",
     dependencies=needs["submitter"],
     response_class=Response,
-    responses={**_RESULTS, **guarded(503)},
+    responses={**_RESULTS, **guarded(408, 503)},
     openapi_extra=_LINES,
 )
 async def classify_lines(request: Request, model: UseModel, settings: UseSettings, metrics: UseMetrics) -> Response:
@@ -86,7 +86,7 @@ async def classify_lines(request: Request, model: UseModel, settings: UseSetting
             answer=classified_answer(parsed, article, classification, model, evidence_terms=evidence),
         )
 
-    return _lines_answer(request, settings, lambda lines: list(map(answer, lines)))
+    return _lines_answer(request, settings, lambda lines: list(map(answer, lines)), stores=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class _Pending:
 @router.post(
     "/articles:batch",
     response_class=Response,
-    responses={**_RESULTS, **guarded(503)},
+    responses={**_RESULTS, **guarded(408, 503)},
     openapi_extra=_LINES,
 )
 async def store_lines(
@@ -172,18 +172,22 @@ async def store_lines(
         outcomes = [(line.number, *begin(line)) for line in lines]
         return [finish(*outcome) for outcome in outcomes]
 
-    return _lines_answer(request, settings, store)
+    return _lines_answer(request, settings, store, stores=True)
 
 
 def _lines_answer(
-    request: Request, settings: Settings, answer: Callable[[Sequence[Line]], Sequence[ClassifiedLine | ArticleLine]]
+    request: Request,
+    settings: Settings,
+    answer: Callable[[Sequence[Line]], Sequence[ClassifiedLine | ArticleLine]],
+    *,
+    stores: bool,
 ) -> Response:
     def write(lines: Sequence[Line]) -> bytes:
         return "".join(
             f"{on_a_single_line(result.model_dump_json(exclude_none=True))}\n" for result in answer(lines)
         ).encode()
 
-    return LinesAnswer(request, settings.max_body_mib * 2**20, write)
+    return LinesAnswer(request, settings.max_body_mib * 2**20, write, stores=stores)
 
 
 def _not_an_object(path: str, content: Any) -> Problem:

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.http.body import StrictJsonRoute
-from service.http.dependencies import Admin, UseChampion, UseCodebook, UseDatabase, UseModel, UseRegistry, needs
+from service.http.dependencies import Admin, Reader, UseChampion, UseCodebook, UseDatabase, UseModel, UseRegistry, needs
 from service.http.responses import Responses, guarded
-from service.models.answers import champion_version, model_cards, model_list, promotion_answer
+from service.models.answers import card_for, champion_version, model_cards, model_list, promotion_answer
 from service.prevalence.own_figures import weeks
 from service.schemas.fields import VERSION_OR_CHAMPION_PATTERN, VERSION_PATTERN, Moment
 from service.schemas.models import (
@@ -41,10 +41,10 @@ _CARD: Responses = {
 }
 
 
-@router.get("", dependencies=needs["reader"], responses=guarded(503))
-def listing(registry: UseRegistry) -> ModelList:
-    """All model versions with their figures, newest first."""
-    return model_list(registry, *model_cards(registry))
+@router.get("", responses=guarded(503))
+def listing(registry: UseRegistry, caller: Reader) -> ModelList:
+    """All model versions with their figures, newest first; the names of coders are for admins."""
+    return model_list(registry, *model_cards(registry, caller))
 
 
 @router.get("/history", dependencies=needs["reader"], responses=guarded(422, 503))
@@ -119,7 +119,6 @@ def _log(database: Database, caller: Caller, promotion: Promotion) -> None:
 
 @router.get(
     "/{version:model}",
-    dependencies=needs["reader"],
     response_model=CardAnswer,
     responses={**_CARD, **guarded(404, 422, 503)},
 )
@@ -128,10 +127,14 @@ def get(
         str, Path(pattern=VERSION_OR_CHAMPION_PATTERN, description="A version such as v1, or `champion`.")
     ],
     registry: UseRegistry,
+    caller: Reader,
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
 ) -> Response:
-    """The card of a model: data, figures, thresholds, limits; with `Accept: text/markdown` as a document."""
-    card = registry.card(registry.champion().version if version == "champion" else version)
+    """The card of a model: data, figures, thresholds, limits; with `Accept: text/markdown` as a document.
+
+    The names of coders are for admins.
+    """
+    card = card_for(registry.card(registry.champion().version if version == "champion" else version), caller)
     if "text/markdown" in accept:
         return Response(card_to_markdown(card), media_type="text/markdown")
     content = {

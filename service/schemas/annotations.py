@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labels.annotations import Selection, Stance
 from labels.codebook import MAX_FRAMES
+from labels.exchange.annotation import HIGHEST_PARAGRAPH, LONGEST
 from service.schemas.fields import ID_PATTERN, WHOLE, Name, Strict, Text
 from service.store.annotations import CoderRole
 
@@ -39,18 +40,20 @@ class AnnotationRequest(Strict):
         }
     )
 
-    coder: Name = Field(max_length=128, description="The name of the coder.")
+    coder: Name = Field(max_length=LONGEST["coder"], description="The name of the coder.")
     role: CoderRole = Field(
         "coder", description="`adjudicator` settles a disagreement; the annotations of the coders are stored as before."
     )
     article_id: Annotated[str, Field(pattern=ID_PATTERN)] | None = Field(
         None, description="The id of a stored article."
     )
-    paragraph: Annotated[int, Field(ge=-1_000_000, le=1_000_000), WHOLE] | None = Field(
+    paragraph: Annotated[int, Field(ge=-HIGHEST_PARAGRAPH, le=HIGHEST_PARAGRAPH), WHOLE] | None = Field(
         None, description="The `index` of a paragraph of that article; negative for a paragraph of a former version."
     )
-    text: Name | None = Field(None, max_length=100_000, description="The text of a paragraph that is not stored.")
-    source: Name | None = Field(None, max_length=256, description="The source of that text.")
+    text: Name | None = Field(
+        None, max_length=LONGEST["text"], description="The text of a paragraph that is not stored."
+    )
+    source: Name | None = Field(None, max_length=LONGEST["source"], description="The source of that text.")
     frames: dict[str, Stance] = Field(description="The stance of each frame that is present; empty if no frame is.")
     covered: list[Name] | None = Field(
         None,
@@ -59,7 +62,7 @@ class AnnotationRequest(Strict):
         description="The frames that the annotation decides about, if not all of the codebook: what the coder's "
         "earlier annotation of the paragraph says of the others stays.",
     )
-    note: Text = Field("", max_length=10_000, json_schema_extra={"pattern": r"^[^\u0000]*$"})
+    note: Text = Field("", max_length=LONGEST["note"], json_schema_extra={"pattern": r"^[^\u0000]*$"})
 
 
 class AnnotationAnswer(BaseModel):
@@ -144,8 +147,25 @@ class CodingTask(BaseModel):
     )
 
 
+class CodingQueueRequest(Strict):
+    """Who wants paragraphs, and how many."""
+
+    coder: Name = Field(max_length=LONGEST["coder"], description="The name of the coder.")
+    n: Annotated[int, Field(ge=1, le=200), WHOLE] = Field(20, description="Number of paragraphs that are to wait.")
+    whole: bool = Field(
+        False, description="Draw articles with all their paragraphs, so that shares of articles can be corrected."
+    )
+
+
+class ReturnAnswer(BaseModel):
+    """What a coder returned to the pool of the coding queue."""
+
+    coder: str
+    returned: int = Field(description="Number of paragraphs that the coder had not annotated.")
+
+
 class CodingQueue(BaseModel):
-    """Paragraphs for a coder; the same until they are coded."""
+    """Paragraphs for a coder; the same until they are coded, are returned, or `FRAMING_CODING_DAYS` have passed."""
 
     coder: str
     tasks: list[CodingTask]

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import (
     Annotated,
     Any,
+    Literal,
     NotRequired,
+    Self,
 )
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +16,7 @@ from labels.annotations import Stance
 from labels.boilerplate import SkipReason
 from labels.paragraphs import Cut
 from service.schemas.fields import Moment, Name, Strict, Text, Threshold
+from service.store.removals import Removal
 from training.scoring.operating_points import Decision, OperatingPoint
 
 _SINGLE_INPUT: dict[str, Any] = {
@@ -261,6 +264,26 @@ class FormerVersions(BaseModel):
     """The former versions of an article, oldest first; empty if its text was never replaced."""
 
     versions: list[FormerVersionAnswer]
+
+
+class RemovalAnswer(BaseModel):
+    """A deleted or purged article: its text is `erased`, or `left` says what still has bytes of it."""
+
+    article_id: str
+    state: Literal["erasing", "erased"]
+    removed_at: datetime
+    erased_at: datetime | None = Field(description="When every file was free of the text; null until then.")
+    left: str | None = Field(description="What still has bytes of the text, and why; the worker tries again.")
+
+    @classmethod
+    def of(cls, removal: Removal) -> Self:
+        return cls(
+            article_id=removal.article_id,
+            state="erasing" if removal.erased_at is None else "erased",
+            removed_at=removal.removed_at,
+            erased_at=removal.erased_at,
+            left=removal.obstacle,
+        )
 
 
 class ListedArticle(ArticleFacts):

@@ -249,20 +249,6 @@ def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
     return [(_stored(row), _unit_text(row)) for row in connection.execute(query)]
 
 
-def paragraph_text(connection: Connection, article_id: str, paragraph: int) -> str | None:
-    """The text of a stored paragraph; None if it is not stored."""
-    if paragraph < 0:
-        unit = _former_unit(connection, article_id, paragraph)
-        return None if unit is None else unit.text
-    row = connection.execute(
-        select(articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)
-        .select_from(articles)
-        .join(paragraphs, paragraphs.c.article_number == articles.c.number)
-        .where(articles.c.id == article_id, paragraphs.c.paragraph == paragraph)
-    ).first()
-    return None if row is None else row.text[row.start_offset : row.end_offset]
-
-
 def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
     """The adjudicator of each settled unit, by article and index as in `coded_paragraphs`."""
     query = _query().where(annotations.c.replaced_at.is_(None), annotations.c.role == "adjudicator")

@@ -30,13 +30,16 @@ ActionName = Literal[
     "adjudicate",
     "delete annotation",
     "import annotations",
+    "return paragraphs",
     "train",
     "cancel training",
     "promote",
     "roll back",
     "import model",
+    "sign models",
     "create key",
     "revoke key",
+    "open access",
 ]
 # Stands in the first line for the hash of the line before.
 _NO_HASH = "0" * 64

@@ -1,16 +1,17 @@
-"""API keys, the sessions that they opened, and the number of requests that each key made."""
+"""API keys, whether they are needed, the sessions that they opened, and the number of requests that each key made."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from service.errors import NoSuchKeyError
+from service.errors import KeysInForceError, NoSuchKeyError
 from service.store.callers import SETTINGS_ADMIN, Caller, Role
 from service.store.sql.insertion import add_to_sums
-from service.store.tables import api_keys, request_counts, sessions
+from service.store.tables import access, api_keys, request_counts, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ _COLUMNS = [column for column in api_keys.columns if column.name != "secret_sha2
 def create(
     connection: Connection, identifier: str, secret_sha256: str, name: str, role: Role, days: int | None = None
 ) -> None:
-    """Stores a key that is valid for some days, or until it is revoked."""
+    """Stores a key that is valid for some days, or until it is revoked; from now on, keys are needed."""
+    close_access(connection)
     now = datetime.now(UTC)
     connection.execute(
         insert(api_keys),
@@ -56,12 +58,33 @@ def listing(connection: Connection) -> list[Key]:
     return [Key(**row._mapping) for row in connection.execute(select(*_COLUMNS).order_by(api_keys.c.created_at))]
 
 
-def any_unrevoked(connection: Connection) -> bool:
-    """Whether some key has not been revoked.
+def unrevoked(connection: Connection) -> list[str]:
+    """Ids of the keys that have not been revoked, even if they have expired."""
+    return list(connection.scalars(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None))))
 
-    As long as there is such a key, even an expired key, requests without a key are refused.
+
+def is_closed(connection: Connection) -> bool:
+    """Whether keys are needed.
+
+    They are from the first key on. Without that memory, whoever revokes the last key would let everybody on the
+    machine in.
     """
-    return bool(connection.scalar(select(func.count()).where(api_keys.c.revoked_at.is_(None))))
+    return connection.scalar(select(access.c.closed)) is not False  # without its row, rather closed
+
+
+def close_access(connection: Connection) -> None:
+    """Makes keys needed from now on."""
+    connection.execute(update(access).values(closed=True))
+
+
+def open_access(connection: Connection) -> None:
+    """Lets everybody on this machine in without a key; raises `KeysInForceError` while a key has not been revoked."""
+    if in_force := unrevoked(connection):
+        raise KeysInForceError(
+            f"These keys have not been revoked: {', '.join(in_force)}. Whoever holds one trusts that others need one "
+            "too: revoke them first."
+        )
+    connection.execute(update(access).values(closed=False))
 
 
 def revoke(connection: Connection, identifier: str) -> None:
@@ -93,17 +116,23 @@ def open_session(connection: Connection, key_id: str | None, token_sha256: str, 
     )
 
 
-def close_session(connection: Connection, token_sha256: str) -> None:
-    """Deletes a session; does nothing if it does not exist."""
-    connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
+def close_session(connection: Connection, digests: Sequence[str]) -> None:
+    """Deletes the session under any of the digests of its token; does nothing if it does not exist."""
+    connection.execute(delete(sessions).where(sessions.c.token_sha256.in_(digests)))
 
 
-def caller_by_session(connection: Connection, token_sha256: str) -> Caller | None:
-    """The owner of the key that opened the session; None if the session has expired or the key is not valid."""
+def caller_by_session(connection: Connection, token_sha256: str, bound_sha256: str | None) -> Caller | None:
+    """The owner of the key that opened the session; None if the session has expired or the key is not valid.
+
+    bound_sha256: digest of the token together with the admin key of the settings, None without such a key. A session of
+    that key is stored under it, so that it ends with the key and no digest of the key itself is stored.
+    """
+    is_own = sessions.c.key_id.is_not(None) & (sessions.c.token_sha256 == token_sha256)
+    is_of_settings = sessions.c.key_id.is_(None) & (sessions.c.token_sha256 == bound_sha256)
     row = connection.execute(
         select(sessions.c.key_id, *_COLUMNS)
         .outerjoin_from(sessions, api_keys, sessions.c.key_id == api_keys.c.id)
-        .where(sessions.c.token_sha256 == token_sha256, sessions.c.expires_at > datetime.now(UTC))
+        .where(is_own | is_of_settings, sessions.c.expires_at > datetime.now(UTC))
     ).first()
     if row is None:
         return None

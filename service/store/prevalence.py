@@ -12,7 +12,7 @@ from labels.annotations import shares_of
 from labels.codebook import OTHER, Codebook, Frame
 from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
-from service.store.draws import Inclusion, inclusions
+from service.store.draws.inclusion import Inclusion, inclusions
 from service.store.tables import (
     annotations,
     article_scores,

@@ -32,6 +32,7 @@ from service.store.tables import (
     draws,
     former_versions,
     paragraphs,
+    returned_draws,
     scorings,
     sketch_bands,
     sketches,
@@ -102,9 +103,10 @@ def _move_coding(connection: Connection, stored: Row[Any], old: Sequence[Paragra
     """
     places = _places(old, new)
     texts = {paragraph.index: paragraph.text for paragraph in old}
-    of_article = draws.c.article_number == stored.number
-    connection.execute(delete(draws).where(of_article, draws.c.paragraph.not_in(list(places))))
-    for table in (annotations, draws):
+    for table in (draws, returned_draws):
+        gone = table.c.article_number == stored.number, table.c.paragraph.not_in(list(places))
+        connection.execute(delete(table).where(*gone))
+    for table in (annotations, draws, returned_draws):
         of_article = table.c.article_number == stored.number
         numbers = sorted(connection.scalars(select(table.c.paragraph).where(of_article).distinct()))
         # All are set aside first, because a paragraph may get the number that another still has.

@@ -140,6 +140,12 @@ def note_champion(connection: Connection, promotion: int, version: str) -> None:
     connection.execute(insert(champion), {"number": 1, "promotion": promotion, "version": version})
 
 
+def is_noted_champion(connection: Connection, promotion: int, version: str) -> bool:
+    """Whether `note_champion` would change nothing."""
+    noted = connection.execute(select(champion.c.promotion, champion.c.version)).first()
+    return noted is not None and (noted.promotion, noted.version) == (promotion, version)
+
+
 # The model of a scoring, its codebook, the operating point of its decisions, and what it says the article is about.
 SCORING_FACTS = (
     scorings.c.model_version,

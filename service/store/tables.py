@@ -292,23 +292,44 @@ Index(
     postgresql_where=annotations.c.replaced_at.is_(None),
 )
 
-draws = Table(
-    "draws",
+
+def _draw_columns() -> list[Column[Any]]:
+    return [
+        Column("number", _Number, primary_key=True),
+        Column("coder", String(128), nullable=False),
+        Column("unit", String(64), nullable=False, index=True),
+        Column(
+            "article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), nullable=False, index=True
+        ),
+        Column("paragraph", Integer, nullable=False),
+        Column("selection", String(16), nullable=False),
+        Column("inclusion_probability", Float, nullable=False),
+        # Drawn for a second coder, so that agreement can be measured; the probability is that of the first draw.
+        Column("overlap", Boolean, nullable=False),
+        # The whole article was drawn, with all its paragraphs.
+        Column("whole", Boolean, nullable=False),
+        Column("pool", Integer, nullable=False),
+        Column("drawn_at", UtcDateTime, nullable=False),
+    ]
+
+
+draws = Table("draws", metadata, *_draw_columns(), UniqueConstraint("coder", "unit"))
+
+# What coders received and did not annotate, and what therefore went back to the pool that is drawn from.
+returned_draws = Table("returned_draws", metadata, *_draw_columns(), Column("returned_at", UtcDateTime, nullable=False))
+
+# Articles that were removed. Their texts are gone from every file once `erased_at` is set; until then `obstacle` says
+# what holds them.
+removals = Table(
+    "removals",
     metadata,
     Column("number", _Number, primary_key=True),
-    Column("coder", String(128), nullable=False),
-    Column("unit", String(64), nullable=False, index=True),
-    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), nullable=False, index=True),
-    Column("paragraph", Integer, nullable=False),
-    Column("selection", String(16), nullable=False),
-    Column("inclusion_probability", Float, nullable=False),
-    # Drawn for a second coder, so that agreement can be measured; the probability is that of the first draw.
-    Column("overlap", Boolean, nullable=False),
-    # The whole article was drawn, with all its paragraphs.
-    Column("whole", Boolean, nullable=False),
-    Column("pool", Integer, nullable=False),
-    Column("drawn_at", UtcDateTime, nullable=False),
-    UniqueConstraint("coder", "unit"),
+    Column("article_id", String(32), nullable=False, index=True),
+    Column("removed_at", UtcDateTime, nullable=False),
+    # Whether the whole database is rewritten, as a purge does it.
+    Column("thorough", Boolean, nullable=False),
+    Column("erased_at", UtcDateTime),
+    Column("obstacle", Text),
 )
 
 training_runs = Table(
@@ -355,9 +376,18 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_sha256", String(64), primary_key=True),
-    # Null if it was opened with the admin key of the settings.
+    # Null if it was opened with the admin key of the settings; the digest is then of token and key together.
     Column("key_id", String(12), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Whether keys are needed. It begins with the first key, and stays when the last is revoked or taken out of the settings.
+access = Table(
+    "access",
+    metadata,
+    # Always 1: the table has a single row.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("closed", Boolean, nullable=False),
 )
 
 # Number of requests that each key made in a minute, over all processes.

@@ -62,6 +62,11 @@ class TrainingRun:
     log: list[str]
 
 
+def by_coders(coders: Sequence[str]) -> str:
+    """Names coders in a sentence about a run, so that the names can be replaced in it."""
+    return f" by {', '.join(coders)}"
+
+
 def queued_under(connection: Connection, idempotency_key: str, request: RunRequest) -> TrainingRun | None:
     """The run that was queued under the key; None if the key is new.
 

@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import httpx2
 
 from tests.support.articles import TWO_PARAGRAPHS
 from tests.support.crew import Crew
-from tests.support.ledger import Figures, Progress, silent
+from tests.support.ledger import Figures, Progress, milliseconds, silent
 from tests.support.procfs import open_files, own_memory
 from tests.support.servers import Running, product, running, train
 
@@ -33,7 +34,8 @@ class _Clients(Crew):
 
     def __init__(self, address: str) -> None:
         super().__init__(_CLIENTS)
-        self.requests = self.words = self.failed = 0
+        self.words = self.failed = 0
+        self.times: dict[str, list[float]] = defaultdict(list)
         self._address = address
         self._lock = threading.Lock()
 
@@ -42,25 +44,26 @@ class _Clients(Crew):
         with httpx2.Client(base_url=self._address, timeout=60) as client:
             while not self.stop.is_set():
                 count += 1
-                status, words = self._send(client, chance.random(), f"{number}x{count}")
+                began = time.perf_counter()
+                kind, status, words = self._send(client, chance.random(), f"{number}x{count}")
                 with self._lock:
-                    self.requests += 1
+                    self.times[kind].append(time.perf_counter() - began)
                     self.words += words
                     self.failed += status >= 400
 
     @staticmethod
-    def _send(client: httpx2.Client, chance: float, name: str) -> tuple[int, int]:
-        """Returns the status, and the number of words sent that no earlier request contained."""
+    def _send(client: httpx2.Client, chance: float, name: str) -> tuple[str, int, int]:
+        """Returns what was asked, the status, and the number of words sent that no earlier request contained."""
         if chance < 0.02:
-            return client.get(_PAGES[int(chance * 50 * len(_PAGES))]).status_code, 0
+            return "page", client.get(_PAGES[int(chance * 50 * len(_PAGES))]).status_code, 0
         made_up = " ".join(f"q{name}z{word}" for word in range(_WORDS))
         body = {"text": f"{TWO_PARAGRAPHS}\n\n{TWO_PARAGRAPHS} {made_up}", "force_language": "en"}
-        path = "/v1/articles" if chance < 0.1 else "/v1/classify"
-        return client.post(path, json=body).status_code, _WORDS
+        kind, path = ("store", "/v1/articles") if chance < 0.1 else ("classification", "/v1/classify")
+        return kind, client.post(path, json=body).status_code, _WORDS
 
 
 def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures:
-    """Counts requests and failures; reports memory and open files, as medians of the second and of the last fifth.
+    """Counts requests and failures, with their times; reports memory and open files, as medians of two fifths.
 
     The process that makes the files of the charts, once per installation, is not counted.
     """
@@ -74,9 +77,10 @@ def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures
     fifth = _SAMPLES // 5
     parts = {"in the second fifth": samples[fifth : 2 * fifth], "in the last fifth": samples[-fifth:]}
     return {
-        "requests": clients.requests,
+        "requests": sum(map(len, clients.times.values())),
         "failed": clients.failed,
         "words never sent twice": clients.words,
+        **{label: ms for kind in clients.times for label, ms in milliseconds(f"a {kind}", clients.times[kind]).items()},
         **{f"MiB {when}": round(statistics.median(mib for mib, _ in part)) for when, part in parts.items()},
         **{f"open files {when}": round(statistics.median(files for _, files in part)) for when, part in parts.items()},
     }

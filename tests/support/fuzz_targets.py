@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import atheris
@@ -16,6 +17,10 @@ with atheris.instrument_imports(include=["labels", "service.routes.articles"]):
     from labels.paragraphs import Paragraph, Skipped, SplitArticle, split_html, split_text
     from service.http.paging import ARTICLE_PATTERN, read_article_cursor
 
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
 from tests.support.articles import TWO_PARAGRAPHS
 from tests.support.fuzzing import EVERYTHING, FINDINGS
 
@@ -23,6 +28,9 @@ _PAGE = (
     "<html><body><nav><a href=/>Home</a></nav>"
     f"<article><h1>A</h1><p>{TWO_PARAGRAPHS}</p><table><tr><td>1</table></article>"
 )
+
+# What an import may be answered with: stored, or refused with a sentence.
+_EXPECTED = (201, 400, 413, 422)
 
 Target = Callable[[bytes], None]
 # A function that reads bytes, and valid input to start from.
@@ -63,10 +71,23 @@ def _codebook(content: bytes) -> None:
         read_codebook(Path(file.name))
 
 
+@cache
+def _client() -> TestClient:
+    """A client of the service, with an empty database that goes with the process."""
+    settings = Settings(data_dir=Path(tempfile.mkdtemp(prefix="fuzzed")), start="nothing", worker=False)
+    client = TestClient(create_app(settings), base_url="http://localhost", raise_server_exceptions=False)
+    return client.__enter__()
+
+
 def _importer(name: str, codebook: Codebook) -> Target:
+    """Reads a file here, where the fuzzer sees which code it reaches, and then has the service import it."""
+
     def read(content: bytes) -> None:
         with suppress(FramingError):
             require_format(name).read(content, codebook)
+        answer = _client().post("/v1/annotations/import", params={"format": name}, content=content)
+        if answer.status_code not in _EXPECTED:
+            raise AssertionError(f"The import was answered with {answer.status_code}: {answer.text[:500]}")
 
     return read
 

@@ -1,8 +1,9 @@
 """Clients that write while faults happen, and the ledger that shows whether a write was lost or doubled."""
 
+import statistics
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,12 @@ _WRITERS = 4
 Figures = dict[str, int]
 # Called with the share (0 to 1) that is done.
 Progress = Callable[[float], None]
+
+
+def milliseconds(label: str, seconds: Sequence[float]) -> Figures:
+    """The median and the 99th percentile of what took so many seconds."""
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return {f"ms for {label} (median)": round(1000 * cuts[49]), f"ms for {label} (p99)": round(1000 * cuts[98])}
 
 
 def silent(_share: float) -> None:

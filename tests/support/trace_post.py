@@ -38,7 +38,7 @@ def main() -> None:
     from service.settings import Settings
 
     threading.setprofile(note)
-    with TestClient(create_app(Settings())) as client:
+    with TestClient(create_app(Settings()), base_url="http://localhost") as client:
         client.post("/v1/articles", json=article())
         files.clear()
         answer = client.post("/v1/articles", json=article())

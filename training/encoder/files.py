@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.encoder.arrays import Arrays, read_arrays
 from training.errors import ModelFileError
 
 SHAPE_FILE, LAYERS_FILE, WORDS_FILE, TOKENIZER_FILE = "encoder.json", "layers.npz", "words.npz", "tokenizer.json"
@@ -135,17 +136,15 @@ def read_encoder(folder: Path) -> EncoderWeights:
     """Reads the files that `write_encoder` writes; raises `ModelFileError` for anything else."""
     with _as_model_file(folder):
         count, shape = _facts(folder)
-        with np.load(folder / LAYERS_FILE, allow_pickle=False) as arrays:
-            layers = tuple(_layer(arrays, number) for number in range(count))
-        with np.load(folder / WORDS_FILE, allow_pickle=False) as arrays:
-            return EncoderWeights(
-                shape=shape,
-                words=QuantisedMatrix(arrays["words"], arrays["word_scales"]),
-                positions=arrays["positions"],
-                relative=arrays.get("relative"),
-                before_layers=Norm(arrays["norm_weight"], arrays["norm_bias"]),
-                layers=layers,
-            )
+        of_layers, of_words = (read_arrays(folder / name) for name in (LAYERS_FILE, WORDS_FILE))
+        return EncoderWeights(
+            shape=shape,
+            words=QuantisedMatrix(of_words["words"], of_words["word_scales"]),
+            positions=of_words["positions"],
+            relative=of_words.get("relative"),
+            before_layers=Norm(of_words["norm_weight"], of_words["norm_bias"]),
+            layers=tuple(_layer(of_layers, number) for number in range(count)),
+        )
 
 
 def holds_encoder(folder: Path) -> bool:
@@ -214,7 +213,7 @@ def _arrays_of_layers(layers: tuple[LayerWeights, ...]) -> Iterator[tuple[str, N
             yield f"{number}.{name}_bias", norm.bias
 
 
-def _layer(arrays: Any, number: int) -> LayerWeights:
+def _layer(arrays: Arrays, number: int) -> LayerWeights:
     content: dict[str, Any] = {}
     for name in _MATRICES:
         content[name] = QuantisedMatrix(arrays[f"{number}.{name}"], arrays[f"{number}.{name}_scales"])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from labels.codebook import Codebook
 from training.encoder import shipped
+from training.encoder.arrays import read_arrays
 from training.errors import ModelFileError
 from training.model_card import Kind, ModelCard
 from training.registry.card import article_facts, card_from_json, card_to_json
@@ -96,8 +97,7 @@ def read_base(folder: Path) -> BaseModel:
     card = card_from_json((folder / CARD_FILE).read_bytes())
     card = replace(card, data=replace(card.data, of_the_base=card.data.paragraphs))
     try:
-        with np.load(folder / HEADS_FILE, allow_pickle=False) as arrays:
-            heads = {name: arrays[name].astype(float) for name in arrays.files}
+        heads = {name: array.astype(float) for name, array in read_arrays(folder / HEADS_FILE).items()}
         terms = None
         if card.kind == "words":
             words = (folder / TERMS_FILE).read_text(encoding="utf-8").splitlines()

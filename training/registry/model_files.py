@@ -1,7 +1,5 @@
-"""The files of a model version: their names, the compiled form, and unpickling a pipeline."""
+"""The files of a model version: their names, the compiled form, and the libraries that a pickle needs."""
 
-import warnings
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from training.errors import ModelFileError, RegistryError
@@ -34,25 +32,7 @@ def compiled_form(pipeline: "Pipeline", card: ModelCard) -> bytes:
     return content
 
 
-def unpickle_pipeline(content: bytes, card: ModelCard) -> "Pipeline":
-    """Unpickles a pipeline; the caller has checked its digest. Raises `ModelFileError`."""
-    import joblib  # noqa: PLC0415 - only models without a compiled form need it
-    from sklearn.exceptions import InconsistentVersionWarning  # noqa: PLC0415
-
-    _require_libraries(card)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            pipeline = joblib.load(BytesIO(content))
-            _ = pipeline.predict_proba
-            return pipeline
-    except InconsistentVersionWarning as error:
-        raise ModelFileError(f"Model '{card.version}' was stored by another version of scikit-learn.") from error
-    except Exception as error:  # unpickling a file of another kind may raise anything
-        raise ModelFileError(f"The file of model '{card.version}' is not a readable pipeline.") from error
-
-
-def _require_libraries(card: ModelCard) -> None:
+def require_libraries(card: ModelCard) -> None:
     """Raises `ModelFileError` where a library has another minor version, which may change what a pipeline computes."""
     here = current_libraries()
     for name in _MUST_MATCH:

@@ -3,7 +3,8 @@
     models/promotions/000001.json    append-only; the highest number names the champion
 
 A promotion is a single file, created under the next free number. Of two processes that promote at the same time, both
-are in the history and the later number wins.
+are in the history and the later number wins. A file that is damaged, or that the operator's key did not sign, counts
+for nothing: the newest promotion that counts names the champion.
 """
 
 import json
@@ -11,15 +12,21 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from training.errors import ChampionChangedError, ModelFileError, NoChampionError
+from training.registry.signatures import Trust
 from training.registry.storage import Storage
 
 PromotionAction: TypeAlias = Literal["promote", "rollback"]
 
 _FOLDER = "promotions"
-_FILE = re.compile(r"(\d{6,})\.json")
+_FILE = re.compile(r"(\d{6,9})\.json")
+# What a damaged file is named after it was set aside; its number stays taken.
+_SET_ASIDE = ".damaged"
+_SIGNATURE = "signature"
+_KIND = "promotion"
+_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +44,51 @@ class Promotion:
     forced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file of the history that counts for nothing, and why, as a sentence: damaged, or not signed as it should be."""
+
+    number: int
+    name: str
+    why: str
+    damaged: bool
+
+
 class Promotions:
     """The history in the storage of a registry."""
 
-    def __init__(self, storage: Storage, card_digest: Callable[[str], str]) -> None:
+    def __init__(self, storage: Storage, card_digest: Callable[[str], str], trust: Trust) -> None:
         self._storage = storage
         self._card_digest = card_digest
+        self._trust = trust
 
     def history(self) -> list[Promotion]:
-        """Returns every promotion and rollback, the oldest first."""
-        return [self._read(number) for number in self._numbers()]
+        """Returns every promotion and rollback that counts, the oldest first."""
+        return [entry for number in self.numbers() if isinstance(entry := self._read(number), Promotion)]
+
+    def refused(self) -> list[Refused]:
+        """Returns the files that count for nothing, the oldest first."""
+        return [entry for number in self.numbers() if isinstance(entry := self._read(number), Refused)]
+
+    def newest(self) -> tuple[Promotion | None, list[Refused]]:
+        """Returns the promotion of the champion, None where none counts, and the refused files that are newer."""
+        refused: list[Refused] = []
+        for number in reversed(self.numbers()):
+            entry = self._read(number)
+            if isinstance(entry, Promotion):
+                return entry, refused
+            refused.append(entry)
+        return None, refused
 
     def latest(self) -> Promotion:
-        """Returns the promotion of the champion; raises `NoChampionError` before the first."""
-        numbers = self._numbers()
-        if not numbers:
-            raise NoChampionError
-        return self._read(numbers[-1])
+        """Returns the promotion of the champion.
+
+        Raises `NoChampionError` before the first, `ModelFileError` where there are promotions and none counts.
+        """
+        promotion, refused = self.newest()
+        if promotion is None:
+            raise ModelFileError(_none_counts(refused)) if refused else NoChampionError
+        return promotion
 
     def append(
         self,
@@ -66,12 +101,15 @@ class Promotions:
         replacing: str | None = None,
     ) -> Promotion:
         """Makes a version champion. Raises `ChampionChangedError` where the champion is not `replacing`, if given."""
+        tried = 0
         while True:
             history = self.history()
             if replacing is not None and (not history or history[-1].version != replacing):
                 raise ChampionChangedError(version, replacing)
+            # Beyond the number that was tried last too: something that is no promotion may have its name.
+            tried = max([tried, *self._taken()]) + 1
             promotion = Promotion(
-                number=history[-1].number + 1 if history else 1,
+                number=tried,
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 action=action,
                 version=version,
@@ -81,24 +119,111 @@ class Promotions:
                 card_sha256=self._card_digest(version),
                 forced=forced,
             )
-            content = json.dumps(asdict(promotion), ensure_ascii=False) + "\n"
             # Where another process took the number first, the history has changed: read it again.
-            if self._storage.create(_path(promotion.number), content.encode()):
+            if self._storage.create(_path(promotion.number), self._content(promotion)):
                 return promotion
 
-    def _numbers(self) -> list[int]:
+    def sign(self, *, replace: bool = False) -> list[Promotion]:
+        """Signs the promotions without a signature, with `replace` also those of another key, and returns them.
+
+        The key says from then on that they are genuine, so whoever calls this has read them.
+        """
+        signed = []
+        for number in self.numbers():
+            content = self._parsed(number)
+            promotion = None if content is None else _promotion(number, content)
+            if content is None or promotion is None or self._has_signed(content):
+                continue
+            if _SIGNATURE not in content or replace:
+                self._storage.write(_path(number), self._content(promotion))
+                signed.append(promotion)
+        return signed
+
+    def set_aside(self) -> list[str]:
+        """Renames the damaged files, so that nothing reads them again, and returns their new names."""
+        renamed = []
+        for refused in self.refused():
+            if refused.damaged:
+                try:
+                    content = self._storage.read(refused.name, _MOST_BYTES)
+                except ModelFileError:  # too large to keep
+                    content = b""
+                self._storage.write(refused.name + _SET_ASIDE, content)
+                self._storage.delete(refused.name)
+                renamed.append(refused.name + _SET_ASIDE)
+        return renamed
+
+    def numbers(self) -> list[int]:
+        """Returns the numbers of all files, whether they count or not, in their order."""
         matches = (_FILE.fullmatch(name) for name in self._storage.names(_FOLDER))
         return sorted(int(match[1]) for match in matches if match)
 
-    def _read(self, number: int) -> Promotion:
+    def _taken(self) -> list[int]:
+        matches = (_FILE.fullmatch(name.removesuffix(_SET_ASIDE)) for name in self._storage.names(_FOLDER))
+        return [int(match[1]) for match in matches if match]
+
+    def _content(self, promotion: Promotion) -> bytes:
+        facts = asdict(promotion)
+        signature = self._trust.sign(_KIND, facts)
+        return (json.dumps(facts | ({_SIGNATURE: signature} if signature else {}), ensure_ascii=False) + "\n").encode()
+
+    def _has_signed(self, content: dict[str, Any]) -> bool:
+        facts = {name: value for name, value in content.items() if name != _SIGNATURE}
+        return self._trust.has_signed(_KIND, facts, content.get(_SIGNATURE))
+
+    def _read(self, number: int) -> Promotion | Refused:
+        """Returns a promotion, or why the file counts for nothing."""
+        content = self._parsed(number)
+        promotion = None if content is None else _promotion(number, content)
+        if content is None or promotion is None:
+            why = f"Promotion {number} in the history cannot be read: {_path(number)} is empty or damaged."
+            return Refused(number, _path(number), why, damaged=True)
+        if self._trust.key is not None and not self._has_signed(content):
+            lacks = "has a signature of another key, or was changed" if _SIGNATURE in content else "is not signed"
+            why = (
+                f"Promotion {number} ({promotion.version}, by {promotion.by}) is refused: {_path(number)} {lacks}, and "
+                "FRAMING_MODEL_KEY is set."
+            )
+            return Refused(number, _path(number), why, damaged=False)
+        return promotion
+
+    def _parsed(self, number: int) -> dict[str, Any] | None:
+        """Returns what a file holds; None where that is no object of JSON."""
         try:
-            return Promotion(**json.loads(self._storage.read(_path(number))))
-        except (OSError, ValueError, TypeError) as error:
-            raise ModelFileError(f"Promotion {number} in the history cannot be read.") from error
+            content = json.loads(self._storage.read(_path(number), _MOST_BYTES))
+        except (OSError, ValueError, RecursionError, ModelFileError):
+            return None
+        return content if isinstance(content, dict) else None
 
 
 def _path(number: int) -> str:
     return f"{_FOLDER}/{number:06d}.json"
+
+
+def _promotion(number: int, content: dict[str, Any]) -> Promotion | None:
+    """Returns the promotion that a file tells of; None where it tells of none, or has another number."""
+    try:
+        promotion = Promotion(**{name: value for name, value in content.items() if name != _SIGNATURE})
+    except TypeError:
+        return None
+    texts = (promotion.at, promotion.version, promotion.by, promotion.reason, promotion.card_sha256)
+    plain = (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(promotion.previous, str | None)
+        and isinstance(promotion.forced, bool)
+        and promotion.action in get_args(PromotionAction)
+    )
+    return promotion if plain and type(promotion.number) is int and promotion.number == number else None
+
+
+def _none_counts(refused: list[Refused]) -> str:
+    """Says why there is no champion although there are promotions; `refused` are theirs, the newest first."""
+    if all(entry.damaged for entry in refused):
+        return f"{refused[0].why} Run `framing doctor`."
+    return (
+        f"None of the {len(refused)} promotions is signed with FRAMING_MODEL_KEY, so no model serves. If they are "
+        "yours, sign them with `framing sign-models`."
+    )
 
 
 def _previous(history: list[Promotion], action: PromotionAction, version: str) -> str | None:

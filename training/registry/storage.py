@@ -1,11 +1,14 @@
-"""A place for files that several processes and hosts share: a folder, or any URL that fsspec knows (s3://, gs://, ...).
+"""A place for files that several processes and hosts share: a folder, or an object store (s3://, gs://, ...).
 
 A file appears whole or not at all, and of two processes that create the same file, only the first succeeds; `create`
-tells the other. That is all the registry needs.
+tells the other. That is all the registry needs. In a folder, links are not followed and not listed: who can write there
+could make others read, overwrite or delete what stands elsewhere.
 """
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 from labels.archives import place_inside, plain_name
 from labels.errors import ArchiveError
-from training.errors import StorageError
+from training.errors import ModelFileError, OutboundError, StorageError
+from training.outbound.filesystems import filesystem_at
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600
+# Larger than any model; a file beyond this size is not read into memory.
+MOST_BYTES = 4 * 2**30
 # Names of the place itself.
 _ITSELF = ("", ".")
 # Codes with which S3 servers reject a create because the object exists.
@@ -36,8 +42,8 @@ class Storage(Protocol):
     def files(self, folder: str) -> set[str]:
         """Returns the paths of all files below a folder."""
 
-    def read(self, path: str) -> bytes:
-        """Returns the content of a file; raises `FileNotFoundError`."""
+    def read(self, path: str, most: int = MOST_BYTES) -> bytes:
+        """Returns the content of a file; raises `FileNotFoundError`, or `ModelFileError` above `most` bytes."""
 
     def write(self, path: str, content: bytes) -> None:
         """Writes a file and replaces an existing file of that path."""
@@ -45,14 +51,17 @@ class Storage(Protocol):
     def create(self, path: str, content: bytes) -> bool:
         """Writes a new file; returns False, and writes nothing, where the file exists."""
 
-    def delete(self, folder: str) -> None:
-        """Deletes a folder with everything below it; does nothing where it does not exist."""
+    def delete(self, path: str) -> None:
+        """Deletes a file, or a folder with everything below it; does nothing where it does not exist."""
 
     def unfinished(self) -> list[str]:
         """Returns what killed processes left behind; safe to delete while no other process writes."""
 
     def sweep(self) -> None:
         """Deletes what killed processes left behind at least an hour ago."""
+
+    def strangers(self) -> list[str]:
+        """Returns the paths of links and of whatever else is neither file nor folder: nothing of it is read."""
 
 
 def storage_at(location: Path | str) -> Storage:
@@ -69,22 +78,29 @@ class LocalStorage:
         self.folder = folder
 
     def names(self, folder: str) -> list[str]:
-        try:
-            return os.listdir(self._place(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise self._failure(error) from error
+        return [entry.name for entry in self._entries(folder) if not entry.is_symlink()]
 
     def files(self, folder: str) -> set[str]:
-        return {str(p.relative_to(self.folder)) for p in self._place(folder).rglob("*") if p.is_file()}
+        return {path for path, entry in self._below(folder) if entry.is_file(follow_symlinks=False)}
 
-    def read(self, path: str) -> bytes:
+    def strangers(self) -> list[str]:
+        return sorted(path for path, entry in self._below("") if not entry.is_file(follow_symlinks=False))
+
+    def read(self, path: str, most: int = MOST_BYTES) -> bytes:
         try:
-            return self._place(path).read_bytes()
+            # Without waiting: opening a named pipe would else last until somebody writes to it.
+            descriptor = os.open(self._place(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                facts = os.fstat(descriptor)
+                if not stat.S_ISREG(facts.st_mode):
+                    raise ModelFileError(f"'{path}' in the folder {self.folder} is not a file.")
+                _require_size(path, facts.st_size, most)
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._outside(path) from error
             raise self._failure(error) from error
 
     def write(self, path: str, content: bytes) -> None:
@@ -103,25 +119,53 @@ class LocalStorage:
             _sync(place.parent)
             return True
 
-    def delete(self, folder: str) -> None:
-        shutil.rmtree(self._place(folder), ignore_errors=True)
+    def delete(self, path: str) -> None:
+        _delete(self._place(path))
 
     def unfinished(self) -> list[str]:
-        return sorted(name for name in self.names("") if name.startswith(_UNFINISHED))
+        # Links too: those are deleted, and not what they lead to.
+        return sorted(entry.name for entry in self._entries("") if entry.name.startswith(_UNFINISHED))
 
     def sweep(self) -> None:
         for name in self.unfinished():
             path = self.folder / name
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+                    _delete(path)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self._place(folder)) as entries:
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _below(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yields what stands below a folder, with its path: all but the folders themselves, of links the links."""
+        for entry in self._entries(folder):
+            path = entry.name if folder in _ITSELF else f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._below(path)
+            else:
+                yield path, entry
 
     def _place(self, path: str) -> Path:
-        """Returns where a file or folder stands; raises `StorageError` where that is outside, also by a link."""
+        """Returns where a file or folder stands; raises `StorageError` where that is outside, or behind a link."""
+        if path in _ITSELF:
+            return self.folder
         try:
-            return self.folder if path in _ITSELF else place_inside(self.folder, path)
+            place = place_inside(self.folder, path)
         except ArchiveError as error:
-            raise StorageError(f"'{path}' does not stand inside the folder {self.folder}.") from error
+            raise self._outside(path) from error
+        # The folder itself may be a link: where the models are is the operator's choice.
+        if place.resolve() != self.folder.resolve() / plain_name(path):
+            raise self._outside(path)
+        return place
+
+    def _outside(self, path: str) -> StorageError:
+        return StorageError(f"'{path}' does not stand inside the folder {self.folder}: links are not followed there.")
 
     def _new_place(self, path: str) -> Path:
         place = self._place(path)
@@ -173,8 +217,10 @@ class RemoteStorage:
         paths = self._request(lambda filesystem: filesystem.find(self._path(folder)))
         return {path.removeprefix(root).lstrip("/") for path in paths}
 
-    def read(self, path: str) -> bytes:
-        return bytes(self._request(lambda filesystem: filesystem.cat_file(self._path(path))))
+    def read(self, path: str, most: int = MOST_BYTES) -> bytes:
+        place = self._path(path)
+        _require_size(path, self._request(lambda filesystem: filesystem.info(place)["size"]) or 0, most)
+        return bytes(self._request(lambda filesystem: filesystem.cat_file(place)))
 
     def write(self, path: str, content: bytes) -> None:
         self._request(lambda filesystem: filesystem.pipe_file(self._path(path), content))
@@ -186,15 +232,18 @@ class RemoteStorage:
             return False
         return True
 
-    def delete(self, folder: str) -> None:
+    def delete(self, path: str) -> None:
         with suppress(FileNotFoundError):
-            self._request(lambda filesystem: filesystem.rm(self._path(folder), recursive=True))
+            self._request(lambda filesystem: filesystem.rm(self._path(path), recursive=True))
 
     def unfinished(self) -> list[str]:
         return []
 
     def sweep(self) -> None:
         return None
+
+    def strangers(self) -> list[str]:
+        return []
 
     def _path(self, path: str) -> str:
         try:
@@ -205,11 +254,11 @@ class RemoteStorage:
 
     def _open(self) -> tuple[Any, str]:
         if self._opened is None:
-            import fsspec  # noqa: PLC0415 - only needed for models at a URL
-
             try:
                 # A cached listing would hide what other processes write.
-                filesystem, root = fsspec.url_to_fs(self.url, use_listings_cache=False, skip_instance_cache=True)
+                filesystem, root = filesystem_at(self.url, use_listings_cache=False, skip_instance_cache=True)
+            except OutboundError as error:
+                raise StorageError(str(error)) from error
             except (ImportError, ValueError) as error:
                 raise StorageError(f"{self.url} cannot be used: {error}.") from error
             self._opened = filesystem, root.rstrip("/")
@@ -232,6 +281,20 @@ def _code(error: Exception) -> str:
     """Returns the code with which an S3 server rejected a request."""
     response = getattr(error.__cause__, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def _require_size(path: str, size: int, most: int) -> None:
+    if size > most:
+        raise ModelFileError(f"The file {path} is larger than {most // 2**20:,} MiB, so it was not read.")
+
+
+def _delete(path: Path) -> None:
+    """Deletes a file, a link or a folder with everything below it, as far as that is possible."""
+    with suppress(OSError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)  # which never follows a link
+        else:
+            path.unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -1,16 +1,20 @@
 """The registry: stored model versions, and the champion among them.
 
     models/
-    ├── versions/v1/{pipeline.joblib, scorer.npz, training-paragraphs.sha256, card.json}    immutable once they exist
+    ├── versions/v1/{pipeline.joblib, scorer.npz, training-paragraphs.sha256, signature.json, card.json}
     ├── promotions/000001.json                                  see `training.registry.promotions`
     └── encoders/DIGEST/                                        see `training.registry.encoders`
 
 The process that creates the pipeline of a version owns its number. The version exists once its card does, which is
-written last. A promotion is a single file. Both steps are atomic, in a folder and in an object store: a reader sees the
-old state or the new state, no matter which process is killed when.
+written last; its files never change, but for the signature. A promotion is a single file. Both steps are atomic, in a
+folder and in an object store: a reader sees the old state or the new state, no matter which process is killed when.
+
+`pipeline.joblib` is a pickle, and no method here opens it: versions score from their compiled form. Where there is
+none, a process of its own unpickles the pipeline, if `Trust` allows it (see `training.scoring.pipeline_process`).
 """
 
 import hashlib
+import json
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -24,17 +28,13 @@ from training.model_card import ModelCard
 from training.registry.card import card_from_json, card_to_json
 from training.registry.encoders import OwnEncoders
 from training.registry.learned import Digests, from_file, known_of, to_file
-from training.registry.model_files import (
-    CARD_FILE,
-    PIPELINE_FILE,
-    SCORER_FILE,
-    compiled_form,
-    unpickle_pipeline,
-)
-from training.registry.promotions import Promotion, Promotions
-from training.registry.storage import storage_at
-from training.scoring.compilation import PipelineScorer, read_scorer
-from training.scoring.frame_model import FrameModel
+from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE, compiled_form, require_libraries
+from training.registry.promotions import Promotion, Promotions, Refused
+from training.registry.signatures import SIGNATURE_FILE, Trust, digests
+from training.registry.storage import MOST_BYTES, storage_at
+from training.scoring.compilation import PipelineScorer, pipeline_of, read_scorer
+from training.scoring.frame_model import FrameModel, columns_of
+from training.scoring.pipeline_process import PipelineProcess
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -42,18 +42,22 @@ if TYPE_CHECKING:
     from training.challenger import Challenger
 
 _FOLDER = "versions"
+_KIND = "version"
+_MOST_BYTES_OF_JSON = 16 * 2**20
 _VERSION = re.compile(r"v[1-9]\d{0,8}")
 
 
 class Registry:
     """Model versions in a folder, which is created with the first version, or at a URL that fsspec knows.
 
-    All methods raise `StorageError` where that place does not answer.
+    All methods raise `StorageError` where that place does not answer. With a key in `trust`, versions and promotions
+    are signed as they are made, and promotions without a valid signature count for nothing.
     """
 
-    def __init__(self, location: Path | str) -> None:
+    def __init__(self, location: Path | str, trust: Trust | None = None) -> None:
         self.storage = storage_at(location)
         self.encoders = OwnEncoders(self.storage)
+        self._trust = trust or Trust()
 
     # -- versions ---------------------------------------------------------------------------------------------------
 
@@ -65,7 +69,7 @@ class Registry:
 
     def card(self, version: str) -> ModelCard:
         """Returns the card of a version; raises `NoSuchVersionError` or `ModelFileError`."""
-        return card_from_json(self._read(version, CARD_FILE))
+        return card_from_json(self._read(version, CARD_FILE, _MOST_BYTES_OF_JSON))
 
     def card_of_run(self, run: str) -> ModelCard | None:
         """Returns the card of the model that a training run registered, or None."""
@@ -122,23 +126,84 @@ class Registry:
         return from_file(self._verified(version, DIGESTS_FILE, card.learned_sha256))
 
     def pipeline(self, version: str) -> "Pipeline":
-        """Returns the scikit-learn pipeline of a version, unpickled only if its digest is that on the card."""
-        card = self.card(version)
-        return unpickle_pipeline(self._verified(version, PIPELINE_FILE, card.pipeline_sha256), card)
+        """Returns a scikit-learn pipeline that scores as a version does, made of the arrays of its compiled form.
+
+        Raises `ModelFileError` where there is only a pickle, which is not opened here.
+        """
+        card = self._own_card(version)
+        if not card.scorer_sha256:
+            raise ModelFileError(
+                f"Model '{version}' has no compiled form, only a pickle, which is not opened for this."
+            )
+        return pipeline_of(read_scorer(self._verified(version, SCORER_FILE, card.scorer_sha256)))
 
     def load(self, version: str) -> FrameModel:
-        """Returns the model of a version: its compiled form, else its pipeline, after checking their digests.
+        """Returns the model of a version, after checking the digests of its files: its compiled form.
 
-        Raises `NoSuchVersionError`, or `ModelFileError` for a damaged, tampered or foreign file or other libraries.
+        Where there is only a pickle, a process of its own scores, which starts with the first score. Raises
+        `NoSuchVersionError`, or `ModelFileError` for a damaged, tampered or foreign file, other libraries, or a pickle
+        that may not be opened.
         """
+        card = self._own_card(version)
+        pipeline = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
+        if not card.scorer_sha256:
+            self._require_trusted(version)
+            require_libraries(card)
+            process = PipelineProcess(pipeline, columns_of(card), version)
+            return FrameModel(PipelineScorer(process, len(card.frames)), card)
+        scorer = read_scorer(self._verified(version, SCORER_FILE, card.scorer_sha256))
+        if (scorer.columns, scorer.frames) != (columns_of(card), len(card.frames)):
+            raise ModelFileError(f"The compiled form of model '{version}' has other columns than its card names.")
+        return FrameModel(scorer, card)
+
+    def is_signed(self, version: str) -> bool:
+        """Whether the key has signed the files of a version; never without a key."""
+        try:
+            content = json.loads(self._read(version, SIGNATURE_FILE, _MOST_BYTES_OF_JSON))
+            signature = content["hmac_sha256"]
+        except (ModelFileError, ValueError, TypeError, KeyError, RecursionError):
+            return False
+        return self._trust.has_signed(_KIND, digests(self.files(version)), signature)
+
+    def has_signature(self, version: str) -> bool:
+        """Whether a version has a signature, of whichever key."""
+        return SIGNATURE_FILE in self.storage.names(f"{_FOLDER}/{version}")
+
+    def sign(self, version: str) -> None:
+        """Signs the files of a version, after checking their digests; raises `RegistryError` without a key."""
+        self._require_key()
+        self._write_signature(version, self.files(version))
+
+    def sign_promotions(self, *, replace: bool = False) -> list[Promotion]:
+        """Signs the promotions that lack a signature, with `replace` also those of another key, and returns them.
+
+        Raises `RegistryError` without a key.
+        """
+        self._require_key()
+        return self._promotions.sign(replace=replace)
+
+    def _require_key(self) -> None:
+        if self._trust.key is None:
+            raise RegistryError("Nothing can be signed without a key: set FRAMING_MODEL_KEY.")
+
+    def _require_trusted(self, version: str) -> None:
+        """Raises `ModelFileError` unless a pickle may be opened: the operator allows it, and the version is signed."""
+        lacks = None
+        if not self._trust.allow_pickle:
+            lacks = "FRAMING_ALLOW_PICKLE is off"
+        elif not self.is_signed(version):
+            lacks = "it is not signed with FRAMING_MODEL_KEY"
+        if lacks is not None:
+            raise ModelFileError(
+                f"Model '{version}' has no compiled form, only a pickle, which could run any code. It was not opened: "
+                f"{lacks}. Both are needed."
+            )
+
+    def _own_card(self, version: str) -> ModelCard:
         card = self.card(version)
         if card.version != version:
             raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
-        pipeline = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
-        if card.scorer_sha256:
-            scorer = self._verified(version, SCORER_FILE, card.scorer_sha256)
-            return FrameModel(read_scorer(scorer), card)
-        return FrameModel(PipelineScorer(unpickle_pipeline(pipeline, card), len(card.frames)), card)
+        return card
 
     def unfinished(self) -> list[str]:
         """Returns what a killed process left unfinished or another is writing, and encoders that no model reads."""
@@ -158,8 +223,16 @@ class Registry:
             if content:
                 self.storage.write(f"{_FOLDER}/{version}/{name}", content)
         card = card.registered(version, *map(_sha256, (pipeline, scorer, learned)))
-        self.storage.write(f"{_FOLDER}/{version}/{CARD_FILE}", card_to_json(card).encode())
+        content = card_to_json(card).encode()
+        files = {CARD_FILE: content, PIPELINE_FILE: pipeline, SCORER_FILE: scorer, DIGESTS_FILE: learned}
+        if self._trust.key is not None:
+            self._write_signature(version, {name: file for name, file in files.items() if file})
+        self.storage.write(f"{_FOLDER}/{version}/{CARD_FILE}", content)
         return card
+
+    def _write_signature(self, version: str, files: dict[str, bytes]) -> None:
+        content = {"hmac_sha256": self._trust.sign(_KIND, digests(files))}
+        self.storage.write(f"{_FOLDER}/{version}/{SIGNATURE_FILE}", json.dumps(content).encode())
 
     def _claim(self, pipeline: bytes) -> str:
         """Stores a pipeline under the next free version, which no other process can then claim."""
@@ -179,31 +252,50 @@ class Registry:
             )
         return content
 
-    def _read(self, version: str, name: str) -> bytes:
+    def _read(self, version: str, name: str, most: int = MOST_BYTES) -> bytes:
         if not _VERSION.fullmatch(version):
             raise NoSuchVersionError(version)
         try:
-            return self.storage.read(f"{_FOLDER}/{version}/{name}")
+            return self.storage.read(f"{_FOLDER}/{version}/{name}", most)
         except FileNotFoundError as error:
             if name == CARD_FILE:
                 raise NoSuchVersionError(version) from error
             raise ModelFileError(f"Model '{version}' has no readable {name}.") from error
 
     def _card_digest(self, version: str) -> str:
-        return hashlib.sha256(self._read(version, CARD_FILE)).hexdigest()
+        return hashlib.sha256(self._read(version, CARD_FILE, _MOST_BYTES_OF_JSON)).hexdigest()
 
     # -- champion ---------------------------------------------------------------------------------------------------
 
     @property
     def _promotions(self) -> Promotions:
-        return Promotions(self.storage, self._card_digest)
+        return Promotions(self.storage, self._card_digest, self._trust)
 
     def history(self) -> list[Promotion]:
-        """Returns every promotion and rollback, the oldest first."""
+        """Returns every promotion and rollback that counts, the oldest first."""
         return self._promotions.history()
 
+    def refused_promotions(self) -> list[Refused]:
+        """Returns the promotions that count for nothing: damaged ones, and those that the key did not sign."""
+        return self._promotions.refused()
+
+    def newest_promotion(self) -> tuple[Promotion | None, list[Refused]]:
+        """Returns the promotion of the champion, None where none counts, and the refused files that are newer."""
+        return self._promotions.newest()
+
+    def set_aside_damaged(self) -> list[str]:
+        """Renames damaged files of the history, so that nothing reads them again, and returns their new names."""
+        return self._promotions.set_aside()
+
+    def was_promoted(self) -> bool:
+        """Whether any version was ever promoted, even if no promotion counts any longer."""
+        return bool(self._promotions.numbers())
+
     def champion(self) -> Promotion:
-        """Returns the promotion of the champion; raises `NoChampionError` before the first."""
+        """Returns the promotion of the champion.
+
+        Raises `NoChampionError` before the first, `ModelFileError` where there are promotions and none counts.
+        """
         return self._promotions.latest()
 
     def champion_card(self) -> ModelCard | None:
@@ -214,9 +306,13 @@ class Registry:
             return None
 
     def load_champion(self) -> tuple[FrameModel, Promotion]:
-        """Loads the champion; raises `ModelFileError` where its card has changed since the promotion."""
+        """Loads the champion; raises `ModelFileError` where its card has changed since the promotion, or is gone."""
         promotion = self.champion()
-        if self._card_digest(promotion.version) != promotion.card_sha256:
+        try:
+            digest = self._card_digest(promotion.version)
+        except NoSuchVersionError as error:
+            raise ModelFileError(f"Promotion {promotion.number} names a model that does not exist: {error}") from error
+        if digest != promotion.card_sha256:
             raise ModelFileError(f"The card of model '{promotion.version}' was changed after its promotion.")
         return self.load(promotion.version), promotion
 

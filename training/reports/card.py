@@ -24,6 +24,11 @@ _LIMITS = """\
 - Not for decisions about people, and not for single paragraphs without a reader."""
 
 
+_SCORED_FROM = {
+    False: "arrays; nothing is unpickled",
+    True: "a pickle, which can run any code: a process of its own opens it, and only where FRAMING_ALLOW_PICKLE is on "
+    "and FRAMING_MODEL_KEY has signed it",
+}
 _CUT_HEAD = ["Absent below", "Present from", "Precision", "Recall", "Missed at most", "False alarm at most"]
 
 
@@ -130,6 +135,7 @@ def _made_with(card: ModelCard) -> str:
         **{name: str(value) for name, value in card.hyperparameters.items()},
         "seed": str(card.seed),
         "pipeline.joblib SHA-256": f"`{card.pipeline_sha256}`",
+        "scored from": _SCORED_FROM[card.is_pickle],
     }
     return table(["", ""], [[name, value] for name, value in facts.items()])
 

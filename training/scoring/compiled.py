@@ -1,12 +1,10 @@
 """The compiled scorer: a fitted linear pipeline as plain arrays, which score and explain texts with numpy alone.
 
 Services score with it because it unpickles nothing and needs no scikit-learn, which would take most of a server's
-memory and start-up, and most of the time per paragraph. The pipeline stays the record: the registry rejects a compiled
-form that scores differently (see `training.scoring.compilation.agrees`).
+memory and start-up, and most of the time per paragraph. The pipeline stays the record: a version whose compiled form
+scores differently is not registered (see `training.scoring.compilation.agrees`); at a start nothing is compared.
 """
 
-import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise, normalise_with_offsets
-from training.errors import ModelFileError
 from training.scoring.evidence import FrameExplanation, Terms
+from training.scoring.scorer_file import ScorerFile, as_scorer, read_scorer_file, write_scorer_file
 from training.scoring.terms import Finder, TermMatches, finder_of
 
 _FORMAT = 1
@@ -139,8 +137,18 @@ class CompiledScorer:
     def __reduce__(self) -> tuple[Any, ...]:
         return CompiledScorer.from_bytes, (self.to_bytes(),)
 
+    @property
+    def columns(self) -> int:
+        """Number c of columns."""
+        return len(self.intercepts)
+
     def to_bytes(self) -> bytes:
         """Returns the scorer as an npz file that holds no pickle."""
+        facts, arrays = self.content()
+        return write_scorer_file(facts, **arrays)
+
+    def content(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+        """Returns the facts and the arrays of the file."""
         facts = {
             "format": _FORMAT,
             "token": self.token.pattern,
@@ -149,38 +157,30 @@ class CompiledScorer:
             "frames": self.frames,
             "terms": sorted(self.vocabulary, key=self.vocabulary.__getitem__),
         }
-        out = io.BytesIO()
-        np.savez_compressed(
-            out,
-            facts=np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
-            idf=self.idf,
-            coefficients=self.coefficients,
-            intercepts=self.intercepts,
-        )
-        return out.getvalue()
+        return facts, {"idf": self.idf, "coefficients": self.coefficients, "intercepts": self.intercepts}
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "CompiledScorer":
         """Reads the file that `to_bytes` writes; raises `ModelFileError` for anything else."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                facts: dict[str, Any] = json.loads(arrays["facts"].tobytes())
-                if facts["format"] != _FORMAT:
-                    raise ModelFileError("The compiled model is in a format that this version does not read.")
-                return cls(
-                    vocabulary={term: place for place, term in enumerate(facts["terms"])},
-                    idf=arrays["idf"],
-                    coefficients=arrays["coefficients"],
-                    intercepts=arrays["intercepts"],
-                    token=re.compile(facts["token"]),
-                    longest=facts["longest"],
-                    sublinear=facts["sublinear"],
-                    frames=facts["frames"],
-                )
-        except ModelFileError:
-            raise
-        except Exception as error:  # reading a file of another kind may raise anything
-            raise ModelFileError("The compiled model cannot be read.") from error
+        return cls.from_file(read_scorer_file(content))
+
+    @classmethod
+    def from_file(cls, file: ScorerFile) -> "CompiledScorer":
+        """Returns the scorer of a file; raises `ModelFileError` where it is that of no model of words."""
+        with as_scorer():
+            file.require_format(_FORMAT)
+            vocabulary = file.terms("terms")
+            intercepts = file.numbers("intercepts", None)
+            return cls(
+                vocabulary=vocabulary,
+                idf=file.numbers("idf", len(vocabulary)),
+                coefficients=file.numbers("coefficients", len(vocabulary), len(intercepts)),
+                intercepts=intercepts,
+                token=re.compile(file.facts["token"]),
+                longest=file.count("longest"),
+                sublinear=bool(file.facts["sublinear"]),
+                frames=file.count("frames", most=len(intercepts)),
+            )
 
 
 _COLUMN_BITS = 32

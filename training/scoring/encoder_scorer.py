@@ -4,8 +4,6 @@ The mean and the linear heads make the explanation exact: the log-odds of a fram
 word's own vector adds. A vector in context also carries what stands around the word.
 """
 
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +14,8 @@ from numpy.typing import NDArray
 
 from training.encoder.encoder import Encoder
 from training.encoder.shipped import encoder_of, look_also_in, own_places
-from training.errors import ModelFileError
 from training.scoring.evidence import FrameExplanation, Terms
+from training.scoring.scorer_file import ScorerFile, as_scorer, read_scorer_file, write_scorer_file
 
 KIND = "encoder"
 _FORMAT = 1
@@ -73,34 +71,35 @@ class EncoderScorer:
         """Returns the encoder; raises `ModelFileError` where this installation lacks it."""
         return encoder_of(self.encoder)
 
+    @property
+    def columns(self) -> int:
+        """Number c of columns."""
+        return len(self.intercepts)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _in_another_process, (self.to_bytes(), own_places(self.encoder))
 
     def to_bytes(self) -> bytes:
         """Returns the scorer as an npz file that holds no pickle."""
         facts = {"format": _FORMAT, "kind": KIND, "encoder": self.encoder, "frames": self.frames}
-        out = io.BytesIO()
-        np.savez_compressed(
-            out,
-            facts=np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8),
-            coefficients=self.coefficients,
-            intercepts=self.intercepts,
-        )
-        return out.getvalue()
+        return write_scorer_file(facts, coefficients=self.coefficients, intercepts=self.intercepts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "EncoderScorer":
         """Reads the file that `to_bytes` writes; raises `ModelFileError` for anything else."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                facts: dict[str, Any] = json.loads(arrays["facts"].tobytes())
-                if facts["format"] != _FORMAT or facts["kind"] != KIND:
-                    raise ModelFileError("The compiled model is in a format that this version does not read.")
-                return cls(facts["encoder"], arrays["coefficients"], arrays["intercepts"], facts["frames"])
-        except ModelFileError:
-            raise
-        except Exception as error:  # reading a file of another kind may raise anything
-            raise ModelFileError("The compiled model cannot be read.") from error
+        return cls.from_file(read_scorer_file(content))
+
+    @classmethod
+    def from_file(cls, file: ScorerFile) -> "EncoderScorer":
+        """Returns the scorer of a file; raises `ModelFileError` where it is that of no encoder."""
+        with as_scorer():
+            file.require_format(_FORMAT)
+            if file.kind != KIND:
+                raise ValueError(file.kind)
+            intercepts = file.numbers("intercepts", None)
+            coefficients = file.numbers("coefficients", None, len(intercepts))
+            frames = file.count("frames", most=len(intercepts))
+            return cls(str(file.facts["encoder"]), coefficients, intercepts, frames)
 
 
 def _in_another_process(content: bytes, places: tuple[Path, ...]) -> EncoderScorer:

@@ -90,3 +90,13 @@ class FrameExplanation:
     def evidence(self) -> tuple[Evidence, ...]:
         """All known words, for and against the frame, in the order of the text."""
         return self.terms.of_frame(self.frame)
+
+
+def without_evidence(logits: NDArray[np.float64], frames: int) -> list[tuple[FrameExplanation, ...]]:
+    """Returns explanations of log-odds (n, c), of which the first columns are those of the frames, that show no word.
+
+    The whole of the log-odds stands in the intercept.
+    """
+    none = np.zeros(0, dtype=np.int64)
+    nothing = Terms(none, none, none, np.zeros((0, frames)))
+    return [tuple(FrameExplanation(z, z, nothing, k) for k, z in enumerate(row)) for row in logits[:, :frames].tolist()]

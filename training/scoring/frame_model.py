@@ -62,7 +62,7 @@ class FrameModel:
     def score_with_stances(self, texts: Sequence[str]) -> Scored:
         """Returns calibrated scores of the frames and of their stances for n paragraphs as submitted."""
         keys = [_key(text) for text in texts]
-        logits = np.empty((len(texts), self._columns))
+        logits = np.empty((len(texts), columns_of(self.card)))
         missing = []
         for row, cached in enumerate(self._cache.find(keys)):
             if cached is None:
@@ -88,24 +88,25 @@ class FrameModel:
         """Loads what scoring needs, which the first paragraph would else wait for; raises `ModelFileError`."""
         self._scorer.prepare()
 
-    @property
-    def _columns(self) -> int:
-        card = self.card
-        return len(card.frames) * (1 + len(card.stances) + self._folds) + (card.subject is not None)
-
-    @property
-    def _folds(self) -> int:
-        return 0 if self.card.folds is None else len(self.card.folds.thresholds)
-
     def _scored(self, logits: NDArray[np.float64]) -> Scored:
         frames, size = len(self.card.frames), len(self.card.stances)
         stances = logits[:, frames : frames * (1 + size)].reshape(len(logits), frames, size)
         subject = None if self.card.subject is None else logits[:, -1]
         folds = None
         if self.card.folds is not None:
-            columns = logits[:, frames * (1 + size) :][:, : frames * self._folds]
-            folds = sigmoid(columns.reshape(len(logits), self._folds, frames))
+            count = _folds_of(self.card)
+            columns = logits[:, frames * (1 + size) :][:, : frames * count]
+            folds = sigmoid(columns.reshape(len(logits), count, frames))
         return Scored(sigmoid(logits[:, :frames]), softmax(stances), subject, folds)
+
+
+def columns_of(card: ModelCard) -> int:
+    """Returns how many columns the scorer of a model has: frames, their stances, the fold models, and the subject."""
+    return len(card.frames) * (1 + len(card.stances) + _folds_of(card)) + (card.subject is not None)
+
+
+def _folds_of(card: ModelCard) -> int:
+    return 0 if card.folds is None else len(card.folds.thresholds)
 
 
 def _key(text: str) -> bytes:

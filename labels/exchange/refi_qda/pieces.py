@@ -4,6 +4,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from labels.errors import ArticleError
@@ -49,7 +50,8 @@ class Pieces:
         """Yields paragraphs that were selected but for signs at their ends, such as an emoji, each as selected."""
         for span in self._selected:
             start, end = trimmed(self._text, span) or span
-            for first, last in self._cut_between(start, end):
+            # Only the first two can hold all of it.
+            for first, last in islice(self._cut_between(start, end), 2):
                 rest = (
                     self._text[first : min(start, first + _MAX_SIGNS)] + self._text[max(end, last - _MAX_SIGNS) : last]
                 )

@@ -1,12 +1,13 @@
 """Reading a project: the selections of its texts with their codings, an annotation for each coder and paragraph."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labels.annotations import UNSPECIFIED, Stance
 from labels.codebook import Codebook
+from labels.errors import ExchangeError, FileError
+from labels.exchange import strict_json
 from labels.exchange.annotation import METADATA, OF_PARAGRAPH, UNKNOWN_CODER, ExchangedAnnotation
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError
 from labels.exchange.options import ReadingOptions
@@ -18,7 +19,9 @@ from labels.exchange.refi_qda.positions import Counting, Position, counting_of
 from labels.exchange.refi_qda.sources import PROJECT, Archive, Source, passed_over, text_sources
 from labels.exchange.refi_qda.xml import OWN_ORIGIN, elements, parsed, plain_guid
 
-_MAX_TEXT, _MAX_ALL_TEXTS = 100_000, 50_000_000
+_MAX_TEXT, _MAX_NOTE = 100_000, 10_000
+# A piece that is cut out takes as much memory beside its text.
+_PIECE = 200
 _WHOLE_TEXT = "its codings are of the whole text, which has several paragraphs; the unit 'selection' takes the text"
 
 
@@ -73,13 +76,15 @@ class _Project:
         self._users = {
             plain_guid(u.get("guid")): str(u.get("name") or u.get("id") or "") for u in elements(root, "User")
         }
-        self._read_length = 0
+        # Texts that many sources name, and pieces that many selections cut out, make much of a small file.
+        self._length, self._most = 0, archive.most_characters
 
     def annotations(self, source: Source) -> Iterator[ExchangedAnnotation]:
         """Yields an annotation for each coder and piece of a text."""
         selections = list(source.element.iterfind("{*}PlainTextSelection"))
         positions = [_position(selection) for selection in selections]
         text = self._archive.text(source)
+        self._count(len(text))
         counting = Counting(text) if self._origin == OWN_ORIGIN else counting_of(text, positions, self._origin)
         spans = [_require_span(counting, position) for position in positions]
         pieces = Pieces(counting.text, self._unit, spans)
@@ -164,7 +169,7 @@ class _Project:
             else:
                 piece.add(meaning)
                 earlier = piece.metadata.get("note", "")
-                if note and note not in earlier:
+                if note and len(earlier) <= _MAX_NOTE and note not in earlier:
                     piece.metadata["note"] = f"{earlier}\n{note}".strip()
 
     def _coded(
@@ -175,7 +180,11 @@ class _Project:
         metadata: Mapping[str, Any],
     ) -> _Coded:
         key = coder, str(metadata.get("role") or "coder"), *span
-        return coded.setdefault(key, _Coded(coder, *span, dict(metadata)))
+        self._count(1)
+        if key not in coded:
+            self._count(_PIECE + span[1] - span[0])
+            coded[key] = _Coded(coder, *span, dict(metadata))
+        return coded[key]
 
     def _coder(self, guid: str | None) -> str:
         """Returns the name of a user; where a project has a single user, all of it is by that user."""
@@ -185,17 +194,20 @@ class _Project:
 
     def _annotation(self, piece: _Coded, text: str, source: Source) -> ExchangedAnnotation:
         length = piece.end - piece.start
-        self._read_length += length
-        if length > _MAX_TEXT or self._read_length > _MAX_ALL_TEXTS:
-            raise RowError(
-                f"its coded pieces are longer than {_MAX_TEXT:,} characters, or those of all sources together longer "
-                f"than {_MAX_ALL_TEXTS:,}"
-            )
+        if length > _MAX_TEXT:
+            raise RowError(f"a coded piece is longer than {_MAX_TEXT:,} characters")
         metadata = checked_metadata(piece.metadata, source.name)
         if piece.open:
             covered = metadata.get("covered") or frozenset(self.labels.codebook.keys)
             metadata["covered"] = covered - (piece.open - piece.frames.keys())
         return ExchangedAnnotation(piece.coder, text[piece.start : piece.end], frames=piece.frames, **metadata)
+
+    def _count(self, characters: int) -> None:
+        """Counts what is read and cut out; raises `ExchangeError` where a small file makes too much of it."""
+        self._length += characters
+        if self._length > self._most:
+            fault = f"its sources and what is coded in them are longer than {self._most:,} characters together"
+            raise ExchangeError(PROJECT, [f"{fault}, which is more than a file of its size may make"])
 
 
 def _position(selection: Any) -> Position:
@@ -225,6 +237,8 @@ def _own_metadata(selection: Any) -> dict[str, Any]:
     if not pairs or not all(name in METADATA for name, _, _ in pairs):
         return {}
     try:
-        return {name: json.loads(value) for name, _, value in pairs}
-    except ValueError:
+        metadata = {name: strict_json.loads(value) for name, _, value in pairs}
+    except FileError:
         return {}
+    plain = all(value is None or isinstance(value, str | int | float) for value in metadata.values())
+    return metadata if plain and isinstance(metadata.get("note", ""), str) else {}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from labels.archives import Member, safe_members
+from labels.archives import Limits, Member, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, ExchangeError
 from labels.exchange.frame_labels import RowError
 from labels.exchange.reading import SetAside
 from labels.exchange.refi_qda.xml import elements
 
 PROJECT = "The REFI-QDA project"
+_HARMLESS, _MOST = 10_000_000, 100_000_000
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # Sources without a text, and what is coded in them.
 _OTHER_SOURCES = {
@@ -41,6 +42,8 @@ class Archive:
 
     def __init__(self, data: bytes) -> None:
         """Raises `ExchangeError` for a file that is no project, or an archive that is not safe."""
+        # As many characters may be read from it as bytes may be unpacked; a few coders of a book take millions.
+        self.most_characters = min(max(_HARMLESS, Limits().most_of(len(data))), _MOST)
         try:
             members = safe_members(zipfile.ZipFile(io.BytesIO(data)))
             projects = [member for member in members if member.name.lower().endswith(".qde")]

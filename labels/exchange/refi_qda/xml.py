@@ -12,6 +12,8 @@ from labels.errors import ExchangeError
 PROJECT_SPACE, CODEBOOK_SPACE = "urn:QDA-XML:project:1.0", "urn:QDA-XML:codebook:1.0"
 # What our own files say in `origin`.
 OWN_ORIGIN = "media-framing"
+# An element or an attribute takes some hundred bytes of memory; a project of 100,000 annotations has 3 million of them.
+_MOST_MARKS = 8_000_000
 # The name space of the identifiers: the same name always has the same GUID.
 _NAMES = uuid.UUID("8d1f1c0e-54a0-4d5c-9d58-6f1d2b7f9a11")
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -49,6 +51,8 @@ def serialised(root: Any) -> bytes:
 
 def parsed(data: bytes, subject: str) -> Any:
     """Returns the root of an XML document; raises `ExchangeError`, which names the file as `subject`."""
+    if data.count(b"<") + data.count(b"=") > _MOST_MARKS:
+        raise ExchangeError(subject, [f"it has more than {_MOST_MARKS:,} tags and attributes"])
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)

@@ -13,6 +13,7 @@ const TEMPORARY = [401, 403, 408, 429]; // accepted later, once the coder has si
 
 let queue = [];
 let fewer = ""; // why the queue is shorter than requested
+let returned = ""; // says what the coder has returned
 let chosen = {};
 const history = []; // the paragraphs coded in this page, the latest at the end
 const ids = new Map(); // of the annotations that the server has stored, by key
@@ -69,9 +70,13 @@ async function send() {
 
 // Requests more paragraphs, and shows the first of them if no other was left.
 async function fill() {
+  if (returned) return;
   const waiting = new Set(outbox.all().map((annotation) => annotation.key));
   try {
-    const { tasks, fewer_because: why } = await request(`/v1/coding-queue?n=20&whole=${root.dataset.whole}&later_frames=${later}&coder=${encodeURIComponent(coder)}`);
+    const { tasks, fewer_because: why } = await (later
+      ? request(`/v1/coding-queue?n=20&later_frames=true&coder=${encodeURIComponent(coder)}`)
+      : post("/v1/coding-queue", { coder, n: 20, whole: root.dataset.whole === "true" }));
+    if (returned) return;
     const wasEmpty = !queue.length;
     const queued = new Set(queue.map(keyOf));
     queue.push(...tasks.filter((task) => !queued.has(keyOf(task)) && !waiting.has(keyOf(task))));
@@ -95,7 +100,7 @@ async function show() {
     find("where").textContent = "";
     find("text").textContent = later
       ? "No paragraph is left that lacks a frame."
-      : `No paragraph is left to code. ${fewer} Store more articles, or come back later.`;
+      : returned || `No paragraph is left to code. ${fewer} Store more articles, or come back later.`;
     return;
   }
   find("where").textContent = [task.title, task.outlet].filter(Boolean).join(" · ");
@@ -174,6 +179,22 @@ async function undo() {
   show();
 }
 
+// Returns all paragraphs that are not coded, so that other coders can receive them; nothing is drawn until a reload.
+async function returnAll() {
+  await send();
+  if (outbox.all().length) return; // the server does not know yet what has been coded
+  try {
+    const { returned: count } = await request(`/v1/coding-queue?coder=${encodeURIComponent(coder)}`, { method: "DELETE" });
+    queue = [];
+    history.length = 0;
+    returned = `You returned ${count === 1 ? "1 paragraph" : `${count} paragraphs`}. Reload the page to receive others.`;
+    find("fewer").textContent = "";
+    show();
+  } catch (error) {
+    find("network").textContent = `Nothing was returned: ${error.message}`;
+  }
+}
+
 function skip() {
   if (queue.length > 1) queue.push(queue.shift());
   show();
@@ -185,9 +206,12 @@ find("none").addEventListener("click", () => annotate({}));
 find("skip").addEventListener("click", skip);
 find("undo").addEventListener("click", undo);
 find("help").addEventListener("click", () => find("dialog").showModal());
+find("return")?.addEventListener("click", () => find("return-dialog").showModal());
+find("return-dialog")?.addEventListener("close", (event) => event.target.returnValue === "return" && returnAll());
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || find("dialog").open) return;
+  if (find("return-dialog")?.open) return;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
   const onControl = /^(BUTTON|SUMMARY|A)$/.test(event.target.tagName);
   const actions = {

@@ -10,7 +10,7 @@ storing many articles per transaction (see service/store/sql/group_commit.py).
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
 
 from service.errors import DatabaseError
 
@@ -19,7 +19,12 @@ WRITES = "framing_write"
 
 _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _BUSY_SECONDS = 15
+# Connections to PostgreSQL beyond the five that stay open, and how long a request waits for any of them.
+_MORE_CONNECTIONS = 25
+_POOL_SECONDS = 5
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "mmap_size=0")
+# Class of the errors about values.
+_BAD_VALUE = "22"
 # Arbitrary numbers that no other program in the same database should use.
 _WRITERS_LOCK = 0x6672616D
 _WORKERS_LOCK = _WRITERS_LOCK + 1
@@ -68,14 +73,18 @@ def _bare_sqlite_engine(url: URL) -> Engine:
             f"SQLite {dbapi2.sqlite_version} can corrupt the database (WAL-reset bug); 3.51.3 or newer is needed: "
             "reinstall pysqlite3."
         )
-    return create_engine(url, module=dbapi2, connect_args={"timeout": float(_BUSY_SECONDS)})
+    # Exports hold connections for as long as their clients read, so their number must not be fixed.
+    connect_args = {"timeout": float(_BUSY_SECONDS)}
+    return _silent_engine(url, module=dbapi2, connect_args=connect_args, pool_size=16, max_overflow=-1)
 
 
 def plain_postgresql_engine(url: URL) -> Engine:
     """An engine for PostgreSQL without the lock for writers, for a library that begins transactions itself."""
-    return create_engine(
+    return _silent_engine(
         url,
         pool_pre_ping=True,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_timeout=_POOL_SECONDS,
         connect_args={"connect_timeout": 5, "options": f"-c timezone=UTC -c lock_timeout={_BUSY_SECONDS}s"},
     )
 
@@ -90,6 +99,37 @@ def postgresql_engine(url: URL) -> Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
     return engine
+
+
+def _silent_engine(url: URL, **settings: Any) -> Engine:
+    """An engine whose errors hold no parameters and no content of rows: they are logged, and rows hold texts."""
+    engine = create_engine(url, hide_parameters=True, **settings)
+
+    @event.listens_for(engine, "handle_error")
+    def _leave_out_content(context: ExceptionContext) -> None:
+        original, raised = context.original_exception, context.sqlalchemy_exception
+        if raised is not None:
+            raised.params = None  # DBOS stores errors whole
+        short = _without_content(original)
+        if short is None:
+            return
+        # The error of SQLAlchemy has the message of the driver's as a part of its own.
+        for error in (raised, original):
+            if error is not None:
+                error.args = tuple(short if isinstance(arg, str) else arg for arg in error.args)
+
+    return engine
+
+
+def _without_content(error: BaseException) -> str | None:
+    """The message of an error of PostgreSQL without the rows and values that it quotes; None for any other error."""
+    diagnosis = getattr(error, "diag", None)
+    message = getattr(diagnosis, "message_primary", None)
+    if message is None:
+        return None
+    state = getattr(error, "sqlstate", None) or ""
+    # Of a value that is not accepted, even the first line quotes it, behind a colon.
+    return f"{message.partition(':')[0] if state.startswith(_BAD_VALUE) else message} (SQLSTATE {state})"
 
 
 def try_workers_lock(connection: Connection) -> bool:

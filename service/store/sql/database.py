@@ -1,5 +1,6 @@
 """The database, SQLite or PostgreSQL: transactions and migrations."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The migration that this version needs; a test compares it with the newest in the folder.
-NEWEST_REVISION = "0011"
+NEWEST_REVISION = "0015"
 
-_WITH_TEXT = ("articles", "former_versions", "annotations", "idempotency_keys")
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -82,13 +82,20 @@ class Database:
     def migrate(self) -> None:
         """Brings the tables up to date; raises `DatabaseError` for a newer database and leaves it unchanged."""
         if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            _require_writable(Path(self.url.database).parent)
         try:
+            if self._is_up_to_date():
+                return
             with self.write() as connection:
                 if _revision(connection) != NEWEST_REVISION:
                     _upgrade(connection)
         except DBAPIError as error:
             raise DatabaseError(f"The database cannot be opened: {str(error.orig).strip()}.") from error
+
+    def _is_up_to_date(self) -> bool:
+        # So that a start does not wait for others who write.
+        with self.read() as connection:
+            return _revision(connection) == NEWEST_REVISION
 
     def copy_to(self, path: Path, progress: Callable[[float], None]) -> None:
         """Copies SQLite's file in a consistent state, while others read and write (SQLite's backup API)."""
@@ -103,20 +110,6 @@ class Database:
         finally:
             copy.close()
 
-    def overwrite_deleted(self, *, thoroughly: bool = False) -> None:
-        """Overwrites deleted rows in the files of the database.
-
-        SQLite zeroes deleted rows; emptying its log removes the last copies. PostgreSQL has to rewrite the tables,
-        which locks them for as long, so it does that only with `thoroughly`.
-        """
-        if self.is_sqlite:
-            with self.engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        elif thoroughly:
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for table in _WITH_TEXT:
-                    connection.exec_driver_sql(f"VACUUM (FULL) {table}")
-
     def separate_engine(self) -> Engine:
         """A second engine on the same database, for a library that begins transactions itself."""
         return (connections.plain_sqlite_engine if self.is_sqlite else connections.plain_postgresql_engine)(self.url)
@@ -124,6 +117,16 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def _require_writable(folder: Path) -> None:
+    """Makes the folder of the database; SQLite's own message would not say that the folder is the reason."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"The folder {folder} of the database cannot be made: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise DatabaseError(f"The folder {folder} of the database cannot be written to; make it writable.")
 
 
 def _revision(connection: Connection) -> str | None:

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, or_, select
 
 from labels.annotations import Selection
 from labels.codebook import Codebook
 from service.store.annotations import today
-from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, scorings
-from training.estimates.inclusion import Draws, inclusion_probabilities
+from service.store.sql.insertion import UtcDateTime
+from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, returned_draws, scorings
 
 # Stands for the article itself in a draw of whole articles: some or all of its paragraphs may have been drawn before.
 WHOLE = -1
+# Draws that are moved by a single statement.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +60,6 @@ class NewDraw:
     overlap: bool
     pool: int
     whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Inclusion:
-    """The probability of a drawn paragraph to come to be annotated, by any draw since its article was stored.
-
-    `as_whole` is that of its article to be drawn as a whole by any draw; 0 if none drew it so. While the store grows,
-    early paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
-    """
-
-    probability: float
-    as_whole: float
-
-    @property
-    def weight(self) -> float:
-        """How many paragraphs an annotation of this one stands for."""
-        return 1 / self.probability
-
-    @property
-    def article_weight(self) -> float:
-        """How many articles this one stands for among those that were drawn as a whole; 0 if it was not."""
-        return 1 / self.as_whole if self.as_whole else 0.0
 
 
 def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedParagraph]:
@@ -199,7 +178,15 @@ def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Cand
     were drawn before are among them: without these, long articles and those of which the model is unsure would be
     drawn too seldom. Of a story, only the first copy counts.
     """
-    as_a_whole = select(draws.c.number).where(draws.c.article_number == articles.c.number, draws.c.whole)
+    returned = select(returned_draws.c.number).where(
+        returned_draws.c.article_number == articles.c.number, returned_draws.c.paragraph == WHOLE
+    )
+    # Of an article that was returned, what was annotated before is still held; an earlier release held only paragraphs.
+    as_a_whole = select(draws.c.number).where(
+        draws.c.article_number == articles.c.number,
+        draws.c.whole,
+        or_(draws.c.paragraph == WHOLE, ~returned.correlate(articles).exists()),
+    )
     left = select(articles.c.number, articles.c.id).where(articles.c.story == articles.c.number, ~as_a_whole.exists())
     total = connection.scalar(select(func.count()).select_from(left.subquery())) or 0
     chosen = connection.execute(left.order_by(func.random()).limit(limit)).all()
@@ -278,71 +265,69 @@ def add(connection: Connection, coder: str, new: Sequence[NewDraw]) -> None:
 
 
 def how_drawn(connection: Connection, coder: str, unit: str) -> tuple[Selection, float | None]:
-    """Why a coder codes a unit, and the probability of its draw; `chosen` and None if it was not drawn."""
-    row = connection.execute(select(draws).where(draws.c.coder == coder, draws.c.unit == unit)).first()
-    return ("chosen", None) if row is None else (row.selection, row.inclusion_probability)
+    """Why a coder codes a unit, and the probability of its draw; `chosen` and None if it was not drawn for the coder.
 
-
-def inclusions(connection: Connection) -> dict[str, Inclusion]:
-    """How probable it was that each drawn paragraph came to be annotated, by its unit.
-
-    A paragraph that a second coder received too counts with its first draw. Paragraphs of draws of which nothing is
-    annotated are left out.
+    An annotation may arrive after its paragraph was returned, for example because the coder had no network.
     """
-    rows = _drawn(connection)
-    whole = [row for row in rows if row.whole]
-    of_articles = {row.article_number: value for row, value in zip(whole, _probabilities(whole), strict=True)}
-    return {
-        row.unit: Inclusion(value, of_articles.get(row.article_number, 0.0))
-        for row, value in zip(rows, _probabilities(rows), strict=True)
-        if row.paragraph != WHOLE and value
-    }
+    for table in (draws, returned_draws):
+        query = select(table).where(table.c.coder == coder, table.c.unit == unit).order_by(table.c.number.desc())
+        row = connection.execute(query.limit(1)).first()
+        if row is not None:
+            return row.selection, row.inclusion_probability
+    return "chosen", None
 
 
-def _drawn(connection: Connection) -> Sequence[Row[Any]]:
-    """The draws in their order, except those for a second coder, with whether the paragraph came to be annotated."""
-    coded = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
-    query = (
-        select(draws, articles.c.created_at, draws.c.unit.in_(coded).label("is_coded"))
-        .join(articles, articles.c.number == draws.c.article_number)
-        .where(~draws.c.overlap)
-        .order_by(draws.c.number)
+def return_all(connection: Connection, coder: str) -> int:
+    """Returns what a coder received and did not annotate to the pool, and returns the number of paragraphs.
+
+    All of it, because what a coder picks out would be another sample than what was drawn.
+    """
+    return _return(connection, draws.c.coder == coder, ~_coded(draws.c.unit, draws.c.coder))
+
+
+def return_due(connection: Connection, drawn_before: datetime) -> int:
+    """Returns what was drawn before a moment and nobody annotated, and returns the number of paragraphs.
+
+    A paragraph stays as long as a second coder, who received it later, has time for it.
+    """
+    other, annotation = draws.alias("other"), annotations.alias("annotation")
+    in_time = select(other.c.number).where(other.c.unit == draws.c.unit, other.c.drawn_at >= drawn_before)
+    by_anybody = select(annotation.c.number).where(
+        annotation.c.unit == draws.c.unit, annotation.c.replaced_at.is_(None)
     )
-    return connection.execute(query).all()
-
-
-def _probabilities(rows: Sequence[Row[Any]]) -> list[float]:
-    by_draw: dict[tuple[str, datetime], list[Row[Any]]] = {}
-    for row in rows:
-        by_draw.setdefault((row.coder, row.drawn_at), []).append(row)
-    if not by_draw:
-        return []
-    places = {draw: place for place, draw in enumerate(by_draw)}
-    probabilities: list[float] = inclusion_probabilities(
-        _as_draws(list(by_draw.values())),
-        [places[row.coder, row.drawn_at] for row in rows],
-        [row.inclusion_probability for row in rows],
-        [row.created_at.timestamp() for row in rows],
-    ).tolist()
-    return probabilities
-
-
-def _as_draws(by_draw: Sequence[Sequence[Row[Any]]]) -> Draws:
-    """The draws, from the paragraphs of each; an article that was drawn as a whole is a single unit."""
-    drawn = [len({row.article_number for row in rows} if rows[0].whole else rows) for rows in by_draw]
-    coded = [_share_coded([row for row in rows if row.paragraph != WHOLE]) for rows in by_draw]
-    return Draws(
-        at=np.array([rows[0].drawn_at.timestamp() for rows in by_draw]),
-        pool=np.array([max(rows[0].pool, 1) for rows in by_draw], dtype=float),
-        drawn=np.array(drawn, dtype=float),
-        annotated=np.array([units * share for units, share in zip(drawn, coded, strict=True)]),
-        whole=np.array([rows[0].whole for rows in by_draw]),
+    lacking = or_(
+        draws.c.overlap & ~_coded(draws.c.unit, draws.c.coder),
+        ~draws.c.overlap & ~by_anybody.correlate(draws).exists() & ~in_time.correlate(draws).exists(),
     )
+    return _return(connection, draws.c.drawn_at < drawn_before, lacking)
 
 
-def _share_coded(rows: Sequence[Row[Any]]) -> float:
-    """The share of the paragraphs of a draw that are annotated; 1 where it only took articles coded already."""
-    return sum(row.is_coded for row in rows) / len(rows) if rows else 1.0
+def _return(connection: Connection, which: ColumnElement[bool], lacking: ColumnElement[bool]) -> int:
+    """Moves the draws of paragraphs that lack an annotation, and of articles with such a paragraph."""
+    of_article = incomplete(draws.c.article_number).correlate(draws).exists()
+    numbers = select(draws.c.number).where(which, or_(draws.c.paragraph >= 0, of_article))
+    numbers = numbers.where(or_(draws.c.paragraph == WHOLE, lacking))
+    moving = connection.execute(numbers.add_columns(draws.c.paragraph)).all()
+    columns = [column for column in draws.columns if column.name != "number"]
+    now = literal(datetime.now(UTC), UtcDateTime())
+    for start in range(0, len(moving), _AT_ONCE):
+        these = draws.c.number.in_([row.number for row in moving[start : start + _AT_ONCE]])
+        names = [*(column.name for column in columns), "returned_at"]
+        connection.execute(insert(returned_draws).from_select(names, select(*columns, now).where(these)))
+        connection.execute(delete(draws).where(these))
+    return sum(row.paragraph != WHOLE for row in moving)
+
+
+def incomplete(article_number: ColumnElement[int]) -> Select[Any]:
+    """Selects the paragraphs of an article that nobody has annotated."""
+    coded = annotations.alias("coded_paragraph")
+    annotated = select(coded.c.number).where(
+        coded.c.article_number == paragraphs.c.article_number,
+        coded.c.paragraph == paragraphs.c.paragraph,
+        coded.c.replaced_at.is_(None),
+    )
+    query = select(paragraphs.c.paragraph).where(paragraphs.c.article_number == article_number)
+    return query.where(~annotated.correlate(paragraphs).exists())
 
 
 _TEXT = (articles.c.text, paragraphs.c.start_offset, paragraphs.c.end_offset)
@@ -360,7 +345,7 @@ def _same_paragraph(article_number: ColumnElement[int], paragraph: ColumnElement
     return (paragraphs.c.article_number == article_number) & (paragraphs.c.paragraph == paragraph)
 
 
-def _coded(unit: ColumnElement[str], coder: str) -> ColumnElement[bool]:
+def _coded(unit: ColumnElement[str], coder: ColumnElement[str] | str) -> ColumnElement[bool]:
     coded = annotations.alias("coded")
     return (
         select(coded.c.number)

@@ -1,0 +1,1 @@
+"""Requests to other machines: the gate through which everything goes out."""

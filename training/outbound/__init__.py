@@ -1,0 +1,1 @@
+"""Where this program may connect to; whatever connects to another machine comes through here."""
