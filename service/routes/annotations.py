@@ -296,7 +296,7 @@ def draw_paragraphs(
             whole=request.whole,
             days=settings.coding_days,
         )
-        reason = why_fewer(connection, tasks, whole=request.whole) if len(tasks) < request.n else None
+        reason = why_fewer(connection, whole=request.whole) if len(tasks) < request.n else None
     return _queue(request.coder, tasks, codebook, reason)
 
 
