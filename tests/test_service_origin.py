@@ -2,15 +2,14 @@
 
 import re
 import socket
-from contextlib import contextmanager
 
 import pytest
-from starlette.testclient import TestClient
+from pydantic import SecretStr
 
 from service.access.secrets import create_key
-from service.app import create_app
 from service.settings import Settings, host_of
 from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import api_of, bearer
 from tests.support.servers import running_server
 
 LOCAL = ["127.0.0.1", "localhost", "LocalHost:9", "localhost.", "127.0.0.1:8000", "127.8.9.1", "[::1]", "[::1]:8000"]
@@ -45,18 +44,10 @@ FORWARDED = [
 ]
 
 
-@contextmanager
-def api_of(settings, **changes):
-    with TestClient(
-        create_app(settings.model_copy(update=changes)), raise_server_exceptions=False, follow_redirects=False
-    ) as client:
-        yield client
-
-
 @pytest.fixture
 def admin(database):
     with database.write() as connection:
-        return {"Authorization": f"Bearer {create_key(connection, 'mira', 'admin').shown}"}
+        return bearer(create_key(connection, "mira", "admin").shown)
 
 
 def test_a_server_without_keys_answers_to_the_names_of_this_machine_alone(settings):
@@ -154,6 +145,22 @@ def test_names_and_proxies_are_read_from_the_environment_and_wrong_ones_are_expl
             Settings()
 
 
+def test_a_wrong_setting_is_named_by_the_variable_that_is_documented(framing, monkeypatch):
+    refusals = [framing("settings", "--json", trusted_proxies="*")]
+    with monkeypatch.context() as patch:
+        patch.setenv("FORWARDED_ALLOW_IPS", "*")
+        refusals.append(framing("settings", "--json"))
+    for refused in refusals:
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.startswith("Error: FRAMING_TRUSTED_PROXIES: '*' is not an address such as")
+        assert "FORWARDED_ALLOW_IPS" in refused.stderr
+    for variable in ("admin_key", "model_key"):
+        refused = framing("settings", "--json", **{variable: "k" * 31})
+        assert refused.stderr.startswith(f"Error: FRAMING_{variable.upper()}: the key has 31 characters, and needs 32")
+        assert "k" * 31 not in refused.stderr
+        assert framing("settings", "--json", **{variable: "k" * 32}).returncode == 0
+
+
 def test_a_host_is_read_to_its_end_or_not_at_all():
     assert [host_of(value) for value in ("a.b:1", "A.b.", "[::1]:2", "a_b", "1.2.3.4")] == [
         *("a.b", "a.b", "::1", "a_b", "1.2.3.4")
@@ -175,7 +182,7 @@ def test_every_answer_forbids_guessing_types_and_says_who_may_store_it(client):
     for method, address in ANSWERS:
         answer = client.request(method, address, follow_redirects=False)
         assert answer.headers["x-content-type-options"] == "nosniff", address
-        assert answer.headers["referrer-policy"] == "no-referrer", address
+        assert answer.headers["referrer-policy"] == "same-origin", address
         assert answer.headers["cross-origin-resource-policy"] == "same-origin", address
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], address
         stored = answer.headers["cache-control"]
@@ -234,3 +241,13 @@ def test_head_over_a_socket_sends_no_body_and_keeps_the_connection(models_folder
             head = client.head(address)
             assert (head.status_code, head.content) == (200, b""), address
             assert client.get("/livez").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("origin", ["http://[evil", "//[x]y", "http://[::1", "null", "http://a\u2100"])
+def test_an_origin_that_no_browser_sends_is_another_site(settings, origin):
+    headers = {"Origin": origin.encode()}
+    with api_of(settings) as client:
+        assert client.get("/v1/codebook", headers=headers).status_code == 403
+    with api_of(settings.model_copy(update={"admin_key": SecretStr("a" * 40)})) as client:
+        assert client.get("/v1/codebook", headers=headers).status_code == 403
+        assert client.post("/sign-in", data={"key": "a" * 40}, headers=headers).status_code == 403

@@ -54,7 +54,7 @@ def settings(tmp_path):
 @pytest.fixture
 def registry(settings, base, base_folder):
     """A registry whose champion reads an encoder that only this registry has."""
-    registry = Registry(settings.models_location)
+    registry = Registry(settings.models_location, settings.trust)
     assert registry.encoders.add(base_folder / "encoder") == base.card.encoder_digest
     registry.promote(registry.register(tuned(base)).version, by="tests", reason="the first")
     return registry

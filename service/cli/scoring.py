@@ -75,7 +75,7 @@ def score(
     """Find the frames of articles; with --json, print an answer per line.
 
     With --to, any number of articles become Parquet, JSON Lines or CSV; the time is estimated before. After an
-    interruption the same command resumes where it stopped. For s3:// and https:// URLs, install media-framing[s3].
+    interruption the same command resumes where it stopped. For s3:// and https:// URLs, install the extra `s3`.
     """
     from service.bulk.job import Job
     from service.bulk.scoring import Options

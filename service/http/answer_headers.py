@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _DEFAULTS = {
     b"x-content-type-options": b"nosniff",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"referrer-policy": b"no-referrer",
+    # With `no-referrer`, the forms of our own pages would come from the origin `null`.
+    b"referrer-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
 }
 # Scheme and host of an address, and what browsers would read as another host after them.

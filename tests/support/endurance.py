@@ -68,7 +68,8 @@ def endure(folder: Path, seconds: float, progress: Progress = silent) -> Figures
     The process that makes the files of the charts, once per installation, is not counted.
     """
     samples: list[tuple[float, int]] = []
-    with running(product(folder)) as server, _Clients(server.address) as clients:
+    # The burst below reads more exports at once than a caller usually may.
+    with running(product(folder, streams_per_key=str(2 * _BURST))) as server, _Clients(server.address) as clients:
         _open_all_connections(server)
         for sample in range(_SAMPLES):
             time.sleep(seconds / _SAMPLES)
