@@ -22,6 +22,9 @@ _MIB = 2**20
 _RATIO_FROM = _MIB
 # What every common file system takes.
 _MAX_NAME_BYTES = 255
+# How many parts a name may have: no folder of articles is deeper. A name of 64 KiB with 32,000 folders would take a
+# gigabyte to compare with others, and going through such folders the third power of their depth.
+MOST_PARTS = 32
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _LINK_OR_DEVICE = "is a link or a device, not a file"
 
@@ -110,6 +113,8 @@ def plain_name(name: str) -> str:
     if relative.startswith("/") or PureWindowsPath(relative).drive:
         raise ArchiveError(f"The archive's member '{_shown(name)}' has an absolute name.")
     parts = relative.split("/")
+    if len(parts) > MOST_PARTS:
+        raise ArchiveError(f"The archive's member '{_shown(name)}' stands more than {MOST_PARTS - 1} folders deep.")
     if any(part in ("", ".", "..") for part in parts):
         raise ArchiveError(f"The archive's member '{_shown(name)}' has a name that is not plain, such as 'a/../b'.")
     if _CONTROL.search(relative) or not _is_unicode(relative):

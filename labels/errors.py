@@ -60,7 +60,7 @@ class ExchangeError(FramingError):
 
 
 def _readable(row: str) -> str:
-    """A line about a file that can be answered and printed: what the file holds may be neither, and without end."""
+    """A line that can be printed and sent: what it quotes of a file may be very long or have halves of characters."""
     shown = row if len(row) <= _LONGEST_ROW else f"{row[:_LONGEST_ROW]}…"
     return shown.encode("utf-8", "backslashreplace").decode()
 

@@ -76,8 +76,9 @@ def extract_page(page: str) -> Page:
 
     Raises `ArticleError` for a page that is out of bounds.
     """
-    size = bounded_size(_as_bytes(page))
-    root = _parse(page)
+    content = _as_bytes(page)
+    size = bounded_size(content)
+    root = _parse(content)
     if root is None:
         return Page()
     imprint = read_metadata(root)
@@ -114,11 +115,11 @@ def _beside(blocks: Sequence[PageBlock], inside: set[int]) -> set[int]:
     }
 
 
-def _parse(page: str) -> html.HtmlElement | None:
+def _parse(page: bytes) -> html.HtmlElement | None:
     # huge_tree stays off, so that libxml2 limits depth and size.
     parser = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8")
     try:
-        return html.document_fromstring(_as_bytes(page), parser=parser)
+        return html.document_fromstring(page, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return None
 

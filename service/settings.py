@@ -17,6 +17,8 @@ from training.hyperparameters import Pull, Start, WantedKind
 from training.outbound.policy import policy_of
 from training.registry.signatures import Trust
 
+_KEY_CHARACTERS = 32
+
 
 class Settings(BaseSettings):
     """The validated settings. docs/settings.md lists them with these descriptions."""
@@ -80,12 +82,10 @@ class Settings(BaseSettings):
     )
     admin_key: SecretStr | None = Field(
         None,
-        min_length=32,
         description="An admin key that is not in the database, for the first start; 32 characters or more.",
     )
     model_key: SecretStr | None = Field(
         None,
-        min_length=32,
         description="Key that signs models and promotions: those of files from elsewhere, and those in the models "
         "folder. With it, a promotion that it did not sign counts for nothing; `framing sign-models` signs what was "
         "there before.",
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         except json.JSONDecodeError as error:
             raise ValueError(f"'{value}' is not valid JSON such as '{{\"names\": true}}'") from error
 
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "outbound_hosts", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -245,17 +245,27 @@ class Settings(BaseSettings):
                 ip_network(address)
             except ValueError:
                 raise ValueError(
-                    f"'{address}' is not an address such as 192.0.2.7 or a network such as 10.0.0.0/8; if every "
-                    "address were believed, each client could claim to be another"
+                    f"'{address}' is not an address such as 192.0.2.7 or a network such as 10.0.0.0/8; name your "
+                    "proxies, because whoever is believed can claim to be any client. The value may stand in "
+                    "FORWARDED_ALLOW_IPS, which is read too"
                 ) from None
         return addresses
 
-    @field_validator("outbound_hosts", mode="before")
+    @field_validator("outbound_hosts")
     @classmethod
-    def _hosts(cls, value: Any) -> Any:
-        entries = tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else tuple(value)
+    def _destinations(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         policy_of(entries)
         return entries
+
+    @field_validator("admin_key", "model_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and (length := len(key.get_secret_value())) < _KEY_CHARACTERS:
+            raise ValueError(
+                f"the key has {length} characters, and needs {_KEY_CHARACTERS} or more, at random, such as those of "
+                "`openssl rand -hex 32`"
+            )
+        return key
 
     @field_validator("retrain_cron")
     @classmethod

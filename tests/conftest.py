@@ -17,9 +17,11 @@ from starlette.testclient import TestClient
 
 from labels.annotations import DEFAULT_CORPUS, CodedParagraph, read_corpus
 from labels.codebook import Codebook, read_codebook
+from service.access.secrets import create_key
 from service.app import create_app
 from service.pages.assets import ChartFiles
 from service.settings import Settings
+from service.store.callers import ROLES, Role
 from service.store.sql.database import Database
 from tests.support.browser import CHROMIUM, chromium
 from tests.support.commands import Run, run_here, run_process
@@ -205,6 +207,13 @@ def database(settings: Settings) -> Iterator[Database]:
     database.migrate()
     yield database
     database.close()
+
+
+@pytest.fixture
+def key_of(database: Database) -> dict[Role, str]:
+    """A key of each role; its owner has the name of the role."""
+    with database.write() as connection:
+        return {role: create_key(connection, role, role).shown for role in ROLES}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 
@@ -167,7 +168,7 @@ def test_an_encoding_and_a_delimiter_can_be_given(tmp_path):
     dialect = Dialect(encoding_named("windows-1250"), delimiter_named(":"))
     [record] = records(tmp_path / "a.csv", dialect=dialect)
     assert record.fields["text"] == "Wojna się kończy."
-    for wrong in ("utf-99", "base64", "rot13"):
+    for wrong in ("utf-99", "base64", "rot13", "punycode", "idna", "unicode_escape", "utf-7"):
         with pytest.raises(FileError, match="There is no encoding"):
             encoding_named(wrong)
     with pytest.raises(FileError, match="cannot separate cells"):
@@ -283,6 +284,30 @@ def test_an_archive_that_would_leave_its_folder_is_refused(tmp_path, name):
     assert "name" in only.fault
     with pytest.raises(FramingError):
         unpacked("all.zip", (tmp_path / "all.zip").read_bytes(), 2**20)
+
+
+def of_another_kind(offset, change):
+    """A zip file with an article, and something else in its directory."""
+    content = bytearray(zip_of({"a.txt": GUNMEN}))
+    place = content.index(b"PK\x01\x02") + offset
+    content[place : place + len(change)] = change
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("offset", "change"),
+    [(6, b"\x63\x00"), (8, b"\x20\x00"), (8, b"\x00\x08\x00\x00"), (42, b"\xf0\xff\xff\xff"), (46, b"\xff")],
+    ids=["of a later version", "patched", "not UTF-8", "beyond the end", "another name"],
+)
+def test_a_zip_file_of_another_kind_is_refused_and_the_files_beside_it_are_read(offset, change, tmp_path):
+    content = of_another_kind(offset, change)
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "b.txt").write_text(GUNMEN, encoding="utf-8")
+    [_, *_, last] = records(tmp_path)
+    assert last.fault is None
+    for reader in (lambda: unpacked("a.zip", content, 2**20), lambda: read_document(".docx", content)):
+        with suppress(FramingError):
+            reader()
 
 
 def test_what_is_packed_too_small_or_too_large_is_refused():

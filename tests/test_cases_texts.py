@@ -307,6 +307,9 @@ def test_open_graph_fills_what_json_ld_leaves_open():
         "<meta property=article:published_time content='3/4/2026'>",
         "<meta property=article:published_time content='2026-99-99'>",
         "<meta property=og:url content='javascript:alert(1)'>",
+        "<meta property=article:published_time content='0001-01-01T00:00:00+23:00'>",
+        "<meta property=article:published_time content='9999-12-31T23:59:59-23:00'>",
+        '<script type=application/ld+json>{"@type": "Article", "url": "https://a.example/\\ud800"}</script>',
     ],
 )
 def test_metadata_that_cannot_be_read_stay_unknown(head):
@@ -322,6 +325,15 @@ def test_an_article_of_a_page_is_stored_with_its_metadata_unless_the_caller_give
     assert (answer["author"], answer["url"]) == ("The caller", "https://courier.example/road")
     assert answer["published_at"] == "2026-03-14T09:05:00Z"
     assert client.post("/v1/articles", json={"html": html, "author": "The caller"}).json()["id"] == answer["id"]
+
+
+def test_half_of_a_character_in_the_metadata_of_a_page_is_not_stored(client):
+    script = (
+        '{"@type": "Article", "headline": "Road \\ud800 closed", "author": "Mira \\udfff", "publisher": "Post\\udbff"}'
+    )
+    answer = client.post("/v1/articles", json={"html": page(f'<script type="application/ld+json">{script}</script>')})
+    assert answer.status_code == 201
+    assert [answer.json()[name] for name in ("title", "author", "outlet")] == ["Road closed", "Mira", "Post"]
 
 
 def test_an_address_that_another_article_has_is_not_taken_from_a_page(client):

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import operator
 import re
 import signal
 import threading
@@ -17,6 +18,7 @@ import labels.exchange
 from labels.duplicates import sketch_article
 from labels.errors import ArticleError, ExchangeError, FileError
 from labels.exchange import FORMATS, read_apart
+from labels.exchange.options import ReadingOptions
 from labels.files.documents import read_document
 from labels.files.extraction_process import Extraction, Patience
 from labels.normalise import normalise_with_offsets
@@ -247,6 +249,14 @@ def test_work_that_nobody_waits_for_is_ended_at_once(extraction):
     assert extraction.run(len, "abc") == 3
 
 
+def test_a_fault_of_a_reader_is_named_as_such_and_does_not_end_the_process(extraction):
+    with pytest.raises(FileError, match="reading it failed with ZeroDivisionError"):
+        extraction.run(operator.truediv, 1, 0)
+    [process] = processes(extraction)
+    assert extraction.run(operator.truediv, 1, 2) == 0.5
+    assert processes(extraction) == [process]
+
+
 def test_who_waits_for_a_process_can_leave_too():
     extraction = Extraction(processes=1)
 
@@ -357,6 +367,29 @@ def test_a_project_that_several_coders_coded_whole_is_read(codebook):
     text = "\n\n".join(f"{SENTENCE} Road {number} is closed." for number in range(300))
     reading = FORMATS["refi-qda"].read(project(text, source("s", 20, len(text), 20), users=20), codebook)
     assert len(reading.annotations) == 20 * 300
+
+
+# Files of annotations, of a single coder and text, with as many labels as are asked for.
+MANY_LABELS = {
+    "prodigy": lambda count: {
+        "options": [{"id": number} for number in range(count)],
+        "accept": [count - 1] * count,
+        "answer": "accept",
+    },
+    "doccano": lambda count: {"label": ["rain"] * count + ["foreign_hand"] * count},
+}
+
+
+@pytest.mark.parametrize("name", MANY_LABELS)
+def test_an_annotation_of_twice_the_labels_takes_twice_the_time(name, codebook):
+    def made(count):
+        return json.dumps({"text": SENTENCE, "coder": "mira", **MANY_LABELS[name](count)}).encode()
+
+    def read(content):
+        with suppress(ExchangeError):
+            FORMATS[name].read(content, codebook, ReadingOptions(ignored=frozenset({"rain"})))
+
+    assert_time_doubles(read, made(3000), made(6000))
 
 
 def test_a_file_that_takes_more_memory_than_its_size_explains_is_refused_by_a_process_of_its_own(codebook, monkeypatch):

@@ -9,7 +9,8 @@ def test_a_post_runs_through_at_most_36_modules(models_folder):
     modules = house.modules_of_a_post(models_folder.parent)
     assert "service.routes.articles" in modules
     # Cutting a text alone takes eight: texts of newspapers, agencies and archives have headings, prompts, field lines.
-    # Three stand around every request: where it comes from, whose place it takes, and the headers of its answer.
+    # Four stand around every request: where it comes from, whose place it takes, what ends its work when its client
+    # leaves, and the headers of its answer.
     assert len(modules) <= 36, modules
 
 

@@ -125,6 +125,13 @@ def test_a_member_that_would_leave_its_folder_is_refused_by_name(make, name, rea
         safe_members(make(("good.txt", b"1"), (name, b"2")))
 
 
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_a_name_of_thousands_of_folders_is_refused_before_it_takes_memory(make):
+    assert safe_members(make(("a/" * 31 + "b.txt", b"text")))
+    with pytest.raises(ArchiveError, match=r"'a/a/a/.*…' stands more than 31 folders deep"):
+        safe_members(make(("a/" * 32_000 + "b.txt", b"text")))
+
+
 def test_a_member_without_a_name_is_refused():
     archive = zip_of(("x", b"1"))
     archive.infolist()[0].filename = ""

@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
-from sqlalchemy import MetaData, text
+from sqlalchemy import inspect, text
 
 from service.cli.backup import back_up
 from service.jobs.workflows import forget_pickles
@@ -89,6 +89,7 @@ def forge(models, canary):
     (place / "pipeline.joblib").write_bytes(content)
     card = json.loads((models / "versions" / "v1" / "card.json").read_bytes())
     card |= {"version": "v2", "pipeline_sha256": hashlib.sha256(content).hexdigest(), "scorer_sha256": ""}
+    card["learned_sha256"] = ""
     (place / "card.json").write_text(json.dumps(card), encoding="utf-8")
     promotion = json.loads((models / "promotions" / "000001.json").read_bytes())
     digest = hashlib.sha256((place / "card.json").read_bytes()).hexdigest()
@@ -213,9 +214,33 @@ def test_a_signed_pickle_of_which_anything_was_changed_is_refused(folder, shippe
     assert not canary.exists()
 
 
+def test_a_pickle_that_is_exchanged_before_its_signature_is_checked_is_not_opened(folder, shipped, canary, monkeypatch):
+    trusting = Registry(folder / "models", Trust(KEY.encode(), allow_pickle=True))
+    card = trusting.register(of_hashes(shipped))
+    place = folder / "models" / "versions" / "v2"
+    genuine = {path: path.read_bytes() for path in place.iterdir()}
+    hostile = pickle.dumps(Canary(canary))
+    (place / "pipeline.joblib").write_bytes(hostile)
+    forged = genuine[place / "card.json"].decode().replace(card.pipeline_sha256, hashlib.sha256(hostile).hexdigest())
+    (place / "card.json").write_text(forged, encoding="utf-8")
+    read = trusting.storage.read
+
+    def put_back_before_the_signature(path, *most):
+        if path.endswith("signature.json"):
+            for file, content in genuine.items():
+                file.write_bytes(content)
+        return read(path, *most)
+
+    monkeypatch.setattr(trusting.storage, "read", put_back_before_the_signature)
+    with pytest.raises(ModelFileError, match="not signed"):
+        trusting.load("v2").prepare()
+    assert not canary.exists()
+
+
 def test_the_process_that_unpickles_has_no_keys_and_ends_with_the_model(folder, shipped, monkeypatch, tmp_path):
     monkeypatch.setenv("FRAMING_MODEL_KEY", KEY)
     monkeypatch.setenv("FRAMING_ADMIN_KEY", KEY)
+    monkeypatch.setenv("framing_database_url", KEY)  # the case of a setting does not matter
     trusting = Registry(folder / "models", Trust(KEY.encode(), allow_pickle=True))
     trusting.register(of_hashes(shipped))
     model = trusting.load("v2")
@@ -388,8 +413,8 @@ def _make_old(database, run, pickled):
 def test_before_its_first_start_dbos_has_no_tables_to_look_through(database):
     engine = database.separate_engine()
     forget_pickles(engine)
+    assert not inspect(engine).has_table("workflow_status", None if database.is_sqlite else "dbos")
     engine.dispose()
-    assert MetaData().tables == {}
 
 
 def test_a_backup_holds_the_signatures_and_restoring_it_signs_nothing(folder, shipped, tmp_path, framing):

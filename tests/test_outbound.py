@@ -205,6 +205,18 @@ def test_the_place_that_a_person_names_may_be_private_yet_not_link_local():
             resolving(policy, address).addresses("models.internal", 9000)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "::ffff:168.63.129.16"],
+)
+def test_no_host_may_have_an_address_at_which_a_cloud_hands_out_credentials_unless_its_network_is_named(address):
+    for policy in (policy_of(["https://feeds.example.org"]), policy_of_place("https://feeds.example.org")):
+        with pytest.raises(OutboundRefusedError):
+            resolving(policy, address).addresses("feeds.example.org", 443)
+    named = policy_of(["https://feeds.example.org", f"{address_of(address)}/{address_of(address).max_prefixlen}"])
+    assert resolving(named, address).addresses("feeds.example.org", 443) == [address]
+
+
 # -- redirects --------------------------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,15 @@
 """The history of promotions: files that are damaged or not signed count for nothing, and block nothing."""
 
 import json
+import os
 import shutil
+import socket
+from pathlib import Path
 
 import pytest
 
 from tests.support.commands import Run
-from training.errors import ModelFileError, NoChampionError
+from training.errors import ModelFileError, NoChampionError, RegistryError
 from training.kinds.adapted import base_challenger
 from training.registry.base import base_for
 from training.registry.signatures import Trust
@@ -84,12 +87,85 @@ def test_a_damaged_promotion_blocks_nothing_and_its_number_is_not_given_again(mo
         {"forced": "yes"},
         {"card_sha256": None},
         {"more": "than there is"},
+        {"at": "yesterday"},
+        {"by": "\ud800"},
     ],
 )
 def test_a_promotion_of_another_shape_is_damaged(models, changes):
     changed(models, 1, **changes)
     with pytest.raises(ModelFileError, match=r"000001\.json is empty or damaged\. Run `framing doctor`"):
         Registry(models).champion()
+
+
+def a_socket(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def a_folder(path):
+    path.mkdir()
+    (path / "inside").write_bytes(b"")
+
+
+@pytest.mark.parametrize("make", [a_folder, a_socket, os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+def test_what_is_no_file_under_the_name_of_a_promotion_blocks_nothing(models, make, monkeypatch):
+    monkeypatch.chdir(models / "promotions")  # the name of a socket must be short
+    make(Path("000002.json"))
+    registry = Registry(models)
+    assert registry.champion().version == "v1"
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):  # a server looks every second
+        registry.newest_promotion()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert registry.promote("v2", by="mira", reason="better").number == 3
+    assert registry.champion().version == "v2"
+    registry.set_aside_damaged()
+    assert registry.refused_promotions() == []
+
+
+@pytest.mark.parametrize("name", ["0000009.json", "٠٠٠٠٠٩.json", "000009.json.json", "9.json"])
+def test_another_spelling_of_a_number_is_no_promotion(models, name):
+    (models / "promotions" / name).write_bytes(promotion_file(models, 1).read_bytes())
+    registry = Registry(models)
+    assert (registry.refused_promotions(), registry.set_aside_damaged()) == ([], [])
+    assert registry.promote("v2", by="mira", reason="better").number == 2
+
+
+def test_a_damaged_file_with_the_highest_number_does_not_keep_a_promotion_from_counting(models):
+    promotion_file(models, 999_999_999).write_bytes(b"")
+    registry = Registry(models)
+    for number, version in enumerate(("v2", "v1", "v2"), start=2):
+        assert registry.promote(version, by="mira", reason="better").number == number
+        assert registry.champion().version == version
+        registry.set_aside_damaged()
+
+
+def test_after_the_highest_number_a_promotion_is_refused_and_not_written_in_vain(models):
+    content = json.loads(promotion_file(models, 1).read_bytes()) | {"number": 999_999_999}
+    promotion_file(models, 999_999_999).write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RegistryError, match=r"no number left after promotions/999999999\.json"):
+        Registry(models).promote("v2", by="mira", reason="better")
+    assert len(list((models / "promotions").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "card", [b"[" * 100_000, b'{"a":' * 100_000, b'{"format": 1, "run": "\\ud800"}'], ids=["lists", "objects", "half"]
+)
+def test_a_card_that_is_nested_without_end_or_has_half_a_character_is_damaged_and_blocks_nothing(models, card, framing):
+    (models / "versions" / "v2" / "card.json").write_bytes(card)
+    place = {"data_dir": models.parent}
+    assert "v2" in framing("models", **place).stdout
+    refused = framing("promote", "v2", "--reason", "hope", **place)
+    assert (refused.returncode, "The model card is damaged or foreign." in refused.stderr) == (1, True)
+    assert framing("promote", "v1", "--reason", "again", **place).returncode == 0
+
+
+@pytest.mark.parametrize("cuts", [{}, {"balanced": {}, "high_precision": {}, "high_recall": {}}])
+def test_a_card_without_the_thresholds_of_its_frames_is_damaged(models, cuts):
+    card = models / "versions" / "v2" / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_bytes()) | {"cuts": cuts}), encoding="utf-8")
+    with pytest.raises(ModelFileError, match="damaged or foreign"):
+        Registry(models).promote("v2", by="mira", reason="better")
 
 
 def test_a_promotion_that_was_copied_under_a_higher_number_counts_for_nothing(models):
@@ -104,7 +180,7 @@ def test_a_promotion_that_was_copied_under_a_higher_number_counts_for_nothing(mo
 def test_the_doctor_names_a_damaged_promotion_and_sets_it_aside(models, framing: Run):
     promotion_file(models, 2).write_bytes(b"")
     place = {"data_dir": models.parent}
-    assert "000002.json is empty or damaged" in framing("models", **place).stdout
+    assert "000002.json is empty or damaged" in " ".join(framing("models", **place).stdout.split())
     doctor = framing("doctor", **place)
     assert doctor.returncode == 1
     assert "`framing doctor --mend` sets damaged files aside" in " ".join(doctor.stdout.split())
@@ -139,6 +215,8 @@ def test_with_a_key_a_promotion_without_a_signature_is_refused_by_name_until_it_
     assert registry.champion().version == "v1"
     assert (registry.is_signed("v1"), registry.is_signed("v2"), registry.refused_promotions()) == (True, True, [])
     assert framing("doctor", **place).returncode == 0
+    again = framing("sign-models", **place)
+    assert (again.returncode, again.stdout) == (0, "Nothing is left to sign.\n")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +262,7 @@ def test_a_promotion_of_a_model_that_is_not_there_stops_no_server(models):
     from service.settings import Settings
 
     changed(models, 1, version="v77")
-    with TestClient(create_app(Settings(data_dir=models.parent, worker=False)), base_url="http://localhost") as client:
+    with TestClient(create_app(Settings(data_dir=models.parent, worker=False))) as client:
         answer = client.post("/v1/classify", json={"text": "The army moved in."})
         assert answer.status_code == 503
         assert "names a model that does not exist" in answer.json()["detail"]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.support.paths import ROOT
 
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _TEST = re.compile(r"`(test_\w+)::(test_\w+)`")
-# Sections that promise nothing: how to write to us, and what is not protected.
+# Sections that promise nothing.
 _WITHOUT_TESTS = ("Reporting a vulnerability", "What is not protected", "How to read this page")
 
 
@@ -22,6 +23,7 @@ def _sections():
     return {head: re.findall(r"^- .+(?:\n  .+)*", body, re.MULTILINE) for head, body in bodies.items()}
 
 
+@cache
 def _tests_of(module):
     tree = ast.parse((ROOT / "tests" / f"{module}.py").read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}

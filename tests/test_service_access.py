@@ -7,20 +7,21 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from alembic import command
 from pydantic import SecretStr
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, event, text, update
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.requests import Request
-from starlette.testclient import TestClient
 
+from service.access import limits
 from service.access.gate import address_of
 from service.access.secrets import create_key, new_key, read_key
-from service.app import create_app
 from service.errors import OpenServerError
 from service.jobs.training_run import _nothing_to_learn_from
 from service.server import _require_key_beyond_loopback
@@ -30,6 +31,7 @@ from service.store.sql.database import alembic_config
 from service.store.tables import api_keys
 from service.store.tables import audit as lines_of_audit
 from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import api_of, bearer
 from tests.support.servers import running_server
 from tests.support.waiting import wait_until
 
@@ -38,28 +40,9 @@ ADMIN_KEY = "an admin key that is long enough to be valid"
 
 
 @pytest.fixture
-def key_of(database):
-    """A key of each role; its owner has the name of the role."""
-    with database.write() as connection:
-        return {role: create_key(connection, role, role, None).shown for role in ROLES}
-
-
-@contextmanager
-def api_of(settings, **changes):
-    with TestClient(
-        create_app(settings.model_copy(update=changes)), raise_server_exceptions=False, follow_redirects=False
-    ) as client:
-        yield client
-
-
-@pytest.fixture
 def api(settings, key_of):
     with api_of(settings) as client:
         yield client
-
-
-def bearer(shown):
-    return {"Authorization": f"Bearer {shown}"}
 
 
 def secret_of(shown):
@@ -250,6 +233,21 @@ def test_without_a_key_only_loopback_is_served_and_an_expired_key_does_not_open_
         assert client.get("/v1/codebook", headers=bearer(made.shown)).status_code == 401
 
 
+def test_while_all_connections_to_the_database_are_in_use_known_callers_get_in_and_others_get_503(settings, key_of):
+    with api_of(settings) as client:
+        assert client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code == 200
+
+        @event.listens_for(client.app.state.services.database.engine, "checkout")
+        def refuse(*_):
+            raise NoConnectionError("All connections are in use.")
+
+        time.sleep(1)  # until the database is asked again
+        assert client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code == 200
+        for headers in (bearer(key_of["coder"]), {}):
+            client.app.state.services.gate.clear_cache()
+            assert client.get("/v1/codebook", headers=headers).status_code == 503
+
+
 def test_the_admin_key_of_the_settings_replaces_a_first_key(settings):
     from service.settings import Settings
 
@@ -397,16 +395,22 @@ def test_only_admins_read_the_names_of_coders_in_runs_and_on_cards(settings, dat
         }
 
 
-def begin_of_a_minute():
-    until = time.time() % 60
-    if until > 45:
-        time.sleep(60.5 - until)
+@pytest.fixture
+def single_minute(monkeypatch):
+    """A minute that does not end while a test counts requests in it."""
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: 1_800_000_030.0))
 
 
+def wait_for_the_next_minute_if_this_ends_soon():
+    seconds = time.time() % 60
+    if seconds > 55:
+        time.sleep(60.5 - seconds)
+
+
+@pytest.mark.usefixtures("single_minute")
 def test_an_address_that_guesses_keys_is_limited_and_right_keys_still_work(settings, key_of):
     guesses = [f"framing_{number:012x}_{'x' * 43}" if number % 2 else f"{number:040}" for number in range(300)]
     with api_of(settings, wrong_keys_per_minute=20, admin_key=SecretStr(ADMIN_KEY)) as client:
-        begin_of_a_minute()
         assert client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code == 200
         answers = [client.get("/v1/codebook", headers=bearer(guess)) for guess in guesses]
         assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 280
@@ -420,7 +424,6 @@ def test_an_address_that_guesses_keys_is_limited_and_right_keys_still_work(setti
         # It may be of a person's choosing, and so might be guessed.
         assert client.get("/v1/codebook", headers=bearer(ADMIN_KEY)).status_code == 429
     with api_of(settings, wrong_keys_per_minute=20, admin_key=SecretStr(ADMIN_KEY)) as client:
-        begin_of_a_minute()
         assert client.get("/v1/codebook", headers=bearer(ADMIN_KEY)).status_code == 200
         assert {client.get("/v1/codebook", headers=bearer(guess)).status_code for guess in guesses} == {401, 429}
         assert client.get("/v1/codebook", headers=bearer(ADMIN_KEY)).status_code == 200
@@ -430,7 +433,7 @@ def test_an_address_cannot_be_changed_by_a_header_unless_a_named_proxy_sends_it(
     guess = bearer(f"framing_{'0' * 12}_{'x' * 43}")
 
     def statuses(client):
-        begin_of_a_minute()
+        wait_for_the_next_minute_if_this_ends_soon()
         return [
             client.get("/v1/codebook", headers={**guess, "X-Forwarded-For": f"192.0.2.{number}"}).status_code
             for number in range(12)
@@ -446,7 +449,7 @@ def test_an_address_cannot_be_changed_by_a_header_unless_a_named_proxy_sends_it(
             with running_server(models_folder.parent, wrong_keys_per_minute="5", **named) as (client, _):
                 assert statuses(client) == [401] * 12
                 # What the client itself wrote stands before what the proxy adds.
-                begin_of_a_minute()
+                wait_for_the_next_minute_if_this_ends_soon()
                 sent = [{**guess, "X-Forwarded-For": f"203.0.113.{number}, 198.51.100.1"} for number in range(12)]
                 answers = [client.get("/v1/codebook", headers=headers).status_code for headers in sent]
                 assert answers == [401] * 5 + [429] * 7
@@ -462,9 +465,9 @@ def test_addresses_of_the_same_ipv6_network_are_a_single_address():
     assert address_of(Request({"type": "http", "client": None})) == ""
 
 
+@pytest.mark.usefixtures("single_minute")
 def test_the_admin_key_of_the_settings_has_the_limit_of_requests_too(settings, key_of):
     with api_of(settings, rate_per_minute=10, admin_key=SecretStr(ADMIN_KEY)) as client:
-        begin_of_a_minute()
         answers = [client.get("/v1/codebook", headers=bearer(ADMIN_KEY)).status_code for _ in range(15)]
         assert answers == [200] * 10 + [429] * 5
         assert client.post("/sign-in", data={"key": ADMIN_KEY}).status_code == 429
@@ -475,10 +478,10 @@ def test_the_admin_key_of_the_settings_has_the_limit_of_requests_too(settings, k
 
 
 @pytest.mark.databases
+@pytest.mark.usefixtures("single_minute")
 def test_a_rate_limit_holds_over_all_processes(settings, key_of):
     with ExitStack() as stack:
         replicas = [stack.enter_context(api_of(settings, rate_per_minute=40)) for _ in range(2)]
-        begin_of_a_minute()
         answers = []
         for number in range(120):
             answers.append(replicas[number % 2].get("/v1/codebook", headers=bearer(key_of["reader"])))
@@ -496,8 +499,14 @@ def test_too_many_requests_and_bodies_that_never_end_are_rejected(models_folder,
         running_server(models_folder.parent, max_requests="2", body_seconds="1") as (client, _process),
         ThreadPoolExecutor(2) as pool,
     ):
+
+        def store_once_there_is_room():
+            while "urn:framing:problem:busy" in (answer := client.post("/v1/annotations", json=annotation)).text:
+                time.sleep(0.05)
+            return answer
+
         with database.write():
-            waiting = [pool.submit(client.post, "/v1/annotations", json=annotation) for _ in range(2)]
+            waiting = [pool.submit(store_once_there_is_room) for _ in range(2)]
             wait_until(lambda: client.get("/v1/codebook").status_code == 503, "all places to be taken")
             busy = client.get("/v1/codebook")
             assert busy.headers["retry-after"] == "1"
@@ -601,3 +610,26 @@ def test_the_doctor_checks_the_log_and_keys_are_created_listed_and_revoked_by_co
     with database.write() as connection:
         connection.execute(delete(lines_of_audit).where(lines_of_audit.c.number == 2))
     assert "FAULT log of actions: Line 2" in framing("doctor", **place).stdout
+
+
+@pytest.mark.parametrize("encoding", ["unicode_escape", "utf-7", "punycode", "undefined", "utf-16", "nonsense"])
+def test_a_form_in_a_strange_encoding_is_refused_wherever_a_form_is_read(api, key_of, encoding):
+    form = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n\\ud800+2AA-\r\n--x--\r\n'
+    headers = bearer(key_of["submitter"]) | {"Content-Type": f"multipart/form-data; boundary=x; charset={encoding}"}
+    for address, field in (("/sign-in", b"key"), ("/classify", b"content"), ("/v1/articles", b"text")):
+        answer = api.post(address, content=form % field, headers=headers)
+        assert (answer.status_code, "UTF-8" in answer.text) == (400, True), address
+
+
+def test_a_form_of_very_many_fields_is_refused_before_it_is_parsed(api, key_of):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert api.post("/sign-in", content=b"&" * 2**14, headers=form).status_code == 400
+    assert api.post("/sign-in", content=b"&" * 2**15, headers=form).status_code == 413
+    headers = bearer(key_of["submitter"]) | form
+    assert api.post("/classify", content=b"&" * 2**22, headers=headers).status_code == 400
+
+
+def test_an_object_of_very_many_names_is_refused_without_a_sentence_for_each(api, key_of):
+    body = {f"name {number}": 1 for number in range(100_000)}
+    answer = api.post("/v1/classify", json=body, headers=bearer(key_of["submitter"]))
+    assert (answer.status_code, "names" in answer.text) == (400, True)

@@ -173,9 +173,12 @@ def test_a_body_that_is_not_strict_json_is_refused_and_the_service_continues(cli
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/vnd.bentoml+pickle"])
-def test_other_content_types_are_refused(client, kind):
-    response = client.post("/v1/classify", content=b'{"text": "The army."}', headers={"content-type": kind})
-    assert response.status_code == 422
+def test_other_content_types_are_refused_and_the_answer_names_the_right_one(client, kind):
+    for path in ("/v1/classify", "/v1/annotations", "/v1/coding-queue", "/v1/training-runs"):
+        response = client.post(path, content=b'{"text": "The army."}', headers={"content-type": kind})
+        assert response.status_code == 422
+        assert [error["pointer"] for error in response.json()["errors"]] == [""]
+        assert "`Content-Type: application/json`" in response.json()["errors"][0]["detail"]
 
 
 def test_a_chunked_body_without_a_declared_length_is_limited_too(client):

@@ -8,9 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.access import limits
-from service.access.secrets import create_key
 from service.app import create_app
 from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import bearer
 
 
 @pytest.fixture
@@ -35,20 +35,10 @@ def clock(monkeypatch):
     return clock
 
 
-@pytest.fixture
-def key_of(database):
-    with database.write() as connection:
-        return {role: create_key(connection, role, role, None).shown for role in ("admin", "reader")}
-
-
-def bearer(shown):
-    return {"Authorization": f"Bearer {shown}"}
-
-
 @pytest.mark.databases
 def test_a_repeated_request_is_recognised_while_the_clock_is_set_back_and_forth(settings, key_of, clock):
     headers = {**bearer(key_of["admin"]), "Idempotency-Key": "once"}
-    with TestClient(create_app(settings), base_url="http://localhost") as client:
+    with TestClient(create_app(settings)) as client:
         first = client.post("/v1/articles", json={"text": THREE_PARAGRAPHS}, headers=headers)
         for hours in (-1, 1, -1, 0, 23):
             clock.offset = timedelta(hours=hours)
@@ -60,7 +50,7 @@ def test_a_repeated_request_is_recognised_while_the_clock_is_set_back_and_forth(
 
 @pytest.mark.databases
 def test_a_session_lasts_its_hours_by_the_clock_as_it_is_now(settings, key_of, clock):
-    with TestClient(create_app(settings), base_url="http://localhost", follow_redirects=False) as client:
+    with TestClient(create_app(settings), follow_redirects=False) as client:
         client.post("/sign-in", data={"key": key_of["reader"]})
         for hours, status in ((0, 200), (-1, 200), (1, 200), (11, 200), (13, 401), (0, 200)):
             clock.offset = timedelta(hours=hours)
@@ -71,7 +61,7 @@ def test_a_session_lasts_its_hours_by_the_clock_as_it_is_now(settings, key_of, c
 @pytest.mark.databases
 def test_a_request_limit_holds_in_every_minute_and_locks_nobody_out_when_the_clock_is_set_back(settings, key_of, clock):
     settings = settings.model_copy(update={"rate_per_minute": 3})
-    with TestClient(create_app(settings), base_url="http://localhost") as client:
+    with TestClient(create_app(settings)) as client:
         for minutes in (0, 60, -60, -61, 90, -59):
             clock.offset = timedelta(minutes=minutes)
             statuses = [client.get("/v1/codebook", headers=bearer(key_of["reader"])).status_code for _ in range(5)]

@@ -182,6 +182,11 @@ _REFUSED = {
         f"text,label,username,stances\n{_TEXT},foreign_hand,mira,{{'foreign_hand': '\\ud800'}}\n",
         "half of a character",
     ),
+    "a list as a name in the notation of Python": (
+        "doccano",
+        f'text,label,username,stances\n{_TEXT},foreign_hand,mira,"{{[]: 1}}"\n',
+        "'stances' must be an object",
+    ),
     "a note that is a number": (
         "label-studio",
         json.dumps(with_value([_SAMPLES["label-studio"]], (0, "annotations", 0, "result", 2, "value", "text"), 5)),

@@ -233,6 +233,14 @@ def test_an_uploaded_file_that_is_no_article_is_refused_by_a_sentence(client, na
     assert pointers(answer.json()) == ["/file"]
 
 
+def test_half_of_a_character_in_a_file_of_json_is_refused_by_a_sentence(client):
+    content = json.dumps({"text": "The army \ud800 left the valley on Monday."}).encode()
+    for path in ("/v1/classify", "/v1/articles"):
+        answer = client.post(path, files={"file": ("a.json", content)})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/file")
+        assert "half of a character" in answer.json()["detail"]
+
+
 def test_a_form_with_two_files_or_an_unknown_field_is_refused(client):
     two = client.post("/v1/articles", files=[("file", ("a.txt", b"The army.")), ("file", ("b.txt", b"The navy."))])
     assert two.status_code == 400

@@ -300,6 +300,14 @@ def test_a_backup_that_is_damaged_anywhere_is_refused_by_a_sentence(client, sett
     assert refused > 100
 
 
+@pytest.mark.parametrize("made_at", ["\ud800", "\x1b[2J", "gestern\n"])
+def test_a_backup_that_says_its_time_in_unprintable_characters_is_refused(settings, tmp_path, made_at):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as new:
+        new.writestr("contents.json", json.dumps({"made_at": made_at, "database": False, "sha256": {}}))
+    with pytest.raises(FramingError, match="is not that of a backup"):
+        restore(settings.model_copy(update={"data_dir": tmp_path / "target"}), tmp_path / "a.zip")
+
+
 KEY = "a key that both installations have"
 
 

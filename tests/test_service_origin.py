@@ -1,4 +1,4 @@
-"""Where requests may come from on servers with and without keys, and the headers that every answer has."""
+"""Where requests may come from on servers with and without keys, their addresses, and the headers of every answer."""
 
 import re
 import socket
@@ -251,3 +251,18 @@ def test_an_origin_that_no_browser_sends_is_another_site(settings, origin):
     with api_of(settings.model_copy(update={"admin_key": SecretStr("a" * 40)})) as client:
         assert client.get("/v1/codebook", headers=headers).status_code == 403
         assert client.post("/sign-in", data={"key": "a" * 40}, headers=headers).status_code == 403
+
+
+@pytest.mark.databases
+def test_the_character_nul_in_an_address_is_refused_wherever_it_stands(settings):
+    with api_of(settings) as client:
+        for template, methods in client.get("/openapi.json").json()["paths"].items():
+            for method in sorted(set(methods) & {"get", "delete"}):
+                parameters = methods[method].get("parameters", [])
+                filled = re.sub(r"\{[^}]*\}", "0" * 32, template)
+                places = [re.sub(r"\{[^}]*\}", "a%00b", template)] if "{" in template else []
+                places += [f"{filled}?{each['name']}=a%00b" for each in parameters if each["in"] == "query"]
+                for place in places:
+                    assert client.request(method, place).status_code in (404, 422), place
+        for page in ("/?outlet=%00", "/coding?coder=%00", "/audit?action=%00"):
+            assert client.get(page).status_code < 500, page

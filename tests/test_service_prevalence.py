@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 from sqlalchemy import func, select
 
+from service.prevalence.periods import first_day_of, last_day_of
 from service.store import daily
 from service.store.article_lookup import splits
 from service.store.prevalence import Population, annotated_articles, drawn_paragraphs
@@ -503,6 +504,14 @@ def test_a_profile_counts_the_paragraphs_that_frames_share(filled):
 def test_a_number_is_not_a_day(client, day):
     for name in ("from", "to"):
         assert client.get("/v1/prevalence", params={name: day}).status_code == 422
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("period", ["day", "week", "month", "year"])
+def test_the_first_and_the_last_day_there_are_lie_in_periods(day, period):
+    day = date.fromisoformat(day)
+    start = first_day_of(day, period)
+    assert start <= day <= last_day_of(start, period)
 
 
 @pytest.mark.databases("sqlite")

@@ -14,6 +14,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import JSON, LargeBinary, String, select, text
 
 from labels.annotations import Annotation, CodedParagraph
+from service.cli import installation
 from service.jobs.removal import Remover
 from service.jobs.run_record import RunRecord, SnapshotFacts
 from service.store import removals, training_runs
@@ -128,7 +129,8 @@ def test_a_purge_while_another_process_reads_fails_and_says_what_is_left(client,
     assert (missing.returncode, "No article is stored" in missing.stderr) == (1, True)
 
 
-def test_a_purge_that_waits_ends_when_the_text_is_gone(client, settings, framing):
+def test_a_purge_that_waits_ends_when_the_text_is_gone(client, settings, framing, monkeypatch):
+    monkeypatch.setattr(installation, "_ERASING_SECONDS", 0.3)
     identifier = store(client)
     with reading(settings) as other:
         results = []
@@ -136,7 +138,8 @@ def test_a_purge_that_waits_ends_when_the_text_is_gone(client, settings, framing
             target=lambda: results.append(framing("purge", identifier, "--wait", data_dir=settings.data_dir))
         )
         purge.start()
-        time.sleep(7)
+        address = f"/v1/articles/{identifier}/removal"
+        wait_until(lambda: client.get(address).json().get("left") is not None, "the first attempt")
         assert purge.is_alive()
         other.execute("ROLLBACK")
         purge.join(60)
@@ -255,6 +258,28 @@ def test_a_delete_lets_a_run_go_on_and_says_that_its_snapshot_is_left(client, se
     record.end("succeeded", "done")
     assert remover.erase(1, rewrite=True) is None
     assert client.get(answer.headers["location"]).json()["state"] == "erased"
+    assert pieces_in(settings.data_dir) == set()
+
+
+def test_a_delete_of_another_article_does_not_wait_for_the_run(client, settings, database):
+    identifier, record = snapshot(client, settings, database)
+    other = store(client, OWN)
+    assert client.delete(f"/v1/articles/{identifier}").status_code == 202
+    assert client.delete(f"/v1/articles/{other}").status_code == 204
+    assert client.get(f"/v1/articles/{other}/removal").json()["state"] == "erased"
+    state = client.get(f"/v1/articles/{identifier}/removal").json()
+    assert (state["state"], record.run in state["left"]) == ("erasing", True)
+
+
+@pytest.mark.parametrize("facts", ["", "{", "[" * 100_000, "[]", '{"stored_articles": 5}'])
+def test_a_damaged_snapshot_is_named_and_keeps_no_removal_from_happening(client, settings, remover, facts):
+    damaged = settings.data_dir / "models" / "runs" / "0123456789abcdef" / "facts.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text(facts, encoding="utf-8")
+    answer = client.delete(f"/v1/articles/{store(client)}")
+    assert (answer.status_code, "runs/0123456789abcdef/facts.json" in answer.json()["left"]) == (202, True)
+    damaged.unlink()
+    assert remover.erase(1, rewrite=True) is None
     assert pieces_in(settings.data_dir) == set()
 
 

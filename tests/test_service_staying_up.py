@@ -14,32 +14,22 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from service.access.secrets import create_key
 from service.app import create_app
 from service.errors import RateLimitedError
 from service.http import places
 from service.http.places import BusyError, FairTurns, Places
 from service.jobs.run_watch import RunWatch
 from service.store import keys, training_runs
-from service.store.callers import LOCAL, ROLES, Caller
+from service.store.callers import LOCAL, Caller
 from service.store.sql.connections import WRITES
 from tests.support.articles import THREE_PARAGRAPHS
+from tests.support.http import bearer
 from tests.support.length import FULL, full
 from tests.support.servers import running_server
 
 # In the short form, other tests run beside.
 FEW_SECONDS = full(1, short=5)
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture
-def key_of(database):
-    with database.write() as connection:
-        return {role: create_key(connection, role, role, None).shown for role in ROLES}
-
-
-def bearer(shown):
-    return {"Authorization": f"Bearer {shown}"}
 
 
 def send(client, line, body=b"", key=None, **headers):
@@ -141,7 +131,7 @@ def test_a_batch_that_pauses_too_long_ends_with_a_line_that_says_so(settings):
 
 
 def test_a_body_over_a_slow_link_arrives_however_long_it_takes_and_one_that_trickles_does_not(settings):
-    body = json.dumps({"text": THREE_PARAGRAPHS}).encode().ljust(4000)
+    body = json.dumps({"text": THREE_PARAGRAPHS}).encode().ljust(2000)
 
     def send_at(rate):
         length = str(len(body))
@@ -156,7 +146,7 @@ def test_a_body_over_a_slow_link_arrives_however_long_it_takes_and_one_that_tric
             return answer_of(connection)[0]
 
     with running_server(settings.data_dir, body_seconds="1", body_bytes_per_second="500") as (client, _):
-        assert send_at(1000) == 200  # four seconds
+        assert send_at(1000) == 200  # two seconds
         assert send_at(100) == 408
 
 
@@ -193,6 +183,18 @@ def test_headers_that_stall_or_never_end_close_the_connection(settings):
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_body_that_stalls_after_its_answer_closes_the_connection(settings):
+    with (
+        running_server(settings.data_dir, body_seconds=1) as (client, _),
+        send(client, "GET /livez", b"x", Content_Length="1000") as connection,
+    ):
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 200")
+        connection.settimeout(15)
+        connection.sendall(b"y")
+        while connection.recv(2**16):
+            pass
+
+
 def test_a_stream_ends_when_its_key_is_revoked(settings, key_of, framing):
     if not FULL:
         pytest.skip("waits for 15 seconds")
@@ -226,6 +228,17 @@ def test_with_the_database_locked_the_first_request_of_every_key_is_answered_at_
         assert seconds_of(lambda: client.get("/readyz")) < FEW_SECONDS
 
 
+def test_many_who_sign_in_while_the_database_is_locked_leave_threads_for_those_who_read(settings, key_of, database):
+    with running_server(settings.data_dir) as (client, _), ThreadPoolExecutor(60) as pool:
+        with database.write():
+            form = {"key": key_of["submitter"]}
+            waiting = [pool.submit(client.post, "/sign-in", data=form) for _ in range(60)]
+            time.sleep(1)
+            assert not any(each.done() for each in waiting)
+            assert seconds_of(lambda: client.get("/v1/articles", headers=bearer(key_of["reader"]))) < FEW_SECONDS
+        assert {each.result().status_code for each in waiting} == {303}
+
+
 def test_a_server_starts_while_the_database_is_locked(settings, database):
     with running_server(settings.data_dir):
         pass
@@ -244,7 +257,7 @@ def test_no_request_that_reads_writes_in_the_gate_and_the_use_of_keys_is_noted_a
         if connection.get_execution_options().get(WRITES):
             writers.append(threading.current_thread().name)
 
-    with TestClient(app, base_url="http://localhost") as client:
+    with TestClient(app) as client:
         writers.clear()
         for key in key_of.values():
             assert client.get("/v1/articles", headers=bearer(key)).status_code == 200
@@ -279,6 +292,38 @@ def test_a_key_never_takes_the_last_places_and_the_user_of_a_server_without_keys
     assert alone.take({**request(), "path": "/sign-in"}) is not None
 
 
+def test_a_key_that_reads_no_answers_leaves_room_for_others():
+    process = Places(4, 2)
+    for _ in range(12):
+        place = process.take(request())
+        place.admit(reader("a"))
+        place.rest()
+    with pytest.raises(RateLimitedError, match="12 requests open"):
+        process.take(request()).admit(reader("a"))
+    process.take(request()).admit(reader("b"))
+
+
+def test_stalled_sign_ins_of_many_addresses_leave_room_for_whoever_has_a_key():
+    async def run():
+        process = Places(4, 2)
+
+        async def wait(number):
+            async with process.take({**request(), "client": (f"2001:db8:{number}::1", 1)}).waiting(60):
+                await asyncio.sleep(60)
+
+        stalled = [asyncio.create_task(wait(number)) for number in range(16)]
+        await asyncio.sleep(0)
+        for key_id in "ab":
+            place = process.take(request())
+            place.admit(reader(key_id))
+        ended = [type(each.exception()) for each in (await asyncio.wait(stalled, timeout=0.1))[0]]
+        for each in stalled:
+            each.cancel()
+        return ended
+
+    assert asyncio.run(run()) == [TimeoutError] * 2
+
+
 def test_whatever_requests_do_nothing_is_held_when_all_have_left():
     chance, process, present = random.Random(1), Places(8, 3), []
     for _ in range(3000):
@@ -300,7 +345,29 @@ def test_whatever_requests_do_nothing_is_held_when_all_have_left():
     for place in present:
         place.leave()
     assert (process._present, process._unknown, process._known) == (0, 0, 0)
-    assert [process._working, process._streams, process._bodies, process._waiting] == [{}, {}, {}, {}]
+    assert [process._working, process._held, process._streams, process._bodies, process._waiting] == [{}] * 5
+
+
+def test_a_request_that_arrives_as_the_time_of_the_oldest_ends_takes_its_place():
+    async def run():
+        process = Places(8, 2)
+
+        async def wait(seconds):
+            async with process.take(request()).waiting(seconds):
+                await asyncio.sleep(60)
+
+        loop = asyncio.get_running_loop()
+        oldest = [asyncio.create_task(wait(0.01)) for _ in range(2)]
+        await asyncio.sleep(0)
+        late = []
+        # It begins between the end of the time and the moment at which the oldest notices.
+        loop.call_soon(lambda: late.append(asyncio.create_task(wait(0.05))))
+        time.sleep(0.02)
+        return [type(each) for each in await asyncio.gather(*oldest, return_exceptions=True)] + [
+            type(each) for each in await asyncio.gather(*late, return_exceptions=True)
+        ]
+
+    assert asyncio.run(run()) == [TimeoutError] * 3
 
 
 def test_turns_are_served_caller_by_caller_and_none_is_lost_when_waiting_clients_leave():

@@ -1,10 +1,12 @@
 """Files of arrays that lie about themselves: refused before they take memory or time, and without opening a pickle."""
 
+import hashlib
 import io
 import json
 import tracemalloc
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from training.encoder.arrays import read_arrays
 from training.errors import ModelFileError
 from training.kinds.adapted import base_challenger
 from training.registry.base import base_for
+from training.registry.model_files import compiled_form
 from training.registry.versions import Registry
 from training.scoring.compilation import compile_pipeline, read_scorer
 
@@ -177,9 +180,18 @@ def test_a_scorer_whose_parts_do_not_fit_is_refused_when_it_is_read(changes):
         read_scorer(_scorer(**changes))
 
 
-def test_a_scorer_of_other_columns_than_its_card_names_is_refused(tmp_path):
-    import hashlib
+def test_a_scorer_of_vectors_that_its_encoder_does_not_make_is_not_promoted(tmp_path, codebook):
+    registry = Registry(tmp_path)
+    challenger = base_challenger(base_for(codebook, "encoder-small"), seed=1)
+    heads = read_scorer(compiled_form(challenger.pipeline, challenger.card))
+    content = replace(heads, coefficients=heads.coefficients[:10]).to_bytes()
+    card = challenger.card.registered("v1", *(hashlib.sha256(file).hexdigest() for file in (b"a", content)), "")
+    registry.adopt(card, b"a", content)
+    with pytest.raises(ModelFileError, match="reads vectors of length 10, and its encoder makes them of length 384"):
+        registry.promote("v1", by="mira", reason="hope")
 
+
+def test_a_scorer_of_other_columns_than_its_card_names_is_refused(tmp_path):
     registry = Registry(tmp_path)
     registry.register(base_challenger(base_for(read_codebook(), "words"), seed=1))
     place = tmp_path / "versions" / "v1"

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from labels.archives import MOST_PARTS
 from training.errors import ModelFileError, StorageError
 from training.registry.storage import storage_at
 from training.registry.versions import Registry
@@ -89,6 +90,16 @@ def test_links_to_files_and_folders_are_neither_listed_nor_read_nor_deleted_thro
     storage.delete("a")
     assert (outside / "secret").read_bytes() == b"2"
     assert not (place / "a").exists()
+
+
+def test_folders_that_are_deeper_than_any_file_of_models_are_named_and_do_not_stop_the_listing(tmp_path):
+    deep = tmp_path.joinpath(*["a"] * 80)
+    deep.mkdir(parents=True)
+    (deep / "scorer.npz").write_bytes(b"1")
+    storage = storage_at(tmp_path)
+    storage.write("versions/v1/card.json", b"{}")
+    assert storage.files("") == {"versions/v1/card.json"}
+    assert storage.strangers() == ["/".join(["a"] * MOST_PARTS)]
 
 
 def test_a_place_that_is_a_link_itself_is_where_the_operator_put_it(tmp_path):

@@ -115,12 +115,12 @@ def test_without_sharing_and_scaling_the_fit_is_that_of_scikit_learn(dataset):
     )
 
 
-def test_runs_of_characters_train_and_score_without_a_compiled_form(dataset):
-    from training.scoring.compilation import compile_pipeline
+def test_runs_of_characters_train_and_score_the_same_in_compiled_form(dataset):
+    from training.scoring.compilation import agrees, compile_pipeline
 
     pipeline = fit(dataset, Hyperparameters(characters=3), seed=1, stances=True)
     assert pipeline.predict_proba(dataset.normalised[:5]).shape == (5, 16)
-    assert compile_pipeline(pipeline, 4) is None
+    assert agrees(compile_pipeline(pipeline, 4), pipeline)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from labels.exchange.parsing import (
     write_lines,
 )
 from labels.exchange.reading import Reading
+from labels.files.json_records import is_unicode
 
 _FILE = "The doccano file"
 _LABELS = ("label", "labels", "cats")
@@ -145,10 +146,10 @@ def _in_python(text: str) -> Any:
     """A dictionary in the notation of Python."""
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise RowError("'stances' must be an object") from None
     if not (isinstance(value, dict) and all(isinstance(part, str) for part in (*value, *value.values()))):
         raise RowError("'stances' must be an object of frame and stance")
-    if not strict_json.is_unicode(value):
+    if not is_unicode(value):
         raise RowError("'stances' contains half of a character")
     return value

@@ -74,7 +74,7 @@ class FrameLabels:
         unknown = [name for name in names if not self.knows(name)]
         if unknown:
             raise UnknownLabelError(unknown)
-        ignored = [name for name in names if _plain(name) not in self._frames]
+        ignored = Counter(name for name in names if _plain(name) not in self._frames)
         self.ignored.update(ignored)
         chosen = [self.frame(name) for name in names if name not in ignored]
         if ignored and not chosen:

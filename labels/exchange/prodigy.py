@@ -94,7 +94,8 @@ def _chosen(
 ) -> Mapping[str, Stance]:
     """The frames that the coder chose in a task about all of them, or about those `covered`."""
     if "accept" in row:
-        choices = [_option(row, choice) for choice in require_list(row, "accept")]
+        by_id = _options_by_id(row)
+        choices = [_option(by_id, choice) for choice in require_list(row, "accept")]
         offered = [_name(option, labels) for option in require_list(row, "options") if isinstance(option, dict)]
         if offered:
             _require_all_frames(map(labels.frame, offered), "the options", labels, covered)
@@ -105,12 +106,15 @@ def _chosen(
     raise NotCodedError(f"it has no 'accept'{', only ' + ', '.join(others) if others else ''}")
 
 
-def _option(row: Mapping[str, Any], choice: Any) -> Mapping[str, Any]:
+def _options_by_id(row: Mapping[str, Any]) -> dict[str | float, Mapping[str, Any]]:
+    """The options of a task by their ids; of several with the same id, the first."""
+    options = [option for option in require_list(row, "options") if isinstance(option, dict)]
+    return {option["id"]: option for option in reversed(options) if isinstance(option.get("id"), str | int | float)}
+
+
+def _option(by_id: Mapping[str | float, Mapping[str, Any]], choice: Any) -> Mapping[str, Any]:
     """The option that was chosen by its id."""
-    for option in require_list(row, "options"):
-        if isinstance(option, dict) and option.get("id") == choice:
-            return option
-    return {"id": choice}
+    return by_id.get(choice, {"id": choice}) if isinstance(choice, str | int | float) else {"id": choice}
 
 
 def _name(option: Mapping[str, Any], labels: FrameLabels) -> str:

@@ -4,19 +4,16 @@ Only NaN and infinities, which pandas writes for an empty cell, are read, as Non
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from labels.errors import ExchangeError, FileError
-from labels.files.json_records import NOT_JSON
+from labels.files.json_records import HALF_OF_A_CHARACTER, NOT_JSON, has_half_character
 
 # As deep as a request of the API may be.
 MAX_DEPTH = 32
 _TOO_DEEP = f"It is nested deeper than {MAX_DEPTH} levels."
-# The escape of half of a character.
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONGEST_NAME_SHOWN = 100
 
 
@@ -29,18 +26,9 @@ def loads(text: str) -> Any:
     except ValueError:
         raise FileError(NOT_JSON) from None
     _require_shallow(content)
-    if _SURROGATE.search(text) and not is_unicode(content):
-        raise FileError("It contains half of a character: an escape from \\ud800 to \\udfff without its other half.")
+    if has_half_character(text, content):
+        raise FileError(HALF_OF_A_CHARACTER)
     return content
-
-
-def is_unicode(content: Any) -> bool:
-    """Whether no text in a JSON value has half of a character, which could neither be stored nor answered."""
-    try:
-        json.dumps(content, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def list_of(text: str, subject: str) -> list[Any]:

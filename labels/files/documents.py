@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labels.archives import Limits, safe_members
-from labels.errors import ArchiveError, FileError
+from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FileError
 from labels.files.packed import GZIP_START, ZIP_START
 from labels.files.sheets import OLE_START
 from labels.reading.lines import PRINTED_LINE, is_printed_head
@@ -151,7 +151,7 @@ def _word_text(content: bytes) -> str:
         paragraphs = list(_word_paragraphs(Document(io.BytesIO(content)).element.body))
     except ArchiveError as error:
         raise FileError(str(error)) from error
-    except (zipfile.BadZipFile, OpcError, KeyError, ValueError, SyntaxError, AttributeError) as error:
+    except (*UNREADABLE_ARCHIVE, OpcError, SyntaxError, AttributeError) as error:
         raise FileError("It is not a Word document (.docx) that can be read.") from error
     if not paragraphs:
         raise FileError("It holds no text.")

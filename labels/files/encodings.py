@@ -30,6 +30,8 @@ _DECLARED = re.compile(
 _DECLARED_WITHIN = 4096
 # What browsers read in its place: pages that declare any of these are written in windows-1252.
 _MEANS_WESTERN = {"ascii", "iso8859-1", "latin-1", "cp1252"}
+# No file is written in these: decoding takes long, or makes halves of characters, and no browser reads any of them.
+_OF_NO_FILE = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 # Bytes around the first that are not UTF-8, from which the encoding is guessed.
 _SAMPLE = 2**18
 # In a Western language, fewer characters than this are accented letters, quotation marks and dashes, even in a title.
@@ -58,7 +60,7 @@ def encoding_named(name: str) -> str:
     try:
         codec = codecs.lookup(name.strip())
         codec.incrementaldecoder(errors="strict").decode(b"")
-        is_text = getattr(codec, "_is_text_encoding", True)
+        is_text = getattr(codec, "_is_text_encoding", True) and codec.name not in _OF_NO_FILE
     except (LookupError, TypeError, ValueError):
         is_text = False
     if not is_text:

@@ -151,7 +151,7 @@ class Extraction:
         while not self._turns.acquire(timeout=_ASKS_EVERY_SECONDS):
             patience.require_wanted()
         try:
-            reply = self._asked(call, patience)
+            reply = self._reply_to(call, patience)
         finally:
             self._turns.release()
         # Nothing but this program's own process writes the reply.
@@ -169,7 +169,7 @@ class Extraction:
         for process in idle:
             process.close()
 
-    def _asked(self, call: bytes, patience: Patience) -> bytes:
+    def _reply_to(self, call: bytes, patience: Patience) -> bytes:
         """The reply of a process; raises `FileError` if there is none."""
         while True:
             process, reply = self._taken(), None
@@ -191,8 +191,8 @@ class Extraction:
         with self._lock:
             ended = [process for process in self._idle if not process.is_alive()]
             self._idle = [process for process in self._idle if process not in ended]
-            one_stays = any(process.stays for process in (*self._idle, *self._busy))
-            process = self._idle.pop() if self._idle else _Process(self._idle_seconds if one_stays else None)
+            any_stays = any(process.stays for process in (*self._idle, *self._busy))
+            process = self._idle.pop() if self._idle else _Process(self._idle_seconds if any_stays else None)
             self._busy.append(process)
         for other in ended:
             other.close()
@@ -258,6 +258,8 @@ def _reply(call: bytes) -> bytes:
         error = (kind, str(fault), getattr(fault, "field", None))
     except (MemoryError, RecursionError):
         error = ("file", "It is too deep or too large to be read.", None)
+    except Exception as fault:  # noqa: BLE001 - this file fails; ending the process would say that it takes too long
+        error = ("file", f"It cannot be read: reading it failed with {type(fault).__name__}.", None)
     return pickle.dumps((result, error))
 
 

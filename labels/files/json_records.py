@@ -4,6 +4,7 @@ Only a line feed ends a line: strings may hold U+2028, U+2029 and U+0085, which 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from labels.errors import FileError
 from labels.files.encodings import DAMAGED, is_damaged
 
 NOT_JSON = "It is not valid JSON."
-
+HALF_OF_A_CHARACTER = "It contains half of a character: an escape from \\ud800 to \\udfff without its other half."
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Inside JSON these stand in strings only, where they may be escaped.
 _SEPARATORS = {ord(character): f"\\u{ord(character):04x}" for character in "\u0085\u2028\u2029"}
@@ -21,6 +23,20 @@ _SEPARATORS = {ord(character): f"\\u{ord(character):04x}" for character in "\u00
 def on_a_single_line(text: str) -> str:
     """A JSON text of a line as a line for programs, too, that end lines at more than line feeds."""
     return text if text.isascii() else text.translate(_SEPARATORS)
+
+
+def has_half_character(text: str, content: Any) -> bool:
+    """Whether a JSON text escapes half of a character without its other half; `content` is what it was parsed to."""
+    return _SURROGATE.search(text) is not None and not is_unicode(content)
+
+
+def is_unicode(content: Any) -> bool:
+    """Whether no text in a JSON value has half of a character, which could neither be stored nor answered."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,9 @@ def _parsed(number: int, text: str, loads: Callable[[str], Any]) -> JsonRecord:
     if is_damaged(text):
         return JsonRecord(number, None, DAMAGED)
     try:
-        return JsonRecord(number, loads(text))
+        value = loads(text)
+        fault = HALF_OF_A_CHARACTER if has_half_character(text, value) else None
+        return JsonRecord(number, value if fault is None else None, fault)
     except FileError as error:
         return JsonRecord(number, None, str(error))
     except (ValueError, RecursionError):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import IO, Any, cast
 
 from labels.archives import Limits, safe_members
-from labels.errors import FileError
+from labels.errors import UNREADABLE_ARCHIVE, FileError
 
 ZIP_START, GZIP_START = b"PK\x03\x04", b"\x1f\x8b"
 
@@ -55,7 +55,7 @@ def unpacked(name: str, content: bytes, limit: int) -> Sequence[tuple[str, bytes
                 for m in members
                 if not m.name.split("/")[-1].startswith(".") and "__MACOSX" not in m.name
             ]
-    except zipfile.BadZipFile as error:
+    except UNREADABLE_ARCHIVE as error:
         raise FileError("It is not a zip file that can be read.") from error
 
 

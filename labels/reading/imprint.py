@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_URL = 2000, 256, 2048
-_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f]+")
+_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f\ud800-\udfff]+")
+# NUL and halves of characters, which JSON in a page can escape, and which could neither be stored nor answered.
+_NOT_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 # English, German, French, Spanish, Italian, Portuguese and Dutch, without accents.
 _MONTHS = tuple(
     tuple(names.split())
@@ -95,9 +97,9 @@ def read_date(words: str) -> datetime | None:
     if match := _ISO.match(words):
         try:
             moment = datetime.fromisoformat(match[0].replace(" Z", "Z").replace(" +", "+"))
-        except ValueError:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):  # in UTC, the first and the last day there are may be none
             return None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     dates = (_dated(match) for pattern in _WRITTEN for match in pattern.finditer(words))
     return next((moment for moment in dates if moment is not None), None)
 
@@ -127,5 +129,5 @@ def _month_named(word: str) -> int | None:
 
 
 def _folded(words: str | None, longest: int) -> str | None:
-    folded = " ".join((words or "").replace("\0", " ").split())
+    folded = " ".join(_NOT_TEXT.sub(" ", words or "").split())
     return folded if 0 < len(folded) <= longest else None

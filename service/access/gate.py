@@ -12,7 +12,6 @@ from typing import NamedTuple
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from service.access.limits import RateLimit, WrongKeys
 from service.access.origin import refuse_other_sites, require_known_host, require_local
@@ -22,7 +21,7 @@ from service.errors import UnauthorizedError
 from service.settings import Settings, is_loopback
 from service.store import keys
 from service.store.callers import LOCAL, SETTINGS_ADMIN, Caller
-from service.store.sql.database import Database
+from service.store.sql.database import UNANSWERED, Database
 
 SESSION_COOKIE = "framing_session"
 
@@ -57,6 +56,8 @@ class Gate:
         self._wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
         self._cache: dict[str, _CachedAnswer] = {}
         self._threads = CapacityLimiter(_THREADS)
+        # Opening a session writes, and may wait for others who write: not in the threads of those who read.
+        self._sign_in_threads = CapacityLimiter(_THREADS)
 
     def close_access(self) -> None:
         """Remembers that this service has the admin key of the settings, if it has: from then on, keys are needed."""
@@ -72,7 +73,7 @@ class Gate:
         """Raises an error for a request that may not come from where it comes from, whoever the caller is."""
         try:
             is_open = await self._is_open()
-        except OperationalError:
+        except UNANSWERED:
             is_open = False  # a request that needs a caller is refused later, by the same error
         if is_open:
             require_local(request, self._allowed_hosts)
@@ -154,7 +155,7 @@ class Gate:
             return cached.caller
         try:
             caller = await to_thread.run_sync(self._query, query, limiter=self._threads)
-        except OperationalError:
+        except UNANSWERED:
             if cached is None or now - cached.at > _STALE_SECONDS:
                 raise
             return cached.caller
@@ -181,7 +182,7 @@ class Gate:
         if caller is None:
             return False
         self._count(caller)
-        await to_thread.run_sync(self._store_session, caller, token, hours)
+        await to_thread.run_sync(self._store_session, caller, token, hours, limiter=self._sign_in_threads)
         return True
 
     def _store_session(self, caller: Caller, token: str, hours: int) -> None:

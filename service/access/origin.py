@@ -18,7 +18,9 @@ from service.settings import host_of, is_loopback
 _PROBES = ("/livez", "/readyz")
 _FORWARDING = ("forwarded", "via", "true-client-ip", "cf-connecting-ip", "fastly-client-ip", "client-ip")
 _FORWARDING_PREFIXES = ("x-forwarded", "x-real-", "x-original-", "x-client-ip", "x-cluster-client-ip", "x-envoy-")
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# A name and a port are shorter.
+_LONGEST_HOST = 300
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CheckOrigin:
@@ -54,8 +56,12 @@ def require_known_host(request: Request, allowed: tuple[str, ...]) -> None:
         )
 
 
-@lru_cache(maxsize=1000)
 def _is_known(value: str, allowed: tuple[str, ...]) -> bool:
+    return len(value) <= _LONGEST_HOST and _is_own_host(value, allowed)
+
+
+@lru_cache(maxsize=1000)
+def _is_own_host(value: str, allowed: tuple[str, ...]) -> bool:
     host = host_of(value)
     return host in allowed or is_loopback(host)
 
@@ -75,11 +81,10 @@ def require_local(request: Request, allowed: tuple[str, ...]) -> None:
             "proxy lets through. Make a key first: `framing keys create NAME --role admin`."
         )
     origin = request.headers.get("origin")
-    if origin is not None and not _is_known(urlsplit(origin).netloc, allowed):
+    if origin is not None and not _is_known(_host_in(origin), allowed):
         raise _of_another_site()
 
 
-@lru_cache(maxsize=1000)
 def _is_forwarding(header: str) -> bool:
     return header in _FORWARDING or header.startswith(_FORWARDING_PREFIXES)
 
@@ -96,16 +101,24 @@ def refuse_other_sites(request: Request) -> None:
         is_own = site in ("same-origin", "none") or _is_visit(request)
     else:
         origin = request.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        is_own = origin is None or _host_in(origin) == request.headers.get("host") != ""
     if not is_own:
         raise _of_another_site()
+
+
+def _host_in(origin: str) -> str:
+    """Host and port of an origin; empty where it is `null` or none that a browser sends."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _is_visit(request: Request) -> bool:
     """Whether the browser shows the answer as a page of its own, which no other page can read."""
     headers = request.headers
     return (
-        request.method in _SAFE_METHODS
+        request.method in SAFE_METHODS
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )

@@ -98,7 +98,8 @@ class KeyRecords:
             with self._database.write() as connection:
                 if used:
                     keys.record_use(connection, sorted(used))
-                totals = [keys.count_requests(connection, key, count.minute, new) for key, count, new in counted]
+                counts = [(key_id, count.minute, new) for key_id, count, new in counted]
+                totals = keys.count_requests(connection, counts) if counts else {}
         except SQLAlchemyError:
             _log.warning("The use of keys could not be written to the database; it will be tried again.")
             with self._lock:
@@ -106,5 +107,5 @@ class KeyRecords:
             self._pending.set()
             return
         with self._lock:
-            for (_, count, new), total in zip(counted, totals, strict=True):
-                count.total, count.new = total, count.new - new
+            for key_id, count, new in counted:
+                count.total, count.new = totals.get((key_id, count.minute), 0), count.new - new

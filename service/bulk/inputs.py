@@ -5,6 +5,7 @@ The parts depend on the input alone, never on the executor, so that the output i
 
 import codecs
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from itertools import chain, islice
 from typing import IO, Any, Literal
 
 from labels.archives import Limits, safe_members
-from labels.errors import ArchiveError, FileError, FramingError
+from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FileError, FramingError
 from labels.files import encodings, tables
 from labels.files.packed import Bounded
 from labels.files.sheets import SUFFIXES as SHEETS
@@ -91,7 +92,7 @@ class File:
                 yield Bounded.opened(content, self.size) if self.compressed else content
         except (FileError, OutboundError) as error:
             raise InputError(str(error)) from error
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, NotImplementedError) as error:
             raise InputError(f"It cannot be read: {_reason(error)}.") from error
 
 
@@ -183,8 +184,8 @@ def _with_members(file: File, is_read: bool) -> Iterator[tuple[File, bool]]:
     try:
         with file.open() as content, zipfile.ZipFile(content) as archive:
             members = safe_members(archive, limits=_ARCHIVE_LIMITS)
-    except (ArchiveError, InputError, zipfile.BadZipFile) as error:
-        reason = "It is not a zip file." if isinstance(error, zipfile.BadZipFile) else str(error)
+    except (ArchiveError, InputError, *UNREADABLE_ARCHIVE) as error:
+        reason = str(error) if isinstance(error, FramingError) else "It is not a zip file that can be read."
         yield replace(file, fault=reason), True
         return
     for member in sorted(members, key=lambda member: member.name):

@@ -246,6 +246,7 @@ def _contents(members: Mapping[str, Member]) -> dict[str, Any]:
         not isinstance(digests, dict)
         or not all(isinstance(digest, str) for digest in digests.values())
         or not isinstance(contents.get("made_at"), str)
+        or not (contents["made_at"].isascii() and contents["made_at"].isprintable())
         or contents.get("database") is not (_DATABASE in members)
     ):
         raise BackupError(f"The file's {_CONTENTS} is not that of a backup.")

@@ -114,7 +114,8 @@ def _errors_as_sentences() -> Iterator[None]:
 
 def _place(setting: str = "", *inside: str) -> str:
     """The variable at fault, and the part of its value; or the settings as a whole."""
-    return ": ".join([f"FRAMING_{setting.upper()}", *inside]) if setting else "Settings"
+    # A setting that also has a name without our prefix is reported under its whole name.
+    return ": ".join([f"FRAMING_{setting.removeprefix('framing_').upper()}", *inside]) if setting else "Settings"
 
 
 def command(

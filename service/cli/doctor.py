@@ -1,10 +1,11 @@
 """`framing doctor`: checks that everything that the service needs exists and is undamaged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from labels.annotations import read_corpus
@@ -79,6 +80,10 @@ def _restore(settings: Settings) -> str:
     parts = parts_of_restore(settings)
     if parts is None:
         return "none that did not finish"
+    if parts.whole:
+        raise FramingError(
+            f"The restore of {parts.backup} had finished but for a note, which `framing doctor --mend` deletes."
+        )
     raise FramingError(
         f"The restore of {parts.backup} did not finish; it left {len(parts.own)} files, such as "
         f"{', '.join(parts.own[:3]) or 'a note'}. `framing doctor --mend` deletes them; then restore again."
@@ -87,17 +92,8 @@ def _restore(settings: Settings) -> str:
 
 def _removed_texts(settings: Settings) -> str:
     """Whether every removed text is gone from the files."""
-    database = Database(settings.store_url)
-    if database.is_sqlite and not Path(database.url.database or "").is_file():
-        return "none"
-    try:
-        database.ping()
-        with database.read() as connection:
-            waiting = removals.pending(connection)
-    except DBAPIError as error:
-        raise DatabaseError("The database cannot be read.") from error
-    finally:
-        database.close()
+    with _reading(settings) as connection:
+        waiting = [] if connection is None else removals.pending(connection)
     if waiting:
         raise DatabaseError(
             f"Bytes of {len(waiting)} removed articles are left, such as {waiting[0].article_id}: "
@@ -108,32 +104,32 @@ def _removed_texts(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    database = Database(settings.store_url)
-    path = database.url.database
-    if database.is_sqlite and not (path and Path(path).is_file()):
-        return "does not exist yet; the first start creates it"
-    try:
-        database.ping()
-        if database.is_sqlite:
-            with database.read() as connection:
-                result = connection.execute(text("PRAGMA integrity_check")).scalar_one()
+    with _reading(settings) as connection:
+        if connection is None:
+            return "does not exist yet; the first start creates it"
+        if connection.dialect.name == "sqlite":
+            result = connection.execute(text("PRAGMA integrity_check")).scalar_one()
             if result != "ok":
                 raise DatabaseError(f"The database file is damaged: {result}. Restore a backup.")
-        return f"reachable and undamaged ({database.url.render_as_string(hide_password=True)})"
-    finally:
-        database.close()
+        return f"reachable and undamaged ({connection.engine.url.render_as_string(hide_password=True)})"
 
 
 def _audit(settings: Settings) -> str:
+    with _reading(settings) as connection:
+        return "empty" if connection is None else f"{audit.verify(connection)} lines, all unchanged"
+
+
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Connection | None]:
+    """A connection to the database, or None where it does not exist yet; raises `DatabaseError`."""
     database = Database(settings.store_url)
-    if database.is_sqlite and not Path(database.url.database or "").is_file():
-        return "empty"
     try:
-        database.ping()
-        with database.read() as connection:
-            return f"{audit.verify(connection)} lines, all unchanged"
-    except DatabaseError:
-        raise
+        if database.is_sqlite and not Path(database.url.database or "").is_file():
+            yield None
+        else:
+            database.ping()
+            with database.read() as connection:
+                yield connection
     except DBAPIError as error:
         raise DatabaseError("The database cannot be read.") from error
     finally:

@@ -250,7 +250,8 @@ def report(
         raise typer.BadParameter("--trained-on is about the paragraphs of --coded")
     unseen = None if coded is None else read_corpus(coded, codebook)
     model, paragraphs = _model(settings, version), read_corpus(settings.corpus, codebook)
-    screen = Screen(Registry(settings.models_location, settings.trust).learned(model.card.version), trained_on or "refuse")
+    learned = Registry(settings.models_location, settings.trust).learned(model.card.version)
+    screen = Screen(learned, trained_on or "refuse")
     with console.progress_bar(silent=as_json) as progress:
         written = write_report(folder, model, codebook, paragraphs, unseen, progress, screen)
     if as_json:

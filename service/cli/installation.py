@@ -1,5 +1,6 @@
 """Commands about an installation: its settings, health, backups, purges, keys, and invented data to look at."""
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _PANEL = "Maintenance"
 _PACKAGE = Path(__file__).parents[2]
-# How long a purge tries to erase what others still use, at a time.
+# How long a purge tries to erase what others still use, at a time; some obstacles it notices at once.
 _ERASING_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
 
 
 @command("FRAMING_DATA_DIR=demo-data framing demo")
@@ -82,7 +84,9 @@ def _variable(name: str) -> str:
 def _default(value: Any) -> str:
     if isinstance(value, Path):
         return f"`{value.relative_to(_PACKAGE) if value.is_relative_to(_PACKAGE) else value}`"
-    return f"`{_as_text(value).lower() if isinstance(value, bool) else _as_text(value)}`" if value != "" else "none"
+    if value in ("", (), None):
+        return "none"
+    return f"`{_as_text(value).lower() if isinstance(value, bool) else _as_text(value)}`"
 
 
 def _as_text(value: Any) -> str:
@@ -101,7 +105,7 @@ def doctor(
     from service.cli.doctor import examine, mend
 
     for sentence in mend(Settings()) if repair else []:
-        typer.secho(sentence, err=True)
+        typer.echo(sentence, err=True)
     findings = examine(Settings())
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -159,12 +163,13 @@ def purge(
     with open_database(settings) as (database, _):
         remover = Remover(settings, database, Registry(settings.models_location, settings.trust))
         purged = remover.purge(identifiers, COMMAND_LINE, _ERASING_SECONDS)
-        left = announced = purged.left
+        left, announced = purged.left, None
         while wait and left is not None:
-            if announced is not None:
-                console.announce(f"Waiting: {announced}")
-            before, left = left, remover.erase(_ERASING_SECONDS, rewrite=True)
-            announced = None if left == before else left
+            if left != announced:
+                console.announce(f"Waiting: {left}")
+            announced = left
+            time.sleep(_PAUSE_SECONDS)
+            left = remover.erase(_ERASING_SECONDS, rewrite=True)
     if as_json:
         print_json({**asdict(purged), "left": left})
     else:
@@ -251,7 +256,7 @@ def revoke(identifier: Annotated[str, typer.Argument(metavar="ID")], as_json: As
         return
     typer.echo(f"The key {identifier} has been revoked.")
     if is_last:
-        typer.secho("It was the last: nobody gets in until you create a key, or run `framing keys open`.", err=True)
+        typer.echo("It was the last: nobody gets in until you create a key, or run `framing keys open`.", err=True)
 
 
 @command("framing keys open", of=keys, name="open")

@@ -104,9 +104,10 @@ def sign_models(
     settings = Settings()
     signed = sign_registry(Registry(settings.models_location, settings.trust), versions or None, replace=replace)
     promotions = [promotion.number for promotion in signed.promotions]
-    with open_database(settings) as (database, _), database.write() as connection:
-        subject = ", ".join(signed.versions)
-        audit.note(connection, COMMAND_LINE, "sign models", subject, promotions=promotions)
+    if signed.versions or promotions:
+        with open_database(settings) as (database, _), database.write() as connection:
+            subject = ", ".join(signed.versions)
+            audit.note(connection, COMMAND_LINE, "sign models", subject, promotions=promotions)
     if as_json:
         print_json(asdict(signed))
         return
@@ -116,6 +117,8 @@ def sign_models(
         typer.echo(f"Signed promotion {promotion.number} of {promotion.version}, {promotion.at} by {promotion.by}.")
     for sentence in signed.left:
         typer.secho(sentence, err=True)
+    if not (signed.versions or promotions or signed.left):
+        typer.echo("Nothing is left to sign.")
 
 
 @command("FRAMING_MODEL_KEY=... framing export-model v2 v2.zip", rich_help_panel="Models")

@@ -120,9 +120,9 @@ def places_of(connection: Connection, read: Sequence[ExchangedAnnotation]) -> li
 
     Raises `ExchangeError` for paragraphs of former versions that a stored article does not have.
     """
-    stored = _stored_paragraphs(connection, {entry.article_id: None for entry in read if entry.article_id})
-    negative = {_key(a.article_id, a.paragraph) for a in read if a.article_id and a.paragraph and a.paragraph < 0}
-    former = _former_paragraphs(connection, negative)
+    named = [(a.article_id, a.paragraph) for a in read if a.article_id is not None and a.paragraph is not None]
+    stored = _stored_paragraphs(connection, {_key(*name) for name in named}, dict.fromkeys(name for name, _ in named))
+    former = _former_paragraphs(connection, {_key(*name) for name in named if name[1] < 0})
     places, faults = [], []
     for annotation in read:
         article, paragraph = annotation.article_id, annotation.paragraph
@@ -148,25 +148,27 @@ def _key(article_id: str, paragraph: int) -> str:
     return f"{article_id}:{paragraph}"
 
 
-def _stored_paragraphs(connection: Connection, identifiers: Collection[str]) -> Mapping[str, _Known]:
-    """The paragraphs of each article that is stored, by its id."""
+def _stored_paragraphs(
+    connection: Connection, keys: Collection[str], identifiers: Collection[str]
+) -> Mapping[str, _Known]:
+    """The paragraphs with these keys, by article; an article without any of them has an entry if it is stored."""
     known: dict[str, _Known] = {}
     waiting = list(identifiers)
     for begin in range(0, len(waiting), _ARTICLES_AT_ONCE):
-        known |= _paragraphs_of(connection, waiting[begin : begin + _ARTICLES_AT_ONCE])
+        known |= _paragraphs_of(connection, keys, waiting[begin : begin + _ARTICLES_AT_ONCE])
     return known
 
 
-def _paragraphs_of(connection: Connection, identifiers: Sequence[str]) -> Mapping[str, _Known]:
+def _paragraphs_of(connection: Connection, keys: Collection[str], identifiers: Sequence[str]) -> Mapping[str, _Known]:
     columns = (articles.c.number, articles.c.id, articles.c.outlet, articles.c.text, articles.c.content_sha256)
     rows = {row.number: row for row in connection.execute(select(*columns).where(articles.c.id.in_(identifiers)))}
     known: dict[str, dict[str, tuple[Place, str]]] = {row.id: {} for row in rows.values()}
     for piece in connection.execute(select(paragraphs).where(paragraphs.c.article_number.in_(list(rows)))):
         row = rows[piece.article_number]
         key = _key(row.id, piece.paragraph)
-        unit = CodingUnit(key, row.outlet or "stored", row.number, row.id, piece.paragraph)
-        text = row.text[piece.start_offset : piece.end_offset]
-        known[row.id][key] = (Place(unit, row.content_sha256), text)
+        if key in keys:  # the texts of all others would fill the memory
+            unit = CodingUnit(key, row.outlet or "stored", row.number, row.id, piece.paragraph)
+            known[row.id][key] = (Place(unit, row.content_sha256), row.text[piece.start_offset : piece.end_offset])
     return known
 
 

@@ -4,30 +4,34 @@ FastAPI's own `max_body_size` is not used, because it answers in plain text inst
 """
 
 import asyncio
+import codecs
 import json
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from anyio import to_thread
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.types import Scope
 
 from labels.errors import ArchiveError, FileError, FramingError
+from labels.exchange.strict_json import MAX_DEPTH
+from labels.files.json_records import has_half_character
 from service.articles.uploads import Upload, read_upload
 from service.http.dependencies import GuardedRoute, services_of
 from service.http.places import place_of
 from service.settings import Settings
 
-_MAX_DEPTH = 32
-# The escape of half of a character.
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LINES = "framing.json_lines"
 _FORM = "framing.form_headers"
 _FORM_TYPE = b"multipart/form-data"
+_MOST_FIELDS = 20
+_MOST_NAMES = 1000
+# Other encodings can take very long to read, or give halves of characters.
+_FORM_ENCODINGS = ("utf-8", "ascii", "iso8859-1", "cp1252")
 # Fields of an article that are no text; in a form they are written as JSON.
 _AS_JSON = ("explain", "thresholds", "paragraphs")
 ENCODING_HEADER = "Framing-Encoding"
@@ -101,11 +105,14 @@ async def in_time(scope: Scope, chunks: AsyncIterator[bytes], settings: Settings
 class StrictJsonRequest(Request):
     """A request whose JSON is strict: UTF-8 only, no NaN, no duplicate names, no lone surrogates, not too deep."""
 
+    # The largest body in bytes, where it is not that of the settings.
+    most_bytes: int | None = None
+
     async def body(self) -> bytes:
         """Reads the body; raises `BodyTooLargeError` as soon as it is too large, or `BodyTimeoutError`."""
         if not hasattr(self, "_body"):
             settings = services_of(self).settings
-            limit = settings.max_body_mib * 2**20
+            limit = self.most_bytes or settings.max_body_mib * 2**20
             declared = self.headers.get("content-length", "0")
             size, chunks = int(declared) if declared.isdigit() else 0, []
             received = 0
@@ -116,7 +123,7 @@ class StrictJsonRequest(Request):
                     if received > limit:
                         break
             if max(size, received) > limit:
-                raise BodyTooLargeError(f"The body is larger than {limit // 2**20} MiB.")
+                raise BodyTooLargeError(f"The body is larger than {_shown(limit)}.")
             self._body = b"".join(chunks)
         return self._body
 
@@ -139,9 +146,10 @@ class StrictJsonRequest(Request):
         """The fields of a form, and those of the article in its file, which the others override."""
         form_request = Request({**self.scope, "headers": self.scope[_FORM]}, self.receive)
         form_request._body = body
+        require_simple_form(form_request.headers, body)
         limit = services_of(self).settings.max_body_mib * 2**20
         try:
-            form = await form_request.form(max_files=1, max_fields=20, max_part_size=limit)
+            form = await form_request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=limit)
         except (HTTPException, MultiPartException) as error:
             reason = getattr(error, "detail", None) or getattr(error, "message", "")
             raise BodyError(f"The form cannot be read: {reason} Send one file in each request.") from error
@@ -165,6 +173,34 @@ class StrictJsonRequest(Request):
             return await to_thread.run_sync(read_upload, file.filename or "", content, limit)
         except (FileError, ArchiveError) as error:
             raise UploadError(f"{file.filename or 'The file'}: {error}") from error
+
+
+class FormRequest(StrictJsonRequest):
+    """A request from the form of a page."""
+
+    async def body(self) -> bytes:
+        """Reads the form, which takes no longer to parse than one that a page sends; raises `BodyError`."""
+        body = await super().body()
+        require_simple_form(self.headers, body)
+        return body
+
+
+def require_simple_form(headers: Mapping[str, str], body: bytes) -> None:
+    """Raises `BodyError` for a form that would take long to parse, or whose text could not be stored."""
+    kind, parameters = parse_options_header(headers.get("content-type"))
+    if kind != _FORM_TYPE and body.count(b"&") + body.count(b";") > _MOST_FIELDS:
+        raise BodyError(f"The form has more than {_MOST_FIELDS} fields.")
+    encoding = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        is_known = codecs.lookup(encoding).name in _FORM_ENCODINGS
+    except (LookupError, ValueError):
+        is_known = False
+    if not is_known:
+        raise BodyError("The form is in an encoding that is not accepted; send it in UTF-8.")
+
+
+def _shown(size: int) -> str:
+    return f"{size // 2**20} MiB" if size >= 2**20 else f"{size // 2**10} KiB"
 
 
 class StrictJsonRoute(GuardedRoute):
@@ -210,22 +246,22 @@ def parse_json(body: bytes) -> Any:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BodyError("The body is not valid UTF-8.") from None
-    if _depth(text) > _MAX_DEPTH:
-        raise BodyError(f"The body is nested deeper than {_MAX_DEPTH} levels.")
+    if _depth(text) > MAX_DEPTH:
+        raise BodyError(f"The body is nested deeper than {MAX_DEPTH} levels.")
     try:
         content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError:
         raise
     except ValueError as error:
         raise BodyError(f"The body is not valid JSON: {error}.") from error
-    if _SURROGATE.search(text) and not _is_unicode(content):
+    if "\\u" in text and has_half_character(text, content):
         raise BodyError("The body contains a lone surrogate (half of an escaped character).")
     return content
 
 
 def _depth(text: str) -> int:
     """The nesting of a JSON text: the most brackets that are open at once, outside of strings."""
-    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
         return 0
     depth = deepest = 0
     inside = escaped = False
@@ -247,19 +283,13 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _is_unicode(content: Any) -> bool:
-    try:
-        json.dumps(content, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MOST_NAMES:  # each that is unknown would become a sentence of the answer
+        raise ValueError(f"an object has more than {_MOST_NAMES:,} names")
     content = dict(pairs)
     if len(content) < len(pairs):
         raise ValueError("a name occurs twice in an object")

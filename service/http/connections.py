@@ -46,6 +46,9 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._has_progressed = True
         super().on_body(body)
+        if self.cycle is not None and self.cycle.response_complete:
+            # It was answered before it had arrived; nothing else would end the connection of a client that stalls now.
+            self._await_headers()
 
     def _await_headers(self) -> None:
         if self._due is None:

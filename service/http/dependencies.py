@@ -22,6 +22,7 @@ from fastapi.security.base import SecurityBase
 
 from labels.codebook import Codebook
 from service.access.gate import Gate
+from service.access.origin import SAFE_METHODS
 from service.articles.ingest import Receipt, Submission
 from service.articles.scoring_pool import ScoringPool
 from service.errors import ForbiddenError
@@ -39,7 +40,6 @@ from training.registry.versions import Registry
 from training.scoring.frame_model import FrameModel
 
 _ADMITTED = "framing.caller"
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # The caller for whom a page is being made.
 current_caller: ContextVar[Caller] = ContextVar("current_caller", default=LOCAL)
@@ -142,6 +142,8 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             for role in roles:
                 await _admitted(request, role)
+            if b"%00" in request.scope["query_string"] or "\0" in request.scope["path"]:
+                _refuse_nul(request)
             if known is not None and request.scope["query_string"]:
                 _require_known(request, known)
             if not takes_turns:
@@ -151,7 +153,7 @@ class GuardedRoute(APIRoute):
             services = services_of(request)
             if scores:
                 turn = services.scoring_turns.turn(request.receive, stores=stores)
-            elif request.method in _SAFE_METHODS:
+            elif request.method in SAFE_METHODS:
                 turn = services.reading_turns.turn()
             else:
                 turn = services.writing_turns.turn()
@@ -179,6 +181,19 @@ def _require_known(request: Request, known: Sequence[str]) -> None:
                 for name in unknown
             ]
         )
+
+
+def _refuse_nul(request: Request) -> None:
+    """Raises `RequestValidationError` for the character NUL, which PostgreSQL cannot even look for."""
+    places = {"query": request.query_params.multi_items(), "path": request.path_params.items()}
+    faults = [
+        {"loc": (place, name), "type": "string_pattern_mismatch", "msg": "must not contain the character NUL"}
+        for place, values in places.items()
+        for name, value in values
+        if "\0" in str(value)
+    ]
+    if faults:
+        raise RequestValidationError(faults)
 
 
 # -- parts of the service ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ server without keys there is a single user, for whom this does not hold.
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import cast
 
@@ -59,6 +59,8 @@ class Places:
         self._unknown = 0
         self._known = 0
         self._working: Counter[str] = Counter()
+        # All requests of known callers, also those that wait for their clients.
+        self._held: Counter[str] = Counter()
         self._bodies: Counter[str] = Counter()
         self._streams: Counter[str] = Counter()
         # The waiting of unknown callers by address, oldest first; each can be ended.
@@ -68,9 +70,9 @@ class Places:
 
     def take(self, scope: Scope) -> "Place | None":
         """A place for a request whose caller is not known yet; None if there is no room."""
-        # Most requests are refused here: identifying their callers would cost more than the refusal.
+        # Under overload most requests end here: identifying their callers would cost more than refusing them.
         known_are_full = self._known >= self._most and scope["path"].startswith("/v1/")
-        if known_are_full or self._unknown >= self._most or self._present >= _PRESENT_PER_PLACE * self._most:
+        if known_are_full or self._unknown >= self._most or not (self._absent() > 0 or self._end_a_wait()):
             return None
         client = scope.get("client")
         place = scope[_SCOPE] = Place(self, f"address {client[0] if client else ''}")
@@ -84,9 +86,13 @@ class Places:
             raise BusyError
         if owner != _ALONE and not _may_take(self._working[owner], free):
             raise RateLimitedError(f"This key has {self._working[owner]} requests in progress, and others need room", 1)
+        # Where no room is left this request came in all the same, so its caller has some.
+        if owner != _ALONE and not _may_take(self._held[owner], max(1, self._absent())):
+            raise RateLimitedError(f"This key has {self._held[owner]} requests open, and others need room", 1)
         self._unknown -= 1
         self._known += 1
         self._working[owner] += 1
+        self._held[owner] += 1
         place.owner, place.is_known = owner, True
 
     def _work(self, place: "Place", change: int) -> None:
@@ -98,8 +104,19 @@ class Places:
 
     def _leave(self, place: "Place") -> None:
         self._present -= 1
+        if place.is_known:
+            _add(self._held, place.owner, -1)
         if place.holds_stream:
             _add(self._streams, place.owner, -1)
+
+    def _absent(self) -> int:
+        """How many more requests may be present."""
+        return _PRESENT_PER_PLACE * self._most - self._present
+
+    def _end_a_wait(self) -> bool:
+        """Ends the oldest waiting of the address with most of them, of which an attacker can have many."""
+        others = max(self._waiting.values(), key=len, default=[])
+        return bool(others) and _end_oldest(others)
 
     def _open_stream(self, place: "Place") -> None:
         if self._streams[place.owner] >= self._streams_each:
@@ -126,7 +143,7 @@ class Places:
         """Keeps the waiting of an address short: where too many of its requests wait, the oldest is ended."""
         others = self._waiting.setdefault(address, [])
         if len(others) >= self._unknown_each:
-            others.pop(0).reschedule(asyncio.get_running_loop().time())
+            _end_oldest(others)
         others.append(waiting)
         try:
             yield
@@ -183,12 +200,11 @@ class Place:
         For a body it raises `RateLimitedError` if too many of the caller are waited for.
         """
         worked = self._is_working
-        counted = self._places._body(self) if body else _nothing()
-        with counted:
+        with self._places._body(self) if body else nullcontext():
             self.rest()
             try:
                 async with asyncio.timeout(seconds) as timeout:
-                    with _nothing() if self.is_known else self._places._unknown_waits(self.owner, timeout):
+                    with nullcontext() if self.is_known else self._places._unknown_waits(self.owner, timeout):
                         yield
             finally:
                 if worked:
@@ -200,9 +216,13 @@ def place_of(scope: Scope) -> Place:
     return cast(Place, scope[_SCOPE])
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _end_oldest(waiting: list[asyncio.Timeout]) -> bool:
+    """Ends the oldest waiting at once; False if its time is up anyway."""
+    oldest = waiting.pop(0)
+    if oldest.expired():
+        return False
+    oldest.reschedule(asyncio.get_running_loop().time())
+    return True
 
 
 def _add(counts: Counter[str], owner: str, change: int) -> None:

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -37,6 +35,7 @@ from service.errors import (
 from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError, UploadError
 from service.http.places import BusyError
 from service.schemas.problems import FieldError, Problem
+from service.store.sql.database import UNANSWERED
 from training.errors import (
     ModelFileError,
     NoChampionError,
@@ -102,8 +101,7 @@ TABLE: dict[type[Exception], ProblemType] = {
     ModelFileError: ProblemType(503, "model-refused", "The model cannot be used"),
     StorageError: ProblemType(503, "storage-unavailable", "The model storage cannot be used"),
     DatabaseError: ProblemType(503, "database-unavailable", "The database cannot be used"),
-    OperationalError: ProblemType(503, "database-unavailable", "The database cannot be used"),
-    NoConnectionError: ProblemType(503, "database-unavailable", "The database cannot be used"),
+    **dict.fromkeys(UNANSWERED, ProblemType(503, "database-unavailable", "The database cannot be used")),
     ExchangeError: ProblemType(422, "unusable-file", "The file cannot be imported"),
     RegistryError: ProblemType(409, "registry-conflict", "The registry refused the change"),
     CodebookError: ProblemType(422, "codebook", "The codebook does not allow this"),
@@ -140,7 +138,7 @@ def describe(path: str, error: Exception) -> Problem:
     if known is None:
         return _unexpected(path, error)
     detail = str(error)
-    if isinstance(error, OperationalError | NoConnectionError):
+    if isinstance(error, UNANSWERED):
         _log.error("Database error: %s", error)
         detail = "The database cannot be used at the moment; nothing was stored."
     field = getattr(error, "field", None)
@@ -226,6 +224,8 @@ def _field_error(fault: Mapping[str, Any]) -> FieldError:
     path = [step for step in path if step not in UNION_TAGS]
     if fault["type"] == "json_invalid":
         return FieldError(pointer="", detail=f"The body is not valid JSON: {fault['ctx']['error']}.")
+    if place == "body" and isinstance(fault.get("input"), bytes):
+        return FieldError(pointer="", detail="Send JSON with the header `Content-Type: application/json`.")
     steps = "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
     pointer = (f"/{steps}" if steps else "") if place == "body" else f"{place}/{steps}"
     return FieldError(pointer=pointer, detail=fault["msg"].removeprefix("Value error, "))

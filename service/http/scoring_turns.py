@@ -49,9 +49,14 @@ class ScoringTurns:
 
 
 async def _stop_on_departure(receive: Receive, signal: StopSignal) -> None:
+    await departure(receive)
+    signal.stop()
+
+
+async def departure(receive: Receive) -> None:
+    """Waits until the client leaves; what it still sends is passed over."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    signal.stop()
 
 
 class AheadOfTheBody:

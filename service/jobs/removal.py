@@ -109,16 +109,19 @@ class Remover:
         if not mine:
             return None
         deadline = time.monotonic() + seconds
-        runs = self._end_runs(mine, deadline)
-        thoroughly = rewrite and (not self._database.is_sqlite or any(removal.thorough for removal in mine))
+        in_runs, runs = self._end_runs(mine, deadline)
+        of_rewriting = [removal for removal in mine if removal.thorough or not self._database.is_sqlite]
         # Rewriting is dear, so it waits until nothing else has the texts.
-        seconds_left = deadline - time.monotonic()
-        rows = erase_deleted(self._database, _TABLES, seconds_left, thoroughly=thoroughly and runs is None)
-        obstacles = [runs, rows]
-        left = " ".join(filter(None, obstacles)) or None
-        return self._noted(mine, left)
+        thoroughly = rewrite and runs is None and bool(of_rewriting)
+        rows = erase_deleted(self._database, _TABLES, deadline - time.monotonic(), thoroughly=thoroughly)
+        if runs is None:
+            return self._noted(mine, rows)
+        waiting = [removal for removal in mine if removal in of_rewriting or removal.article_id in in_runs]
+        self._noted([removal for removal in mine if removal not in waiting], rows)
+        return self._noted(waiting, " ".join(filter(None, (runs, rows))))
 
     def _noted(self, erased: Sequence[Removal], left: str | None) -> str | None:
+        """Notes what is left of some removals, and returns it, or that it could not be noted."""
         if left is not None and all(removal.obstacle == left for removal in erased):
             return left
         try:
@@ -157,8 +160,11 @@ class Remover:
             self._vectors.forget(texts)
         return [*removed, *sorted(unfinished)], [name for name in missing if name not in unfinished]
 
-    def _end_runs(self, erased: Sequence[Removal], deadline: float) -> str | None:
-        """Ends the training runs whose snapshots have articles that were purged, and names the runs that remain."""
+    def _end_runs(self, erased: Sequence[Removal], deadline: float) -> tuple[set[str], str | None]:
+        """Ends the training runs whose snapshots have articles that were purged.
+
+        Returns the articles that the snapshots of other runs have, and a sentence about these runs.
+        """
         purged = {removal.article_id for removal in erased if removal.thorough}
         deleted = {removal.article_id for removal in erased}
         try:
@@ -169,10 +175,11 @@ class Remover:
                     break
                 time.sleep(_PAUSE_SECONDS)
         except (StorageError, ModelFileError) as error:
-            return f"The snapshots of training runs cannot be looked through: {error}"
+            return deleted, f"The snapshots of training runs cannot be looked through: {error}"
         if not working:
-            return None
-        return f"The snapshot of the training run {', '.join(working)} has the text until the run ends."
+            return set(), None
+        runs = f"The snapshot of the training run {', '.join(working)} has the text until the run ends."
+        return set().union(*working.values()), runs
 
     def _cancel(self, run: str) -> None:
         """Asks the worker to end a run; where no worker is at work, ends it here."""

@@ -16,6 +16,7 @@ from service.store import training_runs
 from service.store.articles import stored_ids
 from service.store.sql.database import Database
 from training.encoder.vectors import VectorStore
+from training.errors import ModelFileError
 from training.hyperparameters import Start
 from training.model_card import Kind
 from training.registry.storage import Storage
@@ -142,15 +143,25 @@ class RunRecord:
         return SnapshotFacts(**{**facts, "stored_articles": tuple(facts["stored_articles"])})
 
 
-def runs_with(storage: Storage, articles: Collection[str]) -> list[str]:
-    """The runs whose snapshots have any of the articles."""
-    runs = []
-    for run in storage.names(_RUNS) if articles else ():
+def runs_with(storage: Storage, articles: Collection[str]) -> dict[str, set[str]]:
+    """The runs whose snapshots have any of the articles, each with those that it has.
+
+    Raises `ModelFileError` where that of a run cannot be read.
+    """
+    runs = {}
+    for run in sorted(storage.names(_RUNS)) if articles else ():
         with suppress(FileNotFoundError):  # the run has just ended
-            facts = json.loads(storage.read(f"{_RUNS}/{run}/{_FACTS}"))
-            if not set(facts["stored_articles"]).isdisjoint(articles):
-                runs.append(run)
-    return sorted(runs)
+            if shared := _articles_in(storage, f"{_RUNS}/{run}/{_FACTS}").intersection(articles):
+                runs[run] = shared
+    return runs
+
+
+def _articles_in(storage: Storage, path: str) -> set[str]:
+    try:
+        return set(json.loads(storage.read(path))["stored_articles"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        sentence = f"The file {path} in the models folder is damaged; if that run has ended, delete it."
+        raise ModelFileError(sentence) from error
 
 
 def forget_removed(record: RunRecord, vectors: VectorStore) -> None:

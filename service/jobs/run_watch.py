@@ -44,7 +44,7 @@ class RunWatch:
         followed = self._followed.get(identifier)
         if followed is None:
             followed = self._followed[identifier] = _Followed()
-            followed.reading = asyncio.create_task(self._read_again_and_again(identifier, followed))
+            followed.reading = asyncio.create_task(self._keep_reading(identifier, followed))
         followed.followers += 1
         seen = None
         try:
@@ -67,21 +67,20 @@ class RunWatch:
         if self._followed.get(identifier) is followed:
             del self._followed[identifier]
 
-    async def _read_again_and_again(self, identifier: str, followed: _Followed) -> None:
+    async def _keep_reading(self, identifier: str, followed: _Followed) -> None:
         while not followed.is_over:
             try:
                 run = await to_thread.run_sync(self._read, identifier, limiter=self._threads)
             except NotFoundError:
                 followed.is_over = True
+                followed.announce()
             except SQLAlchemyError:
                 pass  # the database may come back, and the run with it
             else:
                 followed.is_over = run.state in training_runs.ENDED
-                if run == followed.run:
-                    await asyncio.sleep(_POLL_SECONDS)
-                    continue
-                followed.run = run
-            followed.announce()
+                if run != followed.run:
+                    followed.run = run
+                    followed.announce()
             await asyncio.sleep(_POLL_SECONDS)
 
     def _read(self, identifier: str) -> training_runs.TrainingRun:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos._serialization import DefaultSerializer
-from sqlalchemy import Connection, Engine, MetaData, Table, inspect, or_, select
+from sqlalchemy import Connection, Engine, MetaData, Table, bindparam, inspect, or_, select
 
 # Always the same, because DBOS resumes only workflows of this application version, and runs outlive upgrades of the
 # program.
@@ -49,9 +49,9 @@ def forget_pickles(engine: Engine) -> None:
                 format_ = table.c[_SERIALIZATION]
                 foreign = select(table.c[_ID]).where(or_(format_.is_(None), format_ != _JSON.name()))
                 identifiers |= set(connection.scalars(foreign))
-        for table in tables:
-            for identifier in identifiers:
-                connection.execute(table.delete().where(table.c[_ID] == identifier))
+        rows = [{"foreign": identifier} for identifier in identifiers]
+        for table in tables if rows else ():
+            connection.execute(table.delete().where(table.c[_ID] == bindparam("foreign")), rows)
 
 
 def _tables(connection: Connection) -> list[Table]:

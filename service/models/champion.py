@@ -69,7 +69,7 @@ class Champion:
         try:
             newest, refused = self._registry.newest_promotion()
             self._report(refused)
-            if newest is None and refused and self._fault is not None:  # the same is the matter as a second ago
+            if newest is None and refused and isinstance(self._fault, ModelFileError):  # as a second ago
                 return
             promotion = newest or self._registry.champion()
             if self._promotion is not None and self._promotion.number == promotion.number:

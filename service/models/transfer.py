@@ -2,10 +2,9 @@
 
 A model file is a zip of the version's files, of its encoder if that was fine-tuned there, and of `signature.json`:
 HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the name and the SHA-256 of each file. An import verifies the signature
-before it registers or unpickles anything.
+before it registers anything. Nothing is unpickled.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -20,12 +19,12 @@ from training.encoder.files import DIGESTS_FILE
 from training.registry.card import card_from_json
 from training.registry.encoders import NAMES as ENCODER_FILES
 from training.registry.model_files import CARD_FILE, PIPELINE_FILE, SCORER_FILE
+from training.registry.signatures import SIGNATURE_FILE, digests
 from training.registry.versions import Registry
 
 if TYPE_CHECKING:
     from training.model_card import ModelCard
 
-_SIGNATURE = "signature.json"
 # Files of an encoder that was fine-tuned where the model comes from; a shipped encoder is in every installation.
 _ENCODER = "encoder/"
 _FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, DIGESTS_FILE, *(_ENCODER + name for name in ENCODER_FILES))
@@ -46,13 +45,13 @@ def export_model(settings: Settings, version: str, path: Path) -> None:
     files = registry.files(version)
     digest = registry.card(version).encoder_digest
     files |= {_ENCODER + name: content for name, content in registry.encoders.files(digest).items()}
-    signature = {"sha256": _digests(files), "hmac_sha256": _sign(key, _digests(files))}
+    signature = {"sha256": digests(files), "hmac_sha256": _sign(key, files)}
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         with zipfile.ZipFile(unfinished, "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
-            archive.writestr(_SIGNATURE, json.dumps(signature))
+            archive.writestr(SIGNATURE_FILE, json.dumps(signature))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -65,13 +64,13 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
         with zipfile.ZipFile(path) as archive:
             members = {member.name: member for member in safe_members(archive, limits=_LIMITS)}
             files = {name: members[name].read() for name in _FILES if name in members}
-            signature = json.loads(members[_SIGNATURE].read())
+            signature = json.loads(members[SIGNATURE_FILE].read())
             signed = str(signature["hmac_sha256"])
     except ArchiveError as error:
         raise TransferError(f"{path} is not taken as a model file: {error}") from error
     except (*UNREADABLE_ARCHIVE, TypeError, MemoryError) as error:
         raise TransferError(f"{path} cannot be read as a model file.") from error
-    if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, _digests(files)).encode()):
+    if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, files).encode()):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
     if CARD_FILE not in files or PIPELINE_FILE not in files:
         raise TransferError(f"{path} lacks the card or the pipeline.")
@@ -105,9 +104,5 @@ def _key(settings: Settings) -> bytes:
     return settings.model_key.get_secret_value().encode()
 
 
-def _digests(files: dict[str, bytes]) -> dict[str, str]:
-    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-
-
-def _sign(key: bytes, digests: dict[str, str]) -> str:
-    return hmac.new(key, json.dumps(digests, sort_keys=True).encode(), "sha256").hexdigest()
+def _sign(key: bytes, files: dict[str, bytes]) -> str:
+    return hmac.new(key, json.dumps(digests(files), sort_keys=True).encode(), "sha256").hexdigest()

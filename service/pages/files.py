@@ -11,7 +11,7 @@ from service.pages.render import UseSite, frame_styles
 
 router = APIRouter(prefix="/assets", include_in_schema=False)
 
-_REVALIDATE = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+_REVALIDATE = {"Cache-Control": "no-cache"}
 
 
 def mount_static(app: FastAPI) -> None:

@@ -25,13 +25,12 @@ from service.pages.article_view import FrameNames
 from service.pages.assets import ChartFiles
 from service.store.callers import Role
 
+# Beside those that every answer has (see service/http/answer_headers.py).
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 

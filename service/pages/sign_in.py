@@ -6,10 +6,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service.access.gate import SESSION_COOKIE, address_of
 from service.access.origin import refuse_other_sites
 from service.access.secrets import new_token
-from service.http.body import StrictJsonRequest
+from service.http.body import FormRequest
 from service.http.dependencies import UseDatabase, UseGate, UseSettings, needs
 from service.pages.render import PageRoute, Site, UseSite
 from service.store import keys
+
+# Of a form that anybody can send: a key and an address.
+_MOST_BYTES = 2**14
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -24,7 +27,8 @@ def form(site: UseSite, next: str = "/") -> HTMLResponse:
 async def sign_in(request: Request, site: UseSite, settings: UseSettings, gate: UseGate) -> Response:
     """Opens a session for the key in the form."""
     refuse_other_sites(request)
-    bounded = StrictJsonRequest(request.scope, request.receive)
+    bounded = FormRequest(request.scope, request.receive)
+    bounded.most_bytes = _MOST_BYTES
     await bounded.body()  # rejects a body that is too large before the form is parsed
     fields = await bounded.form()
     address, key = _own_address(str(fields.get("next") or "/")), str(fields.get("key") or "").strip()

@@ -13,7 +13,7 @@ from labels.errors import ArchiveError, ArticleError, FileError, FramingError
 from service.articles.answers import classified_answer
 from service.articles.reading import classify_article, count_decisions, read_article
 from service.articles.uploads import read_upload
-from service.http.body import StrictJsonRequest
+from service.http.body import FormRequest
 from service.http.dependencies import UseMetrics, UseModel, UseScoringTurns, UseSettings, needs
 from service.http.problem_details import problem_of
 from service.metrics import Metrics
@@ -45,7 +45,7 @@ async def classify(
     turns: UseScoringTurns,
 ) -> HTMLResponse:
     """The framing of the article in the form."""
-    bounded = StrictJsonRequest(request.scope, request.receive)
+    bounded = FormRequest(request.scope, request.receive)
     await bounded.body()  # rejects a body that is too large before the form is parsed
     async with turns.turn(request.receive):
         submitted = await _read_form(bounded, settings)

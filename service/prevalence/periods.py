@@ -1,5 +1,6 @@
 """The first and the last day of days, weeks (from Monday), months and years."""
 
+from calendar import monthrange
 from datetime import date, timedelta
 
 from service.store.prevalence import Period
@@ -14,8 +15,9 @@ def first_day_of(day: date, period: Period) -> date:
 
 def last_day_of(start: date, period: Period) -> date:
     """The last day of the period that starts on a day."""
-    if period in ("day", "week"):
-        return start + timedelta(days=6 if period == "week" else 0)
-    # Any day of the month, or year, after this period.
-    later = start + timedelta(days=31 if period == "month" else 366)
-    return first_day_of(later, period) - timedelta(days=1)
+    if period == "month":
+        return start.replace(day=monthrange(start.year, start.month)[1])
+    if period == "year":
+        return start.replace(month=12, day=31)
+    # There are dates to the end of the year 9999 only, which is no Sunday.
+    return start + timedelta(days=min(6, (date.max - start).days) if period == "week" else 0)

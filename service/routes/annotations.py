@@ -281,9 +281,9 @@ def draw_paragraphs(
 ) -> CodingQueue:
     """Draws paragraphs until `n` wait for the coder: half at random, half where the model is uncertain.
 
-    Some of them go to a second coder too. Near-duplicates are left out. The probability of each draw is stored with the
-    annotation, so that the annotations can also estimate prevalence without bias. The answer contains the same
-    paragraphs until they are coded or returned, so a request that is sent twice draws once.
+    The second half leaves out near-duplicates. Some paragraphs go to a second coder too. The probability of each draw
+    is stored with the annotation, so that the annotations can also estimate prevalence without bias. The answer
+    contains the same paragraphs until they are coded or returned, so a request that is sent twice draws once.
     """
     require_own(caller, request.coder)
     with database.write() as connection:
@@ -296,8 +296,11 @@ def draw_paragraphs(
             whole=request.whole,
             days=settings.coding_days,
         )
-        reason = why_fewer(connection, whole=request.whole) if len(tasks) < request.n else None
-    return _queue(request.coder, tasks, codebook, reason)
+    if len(tasks) == request.n:
+        return _queue(request.coder, tasks, codebook, None)
+    # Counting all that is stored takes a while in a large store, so nobody who writes waits for it.
+    with database.read() as connection:
+        return _queue(request.coder, tasks, codebook, why_fewer(connection, whole=request.whole))
 
 
 @router.delete("/coding-queue", responses=guarded(422, 503))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from service.errors import KeysInForceError, NoSuchKeyError
 from service.store.callers import SETTINGS_ADMIN, Caller, Role
@@ -69,7 +69,7 @@ def is_closed(connection: Connection) -> bool:
     They are from the first key on. Without that memory, whoever revokes the last key would let everybody on the
     machine in.
     """
-    return connection.scalar(select(access.c.closed)) is not False  # without its row, rather closed
+    return connection.scalar(select(access.c.closed)) is not False  # without the row, keys are needed
 
 
 def close_access(connection: Connection) -> None:
@@ -139,9 +139,13 @@ def caller_by_session(connection: Connection, token_sha256: str, bound_sha256: s
     return SETTINGS_ADMIN if row.key_id is None else _caller(row)
 
 
-def record_use(connection: Connection, identifiers: list[str]) -> None:
-    """Records that keys were used just now."""
-    connection.execute(update(api_keys).where(api_keys.c.id.in_(identifiers)).values(last_used_at=datetime.now(UTC)))
+def record_use(connection: Connection, identifiers: Sequence[str]) -> None:
+    """Records that keys were used just now; any number of them."""
+    now = datetime.now(UTC)
+    connection.execute(
+        update(api_keys).where(api_keys.c.id == bindparam("key")).values(last_used_at=now),
+        [{"key": identifier} for identifier in identifiers],
+    )
 
 
 def _caller(row: Row[Any]) -> Caller | None:
@@ -149,9 +153,14 @@ def _caller(row: Row[Any]) -> Caller | None:
     return Caller(key.name, key.role, key.id) if key.is_valid(datetime.now(UTC)) else None
 
 
-def count_requests(connection: Connection, key_id: str, minute: int, count: int) -> int:
-    """Adds requests of a key in a minute and returns their number over all processes; deletes past minutes."""
-    add_to_sums(connection, {request_counts: [(key_id, minute, count)]})
-    connection.execute(delete(request_counts).where(request_counts.c.minute < minute - 1))
-    query = select(request_counts.c.count).where(request_counts.c.key_id == key_id, request_counts.c.minute == minute)
-    return connection.scalar(query) or 0
+def count_requests(connection: Connection, counts: Sequence[tuple[str, int, int]]) -> dict[tuple[str, int], int]:
+    """Adds requests to keys, each a key, a minute and a number, and deletes past minutes.
+
+    Returns the number over all processes by key and minute.
+    """
+    add_to_sums(connection, {request_counts: counts})
+    minutes = {minute for _, minute, _ in counts}
+    connection.execute(delete(request_counts).where(request_counts.c.minute < max(minutes) - 1))
+    query = select(request_counts.c.key_id, request_counts.c.minute, request_counts.c.count)
+    totals = connection.execute(query.where(request_counts.c.minute.in_(minutes)))
+    return {(key_id, minute): count for key_id, minute, count in totals}

@@ -332,6 +332,14 @@ removals = Table(
     Column("obstacle", Text),
 )
 
+# Few of all removals; each removal and the worker ask for them.
+Index(
+    "ix_removals_unfinished",
+    removals.c.number,
+    sqlite_where=removals.c.erased_at.is_(None),
+    postgresql_where=removals.c.erased_at.is_(None),
+)
+
 training_runs = Table(
     "training_runs",
     metadata,
@@ -381,7 +389,8 @@ sessions = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-# Whether keys are needed. It begins with the first key, and stays when the last is revoked or taken out of the settings.
+# Whether keys are needed. It begins with the first key, and stays when the last is revoked or taken out of the
+# settings.
 access = Table(
     "access",
     metadata,

@@ -1,8 +1,27 @@
-"""Reads answers of the service."""
+"""Asks the service, and reads its answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+
+
+@contextmanager
+def api_of(settings: Settings, **changes: Any) -> Iterator[TestClient]:
+    """A client of the service under changed settings, in this process."""
+    app = create_app(settings.model_copy(update=changes))
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+        yield client
+
+
+def bearer(shown: str) -> dict[str, str]:
+    """The header that sends a key."""
+    return {"Authorization": f"Bearer {shown}"}
 
 
 def pointers(problem: dict[str, Any]) -> list[str]:

@@ -16,8 +16,8 @@ _CLIENTS = 4
 _TEXT = "The army moved into valley {number} at dawn and the council was silent about it."
 
 
-class _Clients(Crew):
-    """Clients that store an article and read it again, and note how long each answer takes."""
+class StoringAndReading(Crew):
+    """Clients that store an article and read it again, without a pause, and note how long each answer takes."""
 
     def __init__(self, address: str) -> None:
         super().__init__(_CLIENTS)
@@ -35,6 +35,14 @@ class _Clients(Crew):
                 article = self._timed("store", client, "POST", "/v1/articles", {"text": text})
                 if article is not None:
                     self._timed("read", client, "GET", f"/v1/articles/{article['id']}")
+
+    def figures(self) -> Figures:
+        """How many requests failed, and how long stores and reads took."""
+        return {
+            "failed": self.failed,
+            **milliseconds("a store meanwhile", self.seconds["store"]),
+            **milliseconds("a read meanwhile", self.seconds["read"]),
+        }
 
     def _timed(self, kind: str, client: httpx2.Client, method: str, path: str, body: Any = None) -> Any:
         began = time.perf_counter()
@@ -57,7 +65,7 @@ def import_under_load(folder: Path, annotations: int, progress: Progress = silen
     command = product(folder, max_body_mib="64")
     with running(command) as server, httpx2.Client(base_url=server.address, timeout=None) as client:
         content = file_of(annotations)
-        with _Clients(server.address) as clients:
+        with StoringAndReading(server.address) as clients:
             for turn in (1, 2):
                 answer = client.post("/v1/annotations/import?format=csv-long", content=content)
                 imported.append(answer.json().get("annotations", 0))
@@ -65,7 +73,5 @@ def import_under_load(folder: Path, annotations: int, progress: Progress = silen
     return {
         "annotations imported": sum(imported),
         "articles stored meanwhile": len(clients.seconds["store"]),
-        "failed": clients.failed,
-        **milliseconds("a store meanwhile", clients.seconds["store"]),
-        **milliseconds("a read meanwhile", clients.seconds["read"]),
+        **clients.figures(),
     }

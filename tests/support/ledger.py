@@ -1,6 +1,5 @@
 """Clients that write while faults happen, and the ledger that shows whether a write was lost or doubled."""
 
-import statistics
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import numpy as np
 
 from tests.support.articles import TWO_PARAGRAPHS
 from tests.support.crew import Crew
@@ -24,8 +24,8 @@ Progress = Callable[[float], None]
 
 def milliseconds(label: str, seconds: Sequence[float]) -> Figures:
     """The median and the 99th percentile of what took so many seconds."""
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return {f"ms for {label} (median)": round(1000 * cuts[49]), f"ms for {label} (p99)": round(1000 * cuts[98])}
+    median, slow = 1000 * np.percentile(list(seconds), (50, 99))
+    return {f"ms for {label} (median)": round(median), f"ms for {label} (p99)": round(slow)}
 
 
 def silent(_share: float) -> None:

@@ -1,9 +1,7 @@
 """A service that has much: keys by the ten thousand, annotations by the million. The tests take fewer of both."""
 
 import json
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,7 @@ from service.store import keys as store
 from service.store.sql.database import Database
 from tests.support import filled_database
 from tests.support.articles import TWO_PARAGRAPHS
-from tests.support.crew import Crew
+from tests.support.import_load import StoringAndReading
 from tests.support.ledger import Figures, Progress, milliseconds, silent
 from tests.support.procfs import own_memory, peak_memory
 from tests.support.servers import Running, product, running
@@ -98,7 +96,7 @@ def many_annotations(folder: Path, count: int, progress: Progress = silent) -> F
     frames = Registry(settings.models_location).load_champion()[0].card.frame_keys
     with running(product(folder)) as server, httpx2.Client(base_url=server.address, timeout=3600) as client:
         imported, began = 0, time.perf_counter()
-        with _Others(server.address) as others:
+        with StoringAndReading(server.address) as others:
             for body, share in _corpora(articles, frames[0]):
                 answer = client.post("/v1/annotations/import?format=corpus", content=body).raise_for_status()
                 imported += answer.json()["annotations"]
@@ -109,37 +107,10 @@ def many_annotations(folder: Path, count: int, progress: Progress = silent) -> F
         return {
             "annotations": imported,
             "s for each 100,000": round(seconds / max(imported, 1) * 100_000),
-            **milliseconds("a store meanwhile", others.times["store"]),
-            **milliseconds("a read meanwhile", others.times["read"]),
-            "failed": others.failed,
+            **others.figures(),
             **after,
             "MiB at most": round(peak_memory(server.process.pid)),
         }
-
-
-class _Others(Crew):
-    """A client that stores articles and another that reads, without a pause, while something else goes on."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(2)
-        self.times: dict[str, list[float]] = defaultdict(list)
-        self.failed = 0
-        self._address, self._lock = address, threading.Lock()
-
-    def work(self, number: int) -> None:
-        kind, count = ("store", "read")[number], 0
-        with httpx2.Client(base_url=self._address, timeout=60) as client:
-            while not self.stop.is_set():
-                count += 1
-                began = time.perf_counter()
-                if kind == "store":
-                    body = {"text": TWO_PARAGRAPHS, "external_id": f"meanwhile-{count}"}
-                    status = client.post("/v1/articles", json=body).status_code
-                else:
-                    status = client.get("/v1/annotations?limit=50").status_code
-                with self._lock:
-                    self.times[kind].append(time.perf_counter() - began)
-                    self.failed += status >= 400
 
 
 def _corpora(articles: int, frame: str) -> Iterator[tuple[bytes, float]]:

@@ -13,6 +13,10 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 # Networks that need IPv6 alone reach every IPv4 address through these.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
+# Where Azure, Oracle, Alibaba, Amazon and Google hand out the credentials of a machine, beside link-local addresses.
+_OF_CREDENTIALS = frozenset(
+    map(ip_address, ("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"))
+)
 
 
 def system_addresses(host: str, port: int) -> Sequence[str]:
@@ -43,19 +47,19 @@ def address_of(text: str) -> Address | None:
 
 def is_public(address: Address) -> bool:
     """Whether everybody reaches the same machine at this address."""
-    return not (_is_wrapped(address) or address.is_multicast or address.is_reserved) and address.is_global
+    is_special = _is_wrapped(address) or address.is_multicast or address.is_reserved or address in _OF_CREDENTIALS
+    return address.is_global and not is_special
 
 
 def is_of_a_network(address: Address) -> bool:
     """Whether an address is public, of a private network or of this machine.
 
-    Not among these are link-local addresses, at which clouds hand out the credentials of a machine.
+    Not among these are link-local and other addresses at which clouds hand out the credentials of a machine.
     """
     # ::1 stands within a reserved block.
     is_reserved = address.is_reserved and not address.is_loopback
-    return not (
-        _is_wrapped(address) or address.is_link_local or address.is_unspecified or address.is_multicast or is_reserved
-    )
+    is_special = _is_wrapped(address) or address.is_link_local or address in _OF_CREDENTIALS
+    return not (is_special or address.is_unspecified or address.is_multicast or is_reserved)
 
 
 def _is_wrapped(address: Address) -> bool:

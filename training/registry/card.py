@@ -10,7 +10,7 @@ from training.evaluation import Averages, Evaluation, Figure, FrameFigures, Stan
 from training.model_card import DataFacts, EncoderFacts, FoldFacts, ModelCard, SubjectCut, SubjectFacts
 from training.promotion import FrameComparison, Verdict
 from training.scoring.article_score import ArticleFacts
-from training.scoring.operating_points import Cut
+from training.scoring.operating_points import OPERATING_POINTS, Cut
 
 CARD_FORMAT = 1
 
@@ -24,10 +24,15 @@ def card_from_json(text: str | bytes) -> ModelCard:
     """Reads `card.json`; raises `ModelFileError` where it is not a card of this format."""
     try:
         content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()  # half of a character could not be shown
         if content.pop("format") != CARD_FORMAT:
             raise ModelFileError("The model card is in a format that this version does not read.")
-        return _card(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        card = _card(content)
+        for point in OPERATING_POINTS:
+            if set(card.cuts[point]) != set(card.frames) or (card.article and point not in card.article.cuts):
+                raise ValueError(point)
+        return card
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError("The model card is damaged or foreign.") from error
 
 

@@ -9,19 +9,20 @@ for nothing: the newest promotion that counts names the champion.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
-from training.errors import ChampionChangedError, ModelFileError, NoChampionError
+from training.errors import ChampionChangedError, ModelFileError, NoChampionError, RegistryError
 from training.registry.signatures import Trust
 from training.registry.storage import Storage
 
 PromotionAction: TypeAlias = Literal["promote", "rollback"]
 
 _FOLDER = "promotions"
-_FILE = re.compile(r"(\d{6,9})\.json")
+_FILE = re.compile(r"([0-9]{6,9})\.json")
+_HIGHEST = 999_999_999
 # What a damaged file is named after it was set aside; its number stays taken.
 _SET_ASIDE = ".damaged"
 _SIGNATURE = "signature"
@@ -107,7 +108,7 @@ class Promotions:
             if replacing is not None and (not history or history[-1].version != replacing):
                 raise ChampionChangedError(version, replacing)
             # Beyond the number that was tried last too: something that is no promotion may have its name.
-            tried = max([tried, *self._taken()]) + 1
+            tried = self._next(tried, history)
             promotion = Promotion(
                 number=tried,
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -155,12 +156,21 @@ class Promotions:
 
     def numbers(self) -> list[int]:
         """Returns the numbers of all files, whether they count or not, in their order."""
-        matches = (_FILE.fullmatch(name) for name in self._storage.names(_FOLDER))
-        return sorted(int(match[1]) for match in matches if match)
+        return sorted(_numbers(self._storage.names(_FOLDER)))
 
-    def _taken(self) -> list[int]:
-        matches = (_FILE.fullmatch(name.removesuffix(_SET_ASIDE)) for name in self._storage.names(_FOLDER))
-        return [int(match[1]) for match in matches if match]
+    def _next(self, tried: int, history: Sequence[Promotion]) -> int:
+        """Returns a number beyond all that are taken and those that were tried.
+
+        Where a file that counts for nothing has the highest, it is the next after the newest promotion that counts.
+        """
+        taken = _numbers(name.removesuffix(_SET_ASIDE) for name in self._storage.names(_FOLDER))
+        number = max([tried, *taken]) + 1
+        if number > _HIGHEST:
+            number = max([tried, *(promotion.number for promotion in history)]) + 1
+        if number > _HIGHEST:
+            highest = _path(_HIGHEST)
+            raise RegistryError(f"The history has no number left after {highest}: delete that file if it is not yours.")
+        return number
 
     def _content(self, promotion: Promotion) -> bytes:
         facts = asdict(promotion)
@@ -196,6 +206,12 @@ class Promotions:
         return content if isinstance(content, dict) else None
 
 
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Returns the numbers of those files that are named as promotions are; another spelling is no promotion."""
+    matches = (_FILE.fullmatch(name) for name in names)
+    return [int(match[1]) for match in matches if match and _path(int(match[1])).endswith(f"/{match[0]}")]
+
+
 def _path(number: int) -> str:
     return f"{_FOLDER}/{number:06d}.json"
 
@@ -208,12 +224,25 @@ def _promotion(number: int, content: dict[str, Any]) -> Promotion | None:
         return None
     texts = (promotion.at, promotion.version, promotion.by, promotion.reason, promotion.card_sha256)
     plain = (
-        all(isinstance(text, str) for text in texts)
-        and isinstance(promotion.previous, str | None)
+        all(_is_text(text) for text in (*texts, promotion.previous or ""))
+        and _is_time(promotion.at)
         and isinstance(promotion.forced, bool)
         and promotion.action in get_args(PromotionAction)
     )
     return promotion if plain and type(promotion.number) is int and promotion.number == number else None
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a text that can be printed: half of a character cannot."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _is_time(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _none_counts(refused: list[Refused]) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from labels.archives import place_inside, plain_name
+from labels.archives import MOST_PARTS, place_inside, plain_name
 from labels.errors import ArchiveError
 from training.errors import ModelFileError, OutboundError, StorageError
 from training.outbound.filesystems import filesystem_at
@@ -90,17 +90,22 @@ class LocalStorage:
         try:
             # Without waiting: opening a named pipe would else last until somebody writes to it.
             descriptor = os.open(self._place(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(descriptor, "rb") as file:
+            try:
                 facts = os.fstat(descriptor)
                 if not stat.S_ISREG(facts.st_mode):
-                    raise ModelFileError(f"'{path}' in the folder {self.folder} is not a file.")
+                    raise self._no_file(path)
                 _require_size(path, facts.st_size, most)
-                return file.read()
+                with open(descriptor, "rb", closefd=False) as file:
+                    return file.read()
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise self._outside(path) from error
+            if error.errno == errno.ENXIO:  # a socket
+                raise self._no_file(path) from error
             raise self._failure(error) from error
 
     def write(self, path: str, content: bytes) -> None:
@@ -110,6 +115,8 @@ class LocalStorage:
             _sync(place.parent)
 
     def create(self, path: str, content: bytes) -> bool:
+        if (self.folder / path).is_symlink():  # not followed, and it has the name
+            return False
         with self._complete_file(content) as file:
             place = self._new_place(path)
             try:
@@ -143,10 +150,13 @@ class LocalStorage:
             raise self._failure(error) from error
 
     def _below(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """Yields what stands below a folder, with its path: all but the folders themselves, of links the links."""
+        """Yields what stands below a folder, with its path: all but the folders themselves, of links the links.
+
+        A folder that stands deeper than any file may is yielded instead of what is in it.
+        """
         for entry in self._entries(folder):
             path = entry.name if folder in _ITSELF else f"{folder}/{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False) and path.count("/") < MOST_PARTS - 1:
                 yield from self._below(path)
             else:
                 yield path, entry
@@ -166,6 +176,9 @@ class LocalStorage:
 
     def _outside(self, path: str) -> StorageError:
         return StorageError(f"'{path}' does not stand inside the folder {self.folder}: links are not followed there.")
+
+    def _no_file(self, path: str) -> ModelFileError:
+        return ModelFileError(f"'{path}' in the folder {self.folder} is not a file.")
 
     def _new_place(self, path: str) -> Path:
         place = self._place(path)

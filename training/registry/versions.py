@@ -48,7 +48,7 @@ _VERSION = re.compile(r"v[1-9]\d{0,8}")
 
 
 class Registry:
-    """Model versions in a folder, which is created with the first version, or at a URL that fsspec knows.
+    """Model versions in a folder, which is created with the first version, or in an object store.
 
     All methods raise `StorageError` where that place does not answer. With a key in `trust`, versions and promotions
     are signed as they are made, and promotions without a valid signature count for nothing.
@@ -69,7 +69,7 @@ class Registry:
 
     def card(self, version: str) -> ModelCard:
         """Returns the card of a version; raises `NoSuchVersionError` or `ModelFileError`."""
-        return card_from_json(self._read(version, CARD_FILE, _MOST_BYTES_OF_JSON))
+        return card_from_json(self._card_file(version))
 
     def card_of_run(self, run: str) -> ModelCard | None:
         """Returns the card of the model that a training run registered, or None."""
@@ -105,8 +105,8 @@ class Registry:
 
     def files(self, version: str) -> dict[str, bytes]:
         """Returns the files of a version by name, each checked against the digest on the card."""
-        card = self.card(version)
-        files = {CARD_FILE: self._read(version, CARD_FILE)}
+        files = {CARD_FILE: self._card_file(version)}
+        card = card_from_json(files[CARD_FILE])
         files[PIPELINE_FILE] = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
         if card.scorer_sha256:
             files[SCORER_FILE] = self._verified(version, SCORER_FILE, card.scorer_sha256)
@@ -130,7 +130,7 @@ class Registry:
 
         Raises `ModelFileError` where there is only a pickle, which is not opened here.
         """
-        card = self._own_card(version)
+        card = _own_card(version, self._card_file(version))
         if not card.scorer_sha256:
             raise ModelFileError(
                 f"Model '{version}' has no compiled form, only a pickle, which is not opened for this."
@@ -144,26 +144,39 @@ class Registry:
         `NoSuchVersionError`, or `ModelFileError` for a damaged, tampered or foreign file, other libraries, or a pickle
         that may not be opened.
         """
-        card = self._own_card(version)
-        pipeline = self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
+        return self._model(version, self._card_file(version))
+
+    def _model(self, version: str, card_file: bytes) -> FrameModel:
+        """Returns the model of a card that was read already: whoever writes to the folder cannot exchange it now."""
+        card = _own_card(version, card_file)
         if not card.scorer_sha256:
-            self._require_trusted(version)
-            require_libraries(card)
-            process = PipelineProcess(pipeline, columns_of(card), version)
-            return FrameModel(PipelineScorer(process, len(card.frames)), card)
+            return self._pickled_model(version)
+        self._verified(version, PIPELINE_FILE, card.pipeline_sha256)
         scorer = read_scorer(self._verified(version, SCORER_FILE, card.scorer_sha256))
         if (scorer.columns, scorer.frames) != (columns_of(card), len(card.frames)):
             raise ModelFileError(f"The compiled form of model '{version}' has other columns than its card names.")
         return FrameModel(scorer, card)
 
+    def _pickled_model(self, version: str) -> FrameModel:
+        """Returns the model of a pickle, if it may be opened: its process gets the very bytes that are signed."""
+        files = self.files(version)
+        card = _own_card(version, files[CARD_FILE])
+        self._require_trusted(version, files)
+        require_libraries(card)
+        process = PipelineProcess(files[PIPELINE_FILE], columns_of(card), version)
+        return FrameModel(PipelineScorer(process, len(card.frames)), card)
+
     def is_signed(self, version: str) -> bool:
         """Whether the key has signed the files of a version; never without a key."""
+        return self._has_signed(version, self.files(version))
+
+    def _has_signed(self, version: str, files: dict[str, bytes]) -> bool:
         try:
             content = json.loads(self._read(version, SIGNATURE_FILE, _MOST_BYTES_OF_JSON))
             signature = content["hmac_sha256"]
         except (ModelFileError, ValueError, TypeError, KeyError, RecursionError):
             return False
-        return self._trust.has_signed(_KIND, digests(self.files(version)), signature)
+        return self._trust.has_signed(_KIND, digests(files), signature)
 
     def has_signature(self, version: str) -> bool:
         """Whether a version has a signature, of whichever key."""
@@ -186,24 +199,18 @@ class Registry:
         if self._trust.key is None:
             raise RegistryError("Nothing can be signed without a key: set FRAMING_MODEL_KEY.")
 
-    def _require_trusted(self, version: str) -> None:
+    def _require_trusted(self, version: str, files: dict[str, bytes]) -> None:
         """Raises `ModelFileError` unless a pickle may be opened: the operator allows it, and the version is signed."""
         lacks = None
         if not self._trust.allow_pickle:
             lacks = "FRAMING_ALLOW_PICKLE is off"
-        elif not self.is_signed(version):
+        elif not self._has_signed(version, files):
             lacks = "it is not signed with FRAMING_MODEL_KEY"
         if lacks is not None:
             raise ModelFileError(
                 f"Model '{version}' has no compiled form, only a pickle, which could run any code. It was not opened: "
                 f"{lacks}. Both are needed."
             )
-
-    def _own_card(self, version: str) -> ModelCard:
-        card = self.card(version)
-        if card.version != version:
-            raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
-        return card
 
     def unfinished(self) -> list[str]:
         """Returns what a killed process left unfinished or another is writing, and encoders that no model reads."""
@@ -262,8 +269,11 @@ class Registry:
                 raise NoSuchVersionError(version) from error
             raise ModelFileError(f"Model '{version}' has no readable {name}.") from error
 
+    def _card_file(self, version: str) -> bytes:
+        return self._read(version, CARD_FILE, _MOST_BYTES_OF_JSON)
+
     def _card_digest(self, version: str) -> str:
-        return hashlib.sha256(self._read(version, CARD_FILE, _MOST_BYTES_OF_JSON)).hexdigest()
+        return _sha256(self._card_file(version))
 
     # -- champion ---------------------------------------------------------------------------------------------------
 
@@ -309,12 +319,12 @@ class Registry:
         """Loads the champion; raises `ModelFileError` where its card has changed since the promotion, or is gone."""
         promotion = self.champion()
         try:
-            digest = self._card_digest(promotion.version)
+            card_file = self._card_file(promotion.version)
         except NoSuchVersionError as error:
             raise ModelFileError(f"Promotion {promotion.number} names a model that does not exist: {error}") from error
-        if digest != promotion.card_sha256:
+        if _sha256(card_file) != promotion.card_sha256:
             raise ModelFileError(f"The card of model '{promotion.version}' was changed after its promotion.")
-        return self.load(promotion.version), promotion
+        return self._model(promotion.version, card_file), promotion
 
     def promote(
         self, version: str, *, by: str, reason: str, force: bool = False, judged_against: str | None = None
@@ -343,6 +353,14 @@ class Registry:
             raise RegistryError("There is no earlier champion to roll back to.")
         self.load(previous).prepare()
         return self._promotions.append("rollback", previous, by, reason)
+
+
+def _own_card(version: str, content: bytes) -> ModelCard:
+    """Reads the card of a version; raises `ModelFileError` where it belongs to another."""
+    card = card_from_json(content)
+    if card.version != version:
+        raise ModelFileError(f"The card in the folder of model '{version}' belongs to '{card.version}'.")
+    return card
 
 
 def _number(version: str) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Largest difference between a compiled score and that of `predict_proba`.
 TOLERANCE = 1e-9
-# The parameters of a vectoriser that the compiled scorers know with a single value; the analyser comes to them.
+# Parameters of a vectoriser of which the compiled scorers know a single value only, apart from the analyser.
 _PLAIN = {
     "binary": False,
     "lowercase": True,
@@ -32,7 +32,6 @@ _PLAIN = {
     "tokenizer": None,
     "use_idf": True,
 }
-
 
 # The scorers that are plain arrays.
 Compiled: TypeAlias = CompiledScorer | EncoderScorer | RunsScorer

@@ -166,7 +166,7 @@ class CompiledScorer:
 
     @classmethod
     def from_file(cls, file: ScorerFile) -> "CompiledScorer":
-        """Returns the scorer of a file; raises `ModelFileError` where it is that of no model of words."""
+        """Returns the scorer of a file; raises `ModelFileError` where it is not that of a model of words."""
         with as_scorer():
             file.require_format(_FORMAT)
             vocabulary = file.terms("terms")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.encoder.encoder import Encoder
 from training.encoder.shipped import encoder_of, look_also_in, own_places
+from training.errors import ModelFileError
 from training.scoring.evidence import FrameExplanation, Terms
 from training.scoring.scorer_file import ScorerFile, as_scorer, read_scorer_file, write_scorer_file
 
@@ -64,8 +65,14 @@ class EncoderScorer:
         return 0.0
 
     def prepare(self) -> None:
-        """Loads the encoder and warms it up; raises `ModelFileError` where this installation lacks it."""
-        self.loaded().warm_up()
+        """Loads the encoder and warms it up; raises `ModelFileError` where it is missing or has other vectors."""
+        encoder = self.loaded()
+        if encoder.width != len(self.coefficients):
+            raise ModelFileError(
+                f"The model reads vectors of length {len(self.coefficients)}, and its encoder makes them of length "
+                f"{encoder.width}."
+            )
+        encoder.warm_up()
 
     def loaded(self) -> Encoder:
         """Returns the encoder; raises `ModelFileError` where this installation lacks it."""
@@ -91,7 +98,7 @@ class EncoderScorer:
 
     @classmethod
     def from_file(cls, file: ScorerFile) -> "EncoderScorer":
-        """Returns the scorer of a file; raises `ModelFileError` where it is that of no encoder."""
+        """Returns the scorer of a file; raises `ModelFileError` where it is not that of an encoder."""
         with as_scorer():
             file.require_format(_FORMAT)
             if file.kind != KIND:

@@ -2,8 +2,8 @@
 
 A pickle can run any code, so whoever asks for this process has checked two conditions before (see
 `training.registry.signatures.Trust`): the operator allows pickles, and the version is signed with the operator's key.
-The process is no sandbox. It keeps the pickle away from the keys of the service, which are not in its environment, and
-from the memory of the service, which gets nothing back but numbers and a sentence.
+The process is no sandbox: it may do whatever the user may whose process it is. But the keys of the service are not in
+its environment or memory, and the service takes nothing from it but numbers and a sentence.
 """
 
 import json
@@ -28,8 +28,8 @@ _SCORES, _FAULT = b"s", b"f"
 # Texts that are sent at a time; between two batches a request whose client left is noticed.
 _BATCH = 64
 _LONGEST_SENTENCE = 500
-# Of the environment, what a process of Python needs; settings and keys stay here.
-_OWN = "FRAMING_"
+# Variables of the environment that are not passed on: the settings of this program, keys among them.
+_SETTINGS = "FRAMING_"
 
 
 class PipelineProcess:
@@ -91,7 +91,7 @@ class PipelineProcess:
                 [sys.executable, "-P", "-m", __name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={name: value for name, value in os.environ.items() if not name.startswith(_OWN)},
+                env={name: value for name, value in os.environ.items() if not name.upper().startswith(_SETTINGS)},
             )
             weakref.finalize(self, _end, self._process)
             with suppress(OSError):  # a process that ended at once is noticed when it does not answer

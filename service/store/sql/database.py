@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from service.errors import DatabaseError
 from service.store.sql import connections
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # The migration that this version needs; a test compares it with the newest in the folder.
 NEWEST_REVISION = "0015"
+# What a database raises that does not answer: it is down or locked, or all connections to it are in use.
+UNANSWERED = (OperationalError, NoConnectionError)
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 

@@ -18,7 +18,7 @@ from service.store.sql.database import Database
 # While SQLite waits to empty its log nobody else can write, so a single attempt is short.
 _ATTEMPT_SECONDS = 0.2
 _PAUSE_SECONDS = 0.1
-# While PostgreSQL waits for a table everybody else waits for it behind.
+# While PostgreSQL waits for the lock of a table, everybody else who needs the table waits behind it.
 _LOCK_SECONDS = 2
 
 # Transactions that may still see what was deleted before the transaction number `limit` was given away.
@@ -119,7 +119,7 @@ def _rewrite_table(connection: Connection, table: str, deadline: float) -> str |
                 continue
             return f"The table {table} could not be rewritten, so PostgreSQL keeps its deleted rows: {error.orig}."
         if _file_of(connection, table) == before:
-            return f"PostgreSQL did not rewrite the table {table}; it is not the property of this service's user."
+            return f"PostgreSQL did not rewrite the table {table}; this service's user does not own it."
         return None
 
 

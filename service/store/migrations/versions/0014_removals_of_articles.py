@@ -21,6 +21,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_removals"),
     )
     op.create_index("ix_removals_article_id", "removals", ["article_id"])
+    unfinished = sa.text("erased_at IS NULL")
+    op.create_index(
+        "ix_removals_unfinished", "removals", ["number"], sqlite_where=unfinished, postgresql_where=unfinished
+    )
 
 
 def downgrade() -> None:
