@@ -28,6 +28,8 @@ _log = logging.getLogger("framing")
 _SWITCH_SECONDS = 0.0005
 _GRACE_SECONDS = 10
 _OPEN_FILES = 65_536
+# Place of the address among the arguments of uvicorn's line about a request, after client and method.
+_ADDRESS = 2
 # Longer than proxies and clients keep an idle connection: if the server closed it first, a request could be on its way.
 _KEEP_ALIVE_SECONDS = 75
 
@@ -85,6 +87,17 @@ def _require_key_beyond_loopback(settings: Settings) -> None:
         _log.warning("No key exists: everybody on this machine may do everything (see `framing keys create`).")
 
 
+class _WithoutQuery(logging.Filter):
+    """Cuts queries off the addresses in the log of requests: they have names of coders and words of articles."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and len(record.args) >= _ADDRESS + 1:
+            arguments = list(record.args)
+            arguments[_ADDRESS] = str(arguments[_ADDRESS]).partition("?")[0]
+            record.args = tuple(arguments)
+        return True
+
+
 def child() -> FastAPI:
     """The application of a child, when several processes serve; it has the settings from the environment alone."""
     return _app(Settings())
@@ -96,6 +109,7 @@ def _app(settings: Settings) -> FastAPI:
     from service.app import create_app  # noqa: PLC0415 - the process above the servers does not need it
 
     app = create_app(settings)
+    logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
     gc.freeze()
     gc.enable()
     sys.setswitchinterval(_SWITCH_SECONDS)

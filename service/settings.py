@@ -13,7 +13,9 @@ from labels.annotations import DEFAULT_CORPUS
 from labels.codebook import DEFAULT_CODEBOOK
 from service.schemas.fields import Articles
 from service.schemas.hyperparameters import HyperparametersRequest
+from training.errors import OutboundRefusedError
 from training.hyperparameters import Pull, Start, WantedKind
+from training.outbound.filesystems import require_store, scheme_of
 from training.outbound.policy import policy_of
 from training.registry.signatures import Trust
 
@@ -250,6 +252,16 @@ class Settings(BaseSettings):
                     "FORWARDED_ALLOW_IPS, which is read too"
                 ) from None
         return addresses
+
+    @field_validator("models_url")
+    @classmethod
+    def _store(cls, url: str) -> str:
+        if scheme_of(url) != "file":
+            try:
+                require_store(url)
+            except OutboundRefusedError as error:
+                raise ValueError(str(error)) from error
+        return url
 
     @field_validator("outbound_hosts")
     @classmethod

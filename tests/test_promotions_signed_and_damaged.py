@@ -241,7 +241,10 @@ def test_after_a_change_of_the_key_everything_is_signed_anew_when_the_operator_s
     place = {"data_dir": models.parent, "model_key": KEY}
     first = framing("sign-models", "--json", **place)
     assert (json.loads(first.stdout)["versions"], json.loads(first.stdout)["promotions"]) == (["v2"], [])
-    assert len(json.loads(first.stdout)["left"]) == 2
+    assert (first.returncode, len(json.loads(first.stdout)["left"])) == (1, 2)
+    for command in (("rollback", "--reason", "back"), ("train", "--if-no-champion")):
+        refused = framing(*command, **place)
+        assert (refused.returncode, "framing sign-models" in " ".join(refused.stderr.split())) == (1, True), command
     second = json.loads(framing("sign-models", "--replace", "--json", **place).stdout)
     assert (second["versions"], len(second["promotions"]), second["left"]) == (["v1"], 1, [])
     assert Registry(models, SIGNING).champion().version == "v1"

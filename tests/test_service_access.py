@@ -633,3 +633,23 @@ def test_an_object_of_very_many_names_is_refused_without_a_sentence_for_each(api
     body = {f"name {number}": 1 for number in range(100_000)}
     answer = api.post("/v1/classify", json=body, headers=bearer(key_of["submitter"]))
     assert (answer.status_code, "names" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("part", ["[]", "{}", '"a":{}'])
+def test_a_body_of_very_many_lists_and_objects_is_refused_before_it_is_parsed(api, key_of, part):
+    """Parsing them would hold up all other requests for as many microseconds, and naming each as wrong far longer."""
+    content = f'{{"text":[{",".join([part] * 1_000_000)}]}}'
+    headers = bearer(key_of["submitter"]) | {"Content-Type": "application/json"}
+    began = time.process_time()
+    answer = api.post("/v1/classify", content=content, headers=headers)
+    assert (answer.status_code, "more than 50,000 lists and objects" in answer.text) == (400, True)
+    assert time.process_time() - began < 2
+    lines = {"Content-Type": "application/x-ndjson", **bearer(key_of["coder"])}
+    answer = api.post("/v1/annotations", content="{}\n" * 1_000_000, headers=lines)
+    assert (answer.status_code, "more than 50,000 lines" in answer.text) == (400, True)
+
+
+def test_brackets_within_strings_are_no_structure(api, key_of):
+    text = 'The army "left [the town]" {at once}. ' * 1000
+    answer = api.post("/v1/classify", json={"text": text + THREE_PARAGRAPHS}, headers=bearer(key_of["submitter"]))
+    assert answer.status_code == 200

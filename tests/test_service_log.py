@@ -161,6 +161,25 @@ def test_the_log_of_a_server_on_a_full_disk_has_neither_texts_nor_names(models_f
     assert SECRET[:12] not in content
 
 
+@pytest.mark.databases("sqlite")
+def test_the_log_of_requests_has_addresses_without_their_queries(models_folder, tmp_path):
+    log, port = tmp_path / "log", str(free_port())
+    variables = environment(data_dir=models_folder.parent, port=port, worker="false", log_level="info")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *PROGRAM[1:], "serve"], env=variables, cwd=tmp_path, stdout=output, stderr=output
+        )
+        try:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                wait_until(lambda: answers(client), "the server", process=process)
+                assert client.get("/v1/articles", params={"q": SECRET}).status_code == 200
+        finally:
+            stop(process)
+    content = log.read_text(encoding="utf-8", errors="replace")
+    assert "GET /v1/articles HTTP/1.1" in content
+    assert SECRET.split(maxsplit=1)[0] not in content
+
+
 def answers(client):
     try:
         return client.get("/readyz").status_code == 200

@@ -61,6 +61,7 @@ def test_purge_removes_articles_and_names_the_models_that_learned_from_them(
         "removed": [identifier],
         "missing": ["f" * 32],
         "models": ["v2"],
+        "runs": [],
         "left": None,
     }
     assert f"No article is stored under the id {'f' * 32}" in done.stderr

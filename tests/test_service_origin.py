@@ -139,6 +139,11 @@ def test_names_and_proxies_are_read_from_the_environment_and_wrong_ones_are_expl
         with pytest.raises(ValueError, match="is not the name of a host"):
             Settings()
     monkeypatch.setenv("FRAMING_ALLOWED_HOSTS", "")
+    for place in ("https://models.example.org/m", "ftp://models.example.org/m", "simplecache::s3://bucket/m"):
+        monkeypatch.setenv("FRAMING_MODELS_URL", place)
+        with pytest.raises(ValueError, match="is not a place for files that are shared"):
+            Settings()
+    monkeypatch.setenv("FRAMING_MODELS_URL", "")
     for address in ("*", "proxy.example.org", "10.0.0.1/8"):
         monkeypatch.setenv("FRAMING_TRUSTED_PROXIES", address)
         with pytest.raises(ValueError, match="is not an address such as"):

@@ -51,8 +51,8 @@ def require_known_host(request: Request, allowed: tuple[str, ...]) -> None:
     names = request.headers.getlist("host")
     if len(names) != 1 or not _is_known(names[0], allowed):
         raise MisdirectedError(
-            "This server is not known under the name that the request gives. Without keys it is for the user of this "
-            "machine, at http://127.0.0.1 or http://localhost; FRAMING_ALLOWED_HOSTS lists its other names."
+            "This server is not known under the name that the request gives: FRAMING_ALLOWED_HOSTS lists its names. "
+            "Without keys it is for the user of this machine, at http://127.0.0.1 or http://localhost."
         )
 
 

@@ -182,6 +182,8 @@ def purge(
 
 def _show_purged(purged: "Purged", left: str | None) -> None:
     typer.echo(f"Purged {len(purged.removed)} article{'' if len(purged.removed) == 1 else 's'}.")
+    if purged.runs:
+        typer.echo(f"Training runs that learned from them were ended: {', '.join(purged.runs)}.")
     if purged.models:
         typer.echo(f"Models that were trained on them: {', '.join(purged.models)}; retrain if that matters.")
     if left is not None:

@@ -110,14 +110,16 @@ def sign_models(
             audit.note(connection, COMMAND_LINE, "sign models", subject, promotions=promotions)
     if as_json:
         print_json(asdict(signed))
-        return
+        raise typer.Exit(1 if signed.left else 0)
     for version in signed.versions:
         typer.echo(f"Signed model {version}.")
     for promotion in signed.promotions:
         typer.echo(f"Signed promotion {promotion.number} of {promotion.version}, {promotion.at} by {promotion.by}.")
     for sentence in signed.left:
         typer.secho(sentence, err=True)
-    if not (signed.versions or promotions or signed.left):
+    if signed.left:
+        raise typer.Exit(1)
+    if not (signed.versions or promotions):
         typer.echo("Nothing is left to sign.")
 
 

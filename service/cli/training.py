@@ -76,6 +76,7 @@ def train(
     if finetune and cluster:
         raise typer.BadParameter("--cluster trains folds of a model of words, and --finetune has none")
     if if_no_champion and registry.was_promoted():
+        registry.champion()  # raises an error where there are promotions, and none counts
         return
     codebook = read_codebook(settings.codebook)
     champion = registry.champion_card()

@@ -6,6 +6,7 @@ FastAPI's own `max_body_size` is not used, because it answers in plain text inst
 import asyncio
 import codecs
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -30,6 +31,11 @@ _FORM = "framing.form_headers"
 _FORM_TYPE = b"multipart/form-data"
 _MOST_FIELDS = 20
 _MOST_NAMES = 1000
+# Lists and objects of a body, or lines of JSON Lines: several times those of the largest list of annotations.
+_MOST_PARTS = 50_000
+# A JSON string, also an unfinished one; what stands in it is no structure.
+_STRING = re.compile(r'"(?:[^"\\]++|\\[\s\S])*+"?')
+_BRACKET = re.compile(r"[\[\]{}]")
 # Other encodings can take very long to read, or give halves of characters.
 _FORM_ENCODINGS = ("utf-8", "ascii", "iso8859-1", "cp1252")
 # Fields of an article that are no text; in a form they are written as JSON.
@@ -137,7 +143,7 @@ class StrictJsonRequest(Request):
             if _FORM in self.scope:
                 self._json = await self._form_fields(body)
             elif self.scope.get(_LINES):
-                self._json = [parse_json(line) for line in body.splitlines() if line.strip()]
+                self._json = _parse_lines(body)
             else:
                 self._json = parse_json(body)
         return self._json
@@ -246,8 +252,7 @@ def parse_json(body: bytes) -> Any:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BodyError("The body is not valid UTF-8.") from None
-    if _depth(text) > MAX_DEPTH:
-        raise BodyError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    _require_plain(text)
     try:
         content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError:
@@ -259,28 +264,29 @@ def parse_json(body: bytes) -> Any:
     return content
 
 
-def _depth(text: str) -> int:
-    """The nesting of a JSON text: the most brackets that are open at once, outside of strings."""
+def _parse_lines(body: bytes) -> list[Any]:
+    """Parses JSON Lines; raises `BodyError`, or `json.JSONDecodeError` for bad syntax."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    if len(lines) > _MOST_PARTS:
+        raise BodyError(f"The body has more than {_MOST_PARTS:,} lines.")
+    return [parse_json(line) for line in lines]
+
+
+def _require_plain(text: str) -> None:
+    """Raises `BodyError` for JSON that is nested too deep or has too many parts, before it is parsed.
+
+    Parsing and checking hold up all other requests of the process, by a microsecond for each list and object.
+    """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return 0
-    depth = deepest = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+        return
+    structure = _STRING.sub("", text)
+    if sum(map(structure.count, "[]{}")) > 2 * _MOST_PARTS:
+        raise BodyError(f"The body has more than {_MOST_PARTS:,} lists and objects.")
+    depth = 0
+    for bracket in _BRACKET.findall(structure):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise BodyError(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _no_constant(name: str) -> Any:

@@ -52,12 +52,14 @@ _POSTGRESQL_SECONDS = 600.0
 class Purged:
     """Ids of articles that were removed and that were missing, and the models that were trained on any of them.
 
-    `left` says what still has bytes of the removed texts, and why; it is None once they are gone.
+    `runs` are the training runs that were learning from them, and were ended. `left` says what still has bytes of the
+    removed texts, and why; it is None once they are gone.
     """
 
     removed: tuple[str, ...]
     missing: tuple[str, ...]
     models: tuple[str, ...]
+    runs: tuple[str, ...]
     left: str | None
 
 
@@ -87,8 +89,9 @@ class Remover:
         It tries for some `seconds` to erase the texts, also those that earlier removals left.
         """
         removed, missing = self._remove(identifiers, caller, "purge article")
+        runs = self._learning_from(set(removed))
         left = self.erase(seconds, rewrite=True)
-        return Purged(tuple(removed), tuple(missing), self._trained_on(set(identifiers)), left)
+        return Purged(tuple(removed), tuple(missing), self._trained_on(set(identifiers)), runs, left)
 
     def removal(self, identifier: str) -> Removal:
         """The last removal of an article; raises `NotFoundError` if it was never removed."""
@@ -180,6 +183,13 @@ class Remover:
             return set(), None
         runs = f"The snapshot of the training run {', '.join(working)} has the text until the run ends."
         return set().union(*working.values()), runs
+
+    def _learning_from(self, identifiers: set[str]) -> tuple[str, ...]:
+        """The training runs whose snapshots have any of the articles; none where they cannot be looked through."""
+        try:
+            return tuple(runs_with(self._registry.storage, identifiers))
+        except (StorageError, ModelFileError):
+            return ()
 
     def _cancel(self, run: str) -> None:
         """Asks the worker to end a run; where no worker is at work, ends it here."""

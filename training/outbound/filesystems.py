@@ -26,15 +26,20 @@ def scheme_of(url: str) -> str:
     return scheme.lower() if separator else "file"
 
 
-def filesystem_at(url: str, **options: Any) -> tuple[Any, str]:
-    """Returns the filesystem of a store and the path within it; raises `OutboundRefusedError` for other places."""
-    import fsspec  # noqa: PLC0415 - only needed for files at a URL
-
+def require_store(url: str) -> None:
+    """Raises `OutboundRefusedError` for a URL that is no object store."""
     if scheme_of(url) not in STORES or "::" in url:
         shown = ", ".join(f"{scheme}://" for scheme in STORES[:-1])
         raise OutboundRefusedError(
             f"{url} is not a place for files that are shared: that is a folder, or a URL that begins with {shown}."
         )
+
+
+def filesystem_at(url: str, **options: Any) -> tuple[Any, str]:
+    """Returns the filesystem of a store and the path within it; raises `OutboundRefusedError` for other places."""
+    import fsspec  # noqa: PLC0415 - only needed for files at a URL
+
+    require_store(url)
     checked = options_for(url).get(scheme_of(url), {})
     filesystem, root = fsspec.url_to_fs(url, **checked, **options)
     return filesystem, str(root)

@@ -344,11 +344,11 @@ class Registry:
         return self._promotions.append("promote", version, by, reason, forced=against, replacing=judged_against)
 
     def roll_back(self, *, by: str, reason: str) -> Promotion:
-        """Makes the previous champion champion again; raises `RegistryError` where there was none."""
-        history = self.history()
-        if not history:
-            raise NoChampionError
-        previous = history[-1].previous
+        """Makes the previous champion champion again.
+
+        Raises `RegistryError` where there was none, and `ModelFileError` where no promotion counts.
+        """
+        previous = self.champion().previous
         if previous is None:
             raise RegistryError("There is no earlier champion to roll back to.")
         self.load(previous).prepare()
