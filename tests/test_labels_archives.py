@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from labels.archives import Limits, place_inside, plain_name, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError
+from labels.files.packed import unpacked
 
 # Parts of which names that leave a folder are made, beside ordinary ones.
 PARTS = st.sampled_from(["..", ".", "", "C:", "models", "a", "A", "é", "é", "con", "~", "a b", "\x00", "\n", "etc"])
@@ -206,3 +207,12 @@ def test_folders_are_left_out_and_what_the_system_calls_its_folder_is_no_fault()
     folder.type = tarfile.DIRTYPE
     assert [member.name for member in safe_members(tar_of((folder, b""), ("./a.txt", b"1")))] == ["a.txt"]
     assert [m.name for m in safe_members(zip_of(("sources/", b""), ("sources\\a.txt", b"1")))] == ["sources/a.txt"]
+
+
+def test_an_upload_of_very_many_files_is_refused_before_any_is_read():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(1001):
+            archive.writestr(f"{number}.txt", "")
+    with pytest.raises(ArchiveError, match="more than 1000 members"):
+        unpacked("articles.zip", packed.getvalue(), 2**20)

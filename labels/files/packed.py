@@ -10,6 +10,8 @@ from typing import IO, Any, cast
 from labels.archives import Limits, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, FileError
 
+# An upload is an article, perhaps beside what the program that packed it adds.
+_MOST_FILES = 1000
 ZIP_START, GZIP_START = b"PK\x03\x04", b"\x1f\x8b"
 
 
@@ -38,7 +40,7 @@ class Bounded(io.RawIOBase):
 
 
 def unpacked(name: str, content: bytes, limit: int) -> Sequence[tuple[str, bytes]]:
-    """The files in a zip or gzip file, of at most `limit` bytes together; any other file as it is.
+    """The files in a zip or gzip file, at most 1,000 and of `limit` bytes together; any other file as it is.
 
     A Word document, which is a zip file too, stays as it is. What macOS adds in `__MACOSX` is left out. Raises
     `FileError` or `ArchiveError`.
@@ -49,7 +51,7 @@ def unpacked(name: str, content: bytes, limit: int) -> Sequence[tuple[str, bytes
         return [(name, content)]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = safe_members(archive, limits=Limits(size=limit))
+            members = safe_members(archive, limits=Limits(members=_MOST_FILES, size=limit))
             return [
                 (m.name, m.read())
                 for m in members
