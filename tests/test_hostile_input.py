@@ -207,5 +207,5 @@ def test_fields_that_callers_may_not_set_are_rejected(client):
     is_json = {"Content-Type": "application/json"}
     deep = "[" * 100_000 + "]" * 100_000
     assert client.post("/v1/classify", content=deep.encode(), headers=is_json).status_code == 400
-    many = json.dumps({"text": "a", "thresholds": {f"f{n}": 0.5 for n in range(5000)}})
+    many = json.dumps({"text": "a", "thresholds": {f"f{n}": 0.5 for n in range(900)}})
     assert client.post("/v1/classify", content=many, headers=is_json).status_code == 422

@@ -212,11 +212,11 @@ def test_a_name_that_the_caller_gives_to_a_coder_is_checked_too(client):
     for coder in ("mi\0ra", "  "):
         answer = sent(client, "doccano", line(username=""), coder=coder)
         assert answer.status_code == 422
-        assert any("coder" in error["detail"] for error in answer.json()["errors"])
+        assert any("coder" in error["pointer"] + error["detail"] for error in answer.json()["errors"])
     for name in ("m" * 129, "to\0m"):
         answer = sent(client, "doccano", line(), coder_map=f"mira={name}")
         assert answer.status_code == 422
-        assert any("coder" in error["detail"] for error in answer.json()["errors"])
+        assert any("coder" in error["pointer"] + error["detail"] for error in answer.json()["errors"])
 
 
 def test_every_bad_row_is_named_and_what_it_holds_is_shown_in_short(client):

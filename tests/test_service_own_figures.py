@@ -156,13 +156,15 @@ def test_the_queue_says_why_it_gives_fewer_paragraphs_than_requested(client):
     assert lacking["fewer_because"].startswith("No other paragraph that this coder has coded lacks")
 
 
-def test_the_queue_draws_what_repeats_others_too_because_it_is_published_too(client):
+def test_the_queue_says_that_what_is_left_repeats_others(client):
     text = "The minister said on Monday that the bridge over the river would be closed for repairs until the spring."
     for number in range(3):
         assert client.post("/v1/articles", json={"paragraphs": [text], "outlet": f"Post {number}"}).status_code == 201
     answer = client.post("/v1/coding-queue", json={"coder": "mira", "n": 5}).json()
-    assert [task["inclusion_probability"] for task in answer["tasks"]] == [1.0, 1.0, 1.0]
-    assert answer["fewer_because"].startswith("No other paragraph is left")
+    assert (len(answer["tasks"]), answer["fewer_because"].split(";")[0]) == (
+        1,
+        "The paragraphs that are left (2) repeat others almost word for word",
+    )
 
 
 def test_articles_without_a_date_are_counted_because_they_stand_where_they_arrived(filled):

@@ -61,24 +61,6 @@ def test_the_weighted_estimate_of_prevalence_is_unbiased_and_the_unweighted_is_n
     assert abs(np.mean(plain) - truth) > 10 * np.std(plain) / np.sqrt(len(plain))
 
 
-def test_paragraphs_that_repeat_others_are_drawn_at_random_alone_and_shares_stay_unbiased():
-    scores, carries = pool(300)
-    repeats = np.zeros(300, dtype=bool)
-    # A template that a third of the pool repeats, and that carries the frame.
-    repeats[200:], scores[200:], carries[200:] = True, scores[199], True
-    carries[199] = True
-    generator = np.random.default_rng(4)
-    weighted, unsure = [], 0
-    for _ in range(2000):
-        sample = draw(scores, 40, generator, repeats)
-        weighted.append(sum(carries[d.position] / d.inclusion_probability for d in sample) / len(scores))
-        unsure += sum(repeats[d.position] and d.selection == "uncertain" for d in sample)
-        assert all(d.inclusion_probability == pytest.approx(20 / 300) for d in sample if repeats[d.position])
-    assert unsure == 0
-    error = np.std(weighted) / np.sqrt(len(weighted))
-    assert abs(np.mean(weighted) - carries.mean()) < 4 * error
-
-
 def test_a_pool_smaller_than_the_sample_is_taken_whole():
     scores, _ = pool(5)
     assert [(d.position, d.inclusion_probability) for d in draw(scores, 9, np.random.default_rng())] == [

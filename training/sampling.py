@@ -33,27 +33,15 @@ def uncertainty(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).sum(axis=1))
 
 
-def draw(
-    scores: NDArray[np.float64],
-    count: int,
-    generator: np.random.Generator,
-    repeats: NDArray[np.bool_] | None = None,
-) -> list[Draw]:
-    """Draws about `count` paragraphs of a pool with scores (n, k); fewer where the two samples overlap.
-
-    `repeats` (n,) says which paragraphs repeat another one: a model is as unsure of them as of that one, and learns
-    nothing more, so they are drawn at random only. They have their share in the random sample, because they have it in
-    what is published.
-    """
+def draw(scores: NDArray[np.float64], count: int, generator: np.random.Generator) -> list[Draw]:
+    """Draws about `count` paragraphs of a pool with scores (n, k); fewer where the two samples overlap."""
     pool = len(scores)
     if count >= pool:
         return [Draw(position, "random", 1.0) for position in range(pool)]
     at_random = max(1, round(count * RANDOM_SHARE))
     random_probability = at_random / pool
     chosen_at_random = set(generator.choice(pool, size=at_random, replace=False).tolist())
-    once = np.ones(pool, dtype=bool) if repeats is None else ~repeats
-    probabilities = np.zeros(pool)
-    probabilities[once] = proportional_probabilities(uncertainty(scores[once]) ** 2, count - at_random)
+    probabilities = proportional_probabilities(uncertainty(scores) ** 2, count - at_random)
     chosen_as_uncertain = set(systematic_sample(probabilities, generator).tolist())
     either = 1 - (1 - random_probability) * (1 - probabilities)
     return [

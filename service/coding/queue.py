@@ -1,5 +1,6 @@
 """The coding queue: the paragraphs that a coder should code next."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -47,7 +48,7 @@ def tasks_for(
     return draws.open_tasks(connection, coder, count)
 
 
-def why_fewer(connection: Connection, *, whole: bool) -> str:
+def why_fewer(connection: Connection, tasks: Sequence[draws.AssignedParagraph], *, whole: bool) -> str:
     """Says why a coder receives only these paragraphs, fewer than requested; call it after the draw."""
     supply = draws.supply(connection)
     if not supply.stored:
@@ -56,15 +57,27 @@ def why_fewer(connection: Connection, *, whole: bool) -> str:
         return f"A draw takes at most {ARTICLES_AT_ONCE} whole articles: ask again when these are coded."
     if whole:
         return "No article is left that has not been drawn as a whole."
-    if supply.undrawn:
+    if supply.undrawn and _others_differ(connection, tasks):
         return (
             "Half are drawn at random and half because the model is unsure of them, and what is drawn both ways counts "
             "once; the next draw takes more."
+        )
+    if supply.undrawn:
+        return (
+            f"The paragraphs that are left ({supply.undrawn:,}) repeat others almost word for word; a later draw may "
+            "take them."
         )
     return (
         f"No other paragraph is left: of {supply.stored:,} stored, {supply.coded:,} are coded and {supply.waiting:,} "
         "wait for a coder."
     )
+
+
+def _others_differ(connection: Connection, tasks: Sequence[draws.AssignedParagraph]) -> bool:
+    """Whether any paragraph that is left is no near-duplicate of these."""
+    others, _ = draws.undrawn(connection, MAX_POOL)
+    texts = [*(task.text for task in tasks), *(candidate.text for candidate in others)]
+    return any(position >= len(tasks) for position in representatives(texts))
 
 
 def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
@@ -80,25 +93,21 @@ def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
 def _draw(
     connection: Connection, count: int, model: FrameModel | None, generator: np.random.Generator
 ) -> list[draws.NewDraw]:
-    """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain.
-
-    Near-duplicates are drawn for the first half only.
-    """
+    """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain; no near-duplicates."""
     sample, total = draws.undrawn(connection, MAX_POOL)
     if not sample or count < 1:
         return []
-    repeats = np.ones(len(sample), dtype=bool)
-    repeats[representatives([candidate.text for candidate in sample])] = False
+    distinct = [sample[position] for position in representatives([candidate.text for candidate in sample])]
     sampled_share = len(sample) / total
     return [
         draws.NewDraw(
-            sample[drawn.position],
+            distinct[drawn.position],
             drawn.selection,
             drawn.inclusion_probability * sampled_share,
             overlap=False,
             pool=total,
         )
-        for drawn in draw(_scores(connection, sample, model), count, generator, repeats)
+        for drawn in draw(_scores(connection, distinct, model), count, generator)
     ]
 
 

@@ -300,7 +300,7 @@ def draw_paragraphs(
         return _queue(request.coder, tasks, codebook, None)
     # Counting all that is stored takes a while in a large store, so nobody who writes waits for it.
     with database.read() as connection:
-        return _queue(request.coder, tasks, codebook, why_fewer(connection, whole=request.whole))
+        return _queue(request.coder, tasks, codebook, why_fewer(connection, tasks, whole=request.whole))
 
 
 @router.delete("/coding-queue", responses=guarded(422, 503))
