@@ -148,5 +148,4 @@ async def _lifespan(services: Services, _app: FastAPI) -> AsyncIterator[None]:
     services.scoring_pool.stop()
     services.champion.stop()
     services.gate.stop()
-    services.run_watch.stop()
     services.database.close()

@@ -45,6 +45,24 @@ def database(tmp_path, database_url):
     database.close()
 
 
+@pytest.mark.databases
+def test_a_database_is_closed_once_what_is_being_read_has_been_read(database):
+    reading, done = threading.Event(), []
+
+    def read():
+        with database.read() as connection:
+            reading.set()
+            time.sleep(0.3)
+            done.append(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reading.wait(10)
+    database.close()
+    assert done == [1]
+    thread.join()
+
+
 def test_migrations_create_exactly_the_tables_of_the_program(database):
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

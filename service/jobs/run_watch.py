@@ -1,7 +1,6 @@
 """Follows training runs: however many clients follow a run, a server process reads it once for all of them."""
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -14,7 +13,6 @@ from service.store.sql.database import Database
 
 _POLL_SECONDS = 0.3
 _THREADS = 2
-_STOP_SECONDS = 2.0
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +37,6 @@ class RunWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._threads = CapacityLimiter(_THREADS)
-        # A reading goes on in its thread when its task is cancelled.
-        self._at_work = threading.BoundedSemaphore(_THREADS)
         self._followed: dict[str, _Followed] = {}
 
     async def follow(self, identifier: str) -> AsyncGenerator[training_runs.TrainingRun]:
@@ -65,11 +61,6 @@ class RunWatch:
             if not followed.followers:
                 self._stop(identifier, followed)
 
-    def stop(self) -> None:
-        """Waits until nothing is being read, so that the database can be closed."""
-        for _ in range(_THREADS):
-            self._at_work.acquire(timeout=_STOP_SECONDS)
-
     def _stop(self, identifier: str, followed: _Followed) -> None:
         if followed.reading is not None:
             followed.reading.cancel()
@@ -93,5 +84,5 @@ class RunWatch:
             await asyncio.sleep(_POLL_SECONDS)
 
     def _read(self, identifier: str) -> training_runs.TrainingRun:
-        with self._at_work, self._database.read() as connection:
+        with self._database.read() as connection:
             return training_runs.require(connection, identifier)

@@ -1,6 +1,7 @@
 """The database, SQLite or PostgreSQL: transactions and migrations."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.pool import QueuePool
 
 from service.errors import DatabaseError
 from service.store.sql import connections
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 NEWEST_REVISION = "0015"
 # What a database raises that does not answer: it is down or locked, or all connections to it are in use.
 UNANSWERED = (OperationalError, NoConnectionError)
+_CLOSE_SECONDS = 2.0
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -118,8 +121,18 @@ class Database:
         return (connections.plain_sqlite_engine if self.is_sqlite else connections.plain_postgresql_engine)(self.url)
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, once threads that still read or write for a client who has left are done.
+
+        A connection that is in use then would stay open until nothing refers to it.
+        """
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while self._in_use() and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.engine.dispose()
+
+    def _in_use(self) -> bool:
+        pool = self.engine.pool
+        return isinstance(pool, QueuePool) and pool.checkedout() > 0
 
 
 def _require_writable(folder: Path) -> None:
