@@ -38,19 +38,31 @@ _RUNS_AT_ONCE = 2048
 _Hashes = NDArray[np.uint32]
 
 
-def representatives(texts: Sequence[str]) -> list[int]:
-    """Returns the positions of the texts that are not near-duplicates of an earlier text, in order."""
+def _similarity(sketch: "MinHash", text: str) -> float:
+    return float(sketch.jaccard(_sketch(normalise(text))))
+
+
+def grouped(texts: Sequence[str]) -> list[list[int]]:
+    """Returns the positions of the texts, those of near-duplicates together, in order: each text joins the first."""
     from datasketch import MinHashLSH  # noqa: PLC0415 - it imports SciPy, which classifying does not need
 
     index = MinHashLSH(threshold=PARAGRAPH_SIMILARITY, num_perm=_PERMUTATIONS)
-    positions = []
+    groups: dict[int, list[int]] = {}
     for position, text in enumerate(texts):
         sketch = _sketch(normalise(text))
-        candidates = (_sketch(normalise(texts[candidate])) for candidate in index.query(sketch))
-        if not any(sketch.jaccard(candidate) >= PARAGRAPH_SIMILARITY for candidate in candidates):
+        alike = (p for p in sorted(index.query(sketch)) if _similarity(sketch, texts[p]) >= PARAGRAPH_SIMILARITY)
+        first = next(alike, None)
+        if first is None:
             index.insert(position, sketch)
-            positions.append(position)
-    return positions
+            groups[position] = [position]
+        else:
+            groups[first].append(position)
+    return list(groups.values())
+
+
+def representatives(texts: Sequence[str]) -> list[int]:
+    """Returns the positions of the texts that are not near-duplicates of an earlier text, in order."""
+    return [group[0] for group in grouped(texts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import httpx2
@@ -129,33 +129,39 @@ def test_a_full_disk_or_a_locked_database_tells_no_values(database, kind):
     engine.dispose()
 
 
+@contextmanager
+def logging_server(data_dir, log, level):
+    """A client of a real server, which writes everything that it logs into a file."""
+    port = str(free_port())
+    variables = environment(data_dir=data_dir, port=port, worker="false", log_level=level)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *PROGRAM[1:], "serve"], env=variables, cwd=log.parent, stdout=output, stderr=output
+        )
+        try:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                wait_until(lambda: answers(client), "the server", process=process)
+                yield client
+        finally:
+            stop(process)
+
+
 @pytest.mark.databases("sqlite")
 def test_the_log_of_a_server_on_a_full_disk_has_neither_texts_nor_names(models_folder, tmp_path):
-    """A real server, which writes everything that it logs into a file."""
     log = tmp_path / "log"
     with small_disk(tmp_path / "disk", 24) as disk:
         subprocess.run(["cp", "-r", str(models_folder.parent), str(disk / "data")], check=True)
-        port = str(free_port())
-        variables = environment(data_dir=disk / "data", port=port, worker="false", log_level="debug")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, *PROGRAM[1:], "serve"], env=variables, cwd=tmp_path, stdout=output, stderr=output
-            )
-            try:
-                with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                    wait_until(lambda: answers(client), "the server", process=process)
-                    fill(disk / "filler")
-                    body = {"coder": f"{SECRET} coder", "text": SECRET, "source": SECRET, "frames": {}, "note": SECRET}
-                    statuses = set()
-                    for number in range(40):
-                        article = {"text": f"{SECRET} {THREE_PARAGRAPHS * 100} {number}", "outlet": SECRET}
-                        statuses.add(client.post("/v1/articles", json=article).status_code)
-                        annotation = body | {"text": f"{SECRET} {number} " * 400}
-                        statuses.add(client.post("/v1/annotations", json=annotation).status_code)
-                    assert 503 in statuses
-                    assert statuses <= {201, 503}
-            finally:
-                stop(process)
+        with logging_server(disk / "data", log, "debug") as client:
+            fill(disk / "filler")
+            body = {"coder": f"{SECRET} coder", "text": SECRET, "source": SECRET, "frames": {}, "note": SECRET}
+            statuses = set()
+            for number in range(40):
+                article = {"text": f"{SECRET} {THREE_PARAGRAPHS * 100} {number}", "outlet": SECRET}
+                statuses.add(client.post("/v1/articles", json=article).status_code)
+                annotation = body | {"text": f"{SECRET} {number} " * 400}
+                statuses.add(client.post("/v1/annotations", json=annotation).status_code)
+            assert 503 in statuses
+            assert statuses <= {201, 503}
     content = log.read_text(encoding="utf-8", errors="replace")
     assert "Database error" in content
     assert SECRET[:12] not in content
@@ -163,18 +169,9 @@ def test_the_log_of_a_server_on_a_full_disk_has_neither_texts_nor_names(models_f
 
 @pytest.mark.databases("sqlite")
 def test_the_log_of_requests_has_addresses_without_their_queries(models_folder, tmp_path):
-    log, port = tmp_path / "log", str(free_port())
-    variables = environment(data_dir=models_folder.parent, port=port, worker="false", log_level="info")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *PROGRAM[1:], "serve"], env=variables, cwd=tmp_path, stdout=output, stderr=output
-        )
-        try:
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                wait_until(lambda: answers(client), "the server", process=process)
-                assert client.get("/v1/articles", params={"q": SECRET}).status_code == 200
-        finally:
-            stop(process)
+    log = tmp_path / "log"
+    with logging_server(models_folder.parent, log, "info") as client:
+        assert client.get("/v1/articles", params={"q": SECRET}).status_code == 200
     content = log.read_text(encoding="utf-8", errors="replace")
     assert "GET /v1/articles HTTP/1.1" in content
     assert SECRET.split(maxsplit=1)[0] not in content

@@ -240,6 +240,24 @@ def test_the_parts_of_a_killed_restore_are_named_and_deleted_and_then_it_succeed
     assert "FAULT" not in framing("doctor", data_dir=place.data_dir).stdout
 
 
+@pytest.mark.parametrize("content", [b"not a database at all" * 300, b"SQLite format 3\0" + bytes(5000), b""])
+def test_a_backup_whose_database_is_none_is_refused_and_leaves_nothing(client, settings, framing, tmp_path, content):
+    whole, forged = tmp_path / "whole.zip", tmp_path / "forged.zip"
+    back_up(settings, whole, lambda _step, _share: None)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(forged, "w") as new:
+        contents = json.loads(old.read("contents.json"))
+        contents["sha256"]["database.sqlite3"] = hashlib.sha256(content).hexdigest()
+        for name in old.namelist():
+            own = {"contents.json": json.dumps(contents), "database.sqlite3": content}
+            new.writestr(name, own[name] if name in own else old.read(name))
+    place = tmp_path / "place"
+    done = framing("restore", str(forged), data_dir=place)
+    assert done.returncode == 1
+    assert "The database of the backup is" in done.stderr
+    assert [path for path in place.rglob("*") if path.is_file()] == []
+    assert "Restored the backup of" in framing("restore", str(whole), data_dir=place).stdout
+
+
 def test_mending_a_killed_restore_keeps_what_something_else_has_written_since(
     client, settings, framing, tmp_path, monkeypatch
 ):

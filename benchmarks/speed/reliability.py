@@ -1,27 +1,25 @@
-"""Faults and amounts at full length: `make soak` writes docs/reliability.md in about an hour and a half."""
+"""Faults at full length: writes docs/reliability.md, about an hour. Fewer minutes inflict less of each."""
 
 import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import rich.progress
 
 from benchmarks.documents import arguments, publish, render
 from tests.support import faults, outages
-from tests.support.endurance import endure
 from tests.support.fuzzing import NAMES, fuzz
-from tests.support.import_load import import_under_load
 from tests.support.ledger import Figures, Progress
 from tests.support.model_faults import damage_models, race_promoters
-from tests.support.scale import many_annotations, many_keys
 from tests.support.servers import train
 from training.reports.tables import table
 
 # Inflicts a fault on a service with this data folder and counts what it led to.
 Fault = Callable[[Path, Progress], Figures]
+
+HEAD = ["fault", "result"]
 
 
 def fuzz_all(seconds: float, progress: Progress) -> Figures:
@@ -78,22 +76,6 @@ def all_faults(minutes: float) -> list[tuple[str, Fault]]:
     ]
 
 
-def all_amounts(minutes: float) -> list[tuple[str, Fault]]:
-    """What a service may have much of, in proportion to the minutes."""
-    return [
-        (
-            "a mixed load of words that never occur twice",
-            lambda folder, progress: endure(folder, 75 * minutes, progress),
-        ),
-        ("keys", lambda folder, progress: many_keys(folder, int(1250 * minutes), progress)),
-        ("annotations", lambda folder, progress: many_annotations(folder, int(125_000 * minutes), progress)),
-        (
-            "a file of annotations imported twice while others store and read articles",
-            lambda folder, progress: import_under_load(folder, int(12_500 * minutes), progress),
-        ),
-    ]
-
-
 def measure(kinds: list[tuple[str, Fault]], at_once: int) -> list[list[str]]:
     """Per fault its description and what it led to; so many run at once, the first first."""
     with (
@@ -121,18 +103,12 @@ def main() -> None:
     """Prints the document."""
     parser = arguments(__doc__, "benchmarks.speed.reliability --minutes 0.5")
     parser.add_argument("--minutes", type=float, default=8, help="length of most faults")
-    parser.add_argument("--amounts-only", action="store_true", help="print the table of amounts alone")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     options = parser.parse_args()
-    # One at a time, and after the faults: their times count.
-    amounts = partial(measure, all_amounts(options.minutes), at_once=1)
-    if options.amounts_only:
-        print(table(["amount", "result"], amounts()))
-        return
     rows = measure(all_faults(options.minutes), at_once=2)
-    parts = {"faults": table(["fault", "result"], rows), "amounts": table(["amount", "result"], amounts())}
     template = Path(__file__).with_name("reliability.md.jinja")
-    publish(render(template, minutes=f"{options.minutes:g}", **parts), "reliability.md", write=options.write)
+    text = render(template, minutes=f"{options.minutes:g}", first=f"{4 * options.minutes:g}", faults=table(HEAD, rows))
+    publish(text, "reliability.md", write=options.write)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from labels.archives import Limits, Member, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FramingError
 from service.metrics import product_version
@@ -120,11 +122,13 @@ def restore(settings: Settings, path: Path) -> Backup:
             if any(name.startswith(f"{_MODELS}{ENCODERS}/") for name in members):
                 OwnEncoders(storage).require_place()
             _note_begun(settings, path, contents["sha256"])
+            if place is not None and contents["database"]:
+                _unpack_database(settings, members[_DATABASE], place)
             for name, member in members.items():
                 if name.startswith(_MODELS):
                     storage.write(name.removeprefix(_MODELS), member.read())
             if place is not None and contents["database"]:
-                _write_database(members[_DATABASE], place)
+                os.replace(_unfinished(place), place)
             (settings.data_dir / _BEGUN).unlink()
     except ArchiveError as error:
         raise BackupError(f"{path} is not taken as a backup: {error}") from error
@@ -272,14 +276,37 @@ def _shown(name: str) -> str:
     return name if name.isprintable() and name.isascii() and len(name) < 200 else f"{name[:200]!a}"
 
 
-def _write_database(member: Member, place: Path) -> None:
-    """Writes the database to the disk under another name first, so that a part of it is never taken for the whole."""
+def _unpack_database(settings: Settings, member: Member, place: Path) -> None:
+    """Writes the database to the disk under another name, so that a part of it is never taken for the whole.
+
+    Raises `BackupError`, with nothing left in the folder, for what is no database of this program.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     with member.open() as source, _unfinished(place).open("wb") as out:
         shutil.copyfileobj(source, out, _BLOCK)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(_unfinished(place), place)
+    try:
+        _require_database(_unfinished(place))
+    except BackupError:
+        _unfinished(place).unlink()
+        (settings.data_dir / _BEGUN).unlink()
+        raise
+
+
+def _require_database(file: Path) -> None:
+    """Raises `BackupError` unless the file is a whole database of this program, of whichever version."""
+    database = Database(f"sqlite:///{file}")
+    try:
+        with database.read() as connection:
+            faults = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(1)")]
+            own = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
+    except DBAPIError as error:
+        raise BackupError("The database of the backup is none that SQLite can read.") from error
+    finally:
+        database.close()
+    if faults != ["ok"] or own is None:
+        raise BackupError("The database of the backup is damaged, or not one of this program.")
 
 
 def _digest_of(file: IO[bytes]) -> str:

@@ -32,15 +32,20 @@ class CompleteAnswers:
 
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": _complete(message.get("headers", ()))}
+                message = {**message, "headers": complete(message.get("headers", ()))}
             await send(message)
 
-        # The server below sends no body to HEAD.
-        as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        return await self.app(as_get, receive, send_complete)
+        if scope["method"] != "HEAD":
+            return await self.app(scope, receive, send_complete)
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self.app(as_get, receive, send_complete)  # the server below sends no body to HEAD
+        finally:
+            scope["route"] = as_get.get("route")  # by which the request is counted
 
 
-def _complete(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def complete(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer, and those that it lacks."""
     present = {name.lower() for name, _ in headers}
     # What has a tag may be stored, and is asked about again; nothing else stays in a browser when its user signs out.
     cache_control = b"private, no-cache" if b"etag" in present else b"no-store"

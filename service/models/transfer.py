@@ -5,14 +5,16 @@ HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the name and the SHA-256 of each fil
 before it registers anything. Nothing is unpickled.
 """
 
+import hashlib
 import hmac
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labels.archives import Limits, safe_members
+from labels.archives import Limits, Member, safe_members
 from labels.errors import UNREADABLE_ARCHIVE, ArchiveError, FramingError
 from service.settings import Settings
 from training.encoder.files import DIGESTS_FILE
@@ -30,6 +32,8 @@ _ENCODER = "encoder/"
 _FILES = (CARD_FILE, PIPELINE_FILE, SCORER_FILE, DIGESTS_FILE, *(_ENCODER + name for name in ENCODER_FILES))
 # Weights of zero are packed several hundred times smaller.
 _LIMITS = Limits(members=20, size=2 * 2**30, ratio=1_000)
+# Digests of 20 files take some 3 kB.
+_MAX_SIGNATURE_BYTES = 2**16
 
 
 class TransferError(FramingError):
@@ -45,7 +49,8 @@ def export_model(settings: Settings, version: str, path: Path) -> None:
     files = registry.files(version)
     digest = registry.card(version).encoder_digest
     files |= {_ENCODER + name: content for name, content in registry.encoders.files(digest).items()}
-    signature = {"sha256": digests(files), "hmac_sha256": _sign(key, files)}
+    sha256 = digests(files)
+    signature = {"sha256": sha256, "hmac_sha256": _sign(key, sha256)}
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         with zipfile.ZipFile(unfinished, "w") as archive:
@@ -63,15 +68,12 @@ def import_model(settings: Settings, path: Path) -> "ModelCard":
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.name: member for member in safe_members(archive, limits=_LIMITS)}
+            _require_signed(path, members, key)
             files = {name: members[name].read() for name in _FILES if name in members}
-            signature = json.loads(members[SIGNATURE_FILE].read())
-            signed = str(signature["hmac_sha256"])
     except ArchiveError as error:
         raise TransferError(f"{path} is not taken as a model file: {error}") from error
     except (*UNREADABLE_ARCHIVE, TypeError, MemoryError) as error:
         raise TransferError(f"{path} cannot be read as a model file.") from error
-    if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, files).encode()):
-        raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
     if CARD_FILE not in files or PIPELINE_FILE not in files:
         raise TransferError(f"{path} lacks the card or the pipeline.")
     card, registry = card_from_json(files[CARD_FILE]), Registry(settings.models_location, settings.trust)
@@ -104,5 +106,19 @@ def _key(settings: Settings) -> bytes:
     return settings.model_key.get_secret_value().encode()
 
 
-def _sign(key: bytes, files: dict[str, bytes]) -> str:
-    return hmac.new(key, json.dumps(digests(files), sort_keys=True).encode(), "sha256").hexdigest()
+def _require_signed(path: Path, members: Mapping[str, Member], key: bytes) -> None:
+    """Compares the signature with the files, none of which is taken into memory as long as nobody vouches for it."""
+    if SIGNATURE_FILE not in members or members[SIGNATURE_FILE].size > _MAX_SIGNATURE_BYTES:
+        raise TransferError(f"{path} has no signature of a model file.")
+    signed = str(json.loads(members[SIGNATURE_FILE].read())["hmac_sha256"])
+    actual = {}
+    for name in _FILES:
+        if name in members:
+            with members[name].open() as file:
+                actual[name] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, actual).encode()):
+        raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
+
+
+def _sign(key: bytes, sha256: Mapping[str, str]) -> str:
+    return hmac.new(key, json.dumps(sha256, sort_keys=True).encode(), "sha256").hexdigest()

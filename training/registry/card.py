@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from labels.files.json_records import is_unicode
 from training.calibration import ReliabilityBin
 from training.errors import ModelFileError
 from training.evaluation import Averages, Evaluation, Figure, FrameFigures, StanceFigures
@@ -24,7 +25,8 @@ def card_from_json(text: str | bytes) -> ModelCard:
     """Reads `card.json`; raises `ModelFileError` where it is not a card of this format."""
     try:
         content = json.loads(text)
-        json.dumps(content, ensure_ascii=False).encode()  # half of a character could not be shown
+        if not is_unicode(content):
+            raise ValueError("half of a character, which could not be shown")
         if content.pop("format") != CARD_FORMAT:
             raise ModelFileError("The model card is in a format that this version does not read.")
         card = _card(content)

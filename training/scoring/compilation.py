@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.normalise import normalise
+from training.scoring.character_runs import KIND as RUNS
+from training.scoring.character_runs import RunsScorer
 from training.scoring.compiled import CompiledScorer, sigmoid
 from training.scoring.encoder_scorer import KIND as ENCODER
 from training.scoring.encoder_scorer import EncoderScorer
 from training.scoring.evidence import FrameExplanation, without_evidence
-from training.scoring.runs import KIND as RUNS
-from training.scoring.runs import RunsScorer
 from training.scoring.scorer_file import read_scorer_file
 
 if TYPE_CHECKING:
