@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.annotations import ADJUDICATOR, STANCES, UNSPECIFIED, CodedParagraph
+from labels.annotations import ADJUDICATOR, STANCES, UNSPECIFIED, Annotation, CodedParagraph
 from labels.codebook import Codebook
 
 # The value of a unit that a coder did not code.
@@ -42,6 +42,35 @@ class FrameAgreement:
         if self.alpha is None:
             return "undefined"
         return "reliable" if self.alpha >= RELIABLE else "tentative" if self.alpha >= TENTATIVE else "unreliable"
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The frames on which the coders of a paragraph differ.
+
+    `presence`: some see the frame, others decided that it is absent. `stance`: all who decided see it, with different
+    stances; a stance that a coder did not specify differs from none.
+    """
+
+    presence: frozenset[str]
+    stance: frozenset[str]
+
+    @property
+    def frames(self) -> frozenset[str]:
+        """The frames of either kind."""
+        return self.presence | self.stance
+
+
+def differences(annotations: Sequence[Annotation]) -> Differences:
+    """Compares the annotations of a paragraph, frame by frame; only coders who decided about a frame count."""
+    presence, stance = set(), set()
+    for frame in {frame for annotation in annotations for frame in annotation.frames}:
+        decisions = {annotation.frames.get(frame) for annotation in annotations if annotation.decides(frame)}
+        if None in decisions and len(decisions) > 1:
+            presence.add(frame)
+        elif len(decisions - {UNSPECIFIED}) > 1:
+            stance.add(frame)
+    return Differences(frozenset(presence), frozenset(stance))
 
 
 def coincidences(ratings: NDArray[np.int64], values: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from labels.colours import colours_of
 from labels.errors import CodebookError
 
 DEFAULT_CODEBOOK = Path(__file__).with_name("codebook.toml")
@@ -17,6 +18,7 @@ MIN_FRAMES, MAX_FRAMES = 2, 50
 OTHER = "other"
 MOST_OF_SUBJECT = 64
 
+# Of what is no frame of the codebook. Files of earlier releases have it for frames whose colour nobody named.
 UNKNOWN_COLOUR = "#555555"
 
 # Tables of word lists in a codebook file, with what the words of a list have in common.
@@ -40,7 +42,7 @@ class Frame:
     definition: str
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    colour: str = UNKNOWN_COLOUR
+    colour: str | None = None  # `Codebook.colours` has a colour for every frame
     keywords: tuple[str, ...] = ()
     since: int = 1
     formerly: tuple[str, ...] = ()
@@ -76,6 +78,11 @@ class Codebook:
     def keys(self) -> tuple[str, ...]:
         """The keys of the frames in the order of the file."""
         return tuple(frame.key for frame in self.frames)
+
+    @property
+    def colours(self) -> Mapping[str, str]:
+        """The colour of each frame by key: its own, or the next of the palette if it names none."""
+        return dict(zip(self.keys, colours_of([frame.colour for frame in self.frames]), strict=True))
 
     @property
     def current_keys(self) -> Mapping[str, str]:
@@ -145,7 +152,7 @@ def _entry(frame: Frame) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "key": frame.key,
         "title": frame.title,
-        "colour": frame.colour,
+        **({"colour": frame.colour} if frame.colour else {}),
         "definition": frame.definition,
     }
     lists = {
@@ -175,7 +182,7 @@ def _frame(entry: dict[str, Any]) -> Frame:
         definition=entry["definition"].strip(),
         include=tuple(entry.get("include", ())),
         exclude=tuple(entry.get("exclude", ())),
-        colour=entry.get("colour", UNKNOWN_COLOUR),
+        colour=None if entry.get("colour") == UNKNOWN_COLOUR else entry.get("colour"),
         keywords=tuple(entry.get("keywords", ())),
         since=entry.get("since", 1),
         formerly=_names(entry.get("formerly", ())),

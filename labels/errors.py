@@ -82,4 +82,8 @@ class ArticleError(FramingError):
 
 
 class LanguageError(ArticleError):
-    """The article is written in a language that the model was not trained on."""
+    """The article is written in a language that the model was not trained on; `code` is that of the language."""
+
+    def __init__(self, detail: str, field: str, code: str) -> None:
+        super().__init__(detail, field)
+        self.code = code

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Some sixty languages with a sizeable press. The detector knows twice as many; the others would take 20 MiB more, and
 # short English texts would be mistaken for the rarest of them.
-_NEWS_LANGUAGES = frozenset(
+NEWS_LANGUAGES = frozenset(
     "am ar az bg bn ca cs da de el en es et fa fi fr gu he hi hr hu hy id it ja ka kk kn ko lt lv ml mr ms my ne nl no "  # noqa: SIM905
     "pa pl ps pt ro ru si sk sl so sq sr sv sw ta te th tl tr uk ur uz vi zh".split()
 )
@@ -43,7 +43,7 @@ def _load() -> "LanguageIdentifier":
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - loaded when first needed
 
     full = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    columns = [column for column, code in enumerate(full.nb_classes) if code in _NEWS_LANGUAGES]
+    columns = [column for column, code in enumerate(full.nb_classes) if code in NEWS_LANGUAGES]
     return LanguageIdentifier(
         full.nb_ptc[:, columns],
         full.nb_pc[columns],

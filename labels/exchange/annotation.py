@@ -29,6 +29,7 @@ METADATA = (
     "created_at",
     "role",
     "covered",
+    "unsure",
 )
 
 
@@ -37,8 +38,8 @@ class ExchangedAnnotation:
     """The frames that a coder marked in a paragraph, with the text and the origin of both.
 
     `selection` is random, uncertain or chosen; `inclusion_probability` is above 0 and at most 1. `covered` are the
-    frames that the coder decided about, None where that is not known. `where` is the place in the file that it was
-    read from.
+    frames that the coder decided about, None where that is not known. `unsure` is the coder's own mark. `where` is the
+    place in the file that it was read from.
     """
 
     coder: str
@@ -54,6 +55,7 @@ class ExchangedAnnotation:
     created_at: str | None = None
     role: Role = "coder"
     covered: frozenset[str] | None = None
+    unsure: bool = False
     where: str = field(default="", compare=False)
 
     @property

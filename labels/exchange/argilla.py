@@ -27,7 +27,17 @@ _FILE = "The Argilla file"
 _FRAMES = "frames"
 _RESPONSES = ".responses"
 # Fields that each annotation of a paragraph has.
-_OWN = ("stances", "note", "selection", "inclusion_probability", "codebook_version", "created_at", "role", "covered")
+_OWN = (
+    "stances",
+    "note",
+    "selection",
+    "inclusion_probability",
+    "codebook_version",
+    "created_at",
+    "role",
+    "covered",
+    "unsure",
+)
 _NO_STATUS = (
     "The export does not say which responses were submitted, so drafts and discarded responses count too; "
     "export with to_list(flatten=True) to leave them out."

@@ -110,7 +110,8 @@ def unguarded(cell: str) -> str:
 
 def shared_cells(annotation: ExchangedAnnotation) -> dict[str, Any]:
     """Returns the coder, the text and the metadata of an annotation by column."""
-    return {"coder": annotation.coder, "text": annotation.text, **annotation.metadata}
+    # 1 and 0, as for frames: every program reads them, in whatever language it writes true and false.
+    return {"coder": annotation.coder, "text": annotation.text, **annotation.metadata, "unsure": int(annotation.unsure)}
 
 
 def shared_fields(row: Mapping[str, str], options: ReadingOptions) -> dict[str, Any]:

@@ -55,5 +55,10 @@ def _merged(rows: Sequence[ExchangedAnnotation]) -> list[ExchangedAnnotation]:
     for row in rows:
         key = row.coder, row.role, coded_thing(row)
         earlier = merged.get(key)
-        merged[key] = row if earlier is None else replace(earlier, frames={**earlier.frames, **row.frames})
+        merged[key] = row if earlier is None else _with(earlier, row)
     return list(merged.values())
+
+
+def _with(earlier: ExchangedAnnotation, row: ExchangedAnnotation) -> ExchangedAnnotation:
+    """Adds the frame of a further row; who is unsure of any frame is unsure of the annotation."""
+    return replace(earlier, frames={**earlier.frames, **row.frames}, unsure=earlier.unsure or row.unsure)

@@ -18,14 +18,10 @@ from labels.exchange.cells import (
 )
 from labels.exchange.frame_labels import FrameLabels, RowError, require_stance
 from labels.exchange.options import ReadingOptions, spelled
-from labels.exchange.parsing import read_annotations
+from labels.exchange.parsing import TRUTH, read_annotations
 from labels.exchange.reading import Reading
 
 _STANCE = "stance_"
-_TRUTH = {
-    **dict.fromkeys(("1", "1.0", "true", "yes"), True),
-    **dict.fromkeys(("0", "0.0", "false", "no"), False),
-}
 
 
 def write(annotations: Sequence[ExchangedAnnotation], codebook: Codebook) -> bytes:
@@ -94,7 +90,7 @@ def _is_present(cell: str, column: str, labels: FrameLabels) -> bool:
     if not cell.strip():
         labels.empty(f"its cell '{column}' is empty")
         return False
-    present = _TRUTH.get(cell.strip().casefold())
+    present = TRUTH.get(cell.strip().casefold())
     if present is None:
         raise RowError(f"'{column}' must be 0 or 1")
     return present

@@ -31,7 +31,7 @@ from labels.exchange.reading import Reading
 
 _NOTE, _TEXT = "note", "text"
 # Metadata that each annotation of a paragraph has.
-_OWN = ("selection", "inclusion_probability", "codebook_version", "role", "covered")
+_OWN = ("selection", "inclusion_probability", "codebook_version", "role", "covered", "unsure")
 
 
 @dataclass(frozen=True, slots=True)

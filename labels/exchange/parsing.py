@@ -26,6 +26,11 @@ from labels.exchange.reading import Reading, SetAside
 from labels.files import encodings, json_records, sheets
 from labels.files.packed import ZIP_START
 
+# The words that spreadsheets and other tools write for yes and no.
+TRUTH = {
+    **dict.fromkeys(("1", "1.0", "true", "yes"), True),
+    **dict.fromkeys(("0", "0.0", "false", "no"), False),
+}
 _BLANK = codecs.BOM_UTF8 + b" \r\n\t"
 _MAX_FIELDS_SHOWN = 20
 
@@ -215,6 +220,8 @@ def checked_metadata(row: Mapping[str, Any], default_source: str) -> dict[str, A
         value = row.get(name)
         if value not in (None, ""):
             metadata[name] = _typed(name, value, expected)
+    if row.get("unsure") not in (None, ""):
+        metadata["unsure"] = _truth("unsure", row["unsure"])
     if "covered" in metadata:
         metadata["covered"] = frozenset(metadata["covered"].split())
     if metadata.get("selection", "chosen") not in SELECTIONS:
@@ -222,6 +229,13 @@ def checked_metadata(row: Mapping[str, Any], default_source: str) -> dict[str, A
     if metadata.get("role", "coder") not in ROLES:
         raise RowError(f"'role' must be {' or '.join(ROLES)}")
     return metadata
+
+
+def _truth(name: str, value: Any) -> bool:
+    truth = TRUTH.get(str(value).strip().casefold()) if isinstance(value, str | int | float) else None
+    if truth is None:
+        raise RowError(f"'{name}' must be true or false (or 1 or 0, yes or no)")
+    return truth
 
 
 def _typed(name: str, value: Any, expected: type) -> Any:

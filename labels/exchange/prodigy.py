@@ -166,5 +166,5 @@ def _merged(reading: Reading, put: Mapping[str, str], labels: FrameLabels) -> Re
             continue
         last = {put[answer.where]: answer.frames for answer in answers}
         frames = {frame: stance for chosen in last.values() for frame, stance in chosen.items()}
-        single.append(replace(answers[0], frames=frames))
+        single.append(replace(answers[0], frames=frames, unsure=any(answer.unsure for answer in answers)))
     return replace(reading, annotations=single, set_aside=set_aside)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation
 from labels.exchange.options import ReadingOptions, spelled
+from labels.wording import counted
 
 Key = TypeVar("Key")
 
@@ -60,10 +61,7 @@ class Reading:
                 f"{', …' if entry.count > len(entry.first) else ''})."
                 for entry in self.reasons
             ),
-            *(
-                f"The label '{label}' was left out {count} time{'' if count == 1 else 's'}."
-                for label, count in self.ignored.items()
-            ),
+            *(f"The label '{label}' was left out {counted(count, 'time')}." for label, count in self.ignored.items()),
             *self.notes,
         ]
 
@@ -107,7 +105,7 @@ def without_repeats(
         if earlier is not annotation:
             if (earlier.created_at or "") > (annotation.created_at or "") > "":
                 earlier, later = annotation, earlier
-            same = earlier.frames == later.frames and earlier.note == later.note
+            same = (earlier.frames, earlier.note, earlier.unsure) == (later.frames, later.note, later.unsure)
             reason = "the same annotation comes again" if same else "a later annotation by the coder replaces it"
             set_aside.append(SetAside(earlier.where, reason))
         last[whole] = key, later

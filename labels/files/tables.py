@@ -8,6 +8,7 @@ from itertools import islice
 
 from labels.errors import FileError
 from labels.files.encodings import DAMAGED, is_damaged
+from labels.wording import counted
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 # A cell may hold a whole article.
@@ -111,7 +112,7 @@ def shown_columns(columns: Sequence[str]) -> str:
 
 def _wrong_width(cells: int, dialect: Dialect) -> str:
     return (
-        f"It has {cells} {'cell' if cells == 1 else 'cells'}, and the table has {len(dialect.columns)} columns, "
+        f"It has {counted(cells, 'cell')}, and the table has {len(dialect.columns)} columns, "
         f"separated by {dialect.delimiter_name}; a text with that character stands in quotation marks."
     )
 

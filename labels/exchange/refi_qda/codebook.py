@@ -26,11 +26,13 @@ def code_guid(frame: str, stance: str | None) -> str:
 def add_codes(parent: Any, codebook: Codebook, space: str) -> Any:
     """Adds the frames as codes, each with a child for every stance; returns the element that holds them."""
     codes = etree.SubElement(parent, f"{{{space}}}Codes")
+    colours = codebook.colours
     for frame in codebook.frames:
-        code = _add_code(codes, code_guid(frame.key, None), frame.key, frame.colour)
+        colour = colours[frame.key]
+        code = _add_code(codes, code_guid(frame.key, None), frame.key, colour)
         etree.SubElement(code, f"{{{space}}}Description").text = for_xml(frame.definition)
         for stance in SPECIFIED_STANCES:
-            _add_code(code, code_guid(frame.key, stance), stance, frame.colour)
+            _add_code(code, code_guid(frame.key, stance), stance, colour)
     return codes
 
 
@@ -66,7 +68,7 @@ def read_codebook(data: bytes, name: str) -> Codebook:
                 key=_key(title, len(frames) + 1),
                 title=title,
                 definition=(code.findtext("{*}Description") or title).strip(),
-                colour=f"#{colour[1]}" if colour else UNKNOWN_COLOUR,
+                colour=f"#{colour[1]}" if colour else None,
             )
         )
     codebook = Codebook(name, 1, tuple(frames))

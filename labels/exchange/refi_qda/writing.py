@@ -75,7 +75,9 @@ def _add_source(sources: Any, guid: str, name: str, annotations: list[ExchangedA
 
 def _add_selection(source: Any, annotation: ExchangedAnnotation, start: int) -> None:
     user = guid_of("user", annotation.coder)
-    metadata = {name: value for name, value in annotation.metadata.items() if value not in (None, "")}
+    metadata = {
+        name: value for name, value in annotation.metadata.items() if value not in (None, "") and value is not False
+    }
     selection = child(
         source,
         "PlainTextSelection",
