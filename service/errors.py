@@ -5,8 +5,10 @@ FramingError                          labels.errors, the root; training.errors a
 │   ├── NoSuchParagraphError          the paragraph of an annotation is not stored; carries the field
 │   └── NoSuchKeyError                no API key has the id
 ├── AnnotationError                   an annotation cannot be stored as it was sent; carries the field
+├── AssignmentError                   an assignment cannot be made as it was sent; carries the field
 ├── OverlapError                      two sets of articles to compare have articles in common
 ├── PeriodError                       a period ends before it begins; carries the field
+├── SameModelError                    the version to compare with the champion is the champion
 ├── NoSubjectError                    the model cannot tell what an article is about; carries the field
 ├── IdempotencyKeyReusedError         an Idempotency-Key was sent before with another request
 ├── ConflictError                     another text is stored under the id or the URL; carries the field
@@ -67,6 +69,14 @@ class AnnotationError(FramingError):
         self.field = field
 
 
+class AssignmentError(FramingError):
+    """An assignment cannot be made as it was sent; `field` says where."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
 class OverlapError(FramingError):
     """Two sets of articles to compare have articles in common; `field` says where."""
 
@@ -79,6 +89,13 @@ class PeriodError(FramingError):
     def __init__(self, since: date | str, until: date | str, field: str) -> None:
         super().__init__(f"The period ends on {until} before it begins on {since}.")
         self.field = field
+
+
+class SameModelError(FramingError):
+    """The version to compare with the champion is the champion."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"'{version}' is the champion itself, so promoting it would change nothing.")
 
 
 class NoSubjectError(FramingError):

@@ -190,14 +190,16 @@ class Settings(BaseSettings):
     )
     coding_guess: Literal["after", "before", "never"] = Field(
         "after",
-        description="When the coding page shows the model's decision on a paragraph; `before` biases the coder.",
+        description="When the coding page may show the model's decision on a paragraph, which the coder can hide; "
+        "`before` biases.",
     )
     coding_days: int = Field(
         14,
         ge=0,
         le=3650,
         description="Days that a coder has for the paragraphs that the coding queue drew. After that, the next draw "
-        "of anybody returns those that nobody annotated to the pool that is drawn from; 0: they stay with the coder.",
+        "of anybody returns those that nobody annotated to the pool that is drawn from; 0: they stay with the coder. "
+        "What was assigned stays at least until the last day of its assignment.",
     )
     min_alpha: float = Field(
         0.0, ge=0, le=1, description="Minimum of Krippendorff's alpha on each frame; below it, a training run fails."

@@ -157,6 +157,7 @@ def language_of(split: SplitArticle, request: ClassifyRequest, model: FrameModel
         f"The article seems to be written in '{language.code}', and the model was trained on {', '.join(languages)} "
         "only; set force_language to score it anyway.",
         field,
+        language.code,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from labels.wording import counted
 from service.settings import Settings
 from service.store import unscored
 from service.store.scorings import Scoring
@@ -76,7 +77,7 @@ class Rescoring:
         left, paragraphs = stored - done + len(first), sum(len(article.split.paragraphs) for article in first)
         per_article = paragraphs / len(first)
         estimate = Estimate(model.card.kind, round(left * per_article), scoring / paragraphs, storing / paragraphs)
-        _log.info("%s", estimate.sentence(f"Rescoring {left:,} articles with {model.card.version}"))
+        _log.info("%s", estimate.sentence(f"Rescoring {counted(left, 'article')} with {model.card.version}"))
         self._announced = True
 
     def _champion(self) -> FrameModel | None:

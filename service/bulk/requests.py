@@ -1,7 +1,6 @@
 """From a record of a file to the request that scores or stores it; commands that score and store refuse the same."""
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -10,13 +9,10 @@ from pydantic import ValidationError
 
 from labels.errors import FramingError
 from labels.reading.imprint import written_day
+from service.articles.uploads import is_markup
 from service.bulk.records import FACTS, FIELDS, TEXTS, Record
 from service.schemas.articles import ArticleRequest
 
-_BLOCKS = r"(?:html|body|article|div|section|p|h[1-6]|ul|ol|blockquote|table)"
-_BLOCK_START = re.compile(rf"\s*<(?:!doctype|{_BLOCKS})\b[^<>]*>", re.IGNORECASE)
-_BLOCK_END = re.compile(rf"</{_BLOCKS}\s*>", re.IGNORECASE)
-_LINE_BREAKS = re.compile(r"<(?:br\s*/?|/p\s*)>", re.IGNORECASE)
 _SHOWN_FAULTS = 3
 _SHOWN_CHARACTERS = 60
 
@@ -37,7 +33,7 @@ def request_of(record: Record, **others: Any) -> ArticleRequest:
     fields = {name: as_sent(name, record.fields[name]) for name in FIELDS if not is_empty(record.fields.get(name))}
     if not any(name in fields for name in TEXTS):
         raise RecordError(_no_text(record))
-    if "html" not in fields and _is_markup(fields.get("text")):
+    if "html" not in fields and is_markup(fields.get("text")):
         # What editorial systems export as the text of an article is often a piece of its page.
         fields["html"] = fields.pop("text")
     try:
@@ -45,14 +41,6 @@ def request_of(record: Record, **others: Any) -> ArticleRequest:
     except ValidationError as error:
         faults = "; ".join(_sentence(record, fault["loc"], fault["msg"]) for fault in error.errors()[:_SHOWN_FAULTS])
         raise RecordError(f"It is not an article: {faults}.") from error
-
-
-def _is_markup(text: Any) -> bool:
-    """Whether a text consists of elements of HTML, or is divided by them."""
-    if not isinstance(text, str) or "<" not in text:
-        return False
-    is_element = _BLOCK_START.match(text) is not None and _BLOCK_END.search(text) is not None
-    return is_element or len(_LINE_BREAKS.findall(text)) > 1
 
 
 def is_empty(value: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from labels.agreement import FrameAgreement, agreement, stance_agreement
+from labels.agreement import FrameAgreement, agreement, differences, stance_agreement
 from labels.annotations import ADJUDICATOR, Annotation, CodedParagraph
 from labels.codebook import Codebook
 from service.schemas.annotations import (
@@ -31,7 +31,8 @@ def stored_agreement(database: Database, codebook: Codebook, coder: str | None =
         stored = stored_ids(connection, {paragraph.article for paragraph in paragraphs})
     shared = [p for p in paragraphs if len(p.annotations) > 1 and (coder is None or _coded_by(p, coder))]
     coders = sorted({annotation.coder for paragraph in shared for annotation in paragraph.annotations})
-    differing = [paragraph for paragraph in shared if _differ(paragraph)][:_MAX_DISAGREEMENTS]
+    # A difference in stance alone does not count here.
+    differing = [paragraph for paragraph in shared if differences(paragraph.annotations).presence][:_MAX_DISAGREEMENTS]
     return AgreementAnswer(
         coders=coders,
         paragraphs=len(shared),
@@ -94,15 +95,6 @@ def _with_adjudicated(
         )
         for coder, coded in sorted(by_coder.items())
     ]
-
-
-def _differ(paragraph: CodedParagraph) -> bool:
-    """Whether coders decided differently about a frame; a difference in stance alone does not count."""
-    frames = {frame for annotation in paragraph.annotations for frame in annotation.frames}
-    return any(
-        len({frame in annotation.frames for annotation in paragraph.annotations if annotation.decides(frame)}) > 1
-        for frame in frames
-    )
 
 
 def _disagreement(

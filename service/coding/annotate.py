@@ -37,6 +37,7 @@ def new_annotation(
         selection=selection,
         inclusion_probability=probability,
         covered=frozenset(codebook.keys if request.covered is None else request.covered),
+        unsure=request.unsure,
     )
     earlier = None if request.covered is None else store.earlier(connection, annotation)
     return annotation if earlier is None else annotation.completed_by(earlier, codebook)

@@ -19,6 +19,7 @@ def annotation_answer(stored: StoredAnnotation, codebook: Codebook) -> Annotatio
         frames=dict(today.frames),
         covered=sorted(codebook.keys if today.covered is None else today.covered),
         note=annotation.note,
+        unsure=annotation.unsure,
         codebook_version=annotation.codebook_version,
         selection=annotation.selection,
         inclusion_probability=annotation.inclusion_probability,
@@ -29,6 +30,7 @@ def annotation_answer(stored: StoredAnnotation, codebook: Codebook) -> Annotatio
 
 def codebook_answer(codebook: Codebook) -> CodebookAnswer:
     """The codebook as the API returns it."""
+    colours = codebook.colours
     return CodebookAnswer(
         name=codebook.name,
         version=codebook.version,
@@ -39,7 +41,7 @@ def codebook_answer(codebook: Codebook) -> CodebookAnswer:
                 definition=frame.definition,
                 include=list(frame.include),
                 exclude=list(frame.exclude),
-                colour=frame.colour,
+                colour=colours[frame.key],
             )
             for frame in codebook.frames
         ],

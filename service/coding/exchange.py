@@ -177,6 +177,7 @@ def _new_annotation(
         selection=selection,
         inclusion_probability=annotation.inclusion_probability,
         covered=covered[version] if annotation.covered is None else annotation.covered,
+        unsure=annotation.unsure,
     )
 
 
@@ -200,4 +201,5 @@ def _exchanged(stored: store.StoredAnnotation, text: str, codebook: Codebook) ->
         created_at=stored.created_at.isoformat(),
         role=annotation.role,
         covered=covered,
+        unsure=annotation.unsure,
     )

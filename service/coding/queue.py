@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection
 
-from labels.duplicates import representatives
+from labels.duplicates import grouped, representatives
 from service.store import draws
 from training.sampling import draw
 from training.scoring.frame_model import FrameModel
@@ -33,12 +33,16 @@ def tasks_for(
 ) -> list[draws.AssignedParagraph]:
     """Up to `count` paragraphs for a coder: those drawn before and not coded yet, filled up with new draws.
 
-    With `whole`, articles are drawn with all their paragraphs, so that shares of articles can be corrected. What any
-    coder received more than so many `days` ago and nobody annotated can be drawn again; 0: it stays with its coder.
+    Assigned paragraphs come first; while any waits, nothing else is drawn. With `whole`, articles are drawn with all
+    their paragraphs, so that shares of articles can be corrected. What any coder received more than so many `days` ago
+    and nobody annotated can be drawn again; 0: it stays with its coder.
     """
-    missing = count - len(draws.open_tasks(connection, coder, count))
-    if missing > 0 and days and draws.return_due(connection, datetime.now(UTC) - timedelta(days=days)):
-        missing = count - len(draws.open_tasks(connection, coder, count))
+    waiting = draws.open_tasks(connection, coder, count)
+    if len(waiting) < count and days and draws.return_due(connection, datetime.now(UTC) - timedelta(days=days)):
+        waiting = draws.open_tasks(connection, coder, count)
+    if waiting and waiting[0].assignment is not None:
+        return waiting
+    missing = count - len(waiting)
     if missing > 0 and whole:
         draws.add(connection, coder, _draw_articles(connection, missing))
     elif missing > 0:
@@ -50,6 +54,12 @@ def tasks_for(
 
 def why_fewer(connection: Connection, tasks: Sequence[draws.AssignedParagraph], *, whole: bool) -> str:
     """Says why a coder receives only these paragraphs, fewer than requested; call it after the draw."""
+    if tasks and tasks[0].assignment is not None:
+        return "Nothing else is drawn while assigned paragraphs wait; ask again when these are annotated."
+    return _why_not_drawn(connection, tasks, whole=whole)
+
+
+def _why_not_drawn(connection: Connection, tasks: Sequence[draws.AssignedParagraph], *, whole: bool) -> str:
     supply = draws.supply(connection)
     if not supply.stored:
         return "No paragraph is stored."
@@ -93,17 +103,22 @@ def _draw_articles(connection: Connection, missing: int) -> list[draws.NewDraw]:
 def _draw(
     connection: Connection, count: int, model: FrameModel | None, generator: np.random.Generator
 ) -> list[draws.NewDraw]:
-    """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain; no near-duplicates."""
+    """Draws up to `count` paragraphs, half of them at random, half where the model is uncertain; no near-duplicates.
+
+    The sample comes in a random order, so each of several near-duplicates is as likely to be the first of them, which
+    alone can be drawn. Its probability is divided by their number: in shares, its annotation stands for all of them.
+    """
     sample, total = draws.undrawn(connection, MAX_POOL)
     if not sample or count < 1:
         return []
-    distinct = [sample[position] for position in representatives([candidate.text for candidate in sample])]
+    groups = grouped([candidate.text for candidate in sample])
+    distinct = [sample[group[0]] for group in groups]
     sampled_share = len(sample) / total
     return [
         draws.NewDraw(
             distinct[drawn.position],
             drawn.selection,
-            drawn.inclusion_probability * sampled_share,
+            drawn.inclusion_probability * sampled_share / len(groups[drawn.position]),
             overlap=False,
             pool=total,
         )

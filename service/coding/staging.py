@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -67,6 +68,7 @@ _STAGED = Table(
     Column("note", Text, nullable=False),
     Column("codebook_version", Integer, nullable=False),
     Column("covered", Text),
+    Column("unsure", Boolean, nullable=False),
     Column("selection", String(16), nullable=False),
     Column("inclusion_probability", Float),
     prefixes=["TEMPORARY"],
@@ -220,6 +222,7 @@ def _rows(new: Iterable[tuple[NewAnnotation, Place]]) -> Iterator[tuple[Any, ...
             annotation.note,
             annotation.codebook_version,
             None if annotation.covered is None else json.dumps(sorted(annotation.covered)),
+            annotation.unsure,
             annotation.selection,
             annotation.inclusion_probability,
         )

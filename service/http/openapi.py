@@ -43,7 +43,8 @@ def _document(app: FastAPI, codebook_frames: Sequence[str], frames: Sequence[str
 def _name_all_frames(document: dict[str, Any], codebook_frames: Sequence[str], frames: Sequence[str]) -> None:
     """Annotations have the codebook's frames; scores and thresholds have the model's."""
     schemas = document["components"]["schemas"]
-    schemas["AnnotationRequest"]["properties"]["frames"]["propertyNames"] = {"enum": list(codebook_frames)}
+    for request in ("AnnotationRequest", "GoldAnswerRequest"):
+        schemas[request]["properties"]["frames"]["propertyNames"] = {"enum": list(codebook_frames)}
     of_lists = schemas["AnnotationRequest"]["properties"]["covered"]["anyOf"]
     next(kind for kind in of_lists if kind["type"] == "array")["items"] = {"enum": list(codebook_frames)}
     schemas["ArticleRequest"]["properties"]["thresholds"]["propertyNames"] = {"enum": list(frames)}

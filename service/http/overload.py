@@ -6,14 +6,15 @@ in progress (see service/http/places.py).
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.places import Places
-from service.http.problem_details import CLIENT_LEFT, busy, headers_too_large
+from service.http.problem_details import CLIENT_LEFT, headers_too_large
 from service.metrics import Metrics
 
 _log = logging.getLogger("framing")
@@ -23,11 +24,17 @@ _MAX_HEADER_BYTES = 2**16
 
 
 class LimitRequests:
-    """ASGI middleware: answers 503 while too many requests are in progress in this process, 431 to overlong headers."""
+    """ASGI middleware: answers 503 while too many requests are in progress in this process, 431 to overlong headers.
 
-    def __init__(self, app: ASGIApp, places: Places, answer_seconds: float) -> None:
+    `refuse` makes the answer 503: browsers get another than programs.
+    """
+
+    def __init__(
+        self, app: ASGIApp, places: Places, answer_seconds: float, refuse: Callable[[Request], Response]
+    ) -> None:
         self.app = app
         self._places = places
+        self._refuse = refuse
         self._answer_seconds = answer_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +44,7 @@ class LimitRequests:
             return await headers_too_large(scope["path"])(scope, receive, send)
         place = self._places.take(scope)
         if place is None:
-            return await busy(scope["path"])(scope, receive, send)
+            return await self._refuse(Request(scope))(scope, receive, send)
         unread = False
 
         async def send_in_time(message: Message) -> None:

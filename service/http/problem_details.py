@@ -16,6 +16,7 @@ from labels.errors import ArticleError, CodebookError, ExchangeError, LanguageEr
 from service.errors import (
     AnnotationError,
     ArticleTooLargeError,
+    AssignmentError,
     AuditError,
     ChartsError,
     ConflictError,
@@ -29,9 +30,11 @@ from service.errors import (
     OverlapError,
     PeriodError,
     RateLimitedError,
+    SameModelError,
     UnauthorizedError,
     UnknownFrameError,
 )
+from service.http.answer_headers import complete
 from service.http.body import BodyError, BodyTimeoutError, BodyTooLargeError, UploadError
 from service.http.places import BusyError
 from service.schemas.problems import FieldError, Problem
@@ -86,12 +89,14 @@ TABLE: dict[type[Exception], ProblemType] = {
     ArticleError: ProblemType(422, "nothing-to-score", "The article cannot be scored"),
     UnknownFrameError: ProblemType(422, "unknown-frame", "There is no such frame"),
     AnnotationError: ProblemType(422, "annotation", "The annotation cannot be stored"),
+    AssignmentError: ProblemType(422, "assignment", "The assignment cannot be made"),
     UnusedHyperparametersError: ProblemType(409, "unused-hyperparameters", "Hyperparameters would have no effect"),
     IdempotencyKeyReusedError: ProblemType(409, "idempotency-key-reused", "The Idempotency-Key was used before"),
     ConflictError: ProblemType(409, "conflict", "Another article is stored under this id"),
     OverlapError: ProblemType(422, "overlap", "The two sets overlap"),
     PeriodError: ProblemType(422, "period", "The period ends before it begins"),
     NoSubjectError: ProblemType(409, "no-subject", "The model cannot tell what an article is about"),
+    SameModelError: ProblemType(409, "same-model", "There is nothing to compare"),
     NotFoundError: ProblemType(404, "not-found", "Not stored here"),
     NoSuchVersionError: ProblemType(404, "not-found", "Not stored here"),
     NoChampionError: ProblemType(503, "no-model", "No model is ready"),
@@ -120,7 +125,10 @@ def install(app: FastAPI) -> None:
 async def answer_error(request: Request, error: Exception) -> Response:
     """The answer to an error that a route raised."""
     problem = problem_of(request, error)
-    return _answer(problem, _headers(request, error, problem.status))
+    answer = _answer(problem, _headers(request, error, problem.status))
+    # The framework answers what nobody expected outside of all middleware.
+    answer.raw_headers = complete(answer.raw_headers)
+    return answer
 
 
 def problem_of(request: Request, error: Exception) -> Problem:

@@ -14,6 +14,7 @@ from labels.agreement import agreement
 from labels.annotations import CodedParagraph, read_corpus
 from labels.codebook import Codebook
 from labels.errors import FramingError
+from labels.wording import counted
 from service.jobs.run_record import RunRecord, SnapshotFacts, forget_removed
 from service.schemas.hyperparameters import HyperparametersRequest, chosen
 from service.settings import Settings
@@ -100,7 +101,7 @@ class TrainingRunner:
             annotations=len(own),
             corpus_paragraphs=len(corpus),
             annotations_digest=data_digest(paragraphs),
-            line=f"{len(corpus):,} paragraphs of the corpus and {len(own):,} coded here{left_out}",
+            line=f"{counted(len(corpus), 'paragraph')} of the corpus and {len(own):,} coded here{left_out}",
         )
         with self._database.read() as connection:
             if len(articles.stored_ids(connection, stored_articles)) < len(stored_articles):
@@ -119,7 +120,9 @@ class TrainingRunner:
         for result in agreement(own, self._codebook, resamples=1):
             if result.alpha is None or result.paragraphs < _MIN_SHARED_PARAGRAPHS:
                 continue
-            record.change(line=f"alpha of {result.frame}: {result.alpha:.2f} on {result.paragraphs} paragraphs")
+            record.change(
+                line=f"alpha of {result.frame}: {result.alpha:.2f} on {counted(result.paragraphs, 'paragraph')}"
+            )
             if result.alpha < self._settings.min_alpha:
                 raise TrainingDataError(
                     f"The coders agree too little on '{result.frame}': Krippendorff's alpha is {result.alpha:.2f}, "

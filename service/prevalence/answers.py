@@ -1,12 +1,14 @@
 """Answers about prevalence: cells, comparisons, profiles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import Connection
 
+from labels.wording import counted
 from service.errors import require_period
 from service.prevalence.estimates import Estimates, Question
 from service.prevalence.own_figures import own_figures
@@ -25,6 +27,7 @@ from service.schemas.prevalence import (
     Side,
 )
 from service.store import prevalence as store
+from service.store.points import counts
 from training.dataset import MIN_POSITIVE
 from training.estimates.prevalence import (
     CONFIDENCE,
@@ -66,6 +69,7 @@ ESTIMATORS: Mapping[Correction, str] = {
 
 
 def _provenance(question: Question, card: ModelCard) -> dict[str, Any]:
+    point = question.population.point
     provenance = Provenance(
         model_version=card.version,
         codebook_version=card.codebook_version,
@@ -73,6 +77,7 @@ def _provenance(question: Question, card: ModelCard) -> dict[str, Any]:
         weight=question.weight,
         dedup=question.population.first_copies,
         population=question.population.articles,
+        operating_point=point.operating_point if point else None,
         confidence=CONFIDENCE,
         queried_at=datetime.now(UTC),
         estimator=ESTIMATOR,
@@ -121,17 +126,17 @@ def profile(connection: Connection, question: Question, card: ModelCard) -> Prof
     """The prevalence of frames in a whole population, and which of them share paragraphs."""
     estimates = Estimates(connection, question, card, _own(connection, question, card))
     rows = [estimates.whole(frame) for frame in question.population.frames]
-    # Frames share paragraphs, whatever the shares count.
-    counts = {frame: estimates.paragraphs(frame) for frame in question.population.frames}
-    present = {frame: carrying for frame, (carrying, _) in counts.items()}
-    paragraphs = max((total for _, total in counts.values()), default=0)
+    of_paragraphs = counts.pairs_of_paragraphs(connection, question.population)
+    together = of_paragraphs
+    if question.unit == "article":
+        together = counts.pairs_of_articles(connection, question.population)
     return ProfileAnswer(
         **_provenance(question, card),
         off_topic_articles=_off_topic(connection, question, card),
         articles=max((row.articles for row in rows), default=0),
-        paragraphs=paragraphs,
+        paragraphs=estimates.paragraphs(),
         frames=rows,
-        pairs=_pairs(store.pairs(connection, question.population), present, paragraphs),
+        pairs=_pairs(rows, together, of_paragraphs),
     )
 
 
@@ -146,14 +151,14 @@ def _reading(own: OwnFigures, f1: float | None) -> str:
     if own.validated:
         agreed = "" if own.alpha is not None else " How far coders agree is unknown, so the tier is C."
         return (
-            f"Validated on {own.paragraphs:,} annotated paragraphs of {own.articles:,} of your articles, by models "
-            f"that had not seen them.{agreed}"
+            f"Validated on {counted(own.paragraphs, 'annotated paragraph')} of {own.articles:,} of your articles, by "
+            f"models that had not seen them.{agreed}"
         )
     on_others = "" if f1 is None else f" F1 {f1:.2f} was measured on other texts, those of the model card."
     return (
-        f"Not validated on your articles: {own.paragraphs:,} paragraphs of {own.articles:,} articles that the coding "
-        f"queue drew are annotated, {own.carrying:,} of them with the frame; {FEWEST_CODED}, {FEWEST_ARTICLES} and "
-        f"{MIN_POSITIVE} are needed.{on_others}"
+        f"Not validated on your articles: of what the coding queue drew, {counted(own.paragraphs, 'paragraph')} of "
+        f"{counted(own.articles, 'article')} {'is' if own.paragraphs == 1 else 'are'} annotated, {own.carrying:,} of "
+        f"them with the frame; {FEWEST_CODED}, {FEWEST_ARTICLES} and {MIN_POSITIVE} are needed.{on_others}"
     )
 
 
@@ -187,21 +192,26 @@ def _side(row: PrevalenceRow) -> Side:
     return Side.model_validate(row, from_attributes=True)
 
 
-def _pairs(together: Mapping[tuple[str, str], int], counts: Mapping[str, int], paragraphs: int) -> list[FramePair]:
+def _pairs(
+    rows: Sequence[PrevalenceRow],
+    together: Mapping[tuple[str, str], int],
+    of_paragraphs: Mapping[tuple[str, str], int],
+) -> list[FramePair]:
+    """Each pair of the frames of a population, given how many units and paragraphs carry both."""
     pairs = []
-    for place, frame in enumerate(counts):
-        for other in list(counts)[place + 1 :]:
-            both = together.get((min(frame, other), max(frame, other)), 0)
-            expected = counts[frame] * counts[other]
-            pairs.append(
-                FramePair(
-                    frame=frame,
-                    other=other,
-                    paragraphs=both,
-                    share=both / paragraphs if paragraphs else 0.0,
-                    lift=both * paragraphs / expected if expected else None,
-                )
+    for first, second in combinations(rows, 2):
+        pair = (min(first.frame, second.frame), max(first.frame, second.frame))
+        both, expected = together.get(pair, 0), first.count * second.count
+        pairs.append(
+            FramePair(
+                frame=first.frame,
+                other=second.frame,
+                count=both,
+                paragraphs=of_paragraphs.get(pair, 0),
+                share=both / first.total if first.total else 0.0,
+                lift=both * first.total / expected if expected else None,
             )
+        )
     return pairs
 
 

@@ -20,6 +20,7 @@ from service.schemas.prevalence import (
     Weight,
 )
 from service.store import prevalence as store
+from service.store.points import counts
 from service.store.prevalence import AnnotatedArticle, Cell, CellSums, DrawnParagraph, Period, Population
 from training.estimates.prevalence import (
     WANTED_WIDTH,
@@ -80,7 +81,7 @@ class Estimates:
         self._own = own
         by_outlet = question.by_outlet or question.weight == "outlet"
         self._days = store.first_and_last_day(connection, question.population) or (None, None)
-        self._sums = store.sums(connection, question.population, by_outlet=by_outlet, period=question.period)
+        self._sums = counts.sums(connection, question.population, by_outlet=by_outlet, period=question.period)
         self._annotated: dict[Cell, list[AnnotatedArticle]] = defaultdict(list)
         if question.correct and card.folds is not None:
             for article in store.annotated_articles(connection, question.population):
@@ -91,6 +92,7 @@ class Estimates:
         self._coded_by_cell: dict[Cell, list[DrawnParagraph]] = defaultdict(list)
         for paragraph in self._coded:
             self._coded_by_cell[self._cell_of(paragraph, by_outlet=question.by_outlet)].append(paragraph)
+        self._beyond = self._articles_beyond(connection)
 
     def rows(self) -> list[PrevalenceRow]:
         """A row per cell and frame, ordered by period, outlet and frame."""
@@ -107,10 +109,10 @@ class Estimates:
         """The row of the whole population; zeros if it has no articles."""
         return self._row(self._counted_whole(frame), None)
 
-    def paragraphs(self, frame: str) -> tuple[int, int]:
-        """The number of paragraphs that carry a frame, and of all, whatever the question counts."""
-        parts = [part.sums for part in self._sums if part.frame == frame]
-        return int(sum(sums["present"] for sums in parts)), int(sum(sums["paragraphs"] for sums in parts))
+    def paragraphs(self) -> int:
+        """The number of paragraphs, whatever the question counts."""
+        frame = self._question.population.frames[0]
+        return int(sum(part.sums["paragraphs"] for part in self._sums if part.frame == frame))
 
     def _counted_whole(self, frame: str) -> _Counted:
         return self._counted(Cell(None, None), frame, [part for part in self._sums if part.frame == frame])
@@ -120,7 +122,7 @@ class Estimates:
         corrections = {}
         for frame in self._question.population.frames:
             counted = self._counted_whole(frame)
-            units = self._coded_units(self._coded, counted)
+            units = self._representing(self._coded, counted)
             if units.enough and counted.sums.size:
                 corrections[frame] = (counted.sums, corrected_share(counted.sums, units), units)
         return corrections
@@ -148,7 +150,7 @@ class Estimates:
         if not counted.sums.size:
             return _without_share("too_few_annotations", 0, None)
         coded = self._coded if counted.cell == (None, None) else self._coded_by_cell.get(counted.cell, [])
-        units = self._coded_units(coded, counted)
+        units = self._representing(coded, counted)
         needed = annotations_needed(counted.sums, units, self._question.width)
         if units.enough:
             return _with_share("annotations", corrected_share(counted.sums, units), len(units), needed)
@@ -226,6 +228,29 @@ class Estimates:
             sums["score_squared"],
             sums["paragraphs_score"],
         )
+
+    def _articles_beyond(self, connection: Connection) -> Mapping[Cell, int]:
+        """The articles of each cell that no assignment could draw from, where any drew from some articles only."""
+        question = self._question
+        reaches = {unit.inclusion.reach for unit in self._coded if unit.inclusion.reach.is_limited}
+        if not reaches:
+            return {}
+        beyond = store.articles_beyond(
+            connection, question.population, reaches, by_outlet=question.by_outlet, period=question.period
+        )
+        return {**beyond, Cell(None, None): sum(beyond.values())}
+
+    def _representing(self, coded: Sequence[DrawnParagraph], counted: _Counted) -> CodedUnits:
+        """The coded units that stand for all articles of a cell.
+
+        Where an assignment could only draw from some of them, its paragraphs say nothing of the others: they count once
+        enough is annotated of what was drawn from all articles.
+        """
+        units = self._coded_units(coded, counted)
+        if not self._beyond.get(counted.cell):
+            return units
+        from_all = self._coded_units([unit for unit in coded if not unit.inclusion.reach.is_limited], counted)
+        return units if from_all.enough else from_all
 
     def _coded_units(self, coded: Sequence[DrawnParagraph], counted: _Counted) -> CodedUnits:
         """The coded units of a frame, scaled like all units of the cell."""

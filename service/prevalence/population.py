@@ -8,8 +8,10 @@ from labels.codebook import Codebook
 from service.errors import NoSubjectError, require_frames, require_period
 from service.schemas.fields import Articles
 from service.settings import Settings
+from service.store.points.cuts import cuts_of
 from service.store.prevalence import Population
 from training.model_card import ModelCard
+from training.scoring.operating_points import OperatingPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Selected:
     outlets: Sequence[str] | None = None
     first_copies: bool = False
     articles: Articles | None = None
+    # None: the point with which each article was stored.
+    operating_point: OperatingPoint | None = None
 
     def __post_init__(self) -> None:
         """Raises `PeriodError` where the period ends before it begins."""
@@ -48,6 +52,7 @@ def scored_population(selected: Selected, card: ModelCard, codebook: Codebook, s
         selected.first_copies,
         counts_on_subject(selected.articles, settings, card),
         codebook.under_keys(card.frame_keys),
+        None if selected.operating_point is None else cuts_of(card, selected.operating_point),
     )
     return ScoredPopulation(population, card)
 

@@ -18,6 +18,7 @@ from service.coding.agreement import stored_agreement
 from service.coding.annotate import log_annotations, new_annotation, permitted_coder, require_own
 from service.coding.answers import annotation_answer
 from service.coding.exchange import export_annotations, import_annotations
+from service.coding.gold import with_gold_items
 from service.coding.queue import tasks_for, why_fewer
 from service.errors import NotFoundError
 from service.http.body import StrictJsonRoute
@@ -38,12 +39,13 @@ from service.schemas.annotations import (
 from service.schemas.fields import ID_PATTERN
 from service.store import annotations as store
 from service.store import audit
-from service.store.draws import AssignedParagraph, lacking_frames, open_tasks, return_all
+from service.store.draws import AssignedParagraph, count_waiting, lacking_frames, open_tasks, return_all
 from training.encoder.vectors import VectorStore
 
 router = APIRouter(prefix="/v1", tags=["annotations"], route_class=StrictJsonRoute)
 
-MAX_AT_ONCE = 5000
+# A list is stored under the lock of writers, some 1 ms of it for each annotation; imports hold it less.
+MAX_AT_ONCE = 1000
 MAX_NAMES = 1000
 
 
@@ -139,12 +141,15 @@ def listing(
     article_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
     source: Annotated[str | None, Query(max_length=256)] = None,
     selection: Selection | None = None,
+    unsure: Annotated[
+        bool | None, Query(description="Only those that the coder marked so, or only the others.")
+    ] = None,
     history: Annotated[bool, Query(description="Include annotations that were replaced or deleted.")] = False,
     cursor: NumberCursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AnnotationList:
     """Annotations, newest first. A key of the role coder lists its own."""
-    filters = store.AnnotationFilters(permitted_coder(caller, coder), article_id, source, selection, history)
+    filters = store.AnnotationFilters(permitted_coder(caller, coder), article_id, source, selection, unsure, history)
     with database.read() as connection:
         page, following = store.listing(connection, filters, read_number_cursor(cursor), limit)
     return AnnotationList(
@@ -281,7 +286,8 @@ def draw_paragraphs(
 ) -> CodingQueue:
     """Draws paragraphs until `n` wait for the coder: half at random, half where the model is uncertain.
 
-    The second half leaves out near-duplicates. Some paragraphs go to a second coder too. The probability of each draw
+    What was assigned comes first, and nothing else is drawn while it waits. The second half leaves out near-duplicates.
+    Some paragraphs go to a second coder too. The probability of each draw
     is stored with the annotation, so that the annotations can also estimate prevalence without bias. The answer
     contains the same paragraphs until they are coded or returned, so a request that is sent twice draws once.
     """
@@ -296,18 +302,20 @@ def draw_paragraphs(
             whole=request.whole,
             days=settings.coding_days,
         )
-    if len(tasks) == request.n:
-        return _queue(request.coder, tasks, codebook, None)
     # Counting all that is stored takes a while in a large store, so nobody who writes waits for it.
     with database.read() as connection:
-        return _queue(request.coder, tasks, codebook, why_fewer(connection, tasks, whole=request.whole))
+        fewer = None if len(tasks) == request.n else why_fewer(connection, tasks, whole=request.whole)
+        if request.training:
+            tasks = with_gold_items(connection, request.coder, tasks, request.n)
+    return _queue(request.coder, tasks, codebook, None if len(tasks) == request.n else fewer)
 
 
 @router.delete("/coding-queue", responses=guarded(422, 503))
 def return_paragraphs(database: UseDatabase, caller: Coder, coder: NamedCoder) -> ReturnAnswer:
     """Returns all paragraphs that wait for a coder to the pool that is drawn from, for every coder to receive.
 
-    All of them: what a coder picks out would be another sample than what was drawn. An annotation that arrives later
+    All of them: what a coder picks out would be another sample than what was drawn. Only what was assigned stays, until
+    its assignment is over. An annotation that arrives later
     counts as that of a drawn paragraph nevertheless.
     """
     require_own(caller, coder)
@@ -315,7 +323,7 @@ def return_paragraphs(database: UseDatabase, caller: Coder, coder: NamedCoder) -
         returned = return_all(connection, coder)
         if returned:
             audit.note(connection, caller, "return paragraphs", coder, paragraphs=returned)
-    return ReturnAnswer(coder=coder, returned=returned)
+        return ReturnAnswer(coder=coder, returned=returned, assigned=count_waiting(connection, coder))
 
 
 def _queue(coder: str, tasks: Sequence[AssignedParagraph], codebook: Codebook, reason: str | None) -> CodingQueue:

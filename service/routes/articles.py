@@ -41,9 +41,10 @@ from service.store import article_list, idempotency
 from service.store.article_list import AboutWhat
 from service.store.article_lookup import former_versions_of
 from service.store.articles import stored_ids
+from service.store.points.cuts import cuts_of
 from service.store.sql.database import Database
 from training.scoring.frame_model import FrameModel
-from training.scoring.operating_points import Decision
+from training.scoring.operating_points import Decision, OperatingPoint
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"], route_class=StrictJsonRoute)
 
@@ -153,13 +154,21 @@ def listing(
     about: Annotated[
         AboutWhat | None, Query(description="Only about the subject of the codebook, or only about something else.")
     ] = None,
+    operating_point: Annotated[
+        OperatingPoint | None,
+        Query(
+            description="The operating point that decides, for articles that the current model has scored; others are "
+            "left out. Default: for each article the point with which it was stored."
+        ),
+    ] = None,
     cursor: ArticleCursor = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Articles per page.")] = 50,
 ) -> ArticleList:
     """Stored articles, newest first (by publication, else by arrival)."""
     if frame is not None:
         require_frames([frame], champion.model().frames, "query/frame")
-    filters = article_list.filters(outlet, since, until, frame, decision, q, about)
+    point = None if operating_point is None else cuts_of(champion.model().card, operating_point)
+    filters = article_list.filters([outlet], since, until, [frame], decision, q, about, point)
     with database.read() as connection:
         page, following = article_list.newest(
             connection, filters, read_article_cursor(cursor), limit, champion.version()

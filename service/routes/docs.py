@@ -13,6 +13,9 @@ _ASSETS = "/docs/assets"
 # The package that has Swagger UI in its folder `static`; nothing else in it is used.
 _PACKAGE = "fastapi_offline"
 
+# The page comes from a library, without our navigation.
+_WAY_BACK = b'<p style="margin:0;padding:12px 20px;font:16px system-ui,sans-serif"><a href="/">Media framing</a></p>'
+
 # The script in the page, which starts Swagger UI.
 _OWN_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
@@ -32,8 +35,9 @@ def docs() -> HTMLResponse:
         title="Media framing API",
         swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+        swagger_favicon_url="/static/icon.svg",
     )
+    page = HTMLResponse(bytes(page.body).replace(b"<body>", b"<body>" + _WAY_BACK, 1))
     digests = (hashlib.sha256(script).digest() for script in _OWN_SCRIPT.findall(bytes(page.body)))
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     page.headers["Content-Security-Policy"] = (

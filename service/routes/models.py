@@ -8,9 +8,12 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.http.body import StrictJsonRoute
 from service.http.dependencies import Admin, Reader, UseChampion, UseCodebook, UseDatabase, UseModel, UseRegistry, needs
+from service.http.paging import NumberCursor, read_number_cursor
 from service.http.responses import Responses, guarded
 from service.models.answers import card_for, champion_version, model_cards, model_list, promotion_answer
+from service.models.changes import Comparison, compare
 from service.prevalence.own_figures import weeks
+from service.schemas.changes import ChangesAnswer
 from service.schemas.fields import VERSION_OR_CHAMPION_PATTERN, VERSION_PATTERN, Moment
 from service.schemas.models import (
     CardAnswer,
@@ -29,6 +32,7 @@ from service.store.sql.database import Database
 from training.registry.card import card_to_json
 from training.registry.promotions import Promotion
 from training.reports.card import card_to_markdown
+from training.scoring.operating_points import OperatingPoint
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictJsonRoute)
 
@@ -115,6 +119,28 @@ def _promoter(caller: Caller, by: str) -> str:
 def _log(database: Database, caller: Caller, promotion: Promotion) -> None:
     with database.write() as connection:
         note_promotion(connection, caller, promotion)
+
+
+@router.get("/{version:version}/changes", dependencies=needs["admin"], responses=guarded(404, 409, 422, 503))
+def changes(
+    version: Annotated[str, Path(pattern=VERSION_PATTERN)],
+    registry: UseRegistry,
+    database: UseDatabase,
+    champion: UseModel,
+    operating_point: OperatingPoint = "balanced",
+    paragraphs: Annotated[
+        int, Query(ge=1, le=2000, description="Stop once this many paragraphs of whole articles were compared.")
+    ] = 500,
+    examples: Annotated[int, Query(ge=0, le=100, description="Most examples for each frame.")] = 5,
+    cursor: NumberCursor = None,
+) -> ChangesAnswer:
+    """What would change if the version replaced the champion: decisions on the newest stored paragraphs that flip.
+
+    An answer takes a few seconds at most, however slow the models are: the articles that it does not reach are at
+    `next`. For admins, who may promote: both models score the paragraphs for each answer.
+    """
+    wanted = Comparison(paragraphs, read_number_cursor(cursor), operating_point, examples)
+    return compare(database, champion, registry.load(version), wanted)
 
 
 @router.get(

@@ -19,6 +19,7 @@ from service.http.responses import Responses, guarded
 from service.metrics import product_version
 from service.prevalence import answers
 from service.prevalence.estimates import Question
+from service.prevalence.file_names import file_name
 from service.prevalence.population import ScoredPopulation, Selected, scored_population
 from service.schemas.fields import Articles, WholeDay
 from service.schemas.prevalence import ComparisonAnswer, PrevalenceAnswer, PrevalenceRow, ProfileAnswer, Unit, Weight
@@ -26,6 +27,7 @@ from service.store import prevalence as store
 from service.store.prevalence import PERIODS
 from service.tabular import MEDIA_TYPES, Column, Format, stream
 from training.estimates.prevalence import WANTED_WIDTH
+from training.scoring.operating_points import OperatingPoint
 
 router = APIRouter(prefix="/v1", tags=["prevalence"], route_class=GuardedRoute)
 
@@ -61,6 +63,7 @@ COLUMNS = (
     Column("weight", "text"),
     Column("dedup", "flag"),
     Column("model_version", "text"),
+    Column("operating_point", "text"),
     Column("codebook_version", "whole"),
     Column("estimator", "text"),
     Column("confidence", "number"),
@@ -84,6 +87,13 @@ PopulationParameter = Annotated[
         alias="population",
         description="`on_subject` leaves out the articles that the model says are about something else; default: the "
         "setting FRAMING_POPULATION.",
+    ),
+]
+PointParameter = Annotated[
+    OperatingPoint | None,
+    Query(
+        description="The operating point that decides what is present; default: for each article the point with which "
+        "it was stored. Corrected shares rest on scores, and are the same at every point."
     ),
 ]
 UnitParameter = Annotated[
@@ -120,9 +130,10 @@ def read_scope(
     outlet: Outlets = None,
     dedup: Dedup = False,
     articles: PopulationParameter = None,
+    operating_point: PointParameter = None,
 ) -> ScoredPopulation:
     """Reads the parameters that several routes share; raises `UnknownFrameError` or `NoSubjectError`."""
-    selected = Selected(frame, since, until, outlet, dedup, articles)
+    selected = Selected(frame, since, until, outlet, dedup, articles, operating_point)
     return scored_population(selected, champion.model().card, codebook, settings)
 
 
@@ -190,7 +201,9 @@ def prevalence(
         if if_none_match == etag:
             return Response(status_code=304, headers={"ETag": etag})
         answer = answers.prevalence(connection, question, scope.card)
-    return _table(answer, table_format, etag)
+    cells = [] if "by" in request.query_params else [("by", by)]
+    name = file_name("prevalence", [*cells, *request.query_params.multi_items()])
+    return _table(answer, table_format, etag, name)
 
 
 def _etag(request: Request, revision: str, counted: str) -> str:
@@ -202,12 +215,12 @@ def _etag(request: Request, revision: str, counted: str) -> str:
     return f'W/"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
 
 
-def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str) -> Response:
+def _table(answer: PrevalenceAnswer, table_format: TableFormat, etag: str, name: str) -> Response:
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if table_format == "json":
         return StreamingResponse(_json(answer), media_type="application/json", headers=headers)
     chosen: Format = table_format
-    headers["Content-Disposition"] = f'attachment; filename="prevalence.{chosen}"'
+    headers["Content-Disposition"] = f'attachment; filename="{name}.{chosen}"'
     rows = [_cells(row, answer) for row in answer.rows]
     batches = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
     return StreamingResponse(stream(COLUMNS, batches, chosen), media_type=MEDIA_TYPES[chosen], headers=headers)
@@ -283,7 +296,7 @@ def profile(
     weight: WeightParameter = "unit",
     width: WidthParameter = WANTED_WIDTH,
 ) -> ProfileAnswer:
-    """The prevalence of frames in a set of articles as a whole, and which of them share paragraphs."""
+    """The prevalence of frames in a set of articles as a whole, and which of them share paragraphs or articles."""
     question = Question(population=scope.population, unit=unit, weight=weight, width=width)
     with database.read() as connection:
         return answers.profile(connection, question, scope.card)

@@ -1,6 +1,6 @@
 """Annotations, the coding queue, agreement and the codebook, in requests and answers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +63,11 @@ class AnnotationRequest(Strict):
         "earlier annotation of the paragraph says of the others stays.",
     )
     note: Text = Field("", max_length=LONGEST["note"], json_schema_extra={"pattern": r"^[^\u0000]*$"})
+    unsure: bool = Field(
+        False,
+        description="Whether the coder is unsure of this decision and wants it looked at again. The decision counts as "
+        "any other. With `covered`, the mark of the earlier annotation stays too.",
+    )
 
 
 class AnnotationAnswer(BaseModel):
@@ -81,6 +86,7 @@ class AnnotationAnswer(BaseModel):
         "came into the codebook later, is absent."
     )
     note: str
+    unsure: bool = Field(description="Whether the coder asks for another look at the decision.")
     codebook_version: int
     selection: Selection = Field(
         description="Why the paragraph was coded: drawn `random`, drawn `uncertain`, or `chosen`."
@@ -145,6 +151,13 @@ class CodingTask(BaseModel):
     frames: list[str] = Field(
         description="The frames to decide about: all of the codebook, or those that the coder's annotation lacks."
     )
+    assignment: str | None = Field(None, description="The id of the assignment that drew it, if any.")
+    due: date | None = Field(None, description="The last day of that assignment; null if it has none.")
+    gold_item: str | None = Field(
+        None,
+        description="The id of the gold item that it is, by which the coder trains: what the coder sees in it goes to "
+        "`/v1/gold-items/{id}/answers`, and is no annotation.",
+    )
 
 
 class CodingQueueRequest(Strict):
@@ -155,6 +168,10 @@ class CodingQueueRequest(Strict):
     whole: bool = Field(
         False, description="Draw articles with all their paragraphs, so that shares of articles can be corrected."
     )
+    training: bool = Field(
+        False,
+        description="Mix in the gold items that assignments want the coder to train with. Their answers go elsewhere.",
+    )
 
 
 class ReturnAnswer(BaseModel):
@@ -162,6 +179,7 @@ class ReturnAnswer(BaseModel):
 
     coder: str
     returned: int = Field(description="Number of paragraphs that the coder had not annotated.")
+    assigned: int = Field(description="Number of paragraphs that stay with the coder, because they were assigned.")
 
 
 class CodingQueue(BaseModel):

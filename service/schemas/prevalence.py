@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from labels.annotations import Stance
 from service.schemas.fields import Articles
+from training.scoring.operating_points import OperatingPoint
 from training.tiers import ReliabilityTier
 
 Unit = Literal["paragraph", "article"]
@@ -130,6 +131,10 @@ class Provenance(BaseModel):
     weight: Weight
     dedup: bool
     population: Articles = Field(description=POPULATION)
+    operating_point: OperatingPoint | None = Field(
+        description="The operating point of the decisions in `count`, `uncertain`, `raw_share`, `stances` and `pairs`; "
+        "null where each article keeps the point with which it was stored."
+    )
     confidence: float = Field(description="Confidence level of the intervals.")
     queried_at: datetime = Field(description="When the figures were computed, in UTC.")
     estimator: Estimator
@@ -188,15 +193,16 @@ class ComparisonAnswer(Provenance):
 
 
 class FramePair(BaseModel):
-    """Two frames that share paragraphs."""
+    """Two frames that share paragraphs, or articles if `unit` is `article`."""
 
     frame: str
     other: str
-    paragraphs: int = Field(description="Number of paragraphs that carry both frames.")
-    share: Proportion = Field(description="Share of all paragraphs that carry both frames.")
+    count: int = Field(description="Number of units that carry both frames.")
+    paragraphs: int = Field(description="Number of paragraphs that carry both frames, whatever `unit` is.")
+    share: Proportion = Field(description="Share of all units that carry both frames.")
     lift: float | None = Field(
-        description="Paragraphs that carry both, divided by the number expected if the frames were independent; null "
-        "if either frame never occurs."
+        description="Units that carry both, divided by the number expected if the frames were independent; null if "
+        "either frame never occurs."
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -44,6 +44,8 @@ class NewAnnotation:
     inclusion_probability: float | None = None
     # The keys of the frames that the coder decided about; None where only the version of the codebook is known.
     covered: frozenset[str] | None = None
+    # Whether the coder asks for another look at the decision.
+    unsure: bool = False
 
     def today(self, codebook: Codebook) -> Annotation:
         """The annotation in the frames of today's codebook."""
@@ -60,6 +62,7 @@ class NewAnnotation:
             frames={**others, **self.frames},
             covered=covered | decided,
             note=self.note or earlier.note,
+            unsure=self.unsure or earlier.unsure,
             selection=drawn.selection,
             inclusion_probability=drawn.inclusion_probability,
         )
@@ -76,6 +79,16 @@ class StoredAnnotation:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentAnnotation:
+    """An annotation in force of a stored paragraph, with the text of the paragraph and what is known of its article."""
+
+    stored: StoredAnnotation
+    text: str
+    title: str | None
+    outlet: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotationFilters:
     """Which annotations to list; `history` includes those that have been replaced or deleted."""
 
@@ -83,6 +96,7 @@ class AnnotationFilters:
     article_id: str | None = None
     source: str | None = None
     selection: Selection | None = None
+    unsure: bool | None = None
     history: bool = False
 
 
@@ -143,6 +157,7 @@ def add(connection: Connection, new: NewAnnotation) -> StoredAnnotation:
             "note": new.note,
             "codebook_version": new.codebook_version,
             "covered": None if new.covered is None else sorted(new.covered),
+            "unsure": new.unsure,
             "selection": new.selection,
             "inclusion_probability": new.inclusion_probability,
             "created_at": now,
@@ -243,10 +258,24 @@ def coded_paragraphs(connection: Connection, codebook: Codebook, *, adjudicated:
     return tuple(paragraph for paragraph in coded if paragraph is not None)
 
 
-def in_force(connection: Connection) -> list[tuple[StoredAnnotation, str]]:
-    """Every annotation in force with the text of its paragraph, oldest first."""
+def in_force(connection: Connection, units: Collection[str] | None = None) -> list[tuple[StoredAnnotation, str]]:
+    """Every annotation in force, or those of some units, with the text of its paragraph; oldest first."""
     query = _in_force_with_text().order_by(annotations.c.number)
+    if units is not None:
+        query = query.where(annotations.c.unit.in_(units))
     return [(_stored(row), _unit_text(row)) for row in connection.execute(query)]
+
+
+def latest_by(connection: Connection, coder: str, limit: int) -> list[RecentAnnotation]:
+    """The coder's latest annotations of stored paragraphs, newest first; none that settles a disagreement."""
+    query = (
+        _in_force_with_text()
+        .add_columns(articles.c.title, articles.c.outlet)
+        .where(annotations.c.coder == coder, annotations.c.role == "coder", paragraphs.c.paragraph.is_not(None))
+        .order_by(annotations.c.number.desc())
+        .limit(limit)
+    )
+    return [RecentAnnotation(_stored(row), _unit_text(row), row.title, row.outlet) for row in connection.execute(query)]
 
 
 def settled_by(connection: Connection) -> dict[tuple[str, int], str]:
@@ -336,6 +365,7 @@ def _conditions(filters: AnnotationFilters) -> list[ColumnElement[bool]]:
         annotations.c.coder: filters.coder,
         annotations.c.source: filters.source,
         annotations.c.selection: filters.selection,
+        annotations.c.unsure: filters.unsure,
         articles.c.id: filters.article_id,
     }
     conditions = [column == value for column, value in values.items() if value is not None]
@@ -354,5 +384,6 @@ def _stored(row: Row[Any]) -> StoredAnnotation:
         selection=row.selection,
         inclusion_probability=row.inclusion_probability,
         covered=None if row.covered is None else frozenset(row.covered),
+        unsure=row.unsure,
     )
     return StoredAnnotation(row.id, annotation, row.created_at, row.replaced_at)

@@ -1,6 +1,6 @@
 """Lists of stored articles, filtered and in pages, newest first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -12,6 +12,8 @@ from service.errors import PeriodError
 from service.store.article_lookup import metadata_of
 from service.store.articles import Metadata
 from service.store.daily import end_of, start_of
+from service.store.points import counts
+from service.store.points.cuts import PointCuts, decides
 from service.store.scorings import SCORING_FACTS, about_in, article_frames, shown_scoring
 from service.store.tables import article_scores, articles, scorings
 from training.scoring.classification import ArticleFrame
@@ -45,44 +47,55 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ArticleFilters:
-    """Which articles to list: before `until` (exclusive), and with `decision` on `frame` (on any if it is None).
+    """Which articles to list: of `outlets`, before `until` (exclusive), with `decision` on any of `frames`.
 
-    `about` keeps those about the subject of the codebook or those about something else.
+    Without outlets or frames, all count.
+
+    `about` keeps those about the subject of the codebook or those about something else. With a `point`, the model of
+    the point decides at it, and articles that it has not scored are left out. With `first_copies`, each story is listed
+    once.
     """
 
-    outlet: str | None = None
+    outlets: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
-    frame: str | None = None
+    frames: Sequence[str] = ()
     decision: Decision | None = None
     words: str | None = None
     about: AboutWhat | None = None
+    point: PointCuts | None = None
+    first_copies: bool = False
 
 
 def filters(
-    outlet: str | None = None,
+    outlets: Sequence[str | None] = (),
     since: date | datetime | None = None,
     until: date | datetime | None = None,
-    frame: str | None = None,
+    frames: Sequence[str | None] = (),
     decision: Decision | None = None,
     words: str | None = None,
     about: AboutWhat | None = None,
+    point: PointCuts | None = None,
+    *,
+    first_copies: bool = False,
 ) -> ArticleFilters:
     """Makes filters from the fields of a query or form: empty texts do not filter, and `until` includes its day.
 
     Raises `PeriodError` where the period ends before it begins.
     """
     first, end = start_of(since) if since else None, end_of(until) if until else None
-    if first is not None and end is not None and end < first:
+    if first is not None and end is not None and (end < first or (end == first and not isinstance(until, datetime))):
         raise PeriodError(str(since), str(until), "query/to")
     return ArticleFilters(
-        outlet=outlet or None,
+        outlets=tuple(outlet for outlet in outlets if outlet),
         since=first,
         until=end,
-        frame=frame or None,
+        frames=tuple(frame for frame in frames if frame),
         decision=decision,
         words=words or None,
         about=about,
+        point=point,
+        first_copies=first_copies,
     )
 
 
@@ -103,7 +116,7 @@ def newest(
     )
     rows = connection.execute(_after(query, after)).all()
     page, more = rows[:limit], len(rows) > limit
-    frames = article_frames(connection, [row.scoring_number for row in page])
+    frames = _frames(connection, [row.scoring_number for row in page], filters.point)
     listed = [
         ArticleInList(
             id=row.id,
@@ -120,6 +133,14 @@ def newest(
     return listed, Cursor(page[-1].dated_at, page[-1].number) if more else None
 
 
+def _frames(
+    connection: Connection, scoring_numbers: Sequence[int], point: PointCuts | None
+) -> dict[int, dict[str, ArticleFrame]]:
+    if point is None:
+        return article_frames(connection, scoring_numbers)
+    return counts.article_frames(connection, scoring_numbers, point)
+
+
 def _after(query: Select[Any], after: Cursor | None) -> Select[Any]:
     if after is None:
         return query
@@ -133,8 +154,10 @@ def _after(query: Select[Any], after: Cursor | None) -> Select[Any]:
 
 def _conditions(filters: ArticleFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if filters.outlet is not None:
-        conditions.append(articles.c.outlet == filters.outlet)
+    if filters.outlets:
+        conditions.append(articles.c.outlet.in_(filters.outlets))
+    if filters.first_copies:
+        conditions.append(articles.c.story == articles.c.number)
     if filters.since is not None:
         conditions.append(articles.c.dated_at >= filters.since)
     if filters.until is not None:
@@ -145,16 +168,22 @@ def _conditions(filters: ArticleFilters) -> list[ColumnElement[bool]]:
     ]
     if filters.about is not None:
         conditions.append(scorings.c.about == OTHER if filters.about == "other" else scorings.c.about != OTHER)
-    if filters.frame is not None or filters.decision is not None:
-        conditions.append(_decided(filters.frame, filters.decision or "present"))
+    if filters.point is not None:
+        conditions.append(scorings.c.model_version == filters.point.model_version)
+    if filters.frames or filters.decision is not None:
+        conditions.append(_decided(filters.frames, filters.decision or "present", filters.point))
     return conditions
 
 
-def _decided(frame: str | None, decision: Decision) -> ColumnElement[bool]:
-    """Selects articles by the decision of their scoring on the frame; on any frame if it is None."""
-    query = select(article_scores.c.frame).where(
-        article_scores.c.scoring_number == scorings.c.number, article_scores.c.decision == decision
-    )
-    if frame is not None:
-        query = query.where(article_scores.c.frame == frame)
+def _decided(frames: Sequence[str], decision: Decision, point: PointCuts | None) -> ColumnElement[bool]:
+    """Selects articles by the decision of their scoring on any of the frames; on any at all if none is named."""
+    if point is not None and point.articles is None:
+        return counts.decided_by_paragraphs(frames, decision, point)
+    own = article_scores.c
+    decided = own.decision == decision
+    if point is not None and point.articles is not None:
+        decided = decides(own, point.articles, decision)
+    query = select(own.frame).where(own.scoring_number == scorings.c.number, decided)
+    if frames:
+        query = query.where(own.frame.in_(frames))
     return query.correlate(scorings).exists()

@@ -45,6 +45,26 @@ def newest_ids(connection: Connection, limit: int) -> list[str]:
     return list(connection.scalars(select(articles.c.id).order_by(articles.c.number.desc()).limit(limit)))
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What names an article: its number and id, and what stands above its text."""
+
+    number: int
+    id: str
+    title: str | None
+    outlet: str | None
+    published_at: datetime | None
+
+
+def newest_before(connection: Connection, number: int | None, limit: int) -> list[Heading]:
+    """The articles stored last before that with a number, or of all with None; the newest first."""
+    query = select(articles.c.number, articles.c.id, articles.c.title, articles.c.outlet, articles.c.published_at)
+    if number is not None:
+        query = query.where(articles.c.number < number)
+    rows = connection.execute(query.order_by(articles.c.number.desc()).limit(limit))
+    return [Heading(*row) for row in rows]
+
+
 def splits(connection: Connection, identifiers: Sequence[str]) -> dict[str, SplitArticle]:
     """Text and paragraphs of articles, by id; articles that have been deleted are left out."""
     query = select(articles.c.number, articles.c.id, articles.c.text).where(articles.c.id.in_(identifiers))

@@ -58,6 +58,12 @@ def listing(connection: Connection) -> list[Key]:
     return [Key(**row._mapping) for row in connection.execute(select(*_COLUMNS).order_by(api_keys.c.created_at))]
 
 
+def coders(connection: Connection) -> set[str]:
+    """The names of valid keys with the role coder."""
+    now = datetime.now(UTC)
+    return {key.name for key in listing(connection) if key.role == "coder" and key.is_valid(now)}
+
+
 def unrevoked(connection: Connection) -> list[str]:
     """Ids of the keys that have not been revoked, even if they have expired."""
     return list(connection.scalars(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None))))

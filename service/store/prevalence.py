@@ -1,18 +1,20 @@
 """The data from which prevalence is estimated: sums of scores per cell, and coded paragraphs that correct them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Connection, Date, Row, Subquery, and_, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Date, Row, Subquery, and_, cast, func, or_, select, type_coerce
 
 from labels.annotations import shares_of
 from labels.codebook import OTHER, Codebook, Frame
 from service.store.annotations import today
 from service.store.daily import SUMS, end_of, start_of
 from service.store.draws.inclusion import Inclusion, inclusions
+from service.store.draws.reach import Reach
+from service.store.points.cuts import PointCuts
 from service.store.tables import (
     annotations,
     article_scores,
@@ -46,6 +48,8 @@ class Population:
     on_subject: bool = False
     # The frames as the model calls them, with their former keys and versions; None where only scores are read.
     codebook: Codebook | None = None
+    # The operating point that decides; None for the decisions that are stored (see `service.store.points`).
+    point: PointCuts | None = None
 
     @property
     def known_frames(self) -> Codebook:
@@ -132,6 +136,30 @@ def sums(connection: Connection, population: Population, *, by_outlet: bool, per
     ]
     place = {frame: number for number, frame in enumerate(population.frames)}
     return sorted(cells, key=lambda c: (c.cell.period or date.min, c.cell.outlet or "", place[c.frame]))
+
+
+def articles_beyond(
+    connection: Connection,
+    population: Population,
+    reaches: Collection[Reach],
+    *,
+    by_outlet: bool,
+    period: Period | None,
+) -> dict[Cell, int]:
+    """Number of articles of each cell that lie within none of the reaches; cells without such articles are left out."""
+    start = None if period is None else period_start(connection, daily_frames.c.day, period)
+    keys: list[ColumnElement[Any]] = [daily_frames.c.outlet.label("outlet")] if by_outlet else []
+    if start is not None:
+        keys.append(start.label("period"))
+    within = or_(*(reach.of_sums(daily_frames.c.outlet, daily_frames.c.day) for reach in reaches))
+    query = select(*keys, func.sum(daily_frames.c.articles).label("beyond")).where(
+        *_conditions(daily_frames, population), daily_frames.c.frame == population.frames[0], ~within
+    )
+    return {
+        Cell(row.outlet if by_outlet else None, row.period if start is not None else None): row.beyond
+        for row in connection.execute(query.group_by(*keys) if keys else query)
+        if row.beyond
+    }
 
 
 def pairs(connection: Connection, population: Population) -> dict[tuple[str, str], int]:

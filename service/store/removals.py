@@ -17,12 +17,15 @@ from service.store.tables import (
     annotations,
     api_keys,
     articles,
+    assignments,
     audit,
     audit_head,
     champion,
     daily_frames,
     daily_pairs,
     former_versions,
+    gold_answers,
+    gold_items,
     idempotency_keys,
     removals,
     request_counts,
@@ -33,12 +36,16 @@ from service.store.tables import (
 
 # Every table that has a text of an article or something made of it. A test fails for a new table with texts that is
 # neither here nor in `REMAINS`, unless its rows go with their article.
-WITH_TEXT: tuple[Table, ...] = (articles, former_versions, sketches, idempotency_keys, annotations, training_runs)
+WITH_TEXT: tuple[Table, ...] = (
+    *(articles, former_versions, sketches, idempotency_keys),
+    *(annotations, gold_items, gold_answers, training_runs),
+)
 
 # Columns of texts in the tables that a removal leaves: names, ids and what people wrote about other things.
 REMAINS: Mapping[Table, tuple[str, ...]] = {
     access: (),
     api_keys: ("id", "name", "role", "secret_sha256"),
+    assignments: ("id", "coders", "note", "outlets", "created_by"),
     audit: ("who", "key_id", "action", "subject", "detail", "sha256"),
     audit_head: ("sha256",),
     champion: ("version",),

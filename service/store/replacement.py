@@ -31,6 +31,7 @@ from service.store.tables import (
     articles,
     draws,
     former_versions,
+    gold_items,
     paragraphs,
     returned_draws,
     scorings,
@@ -40,7 +41,7 @@ from service.store.tables import (
 )
 
 _BELONGING = (paragraphs, skipped, scorings, sketches, sketch_bands)
-# Stands before the units of annotations and draws while they change places.
+# Stands before the units of annotations, draws and gold items while they change places.
 _MOVING = "~"
 
 
@@ -97,16 +98,16 @@ def _keep(connection: Connection, stored: Row[Any], old: Sequence[Paragraph], no
 
 
 def _move_coding(connection: Connection, stored: Row[Any], old: Sequence[Paragraph], new: Sequence[Paragraph]) -> None:
-    """Moves annotations and draws along with the paragraphs whose text is unchanged.
+    """Moves annotations, draws and gold items along with the paragraphs whose text is unchanged.
 
-    Of the other paragraphs, annotations keep the text, and draws are withdrawn: there is nothing left to code.
+    Of the other paragraphs, annotations keep the text; draws and gold items end: there is nothing left to code.
     """
     places = _places(old, new)
     texts = {paragraph.index: paragraph.text for paragraph in old}
-    for table in (draws, returned_draws):
+    for table in (draws, returned_draws, gold_items):
         gone = table.c.article_number == stored.number, table.c.paragraph.not_in(list(places))
         connection.execute(delete(table).where(*gone))
-    for table in (annotations, draws, returned_draws):
+    for table in (annotations, draws, returned_draws, gold_items):
         of_article = table.c.article_number == stored.number
         numbers = sorted(connection.scalars(select(table.c.paragraph).where(of_article).distinct()))
         # All are set aside first, because a paragraph may get the number that another still has.

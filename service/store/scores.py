@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, tuple_
 
 from labels.annotations import SPECIFIED_STANCES
+from service.store.points.cuts import decision_on
 from service.store.prevalence import Population, article_conditions
 from service.store.sql.database import Database
 from service.store.tables import articles, paragraph_scores, scorings
@@ -28,6 +29,7 @@ COLUMNS = (
     Column("score", "number"),
     Column("decision", "text"),
     Column("model_version", "text"),
+    Column("operating_point", "text"),
     Column("stance", "text"),
     *(Column(stance, "number") for stance in SPECIFIED_STANCES),
     Column("about", "text"),
@@ -80,9 +82,12 @@ def batches(
             scores = connection.execute(_scores(list(by_scoring), population)).all()
         of_scoring: dict[int, list[tuple[tuple[Any, ...], float]]] = {number: [] for number in by_scoring}
         for number, *score, left_out_score, advanced, reported, contested in scores:
-            stances = (advanced, reported, contested)
-            stance = None if advanced is None else likeliest(stances)
-            of_scoring[number].append(((*score, population.model_version, stance, *stances), left_out_score))
+            point = population.point.operating_point if population.point else by_scoring[number].operating_point
+            # An absent frame has no stance, also where it was not absent at the point at which it was stored.
+            absent = score[-1] == "absent" or advanced is None
+            stances = (None, None, None) if absent else (advanced, reported, contested)
+            stance = None if absent else likeliest((advanced, reported, contested))
+            of_scoring[number].append(((*score, population.model_version, point, stance, *stances), left_out_score))
         facts = {number: _facts(article) for number, article in by_scoring.items()}
         yield [
             (
@@ -118,6 +123,7 @@ def _articles(population: Population) -> Any:
             scorings.c.about,
             scorings.c.about_score,
             scorings.c.codebook_version,
+            scorings.c.operating_point,
         )
         .join(scorings, scorings.c.article_number == articles.c.number)
         .where(scorings.c.model_version == population.model_version, *article_conditions(population))
@@ -126,17 +132,18 @@ def _articles(population: Population) -> Any:
 
 
 def _scores(scoring_numbers: Sequence[int], population: Population) -> Any:
-    scores = paragraph_scores.c
+    scores, point = paragraph_scores.c, population.point
     return (
         select(
             scores.scoring_number,
             scores.paragraph,
             scores.frame,
             scores.score,
-            scores.decision,
+            scores.decision if point is None else decision_on(scores, point.paragraphs),
             func.coalesce(scores.left_out_score, scores.score),
             *(scores[stance] for stance in SPECIFIED_STANCES),
         )
+        .join(scorings, scorings.c.number == scores.scoring_number)
         .where(scores.scoring_number.in_(scoring_numbers), scores.frame.in_(population.frames))
         .order_by(scores.scoring_number, scores.paragraph, scores.frame)
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from labels.annotations import SPECIFIED_STANCES
@@ -276,6 +277,8 @@ annotations = Table(
     Column("codebook_version", Integer, nullable=False),
     # The keys of the frames that the coder decided about; null where only the version of the codebook is known.
     Column("covered", JSON(none_as_null=True)),
+    # Whether the coder asks for another look at the decision.
+    Column("unsure", Boolean, nullable=False, server_default=false()),
     Column("selection", String(16), nullable=False),
     Column("inclusion_probability", Float),
     Column("created_at", UtcDateTime, nullable=False),
@@ -310,13 +313,70 @@ def _draw_columns() -> list[Column[Any]]:
         Column("whole", Boolean, nullable=False),
         Column("pool", Integer, nullable=False),
         Column("drawn_at", UtcDateTime, nullable=False),
+        # Number of the assignment that drew it, which is never deleted; null if the coding queue did.
+        Column("assignment", _Number),
     ]
 
 
-draws = Table("draws", metadata, *_draw_columns(), UniqueConstraint("coder", "unit"))
+draws = Table("draws", metadata, *_draw_columns(), Index(None, "assignment"), UniqueConstraint("coder", "unit"))
 
 # What coders received and did not annotate, and what therefore went back to the pool that is drawn from.
 returned_draws = Table("returned_draws", metadata, *_draw_columns(), Column("returned_at", UtcDateTime, nullable=False))
+
+# Paragraphs, or whole articles, that an admin drew for coders at once, from the articles of some outlets and days.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("coders", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    # The articles that were drawn from; null: all outlets, any day.
+    Column("outlets", JSON(none_as_null=True)),
+    Column("since", Date),
+    Column("until", Date),
+    Column("whole", Boolean, nullable=False),
+    # How many coders receive each paragraph.
+    Column("coders_each", Integer, nullable=False),
+    # Paragraphs, or whole articles, that were drawn, and those that they were drawn from.
+    Column("units", Integer, nullable=False),
+    Column("pool", Integer, nullable=False),
+    # Number of gold items that each coder receives.
+    Column("training", Integer, nullable=False),
+    Column("due", Date),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+# Adjudicated paragraphs by which coders train; the label is the adjudication in force.
+gold_items = Table(
+    "gold_items",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("unit", String(64), nullable=False, unique=True),
+    Column("article_number", _Number, ForeignKey("articles.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("paragraph", Integer, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+)
+
+# What coders answered to gold items. These are no annotations: they neither train a model nor correct a share.
+gold_answers = Table(
+    "gold_answers",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("item_number", _Number, ForeignKey("gold_items.number", ondelete="CASCADE"), nullable=False),
+    Column("coder", String(128), nullable=False, index=True),
+    Column("frames", JSON, nullable=False),
+    Column("covered", JSON, nullable=False),
+    Column("codebook_version", Integer, nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False),
+    UniqueConstraint("item_number", "coder"),
+)
 
 # Articles that were removed. Their texts are gone from every file once `erased_at` is set; until then `obstacle` says
 # what holds them.

@@ -3,16 +3,27 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, insert, literal, or_, select
 
 from labels.annotations import Selection
 from labels.codebook import Codebook
 from service.store.annotations import today
+from service.store.draws.reach import EVERYTHING, Reach
 from service.store.sql.insertion import UtcDateTime
-from service.store.tables import annotations, articles, draws, paragraph_scores, paragraphs, returned_draws, scorings
+from service.store.tables import (
+    annotations,
+    articles,
+    assignments,
+    draws,
+    gold_items,
+    paragraph_scores,
+    paragraphs,
+    returned_draws,
+    scorings,
+)
 
 # Stands for the article itself in a draw of whole articles: some or all of its paragraphs may have been drawn before.
 WHOLE = -1
@@ -37,7 +48,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class AssignedParagraph:
-    """A paragraph for a coder to code; `frames` are those to decide about, None for all of the codebook."""
+    """A paragraph for a coder to code; `frames` are those to decide about, None for all of the codebook.
+
+    `assignment` is the id of the assignment that drew it, and `due` its last day; `gold_item` the id of the gold item
+    that it is, by which the coder trains.
+    """
 
     article_id: str
     paragraph: int
@@ -48,11 +63,17 @@ class AssignedParagraph:
     inclusion_probability: float | None
     overlap: bool
     frames: tuple[str, ...] | None = None
+    assignment: str | None = None
+    due: date | None = None
+    gold_item: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewDraw:
-    """A draw to store; `pool` is the number of units that it was made from, `whole` a draw of a whole article."""
+    """A draw to store; `pool` is the number of units that it was made from, `whole` a draw of a whole article.
+
+    `assignment` is the number of the assignment that drew it.
+    """
 
     candidate: Candidate
     selection: Selection
@@ -60,17 +81,20 @@ class NewDraw:
     overlap: bool
     pool: int
     whole: bool = False
+    assignment: int | None = None
 
 
 def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedParagraph]:
-    """Paragraphs that the coder received and has not coded, oldest first."""
+    """Paragraphs that the coder received and has not coded, oldest first; before them, what is due first."""
+    assigned = assignments.c.id.label("assignment_id"), assignments.c.due
     query = (
-        select(draws, articles.c.id.label("article_id"), articles.c.title, articles.c.outlet, *_TEXT)
+        select(draws, articles.c.id.label("article_id"), articles.c.title, articles.c.outlet, *assigned, *_TEXT)
         .select_from(draws)
+        .outerjoin(assignments, assignments.c.number == draws.c.assignment)
         .join(articles, articles.c.number == draws.c.article_number)
-        .join(paragraphs, _same_paragraph(draws.c.article_number, draws.c.paragraph))
+        .join(paragraphs, same_paragraph(draws))
         .where(draws.c.coder == coder, ~_coded(draws.c.unit, coder))
-        .order_by(draws.c.number)
+        .order_by(draws.c.assignment.is_(None), assignments.c.due.is_(None), assignments.c.due, draws.c.number)
         .limit(limit)
     )
     return [_assigned(row) for row in connection.execute(query)]
@@ -123,7 +147,7 @@ def lacking_frames(connection: Connection, coder: str, codebook: Codebook, limit
         )
         .select_from(annotations)
         .join(articles, articles.c.number == annotations.c.article_number)
-        .join(paragraphs, _same_paragraph(annotations.c.article_number, annotations.c.paragraph))
+        .join(paragraphs, same_paragraph(annotations))
         .outerjoin(draws, (draws.c.unit == annotations.c.unit) & (draws.c.coder == annotations.c.coder))
         .where(*_own_in_force(coder), annotations.c.unit.in_(chosen))
     )
@@ -138,11 +162,7 @@ def count_lacking_frames(connection: Connection, coder: str, codebook: Codebook)
 
 def _frames_lacking(connection: Connection, coder: str, codebook: Codebook) -> dict[str, tuple[str, ...]]:
     """The frames of today's codebook that annotations of stored paragraphs do not decide about, by unit."""
-    query = (
-        select(annotations)
-        .join(paragraphs, _same_paragraph(annotations.c.article_number, annotations.c.paragraph))
-        .where(*_own_in_force(coder))
-    )
+    query = select(annotations).join(paragraphs, same_paragraph(annotations)).where(*_own_in_force(coder))
     decided = {row.unit: today(row, codebook) for row in connection.execute(query)}
     return {
         unit: tuple(key for key in codebook.keys if not annotation.decides(key))
@@ -156,8 +176,11 @@ def _own_in_force(coder: str) -> tuple[ColumnElement[bool], ...]:
     return annotations.c.coder == coder, annotations.c.role == "coder", annotations.c.replaced_at.is_(None)
 
 
-def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
-    """Up to `limit` random paragraphs that were neither drawn nor coded, and the number of all such paragraphs."""
+def undrawn(connection: Connection, limit: int, reach: Reach = EVERYTHING) -> tuple[list[Candidate], int]:
+    """Up to `limit` random paragraphs that were neither drawn nor coded, and the number of all such paragraphs.
+
+    Only of articles within the reach.
+    """
     drawn = select(draws.c.number).where(
         draws.c.article_number == paragraphs.c.article_number, draws.c.paragraph == paragraphs.c.paragraph
     )
@@ -166,17 +189,19 @@ def undrawn(connection: Connection, limit: int) -> tuple[list[Candidate], int]:
         annotations.c.paragraph == paragraphs.c.paragraph,
         annotations.c.replaced_at.is_(None),
     )
-    query = _candidates().where(~drawn.exists(), ~coded.exists())
+    query = _candidates().where(~drawn.exists(), ~coded.exists(), *reach.conditions())
     total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
     return [_candidate(row) for row in connection.execute(query.order_by(func.random()).limit(limit))], total
 
 
-def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Candidate]], int]:
+def undrawn_articles(
+    connection: Connection, limit: int, reach: Reach = EVERYTHING
+) -> tuple[list[list[Candidate]], int]:
     """Up to `limit` random articles that were not drawn as a whole, and the number of all such articles.
 
     Of each, the article itself (`WHOLE`) and the paragraphs that no draw has taken. Articles of which some paragraphs
     were drawn before are among them: without these, long articles and those of which the model is unsure would be
-    drawn too seldom. Of a story, only the first copy counts.
+    drawn too seldom. Of a story, only the first copy counts. Only articles within the reach.
     """
     returned = select(returned_draws.c.number).where(
         returned_draws.c.article_number == articles.c.number, returned_draws.c.paragraph == WHOLE
@@ -187,11 +212,13 @@ def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Cand
         draws.c.whole,
         or_(draws.c.paragraph == WHOLE, ~returned.correlate(articles).exists()),
     )
-    left = select(articles.c.number, articles.c.id).where(articles.c.story == articles.c.number, ~as_a_whole.exists())
+    left = select(articles.c.number, articles.c.id).where(
+        articles.c.story == articles.c.number, ~as_a_whole.exists(), *reach.conditions()
+    )
     total = connection.scalar(select(func.count()).select_from(left.subquery())) or 0
     chosen = connection.execute(left.order_by(func.random()).limit(limit)).all()
     by_article = {row.number: [Candidate(row.number, row.id, WHOLE, "")] for row in chosen}
-    drawn = select(draws.c.number).where(_same_paragraph(draws.c.article_number, draws.c.paragraph))
+    drawn = select(draws.c.number).where(same_paragraph(draws))
     query = _candidates().where(articles.c.number.in_(list(by_article)), ~drawn.exists())
     for row in connection.execute(query.order_by(articles.c.number, paragraphs.c.paragraph)):
         by_article[row.number].append(_candidate(row))
@@ -199,7 +226,11 @@ def undrawn_articles(connection: Connection, limit: int) -> tuple[list[list[Cand
 
 
 def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]:
-    """Random paragraphs that a single other coder received, with the probability of that draw."""
+    """Random paragraphs that a single other coder received, with the probability of that draw.
+
+    None of an assignment, which says itself how many coders receive a paragraph, and no gold item, whose label coders
+    who train with it have seen.
+    """
     drawn_once = (
         select(func.min(draws.c.number))
         .group_by(draws.c.unit)
@@ -207,8 +238,13 @@ def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]
     )
     query = (
         _candidates(draws.c.selection, draws.c.inclusion_probability, draws.c.pool)
-        .join(draws, _same_paragraph(draws.c.article_number, draws.c.paragraph))
-        .where(draws.c.number.in_(drawn_once), ~_coded(draws.c.unit, coder))
+        .join(draws, same_paragraph(draws))
+        .where(
+            draws.c.number.in_(drawn_once),
+            ~_coded(draws.c.unit, coder),
+            draws.c.assignment.is_(None),
+            draws.c.unit.not_in(select(gold_items.c.unit)),
+        )
         .order_by(func.random())
         .limit(limit)
     )
@@ -242,9 +278,9 @@ def scores_of(
     return scores
 
 
-def add(connection: Connection, coder: str, new: Sequence[NewDraw]) -> None:
-    """Stores draws for a coder."""
-    now = datetime.now(UTC)
+def add(connection: Connection, coder: str, new: Sequence[NewDraw], drawn_at: datetime | None = None) -> None:
+    """Stores draws for a coder, made now if not at another moment."""
+    now = drawn_at or datetime.now(UTC)
     rows = [
         {
             "coder": coder,
@@ -257,6 +293,7 @@ def add(connection: Connection, coder: str, new: Sequence[NewDraw]) -> None:
             "whole": draw.whole,
             "pool": draw.pool,
             "drawn_at": now,
+            "assignment": draw.assignment,
         }
         for draw in new
     ]
@@ -280,15 +317,30 @@ def how_drawn(connection: Connection, coder: str, unit: str) -> tuple[Selection,
 def return_all(connection: Connection, coder: str) -> int:
     """Returns what a coder received and did not annotate to the pool, and returns the number of paragraphs.
 
-    All of it, because what a coder picks out would be another sample than what was drawn.
+    All of it, because what a coder picks out would be another sample than what was drawn; but what was assigned stays,
+    because others count on it.
     """
-    return _return(connection, draws.c.coder == coder, ~_coded(draws.c.unit, draws.c.coder))
+    unassigned = draws.c.assignment.is_(None)
+    return _return(connection, (draws.c.coder == coder) & unassigned, ~_coded(draws.c.unit, draws.c.coder))
+
+
+def return_assigned(connection: Connection, assignment: int) -> int:
+    """Returns what an assignment drew and its coders did not annotate to the pool; the number of paragraphs."""
+    return _return(connection, draws.c.assignment == assignment, ~_coded(draws.c.unit, draws.c.coder))
+
+
+def count_waiting(connection: Connection, coder: str) -> int:
+    """Number of assigned paragraphs that wait for a coder."""
+    query = select(func.count()).select_from(draws)
+    of_coder = draws.c.coder == coder, draws.c.assignment.is_not(None), draws.c.paragraph >= 0
+    return connection.scalar(query.where(*of_coder, ~_coded(draws.c.unit, coder))) or 0
 
 
 def return_due(connection: Connection, drawn_before: datetime) -> int:
     """Returns what was drawn before a moment and nobody annotated, and returns the number of paragraphs.
 
-    A paragraph stays as long as a second coder, who received it later, has time for it.
+    A paragraph stays as long as a second coder, who received it later, has time for it, and one that was assigned
+    until the last day of its assignment has passed.
     """
     other, annotation = draws.alias("other"), annotations.alias("annotation")
     in_time = select(other.c.number).where(other.c.unit == draws.c.unit, other.c.drawn_at >= drawn_before)
@@ -299,7 +351,12 @@ def return_due(connection: Connection, drawn_before: datetime) -> int:
         draws.c.overlap & ~_coded(draws.c.unit, draws.c.coder),
         ~draws.c.overlap & ~by_anybody.correlate(draws).exists() & ~in_time.correlate(draws).exists(),
     )
-    return _return(connection, draws.c.drawn_at < drawn_before, lacking)
+    day = datetime.now(UTC).date()
+    running = select(assignments.c.number).where(
+        assignments.c.ended_at.is_(None), or_(assignments.c.due.is_(None), assignments.c.due >= day)
+    )
+    no_longer = or_(draws.c.assignment.is_(None), draws.c.assignment.not_in(running))
+    return _return(connection, (draws.c.drawn_at < drawn_before) & no_longer, lacking)
 
 
 def _return(connection: Connection, which: ColumnElement[bool], lacking: ColumnElement[bool]) -> int:
@@ -341,8 +398,9 @@ def _candidates(*columns: Any) -> Select[Any]:
     )
 
 
-def _same_paragraph(article_number: ColumnElement[int], paragraph: ColumnElement[int]) -> ColumnElement[bool]:
-    return (paragraphs.c.article_number == article_number) & (paragraphs.c.paragraph == paragraph)
+def same_paragraph(table: Table) -> ColumnElement[bool]:
+    """The condition under which a row of a table with draws, annotations or gold items is about a paragraph."""
+    return (paragraphs.c.article_number == table.c.article_number) & (paragraphs.c.paragraph == table.c.paragraph)
 
 
 def _coded(unit: ColumnElement[str], coder: ColumnElement[str] | str) -> ColumnElement[bool]:
@@ -369,4 +427,6 @@ def _assigned(row: Row[Any]) -> AssignedParagraph:
         selection=row.selection,
         inclusion_probability=row.inclusion_probability,
         overlap=row.overlap,
+        assignment=row._mapping.get("assignment_id"),
+        due=row._mapping.get("due"),
     )

@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import Connection, Row, cast, select, union_all
 
 from service.store.draws import WHOLE, incomplete
+from service.store.draws.reach import EVERYTHING, Reach
 from service.store.sql.insertion import UtcDateTime
-from service.store.tables import annotations, articles, draws, returned_draws
+from service.store.tables import annotations, articles, assignments, draws, returned_draws
 from training.estimates.inclusion import Draws, Returns, inclusion_probabilities
 
 
@@ -20,11 +21,13 @@ class Inclusion:
     """The probability of a drawn paragraph to come to be annotated, by any draw since its article was stored.
 
     `as_whole` is that of its article to be drawn as a whole by any draw; 0 if none drew it so. While the store grows,
-    early paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs.
+    early paragraphs go through more draws than late ones, and their annotations stand for fewer paragraphs. `reach` is
+    what the draw that took it could take.
     """
 
     probability: float
     as_whole: float
+    reach: Reach = EVERYTHING
 
     @property
     def weight(self) -> float:
@@ -63,18 +66,32 @@ def inclusions(connection: Connection) -> dict[str, Inclusion]:
     last. Paragraphs of draws of which nothing is annotated are left out, and so is what was returned, unless a coder
     who had received it annotated it nevertheless.
     """
-    stays = _stays(connection)
+    stays, reaches = _stays(connection), _reaches(connection)
     whole = _of_articles(stays)
     of_articles = {
         stay.drawn.article_number: value
-        for stay, value in zip(whole, _probabilities(whole), strict=True)
+        for stay, value in zip(whole, _probabilities(whole, reaches), strict=True)
         if stay.returned_at is None
     }
     return {
-        stay.drawn.unit: Inclusion(value, of_articles.get(stay.drawn.article_number, 0.0))
-        for stay, value in zip(stays, _probabilities(stays), strict=True)
+        stay.drawn.unit: Inclusion(
+            value,
+            of_articles.get(stay.drawn.article_number, 0.0),
+            reaches.get(stay.drawn.assignment, EVERYTHING),
+        )
+        for stay, value in zip(stays, _probabilities(stays, reaches), strict=True)
         if stay.drawn.paragraph != WHOLE and value and (stay.returned_at is None or stay.is_annotated)
     }
+
+
+def _reaches(connection: Connection) -> Mapping[int, Reach]:
+    """The reach of each assignment that could not draw from all articles, by its number."""
+    columns = (assignments.c.number, assignments.c.outlets, assignments.c.since, assignments.c.until)
+    reaches = {
+        number: Reach(None if outlets is None else tuple(outlets), since, until)
+        for number, outlets, since, until in connection.execute(select(*columns))
+    }
+    return {number: reach for number, reach in reaches.items() if reach.is_limited}
 
 
 def _stays(connection: Connection) -> list[_Stay]:
@@ -109,7 +126,8 @@ def _drawn(connection: Connection) -> Iterable[Row[Any]]:
     held = select(draws, cast(None, UtcDateTime()).label("returned_at"))
     either = union_all(held, select(returned_draws)).subquery()
     coded = select(annotations.c.unit).where(annotations.c.replaced_at.is_(None))
-    query = select(either, articles.c.created_at, either.c.unit.in_(coded).label("is_coded")).join(
+    of_article = articles.c.created_at, articles.c.outlet, articles.c.dated_at
+    query = select(either, *of_article, either.c.unit.in_(coded).label("is_coded")).join(
         articles, articles.c.number == either.c.article_number
     )
     return connection.execute(query.order_by(either.c.drawn_at, either.c.overlap, either.c.number))
@@ -145,20 +163,31 @@ def _annotators(connection: Connection) -> _Annotators:
     return by_unit
 
 
-def _probabilities(stays: Sequence[_Stay]) -> list[float]:
-    by_draw: dict[tuple[str, datetime], list[_Stay]] = {}
+def _probabilities(stays: Sequence[_Stay], reaches: Mapping[int, Reach]) -> list[float]:
+    by_draw: dict[tuple[Any, ...], list[_Stay]] = {}
     for stay in stays:
-        by_draw.setdefault((stay.drawn.coder, stay.drawn.drawn_at), []).append(stay)
+        by_draw.setdefault(_draw_of(stay), []).append(stay)
     if not by_draw:
         return []
     places = {draw: place for place, draw in enumerate(by_draw)}
     probabilities: list[float] = inclusion_probabilities(
         _as_draws(list(by_draw.values())),
-        [places[stay.drawn.coder, stay.drawn.drawn_at] for stay in stays],
+        [places[_draw_of(stay)] for stay in stays],
         [stay.drawn.inclusion_probability for stay in stays],
         [stay.drawn.created_at.timestamp() for stay in stays],
+        {
+            place: np.array([reach.includes(stay.drawn.outlet, stay.drawn.dated_at) for stay in stays])
+            for (assignment, *_), place in places.items()
+            if (reach := reaches.get(assignment)) is not None
+        },
     ).tolist()
     return probabilities
+
+
+def _draw_of(stay: _Stay) -> tuple[Any, ...]:
+    """What was drawn at once: by an assignment for all of its coders, otherwise for a single coder."""
+    assigned = stay.drawn.assignment is not None
+    return (stay.drawn.assignment, None if assigned else stay.drawn.coder, stay.drawn.drawn_at)
 
 
 def _as_draws(by_draw: Sequence[Sequence[_Stay]]) -> Draws:
@@ -174,6 +203,7 @@ def _as_draws(by_draw: Sequence[Sequence[_Stay]]) -> Draws:
         annotated=np.array([units * share for units, share in zip(drawn, annotated, strict=True)]),
         whole=np.array([row.whole for row in first]),
         returns=_returns(followed),
+        even=np.array([row.assignment is not None for row in first]),
     )
 
 

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from service.errors import DatabaseError
 from service.store.sql import connections
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The migration that this version needs; a test compares it with the newest in the folder.
-NEWEST_REVISION = "0015"
+NEWEST_REVISION = "0017"
 # What a database raises that does not answer: it is down or locked, or all connections to it are in use.
 UNANSWERED = (OperationalError, NoConnectionError)
 _CLOSE_SECONDS = 2.0
@@ -123,8 +123,9 @@ class Database:
     def close(self) -> None:
         """Closes all connections, once threads that still read or write for a client who has left are done.
 
-        A connection that is in use then would stay open until nothing refers to it.
+        A connection that is in use all the same, or opened later, is closed once it is returned.
         """
+        event.listen(self.engine, "checkin", _close_returned)
         deadline = time.monotonic() + _CLOSE_SECONDS
         while self._in_use() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -172,3 +173,7 @@ def alembic_config(connection: Connection) -> "Config":
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+def _close_returned(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.invalidate()
