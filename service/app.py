@@ -24,19 +24,22 @@ from service.jobs.run_watch import RunWatch
 from service.jobs.status import WorkerStatus
 from service.metrics import Metrics, product_version
 from service.models.champion import Champion
+from service.pages import assignments as assignments_page
 from service.pages import audit as audit_page
 from service.pages import codebook as codebook_page
-from service.pages import coding, dashboard, files, reader, render, sign_in, try_it
+from service.pages import coding, dashboard, desk, files, reader, render, sign_in, try_it
 from service.pages import models as models_page
 from service.pages.assets import ChartFiles
 from service.pages.render import Site
 from service.routes import (
     annotations,
     articles,
+    assignments,
     audit,
     batches,
     classify,
     codebook,
+    coders,
     docs,
     health,
     models,
@@ -57,8 +60,23 @@ _DESCRIPTION = (
     "may be uncertain, and the words that carried them. Errors are problem details (RFC 9457)."
 )
 _ROUTES = (
-    *(classify, batches, articles, annotations, training_runs, codebook, models, prevalence, scores, audit, health),
-    *(docs, dashboard, try_it, reader, coding, models_page, codebook_page, audit_page, sign_in, files),
+    *(
+        classify,
+        batches,
+        articles,
+        annotations,
+        assignments,
+        coders,
+        training_runs,
+        codebook,
+        models,
+        prevalence,
+        scores,
+        audit,
+        health,
+    ),
+    *(docs, dashboard, try_it, reader, coding, desk, assignments_page),
+    *(models_page, codebook_page, audit_page, sign_in, files),
 )
 
 # Threads for requests that do not score: of those that read, of those that write, and of those without a known caller,
@@ -88,10 +106,15 @@ def create_app(settings: Settings) -> FastAPI:
     files.mount_static(app)
     problem_details.install(app)
     render.install(app)
-    app.add_middleware(CheckOrigin, check=services.gate.check_origin, answer=problem_details.answer_error)
-    app.add_middleware(LimitRequests, places=services.places, answer_seconds=settings.answer_seconds)
-    app.add_middleware(MeasureRequests, metrics=services.metrics)
+    app.add_middleware(CheckOrigin, check=services.gate.check_origin, answer=render.answer_in_kind)
+    app.add_middleware(
+        LimitRequests,
+        places=services.places,
+        answer_seconds=settings.answer_seconds,
+        refuse=render.answer_busy,
+    )
     app.add_middleware(CompleteAnswers)
+    app.add_middleware(MeasureRequests, metrics=services.metrics)
     openapi.install(app, services.codebook, services.champion)
     return app
 

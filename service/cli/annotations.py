@@ -126,7 +126,11 @@ def codebook(
         return
     shown = read_codebook(Settings().codebook)
     if as_json:
-        print_json({"name": shown.name, "version": shown.version, "frames": [asdict(frame) for frame in shown.frames]})
+        frames = [
+            {**asdict(frame), "colour": colour}
+            for frame, colour in zip(shown.frames, shown.colours.values(), strict=True)
+        ]
+        print_json({"name": shown.name, "version": shown.version, "frames": frames})
     else:
         console_annotations.show_codebook(shown)
 

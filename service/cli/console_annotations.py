@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from labels.wording import counted
 from service.cli.console import add_columns, optional, out
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ _AGREEMENT_HEAD = ("Frame", "Alpha", "95% interval", "Reading", "Percent agreeme
 def show_codebook(codebook: Codebook) -> None:
     """Shows the frames with their definitions."""
     out.print(Text.assemble((codebook.name, "bold"), f", version {codebook.version}\n"))
+    colours = codebook.colours
     for frame in codebook.frames:
-        out.print(Text(f"{frame.title} ({frame.key})", f"bold {frame.colour}"))
+        out.print(Text(f"{frame.title} ({frame.key})", f"bold {colours[frame.key]}"))
         out.print(frame.definition)
         for entry in frame.include:
             out.print(f"  + {entry}")
@@ -53,7 +55,7 @@ def show_import(imported: Imported) -> None:
         places = ", ".join(reason.first) + (", …" if reason.count > len(reason.first) else "")
         _say(f"{reason.count} set aside: {reason.reason} ({places})")
     for label, count in imported.ignored_labels.items():
-        _say(f"The label '{label}' was left out {count} time{'' if count == 1 else 's'}.")
+        _say(f"The label '{label}' was left out {counted(count, 'time')}.")
     for note in imported.notes:
         _say(note)
 

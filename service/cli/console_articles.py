@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from labels.wording import counted
 from service.cli.console import add_columns, announce, out
 
 if TYPE_CHECKING:
@@ -77,14 +78,10 @@ def _passed_over(summary: Summary) -> str:
     return f"Passed over, as no articles by their ending: {names}{f' and {more:,} more' if more else ''}."
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def encodings_other(encodings: Mapping[str, int]) -> list[str]:
     """Says how many articles were read in which encodings other than UTF-8, if any were."""
     others = {name: count for name, count in encodings.items() if name != "utf-8"}
-    counts = [f"{_number(count, 'article')} as {name}" for name, count in others.items()]
+    counts = [f"{counted(count, 'article')} as {name}" for name, count in others.items()]
     return [f"Read from files that are not in UTF-8: {', '.join(counts)}."] if counts else []
 
 
@@ -98,8 +95,8 @@ def show_bulk(summary: Summary) -> None:
         if sentence:
             announce(sentence)
     out.print(
-        f"Scored {_number(summary.paragraphs, 'paragraph')} of {_number(summary.articles, 'article')} into "
-        f"{summary.output}; {_number(summary.problems, 'article')} could not be scored "
+        f"Scored {counted(summary.paragraphs, 'paragraph')} of {counted(summary.articles, 'article')} into "
+        f"{summary.output}; {counted(summary.problems, 'article')} could not be scored "
         f"(see the column problem).{reused}",
         soft_wrap=True,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from labels.exchange.options import DEFAULTS, ReadingOptions
+from labels.wording import counted
 from service.cli.commands import AsJson, command, open_database, print_json, write_file
 from service.settings import Settings
 from training.scoring.operating_points import OperatingPoint
@@ -175,7 +176,7 @@ def _notes(result: "CodedReport") -> list[str]:
             "have no figures of stances."
         )
     if result.unsettled:
-        notes.append(f"{result.unsettled} paragraphs were left out because their coders are tied.")
+        notes.append(f"{counted(result.unsettled, 'paragraph')} left out, because their coders are tied.")
     notes += _names_that_matter(result)
     if result.population is not None:
         notes.append(

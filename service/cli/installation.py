@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from labels.wording import counted
 from service.cli.commands import AsJson, app, command, open_database, print_json
 from service.settings import Settings
 from service.store.callers import Role
@@ -26,7 +27,7 @@ _PAUSE_SECONDS = 0.5
 def demo(as_json: AsJson = False) -> None:
     """Fill an empty data folder with invented articles and annotations, so that every page shows something."""
     from service.cli import console
-    from service.cli import demo as demonstration
+    from service.cli.demonstration import fill as demonstration
     from training.registry.versions import Registry
 
     settings = Settings()
@@ -181,7 +182,7 @@ def purge(
 
 
 def _show_purged(purged: "Purged", left: str | None) -> None:
-    typer.echo(f"Purged {len(purged.removed)} article{'' if len(purged.removed) == 1 else 's'}.")
+    typer.echo(f"Purged {counted(len(purged.removed), 'article')}.")
     if purged.runs:
         typer.echo(f"Training runs that learned from them were ended: {', '.join(purged.runs)}.")
     if purged.models:

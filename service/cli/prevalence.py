@@ -13,6 +13,7 @@ from service.cli.commands import AsJson, command, open_database, print_json, wri
 from service.schemas.fields import Articles
 from service.settings import Settings
 from training.estimates.regression import Link
+from training.scoring.operating_points import OperatingPoint
 
 if TYPE_CHECKING:
     from labels.codebook import Codebook
@@ -49,6 +50,10 @@ def export_scores(
     outlet: Outlets = None,
     dedup: Dedup = False,
     population: Population = None,
+    operating_point: Annotated[
+        OperatingPoint | None,
+        typer.Option(help="The point that decides; default: for each article the point with which it was stored."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write every score with the label of the coders and its inclusion probability, a row per paragraph and frame.
@@ -60,7 +65,7 @@ def export_scores(
     from service.tabular import stream
 
     file_format = _format(file)
-    selected = _selected(frame, since, until, outlet, dedup, population)
+    selected = _selected(frame, since, until, outlet, dedup, population, operating_point)
     with open_database(settings := Settings()) as (database, codebook):
         scope = _scope(selected, settings, codebook)
         with database.read() as connection:
@@ -154,11 +159,12 @@ def _selected(
     outlets: Sequence[str] | None,
     dedup: bool,
     articles: Articles | None,
+    operating_point: OperatingPoint | None = None,
 ) -> "Selected":
     from service.prevalence.population import Selected
 
     first, last = (None if day is None else day.date() for day in (since, until))
-    return Selected(frames, first, last, outlets or None, dedup, articles)
+    return Selected(frames, first, last, outlets or None, dedup, articles, operating_point)
 
 
 def _scope(selected: "Selected", settings: Settings, codebook: "Codebook") -> "ScoredPopulation":

@@ -30,7 +30,8 @@ class ChartFiles:
 
     def __init__(self, codebook: Codebook, cache: Path) -> None:
         self._codebook = codebook
-        content = json.dumps([version("vl-convert-python"), version("altair"), product_version(), _own_code()])
+        versions = [version("vl-convert-python"), version("altair"), product_version(), _own_code()]
+        content = json.dumps([*versions, *codebook.colours.values()])
         digest = hashlib.sha256((content + codebook_to_toml(codebook)).encode()).hexdigest()[:16]
         self._folder = cache / f"charts-{digest}"
         self._making = threading.Lock()
@@ -80,4 +81,5 @@ class ChartFiles:
 
 
 def _own_code() -> str:
-    return hashlib.sha256(Path(__file__).with_name("charts.py").read_bytes()).hexdigest()
+    modules = (Path(__file__).with_name(name) for name in ("charts.py", "palette.py"))
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()

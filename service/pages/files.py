@@ -7,7 +7,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from service.errors import NotFoundError
-from service.pages.render import UseSite, frame_styles
+from service.pages import palette
+from service.pages.render import UseSite
 
 router = APIRouter(prefix="/assets", include_in_schema=False)
 
@@ -21,8 +22,8 @@ def mount_static(app: FastAPI) -> None:
 
 @router.get("/frames.css")
 def frames(site: UseSite) -> Response:
-    """The colours of the frames, as a style sheet."""
-    styles = frame_styles([frame.colour for frame in site.codebook.frames])
+    """The colours of frames, stances and series in both themes, as a style sheet."""
+    styles = palette.styles(list(site.codebook.colours.values()))
     return Response(styles, media_type="text/css", headers=_REVALIDATE)
 
 
@@ -33,7 +34,7 @@ def vega(site: UseSite) -> Response:
 
 
 @router.get("/charts/{name}.json")
-def chart(name: Annotated[str, Path(pattern="^[a-z]{1,20}$")], site: UseSite) -> Response:
+def chart(name: Annotated[str, Path(pattern="^[a-z-]{1,30}$")], site: UseSite) -> Response:
     """A chart as a Vega-Lite specification."""
     specification = site.charts.chart(name)
     if specification is None:

@@ -1,32 +1,37 @@
 """/classify: the framing of an article that the reader pastes or uploads. Nothing is stored."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
-from labels.errors import ArchiveError, ArticleError, FileError, FramingError
+from labels.errors import ArchiveError, ArticleError, FileError, FramingError, LanguageError
+from labels.language import NEWS_LANGUAGES
 from service.articles.answers import classified_answer
 from service.articles.reading import classify_article, count_decisions, read_article
-from service.articles.uploads import read_upload
+from service.articles.uploads import is_markup, read_upload
 from service.http.body import FormRequest
 from service.http.dependencies import UseMetrics, UseModel, UseScoringTurns, UseSettings, needs
 from service.http.problem_details import problem_of
 from service.metrics import Metrics
-from service.pages.article_view import blocks, marks, thresholds_of
+from service.pages.article_view import SHOWN_FAINTLY, blocks, marks, other_points
 from service.pages.render import PageRoute, Site, UseSite
-from service.schemas.articles import ClassifyRequest
+from service.schemas.articles import ArticleRequest
 from service.settings import Settings
 from training.scoring.frame_model import FrameModel
-from training.scoring.operating_points import OPERATING_POINTS
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-ContentKind = Literal["text", "html"]
+# How the text in the box is read; `recognised` means as what it looks like.
+ContentKind = Literal["recognised", "text", "html"]
+_KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
+# Fields of the article that the form offers, under the names that the API gives them.
+_OPTIONS = ("operating_point", "force_language")
 
 
 @router.get("/classify", dependencies=needs["submitter"])
@@ -54,83 +59,144 @@ async def classify(
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The content of the form; `fault` says why its file cannot be read."""
+    """What was submitted: the text of the box, or the `fields` of the article in a file.
+
+    `options` are the fields of the article that were chosen on the page. `file` is the name of the file, `notes` are
+    sentences about how it was read, and `fault` says why it cannot be read.
+    """
 
     content: str = ""
-    kind: ContentKind = "text"
-    operating_point: str = "balanced"
+    kind: ContentKind = "recognised"
+    options: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why there is no answer, and which part of the form it is about: `content`, `file` or `language`."""
+
+    sentence: str
+    place: str
+    status: int
 
 
 async def _read_form(request: Request, settings: Settings) -> _Form:
     limit = settings.max_body_mib * 2**20
     async with request.form(max_files=1, max_fields=20, max_part_size=limit) as form:
-        fault = ""
-        kind: ContentKind = "html" if form.get("kind") == "html" else "text"
-        content, file = str(form.get("content") or ""), form.get("file")
+        options = {name: value for name in _OPTIONS if (value := _text(form, name))}
+        file = form.get("file")
         if isinstance(file, UploadFile) and file.filename:
-            kind, content, fault = await _read_file(file, limit)
-        point = str(form.get("operating_point") or "balanced")
-    content = content.replace("\r\n", "\n")  # forms send CRLF, and offsets refer to the pasted text
-    return _Form(content, kind, point if point in OPERATING_POINTS else "balanced", fault)
+            return await _read_file(file, limit, options, replaces=bool(_text(form, "content").strip()))
+        kind: ContentKind = next((known for known in _KINDS if known == form.get("kind")), "recognised")
+        # Forms send CRLF, and offsets refer to the pasted text.
+        content = _text(form, "content").replace("\r\n", "\n")
+    read_as = kind if kind != "recognised" else "html" if is_markup(content) else "text"
+    return _Form(content, kind, options, fields={read_as: content})
 
 
-async def _read_file(file: UploadFile, limit: int) -> tuple[ContentKind, str, str]:
-    """Kind and content of an uploaded file; else a sentence that says why it cannot be read."""
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+async def _read_file(file: UploadFile, limit: int, options: Mapping[str, str], *, replaces: bool) -> _Form:
+    """The form with the article of an uploaded file, which `replaces` what was in the box."""
+    name = file.filename or ""
     try:
-        upload = await to_thread.run_sync(read_upload, file.filename or "", await file.read(), limit)
+        upload = await to_thread.run_sync(read_upload, name, await file.read(), limit)
     except (FileError, ArchiveError) as error:
-        return "text", "", str(error)
-    fields = upload.fields
-    if isinstance(fields.get("html"), str):
-        return "html", fields["html"], ""
-    paragraphs = fields.get("paragraphs") or ()
-    return "text", str(fields.get("text") or "\n\n".join(map(str, paragraphs))), ""
+        return _Form(options=options, file=name, fault=f"{name}: {error}")
+    encoding = f" ({upload.encoding})" if upload.encoding not in (None, "utf-8") else ""
+    notes = [f"This was read from the file {name}{encoding}{', in place of the text in the box' if replaces else ''}."]
+    if upload.fault:
+        notes.append(upload.fault)
+    kind: ContentKind = "html" if isinstance(upload.fields.get("html"), str) else "text"
+    paragraphs = upload.fields.get("paragraphs")
+    joined = "\n\n".join(map(str, paragraphs)) if isinstance(paragraphs, list) else ""
+    content = str(upload.fields.get("html") or upload.fields.get("text") or joined)
+    return _Form(content, kind, options, name, upload.fields, tuple(notes))
 
 
 def _answer(
     page_request: Request, site: Site, model: FrameModel, settings: Settings, metrics: Metrics, submitted: _Form
 ) -> HTMLResponse:
     try:
-        request = _classify_request(submitted)
+        request = _request_of(submitted)
         article = read_article(request, model, settings)
     except FramingError as error:
-        problem = problem_of(page_request, error)
-        return _page(site, submitted, problem=problem.detail, status=problem.status)
+        if isinstance(error, LanguageError):
+            submitted = replace(submitted, options={**submitted.options, "force_language": error.code})
+        return _page(site, submitted, problem=_problem(page_request, error, submitted))
     classification = classify_article(article, request, model)
     answer = classified_answer(request, article, classification, model, evidence_terms=settings.evidence_terms)
     count_decisions(metrics, article, classification)
-    names = site.frame_names
+    exported = answer.model_dump(mode="json", exclude_none=True)
+    if submitted.file:  # its reader has no text to which the offsets could refer
+        exported["text"] = article.split.text
+    names, others = site.frame_names, other_points(model, answer, request.thresholds)
     return _page(
         site,
-        submitted,
+        replace(submitted, options={**submitted.options, "operating_point": answer.operating_point}),
         answer=answer,
-        blocks=blocks(answer, names, {}),
+        title=request.title,
+        known_languages=model.card.languages,
+        blocks=blocks(answer, names, {}, others),
         summary=marks(answer.article.frames, names),
-        thresholds=thresholds_of(model.card, answer.article),
-        exported=answer.model_dump(mode="json", exclude_none=True),
+        thresholds=others.thresholds,
+        own_thresholds=request.thresholds,
+        exported=exported,
+        function_words=SHOWN_FAINTLY,
     )
 
 
-def _classify_request(submitted: _Form) -> ClassifyRequest:
+def _request_of(submitted: _Form) -> ArticleRequest:
     """The request that the form describes; raises `ArticleError` for a text or a file that is not accepted."""
     if submitted.fault:
-        raise ArticleError(submitted.fault, "text")
-    fields: dict[str, Any] = {submitted.kind: submitted.content, "operating_point": submitted.operating_point}
+        raise ArticleError(submitted.fault, "file")
     try:
-        return ClassifyRequest(**fields)
+        return ArticleRequest(**{**submitted.fields, **submitted.options})
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ArticleError(f"The text {reason}.", "text") from error
+        fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
+        name = "/".join(map(str, fault["loc"]))
+        if name in ("text", "html"):
+            raise ArticleError(f"The text {reason}.", name) from error
+        place = f"{submitted.file}: the" if submitted.file else "The"
+        raise ArticleError(f"{place} field “{name}” is not as documented: {reason}.", name) from error
 
 
-def _page(site: Site, submitted: _Form, status: int = 200, **context: Any) -> HTMLResponse:
+def _problem(page_request: Request, error: FramingError, submitted: _Form) -> _Problem:
+    problem = problem_of(page_request, error)
+    if isinstance(error, LanguageError):
+        reason, _, _ = str(error).partition(";")
+        way_out = "To score it all the same, send it again: its language is now chosen below."
+        return _Problem(f"{reason}. {way_out}", "language", problem.status)
+    return _Problem(problem.detail, "file" if submitted.file else "content", problem.status)
+
+
+def _page(site: Site, submitted: _Form, problem: _Problem | None = None, **context: Any) -> HTMLResponse:
+    """The page with the form; `context` has the answer, unless nothing was scored."""
+    chosen = submitted.options.get("force_language", "")
     empty: dict[str, Any] = {
         "answer": None,
-        "problem": "",
+        "title": None,
+        "known_languages": (),
         "blocks": [],
         "summary": [],
         "thresholds": {},
+        "own_thresholds": {},
         "exported": {},
+        "function_words": (),
     }
-    return site.page("classify.html", "/classify", status, submitted=submitted, **{**empty, **context})
+    return site.page(
+        "classify.html",
+        "/classify",
+        200 if problem is None else problem.status,
+        submitted=submitted,
+        problem=problem,
+        languages=sorted(NEWS_LANGUAGES | ({chosen} if chosen else set())),
+        **{**empty, **context},
+    )

@@ -1,233 +1,170 @@
 // Draws each chart of the page from its Vega-Lite specification and the rows that the API returns for it.
-import { download, embedded, request } from "./data.js";
+import { answerOf, download, embedded, request } from "./data.js";
+import { fillLegend, isStep, pointAfter } from "./chart_keys.js";
+import { inASentence, notes, questionOf } from "./chart_notes.js";
+import { save } from "./chart_pictures.js";
+import { distinct, fillTable, mostFrequent, rowsOf, tableAsCsv } from "./chart_rows.js";
+import { DRAWING, canHavePanels, isWide, needsPanels, prepared, seriesOf } from "./chart_specs.js";
 
-const MAX_FRAMES = 8;
-const titles = embedded("titles") || {};
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const part = (figure, name) => figure.querySelector(`.chart-${name}`);
 
-const percent = (share) => (share === null || share === undefined ? "" : `${(100 * share).toFixed(1)}%`);
-
-function shareRows(answer, shares) {
-  const corrected = shares === "corrected";
-  return answer.rows.map((row) => ({
-    ...row,
-    title: titles[row.frame] || row.frame,
-    outlet: row.outlet || "no outlet",
-    share: corrected ? row.corrected_share : row.raw_share,
-  }));
-}
-
-function pairRows(answer) {
-  const most = Math.max(0, ...answer.pairs.map((pair) => pair.share));
-  return answer.pairs.flatMap((pair) => {
-    const [title, other] = [titles[pair.frame] || pair.frame, titles[pair.other] || pair.other];
-    const row = { ...pair, most };
-    return [{ ...row, title, other_title: other }, { ...row, title: other, other_title: title }];
-  });
-}
-
-// Stances by frame; if a single frame is chosen, by outlet.
-function stanceRows(answer) {
-  const singleFrame = distinct(answer.rows, "frame") === 1;
-  return answer.rows.filter((row) => row.stances).flatMap((row) => {
-    const title = titles[row.frame] || row.frame;
-    const who = singleFrame ? row.outlet || "no outlet" : title;
-    const facts = { title, who, count: row.count };
-    return Object.entries(row.stances).map(([stance, figures], place) => ({ ...facts, stance, place, ...figures }));
-  });
-}
-
-// With a large codebook, only the most frequent frames are drawn.
-function mostFrequent(rows) {
-  const totals = new Map();
-  for (const row of rows) totals.set(row.title, (totals.get(row.title) || 0) + (row.count ?? row.paragraphs ?? 0));
-  if (totals.size <= MAX_FRAMES) return [rows, ""];
-  const frequent = new Set([...totals].sort((a, b) => b[1] - a[1]).slice(0, MAX_FRAMES).map(([title]) => title));
-  const shown = rows.filter((row) => frequent.has(row.title) && (!row.other_title || frequent.has(row.other_title)));
-  return [shown, `The ${MAX_FRAMES} most frequent of ${totals.size} frames; choose a frame above for another. `];
-}
-
-function note(answer, rows, shares, limits) {
-  if (!rows.length) return "No article passes these filters.";
-  const notes = [limits];
-  if (answer.off_topic_articles) {
-    const counted = answer.population === "on_subject" ? "left out" : "counted";
-    const off = answer.off_topic_articles;
-    notes.push(`${off === 1 ? "1 article is" : `${off} articles are`} about something else: ${counted}.`);
-  }
-  if (answer.undated_articles && answer.rows?.some((row) => row.period)) {
-    const undated = answer.undated_articles;
-    notes.push(undated === 1 ? "1 article has no date and stands where it arrived." : `${undated} articles have no date and stand where they arrived.`);
-  }
-  const unscored = answer.unscored_articles;
-  if (unscored) {
-    notes.push(`${unscored === 1 ? "1 article has" : `${unscored} articles have`} not been scored by the current model yet and ${unscored === 1 ? "counts" : "count"} nowhere.`);
-  }
-  if (shares === "corrected") {
-    const missing = answer.rows.filter((row) => row.corrected_share === null);
-    const borrowed = answer.rows.filter((row) => row.correction === "borrowed").length;
-    const needed = Math.max(0, ...missing.map((row) => row.annotations_needed || 0));
-    if (missing.length) {
-      notes.push(`${missing.length} of ${answer.rows.length} points have too few annotations and are not drawn. With up ` +
-        `to ${needed} more coded ${answer.unit}s, each would have an interval of ${100 * answer.width} percentage points.`);
-    }
-    if (borrowed) {
-      notes.push(`${borrowed} of ${answer.rows.length} points have too few annotations and borrow those of all points, ` +
-        "which assumes that a score means the same everywhere.");
-    }
-  } else if (shares === "raw") {
-    notes.push("Raw shares contain the errors of the model, and have no interval that shows their size.");
-  }
-  const weak = [...new Set(answer.rows?.filter((row) => row.reliability_tier === "C").map((row) => titles[row.frame] || row.frame))];
-  if (weak.length) notes.push(`Reliability tier C, a hint only: ${weak.join(", ")}.`);
-  const open = [...new Set(answer.rows?.filter((row) => row.reliability_tier === "not_validated").map((row) => titles[row.frame] || row.frame))];
-  if (open.length) notes.push(`Not validated on your articles: ${open.join(", ")}.`);
-  return notes.join(" ").trim();
-}
-
-const COLUMNS = {
-  prevalence: [["period", "Period"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["annotations", "Annotations"], ["reliability_tier", "Reliability tier"]],
-  outlets: [["outlet", "Outlet"], ["title", "Frame"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["total", "Counted"], ["annotations", "Annotations"], ["reliability_tier", "Reliability tier"]],
-  pairs: [["title", "Frame"], ["other_title", "With"], ["paragraphs", "Paragraphs"], ["share", "Share"]],
-  reliability: [["title", "Frame"], ["mean_score", "Mean score"], ["share", "Share"], ["paragraphs", "Paragraphs"]],
-  stances: [["who", "Who"], ["stance", "Stance"], ["share", "Share"], ["low", "Low"], ["high", "High"], ["count", "Paragraphs"]],
-  versions: [["version", "Version"], ["short", "Measured on"], ["value", "Macro F1"], ["low", "Low"], ["high", "High"], ["how", "In detail"]],
-};
-const SHARES = new Set(["share", "low", "high"]);
-
-function fillTable(place, name, rows) {
-  const table = document.createElement("table");
-  const head = table.createTHead().insertRow();
-  for (const [, title] of COLUMNS[name]) {
-    const cell = document.createElement("th");
-    cell.scope = "col";
-    cell.textContent = title;
-    head.append(cell);
-  }
-  const body = table.createTBody();
-  for (const row of rows) {
-    const line = body.insertRow();
-    for (const [column] of COLUMNS[name]) {
-      const value = row[column];
-      const share = SHARES.has(column) && name !== "versions";
-      line.insertCell().textContent = share ? percent(value) : typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : value ?? "";
-    }
-  }
-  place.replaceChildren(table);
-}
-
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const probe = document.createElement("span");
-  document.body.append(probe);
-  const colour = (name) => {
-    probe.className = "";
-    probe.style.color = style.getPropertyValue(name);
-    return getComputedStyle(probe).color;
-  };
-  const theme = { ink: colour("--ink"), faint: colour("--faint"), line: colour("--line") };
-  probe.remove();
-  return theme;
-}
-
-function config(width) {
-  const { ink, faint, line } = colours();
-  const columns = width < 420 ? 1 : width < 760 ? 2 : 4;
-  return {
-    background: "transparent",
-    font: "system-ui, sans-serif",
-    view: { stroke: "transparent" },
-    axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, gridOpacity: 0.6, labelLimit: Math.max(90, width / 4) },
-    legend: { labelColor: ink, titleColor: faint, labelFontSize: 12, columns, labelLimit: (0.8 * width) / columns },
-    style: { cell: { stroke: "transparent" } },
-  };
-}
-
-const READERS = { pairs: pairRows, stances: stanceRows };
-
-async function rowsOf(figure) {
+async function read(figure) {
   const { chart, source, shares } = figure.dataset;
-  if (source.startsWith("#")) return [embedded(source.slice(1)), ""];
-  const answer = await request(source);
-  const all = READERS[chart] ? READERS[chart](answer) : shareRows(answer, shares);
-  const [rows, limits] = mostFrequent(all);
-  return [rows, note(answer, rows, READERS[chart] ? "" : shares, limits)];
+  const question = { ...questionOf(source), shares };
+  const answer = source.startsWith("#") ? null : await request(source);
+  const all = answer ? rowsOf(chart, answer, question) : embedded(source.slice(1));
+  all.forEach((row, n) => { row.n = n; });
+  return { chart, question, answer, all, rows: mostFrequent(all), chosen: "", at: undefined };
 }
 
-// Limits the legend to the frames that are drawn.
-function trim(encoded, shown) {
-  if (Array.isArray(encoded)) return encoded.forEach((part) => trim(part, shown));
-  if (!encoded || typeof encoded !== "object") return undefined;
-  if (encoded.scale?.domain && encoded.scale.range && encoded.field === "title") {
-    const { domain, range } = encoded.scale;
-    encoded.scale.range = range.filter((_, place) => shown.has(domain[place]));
-    encoded.scale.domain = domain.filter((title) => shown.has(title));
-  }
-  return Object.values(encoded).forEach((part) => trim(part, shown));
+const isDrawn = (row) => !("share" in row) || row.share !== null;
+
+function say(figure, { lines, more }) {
+  part(figure, "note").textContent = lines.join(" ");
+  part(figure, "more").hidden = !more.length;
+  part(figure, "more").querySelector("p").textContent = more.join(" ");
 }
 
-// For charts that the API has no CSV for: the table below the chart, with shares as numbers from 0 to 1.
-function tableAsCsv(name, rows) {
-  const cell = (value) =>
-    typeof value === "number" ? value : `"${String(value ?? "").replaceAll('"', '""').replace(/^([=+\-@])/, "'$1")}"`;
-  const lines = [COLUMNS[name].map(([, title]) => title), ...rows.map((row) => COLUMNS[name].map(([column]) => row[column]))];
-  return lines.map((line) => `${line.map(cell).join(",")}\r\n`).join("");
-}
-
-const distinct = (rows, name) => new Set(rows.map((row) => row[name])).size;
-const HEIGHTS = {
-  outlets: (rows) => 20 + distinct(rows, "outlet") * (14 + 8 * distinct(rows, "title")),
-  pairs: (rows) => 36 * distinct(rows, "title"),
-  stances: (rows) => 20 + 34 * distinct(rows, "who"),
-};
-
-async function draw(figure, rows) {
+async function draw(figure, state) {
   const plot = figure.querySelector(".plot");
-  const name = figure.dataset.chart;
-  const spec = await request(`/assets/charts/${name}.json`);
-  trim(spec.layer, new Set(rows.map((row) => row.title)));
-  spec.datasets = { rows: rows.filter((row) => !("share" in row) || row.share !== null) };
-  if (HEIGHTS[name]) spec.height = HEIGHTS[name](rows);
-  const intervals = rows.some((row) => typeof row.low === "number");
-  if (!intervals) spec.layer = spec.layer.filter(({ encoding }) => !encoding?.x2 && !encoding?.y2);
-  spec.description = figure.querySelector("h2").textContent;
-  if (name === "pairs") delete spec.layer?.[1]?.mark?.color;
-  const result = await window.vegaEmbed(plot, spec, {
-    ast: true, // Vega's interpreter: the content security policy forbids code that is generated at run time
-    actions: false,
-    renderer: "canvas",
-    defaultStyle: false,
-    config: config(plot.clientWidth),
+  state.series = await seriesOf(state.chart, state.rows);
+  state.panels = state.wantsPanels ?? needsPanels(state.chart, state.series);
+  figure.toggleAttribute("data-wide", isWide(state.chart, state.rows, state.panels));
+  state.width = plot.clientWidth;
+  const spec = await prepared({ ...state, title: figure.querySelector("h2").textContent });
+  const drawn = await window.vegaEmbed(plot, spec, {
+    ...DRAWING,
     tooltip: { disableDefaultStyle: true },
   });
-  for (const button of figure.querySelectorAll("[data-save]")) {
-    button.onclick = async () => {
-      const { view } = result;
-      if (button.dataset.save === "csv") download(`${name}.csv`, tableAsCsv(name, rows), "text/csv");
-      else if (button.dataset.save === "png") download(`${name}.png`, await view.toImageURL("png", 2));
-      else download(`${name}.svg`, await view.toSVG(), "image/svg+xml");
-    };
-  }
+  state.finalize?.();
+  state.finalize = drawn.finalize;
+  state.view = drawn.view;
+  await mark(figure, state);
+  const inLegend = state.panels ? [] : state.series;
+  part(figure, "of-legend")?.toggleAttribute("hidden", inLegend.length < 2);
+  fillLegend(part(figure, "legend"), inLegend, state.chosen, (name) => {
+    state.chosen = name;
+    mark(figure, state);
+  });
+  showSwitches(figure, state);
+  // What is drawn while the page is laid out for paper has the colours of a light page.
+  figure.dataset.theme = dark.matches && !matchMedia("print").matches ? "dark" : "light";
   figure.dataset.drawn = "true";
 }
 
-async function show(figure) {
-  const status = figure.querySelector(".chart-note");
+// Brings out the chosen series, and the point that the keyboard is at.
+async function mark(figure, state) {
+  await state.view.signal("chosen", state.panels ? "" : state.chosen).signal("at", state.at ? state.at.n : -1).runAsync();
+  figure.dataset.chosen = state.panels ? "" : state.chosen;
+}
+
+// One drawing after the other: themes and sizes change while a chart is being drawn.
+function redraw(figure, state) {
+  const next = () => draw(figure, state).catch((error) => fail(figure, error));
+  state.drawing = (state.drawing || Promise.resolve()).then(next);
+  return state.drawing;
+}
+
+function showSwitches(figure, state) {
+  const panels = figure.querySelector("[data-panels]");
+  panels.hidden = !canHavePanels(state.chart, state.series);
+  panels.setAttribute("aria-pressed", String(state.panels));
+  panels.onclick = () => {
+    state.wantsPanels = !state.panels;
+    redraw(figure, state);
+  };
+  const every = figure.querySelector("[data-every]");
+  every.hidden = mostFrequent(state.all).length === state.all.length;
+  every.textContent = state.rows === state.all ? "Most frequent frames only" : `All ${distinct(state.all, "title").length} frames`;
+  every.onclick = () => {
+    state.rows = state.rows === state.all ? mostFrequent(state.all) : state.all;
+    fill(figure, state);
+    redraw(figure, state);
+  };
+}
+
+function fill(figure, state) {
+  fillTable(part(figure, "table").querySelector(".scroll"), state.chart, state.rows, state.answer?.unit);
+}
+
+async function attempt(figure, saving) {
+  part(figure, "point").textContent = "";
   try {
-    const [rows, text] = await rowsOf(figure);
-    status.textContent = text;
-    fillTable(figure.querySelector(".chart-table .scroll"), figure.dataset.chart, rows);
-    if (!rows.some((row) => !("share" in row) || row.share !== null)) {
+    await saving();
+  } catch (error) {
+    part(figure, "point").textContent = `The file could not be made: ${error.message}`;
+  }
+}
+
+function saveOnClick(figure, state) {
+  const { chart, file: name } = figure.dataset;
+  const link = figure.querySelector("a[download$=\".csv\"]");
+  // The API names its files after the figures, the page after the chart.
+  link?.addEventListener("click", (event) => {
+    event.preventDefault();
+    attempt(figure, async () => download(link.download, await (await answerOf(link.href)).blob(), "text/csv"));
+  });
+  for (const button of figure.querySelectorAll("button[data-save]")) {
+    button.onclick = () => {
+      if (button.dataset.save === "csv") download(`${name}.csv`, tableAsCsv(chart, state.rows, state.answer?.unit), "text/csv");
+      else attempt(figure, () => save(figure, state, button.dataset.save));
+    };
+  }
+}
+
+function followKeys(figure, state) {
+  const plot = figure.querySelector(".plot");
+  plot.tabIndex = 0;
+  plot.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") state.at = undefined;
+    else if (isStep(event.key)) state.at = pointAfter(state.chart, state.rows.filter(isDrawn), state.at, event.key) || state.at;
+    else return;
+    event.preventDefault();
+    part(figure, "point").textContent = state.at ? inASentence(state.chart, state.at, state.answer) : "";
+    mark(figure, state);
+  });
+}
+
+function fail(figure, error) {
+  const note = part(figure, "note");
+  note.textContent = `This chart cannot be shown: ${error.message}`;
+  note.classList.add("problem");
+  const again = figure.querySelector("[data-again]");
+  again.hidden = false;
+  again.onclick = () => {
+    again.hidden = true;
+    note.classList.remove("problem");
+    note.textContent = "Loading…";
+    show(figure);
+  };
+  figure.dataset.drawn = "failed";
+}
+
+async function show(figure) {
+  try {
+    const state = await read(figure);
+    if (state.answer) say(figure, notes(state.answer, state.rows, state.chart in PLAIN ? "" : figure.dataset.shares));
+    else say(figure, { lines: [], more: [] });
+    fill(figure, state);
+    if (!state.rows.some(isDrawn)) {
       figure.dataset.drawn = "empty";
       return;
     }
-    await draw(figure, rows);
-    dark.addEventListener("change", () => draw(figure, rows));
+    await redraw(figure, state);
+    followKeys(figure, state);
+    saveOnClick(figure, state);
+    dark.addEventListener("change", () => redraw(figure, state));
+    new ResizeObserver(() => {
+      if (Math.abs(figure.querySelector(".plot").clientWidth - state.width) > 4) redraw(figure, state);
+    }).observe(figure);
   } catch (error) {
-    status.textContent = `This chart cannot be shown: ${error.message}`;
-    status.classList.add("problem");
-    figure.dataset.drawn = "failed";
+    fail(figure, error);
   }
 }
+
+// Charts whose shares are not corrected in any case: their notes say nothing of corrections.
+const PLAIN = { pairs: true, stances: true };
 
 document.querySelectorAll(".chart").forEach(show);

@@ -1,61 +1,73 @@
-// Training runs with live progress; promotions and rollbacks with a reason.
-import { post, rememberName, request } from "./data.js";
+// Dialogs that say what a promotion or a way back does, what became of a run, and how far rescoring is.
+import { offerComparisons } from "./changes.js";
+import { plural, post, rememberName, request } from "./data.js";
+import { reloadWith, showOutcome } from "./outcomes.js";
+import { followTraining, onSubmit } from "./training.js";
 
-const panel = document.querySelector("[data-run]");
-const steps = { snapshot: "Collecting annotations", check: "Checking the annotations", train: "Training", label_diff: "Comparing decisions", promote: "Deciding" };
+const RESCORING_SECONDS = 3;
 
-function follow(identifier) {
-  panel.hidden = false;
-  const events = new EventSource(`/v1/training-runs/${identifier}/events`);
-  events.addEventListener("run", (event) => {
-    const run = JSON.parse(event.data);
-    panel.querySelector("progress").value = run.progress;
-    panel.querySelector("[data-step]").textContent = run.state === "running" ? steps[run.step] || run.step : run.state;
-    if (["succeeded", "failed", "cancelled"].includes(run.state)) {
-      events.close();
-      location.reload();
-    }
-  });
-  panel.querySelector("[data-cancel]").onclick = () => post(`/v1/training-runs/${identifier}/cancel`, {});
+for (const button of document.querySelectorAll("[data-opens]")) {
+  button.addEventListener("click", () => document.getElementById(button.dataset.opens).showModal());
 }
-
-function onSubmit(form, act) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const status = form.querySelector(".form-status");
-    try {
-      await act(Object.fromEntries(new FormData(form)));
-    } catch (error) {
-      status.textContent = error.message;
-    }
-  });
-}
-
-// Only admins have the form and the progress of a run on the page.
-const train = document.querySelector("[data-train]");
-if (train) {
-  onSubmit(train, async ({ note }) => {
-    const run = await post("/v1/training-runs", { note });
-    train.querySelector("button").disabled = true;
-    follow(run.id);
-  });
+for (const button of document.querySelectorAll("[data-closes]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
 }
 
 for (const form of document.querySelectorAll("[data-promote]")) {
   onSubmit(form, async ({ reason, by, force }) => {
-    await post(`/v1/models/${form.dataset.promote}/promote`, { reason, by, force: force === "true" });
-    location.reload();
+    const version = form.dataset.promote;
+    await post(`/v1/models/${version}/promote`, { reason, by, force: force === "true" });
+    reloadWith(`${version} is the current model from now on.`, version);
   });
 }
 for (const form of document.querySelectorAll("[data-rollback]")) {
   onSubmit(form, async ({ reason, by }) => {
-    await post("/v1/models/rollback", { reason, by });
-    location.reload();
+    const { version } = await post("/v1/models/rollback", { reason, by });
+    reloadWith(`${version} is the current model again.`, version);
   });
 }
-rememberName(document.querySelectorAll('input[name="by"]'));
+rememberName(document.querySelectorAll('input[name="by"]:not([type="hidden"])'));
 
-if (train) {
-  const { training_runs: runs } = await request("/v1/training-runs?limit=1");
-  if (runs[0] && ["queued", "running"].includes(runs[0].state)) follow(runs[0].id);
+// A link to a version whose section is folded away opens what it lies in, and takes the focus along.
+function openTarget() {
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target?.matches(".version")) return;
+  target.closest("details")?.setAttribute("open", "");
+  target.scrollIntoView();
+  target.querySelector("h2").focus();
 }
+
+function duration(seconds) {
+  if (seconds < 90) return plural(Math.max(1, Math.round(seconds)), "second");
+  return seconds < 5400 ? plural(Math.round(seconds / 60), "minute") : plural(Math.round(seconds / 3600), "hour");
+}
+
+// Says how many stored articles the current model has still to score; nothing where it has scored all of them.
+async function watchRescoring() {
+  const place = document.querySelector("[data-rescoring]");
+  const known = await request("/v1/models/rescoring").catch(() => null);
+  if (!known) return;
+  if (known.articles > 1) {
+    for (const count of document.querySelectorAll("[data-stored]")) count.textContent = `Those of the ${plural(known.articles, "stored article")}`;
+  }
+  if (!place || !known.version) return;
+  place.hidden = known.scored >= known.articles;
+  if (place.hidden) return;
+  const left = known.seconds_left === null ? "" : `; about ${duration(known.seconds_left)} left`;
+  const waiting = known.articles - known.scored;
+  place.textContent = `${known.version} has still to score ${plural(waiting, "stored article")} of ${known.articles.toLocaleString("en")}${left}. Until then, they do not count on the dashboard.`;
+  setTimeout(watchRescoring, RESCORING_SECONDS * 1000);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#v"]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault(); // the browser would take the focus away from the heading again
+  if (link.hash !== location.hash) history.pushState(null, "", link.hash);
+  openTarget();
+});
+addEventListener("hashchange", openTarget);
+if (!showOutcome()) openTarget();
+offerComparisons();
+watchRescoring();
+followTraining(reloadWith);
