@@ -82,7 +82,7 @@ lock: .venv/test  ## Update and pin all dependencies, with hashes and without na
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group build -c requirements.lock -o requirements-all.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --extra cluster --extra s3 --extra skops --group dev -c requirements.lock -o requirements-dev.lock
 
-screenshots: .venv/test  ## Take pictures of every page into screenshots/, with Debian's Chromium
+screenshots: .venv/test  ## Take pictures of every page, width and theme into screenshots/ (index.html shows them), with Debian's Chromium
 	$(BIN)/python -m tests.support.screenshots screenshots
 
 dashboard-speed: .venv/test  ## Write docs/dashboard-speed.md: pages and charts on 100,000 articles
@@ -94,8 +94,9 @@ bench: .venv/test  ## Write docs/performance.md: speed and size, beside other se
 interop: .venv/test  ## Try our files with the own code of Label Studio, Argilla, Potato and doccano, each in an environment of its own, and in R
 	$(BIN)/python -m tests.support.interop
 
-soak: .venv/test  ## Write docs/reliability.md: survive faults and large amounts at full length, about an hour and a half
+soak: .venv/test  ## Write docs/reliability.md and docs/amounts.md: faults and large amounts, about an hour and a half
 	$(BIN)/python -m benchmarks.speed.reliability --write
+	$(BIN)/python -m benchmarks.speed.amounts --write
 
 fuzz: .venv/test  ## Fuzz every parser of untrusted input, guided by coverage, a minute each
 	$(BIN)/python -m tests.support.fuzzing

@@ -10,6 +10,7 @@ from importlib.metadata import version as library_version
 from typing import Any, TypeAlias
 
 from labels.annotations import Stance
+from labels.wording import counted
 from training import hyperparameters
 from training.evaluation import Evaluation, StanceFigures
 from training.promotion import Verdict
@@ -180,8 +181,8 @@ class ModelCard:
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each frame that was learned from too few paragraphs to be trusted."""
         return tuple(
-            f"'{frame}' was learned from {count} paragraphs that carry it; below {FEW_CARRYING} its scores and its "
-            "figures are little better than guesses. Code more of them before you rely on it."
+            f"'{frame}' was learned from {counted(count, 'paragraph')} with it; below {FEW_CARRYING} its scores and "
+            "its figures are little better than guesses. Code more of them before you rely on it."
             for frame, count in self.data.carrying.items()
             if count < FEW_CARRYING
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labels.wording import counted
 from training.evaluation import Figure, article_counts, article_draws, f1_of, figure_of
 
 # Largest loss of F1 on a single frame with which a model may still be promoted.
@@ -117,13 +118,9 @@ def compare(
 
 def _too_few(articles: int, carrying: int) -> str:
     return (
-        f"It was compared on {_count(articles, 'article')} with {_count(carrying, 'paragraph')} that carry a frame, "
+        f"It was compared on {counted(articles, 'article')} with {counted(carrying, 'paragraph')} that carry a frame, "
         f"too few to say that it is better: that takes {FEWEST_ARTICLES} of each. Annotate more, or decide yourself."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _macro(figures: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,7 +139,7 @@ def _judge(
 ) -> tuple[bool, str]:
     changed = f" The codebook changed: {', '.join(left_out_frames)} could not be compared." if left_out_frames else ""
     value, low, high = (figure or 0.0 for figure in (gain.value, gain.low, gain.high))
-    where = f"{_count(paragraphs, 'annotated paragraph')} of {_count(articles, 'article')}"
+    where = f"{counted(paragraphs, 'annotated paragraph')} of {counted(articles, 'article')}"
     measured = f"by {abs(value):.3f}, 95% interval {low:+.3f} to {high:+.3f}, on {where}"
     if high < 0:
         return False, f"Its macro F1 is lower {measured}.{changed}"

@@ -15,10 +15,13 @@ If a coder annotates all that is drawn, or returns the rest before the next draw
 1 - product over the draws of (1 - P(drawn) * (share that is annotated)).
 
 Only the draw that took the paragraph records its probability. In another draw it counts as that much more or less
-likely than the average paragraph as in its own draw. Which paragraphs of a draw a coder leaves out, and which of these
-are returned and when, counts as chance: it must not depend on what an annotation would say.
+likely than the average paragraph as in its own draw, unless that draw took all paragraphs of its pool with the same
+probability; and it has no chance in a draw that could only take others, such as those of another outlet. Which
+paragraphs of a draw a coder leaves out, and which of these are returned and when, counts as chance: it must not depend
+on what an annotation would say.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,7 +51,8 @@ def _no_returns() -> Returns:
 class Draws:
     """m draws, (m,) each: their time, the number of units that they drew from, drew, and that were then annotated.
 
-    `whole` are draws of articles: their units are articles, and all paragraphs of an article are equally likely.
+    `whole` are draws of articles: their units are articles, and all paragraphs of an article are equally likely. `even`
+    are other draws that took all units of their pool with the same probability; none if it is empty.
     """
 
     at: NDArray[np.float64]
@@ -57,10 +61,20 @@ class Draws:
     annotated: NDArray[np.float64]
     whole: NDArray[np.bool_]
     returns: Returns = field(default_factory=_no_returns)
+    even: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+
+    @property
+    def alike(self) -> NDArray[np.bool_]:
+        """Whether all units of the pool were equally likely, (m,)."""
+        return self.whole | self.even if len(self.even) else self.whole
+
+
+# For the place of a draw that could take only some paragraphs: which of n it could take, (n,).
+Within = Mapping[int, NDArray[np.bool_]]
 
 
 def inclusion_probabilities(
-    draws: Draws, draw: ArrayLike, recorded: ArrayLike, stored_at: ArrayLike
+    draws: Draws, draw: ArrayLike, recorded: ArrayLike, stored_at: ArrayLike, within: Within | None = None
 ) -> NDArray[np.float64]:
     """Returns the probability, (n,), of n drawn paragraphs to be drawn and annotated by any of the draws.
 
@@ -69,23 +83,30 @@ def inclusion_probabilities(
     """
     taken_by, probability = np.asarray(draw, dtype=np.int64), np.asarray(recorded, dtype=float)
     since, events = np.asarray(stored_at, dtype=float), _events(draws)
-    slices = [slice(start, start + _AT_ONCE) for start in range(0, len(taken_by), _AT_ONCE)]
-    probabilities = [
-        _annotated(_drawn_in_each(draws, taken_by[part], probability[part], since[part]), draws, events)
-        for part in slices
-    ]
+    probabilities = []
+    for start in range(0, len(taken_by), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        of_part = {place: possible[part] for place, possible in (within or {}).items()}
+        in_each = _drawn_in_each(draws, taken_by[part], probability[part], since[part], of_part)
+        probabilities.append(_annotated(in_each, draws, events))
     return np.concatenate(probabilities or [np.zeros(0)])
 
 
 def _drawn_in_each(
-    draws: Draws, taken_by: NDArray[np.int64], probability: NDArray[np.float64], since: NDArray[np.float64]
+    draws: Draws,
+    taken_by: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    since: NDArray[np.float64],
+    within: Within,
 ) -> NDArray[np.float64]:
     """The probability, (m, n), of n paragraphs to be drawn by each of m draws while they are in its pool."""
     average = draws.drawn / np.maximum(draws.pool, 1)
     # An article that was drawn as a whole says nothing of how likely a draw of paragraphs is to take its paragraphs.
     likelier = np.where(draws.whole[taken_by], 1.0, probability / average[taken_by])
-    likelier = np.where(draws.whole[:, None], 1.0, likelier[None, :])
+    likelier = np.where(draws.alike[:, None], 1.0, likelier[None, :])
     in_each = np.minimum(1.0, likelier * average[:, None]) * (since[None, :] <= draws.at[:, None])
+    for place, possible in within.items():
+        in_each[place] *= possible
     in_each[taken_by, np.arange(len(taken_by))] = probability
     return np.asarray(in_each)
 

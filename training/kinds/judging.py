@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labels.wording import counted
 from training.challenger import Challenger
 from training.dataset import Dataset
 from training.fold_models import of_own_fold, thresholds_of_own_fold
@@ -86,6 +87,6 @@ def _figures_of(base: ModelCard) -> str:
     figures = base.held_out or base.left_out
     return (
         f"The base model on its own texts ({figures.how}): macro F1 {figures.macro.f1.value or 0:.3f} on "
-        f"{figures.paragraphs:,} paragraphs of {figures.articles:,} articles. These texts are not shipped, so neither "
-        "model was compared there."
+        f"{counted(figures.paragraphs, 'paragraph')} of {counted(figures.articles, 'article')}. These "
+        "texts are not shipped, so neither model was compared there."
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from labels.annotations import DEFAULT_CORPUS
+from labels.wording import counted
 from training.evaluation import OF_THE_BASE
 from training.model_card import ModelCard
 
@@ -22,10 +23,12 @@ def learned_from(card: ModelCard) -> str:
     parts = []
     if data.of_the_base:
         written = " and a sample of the corpus written for this project" if card.encoder else ""
-        of_news = f"{paragraphs_text(data.of_the_base)} of news{written}"
+        of_news = f"{counted(data.of_the_base, 'paragraph')} of news{written}"
         parts.append(f"{of_news}, annotated by {_BASE_CODERS} (the base model)")
     if own:
-        parts.append(f"{paragraphs_text(own)}{' of your own' if parts else ''}, annotated by {_coders(data.coders)}")
+        parts.append(
+            f"{counted(own, 'paragraph')}{' of your own' if parts else ''}, annotated by {_coders(data.coders)}"
+        )
     return f"The model learned from {'; and from '.join(parts) or 'no paragraph'}."
 
 
@@ -34,8 +37,9 @@ def figures_hold_for(card: ModelCard) -> str:
     evaluation = card.held_out or card.left_out
     how = evaluation.how.partition(f" ({OF_THE_BASE}")[0]
     sentence = (
-        f"Its figures hold for texts like those on which they were made: {paragraphs_text(evaluation.paragraphs)} of "
-        f"{evaluation.articles:,} articles ({how}), {texts_of(card, evaluation.how)}"
+        "Its figures hold for texts like those on which they were made: "
+        f"{counted(evaluation.paragraphs, 'paragraph')} of {counted(evaluation.articles, 'article')} ({how}), "
+        f"{texts_of(card, evaluation.how)}"
     )
     if not is_measured_here(card, evaluation.how):
         sentence += f" by {_BASE_CODERS}"
@@ -76,8 +80,3 @@ def _coders(counts: Mapping[str, int]) -> str:
     # An adjudicator alone may be a person's adjudication.
     note = f" ({', '.join(shipped)}: {_BASE_CODERS} of the shipped corpus)" if shipped[:1] == ["author"] else ""
     return f"{names}{note}"
-
-
-def paragraphs_text(count: int) -> str:
-    """Returns a number of paragraphs as text."""
-    return f"{count:,} paragraph{'' if count == 1 else 's'}"

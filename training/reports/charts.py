@@ -7,11 +7,14 @@ import altair as alt
 import vl_convert
 
 from labels.codebook import UNKNOWN_COLOUR
+from labels.colours import readable_on
 from training.evaluation import Evaluation
 from training.reports.evaluate import CurvePoint, SourceFigure
 
 # An Altair chart of any composition: Altair does not type the operators that combine charts.
 Chart: TypeAlias = Any
+
+_GROUNDS = ("#ffffff",)
 
 
 def svg(chart: Chart) -> str:
@@ -94,7 +97,7 @@ def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
 
 
 def _colour(titles: Mapping[str, str], colours: Mapping[str, str]) -> alt.Color:
-    shades = [colours.get(frame, UNKNOWN_COLOUR) for frame in titles]
+    shades = [readable_on(_GROUNDS, colours.get(frame, UNKNOWN_COLOUR)) for frame in titles]
     return alt.Color("frame:N", title=None, scale=alt.Scale(domain=list(titles.values()), range=shades))
 
 

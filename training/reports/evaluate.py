@@ -89,7 +89,7 @@ def report_of(
     training, judged = dataset.take(~held_out), dataset.take(held_out)
     return EvaluationReport(
         frames={frame.key: frame.title for frame in codebook.frames},
-        colours={frame.key: frame.colour for frame in codebook.frames},
+        colours=dict(codebook.colours),
         paragraphs=len(dataset),
         articles=len(set(dataset.articles)),
         left_out=card.left_out,

@@ -101,10 +101,9 @@ def _files(
         yield f"tables/{entry.name}.tex", latex_table(entry.caption, entry.name, entry.head, entry.rows)
         yield f"tables/{entry.name}.csv", csv_table(entry.head, entry.rows)
     evaluations = [card.left_out, *([card.held_out] if card.held_out else [])]
-    colours = {frame.key: frame.colour for frame in codebook.frames}
     for name, chart in (
-        ("f1", f1_chart(evaluations, card.frames, colours)),
-        ("reliability", reliability_chart(card.left_out, card.frames, colours)),
+        ("f1", f1_chart(evaluations, card.frames, codebook.colours)),
+        ("reliability", reliability_chart(card.left_out, card.frames, codebook.colours)),
     ):
         yield f"figures/{name}.svg", svg(chart)
         yield f"figures/{name}.pdf", pdf(chart)

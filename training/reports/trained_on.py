@@ -11,10 +11,10 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from labels.annotations import CodedParagraph
+from labels.wording import counted
 from training.errors import ValidationDataError
 from training.fold_models import of_own_fold, thresholds_of_own_fold
 from training.registry.learned import Digests, has_learned
-from training.registry.provenance import paragraphs_text
 from training.reports.coded_files import CodedArticle, DescribedParagraph, Text
 from training.scoring.frame_model import FrameModel
 from training.validation import Judged, score_in_parts
@@ -128,10 +128,10 @@ def trained_on_note(left_out: int, judged: int) -> str | None:
     """Says what became of the paragraphs that the model learned from; None where there are none."""
     if left_out:
         verb = "was" if left_out == 1 else "were"
-        return f"{paragraphs_text(left_out)} that the model learned from {verb} left out."
+        return f"{counted(left_out, 'paragraph')} that the model learned from {verb} left out."
     if judged:
         verb = "counts" if judged == 1 else "count"
-        what = f"{paragraphs_text(judged)} that the model learned from"
+        what = f"{counted(judged, 'paragraph')} that the model learned from"
         return f"{what} {verb} in these figures, which are too good by that."
     return None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from labels.wording import counted
 from training.encoder.runtime import available_cores
 from training.model_card import Kind
 from training.scoring.frame_model import FrameModel
@@ -76,8 +77,7 @@ def _usual(kind: Kind) -> float:
 def duration(seconds: float) -> str:
     """Returns a time in a unit that suits it, such as `12 minutes`."""
     size, unit = next((size, unit) for size, unit in _UNITS if seconds >= 1.5 * size or size == 1)
-    count = max(1, round(seconds / size))
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return counted(max(1, round(seconds / size)), unit)
 
 
 def _rounded(number: float) -> int:
