@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from labels.codebook import UNKNOWN_COLOUR
 from labels.errors import ExchangeError
 from labels.exchange import FORMATS, ExchangedAnnotation
 from labels.exchange.options import ReadingOptions
@@ -439,7 +438,7 @@ def test_a_codebook_of_another_program_may_have_folders_opacity_and_other_script
     assert [(frame.key, frame.title, frame.colour) for frame in frames] == [
         ("foreign_hand", "Foreign hand", "#1D6FB8"),
         ("frame_2", "Обида", "#0F7A55"),
-        ("blame", "Blame", UNKNOWN_COLOUR),
+        ("blame", "Blame", None),
     ]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labels.agreement import MISSING, agreement, alpha_interval, krippendorff_alpha, percent_agreement
+from labels.agreement import MISSING, agreement, alpha_interval, differences, krippendorff_alpha, percent_agreement
 from labels.annotations import Annotation, CodedParagraph
 
 M = MISSING
@@ -80,3 +80,31 @@ def test_agreement_is_undefined_without_paragraphs_that_two_coders_coded(codeboo
     assert {(r.alpha, r.interval, r.percent, r.reading) for r in agreement(single, codebook)} == {
         (None, None, None, "undefined")
     }
+
+
+def decision(coder, covered=None, **frames):
+    return Annotation(coder, frames, None if covered is None else frozenset(covered))
+
+
+def test_coders_differ_about_a_frame_that_only_some_of_them_see():
+    compared = differences([decision("ann", foreign_hand="reported"), decision("ben"), decision("eva")])
+    assert (compared.presence, compared.stance) == ({"foreign_hand"}, frozenset())
+
+
+def test_coders_who_all_see_a_frame_can_differ_about_its_stance():
+    compared = differences([decision("ann", foreign_hand="reported"), decision("ben", foreign_hand="contested")])
+    assert (compared.presence, compared.stance) == (frozenset(), {"foreign_hand"})
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [decision("ann", foreign_hand="reported")],
+        [decision("ann"), decision("ben")],
+        [decision("ann", foreign_hand="reported"), decision("ben", foreign_hand="present")],
+        [decision("ann", foreign_hand="reported"), decision("ben", ["grievance_driven"])],
+    ],
+    ids=["a single coder", "no frame", "a stance that was not specified", "a frame outside of the question"],
+)
+def test_coders_do_not_differ_about_what_a_single_coder_decided(same):
+    assert differences(same).frames == frozenset()

@@ -35,6 +35,7 @@ ANNOTATIONS = [
         inclusion_probability=0.125,
         codebook_version=1,
         created_at="2026-03-14T08:00:00+00:00",
+        unsure=True,
     ),
     ExchangedAnnotation(
         "ben",
@@ -87,6 +88,34 @@ def test_control_characters_never_break_an_export(name, codebook):
     annotation = ExchangedAnnotation("a\x01b", "The army\x0b moved\x1f in.", "so\x02urce", {}, note="n\x03")
     [again] = file_format.read(file_format.write([annotation], codebook), codebook).annotations
     assert again.text.startswith("The army")
+
+
+@pytest.mark.parametrize(
+    ("cell", "unsure"),
+    [("1", True), ("TRUE", True), ("yes", True), ("1.0", True), ("0", False), ("false", False), ("", False)],
+)
+def test_a_table_says_in_any_usual_way_that_a_coder_was_unsure(codebook, cell, unsure):
+    [annotation] = (
+        FORMATS["csv-long"].read(f"coder,text,frame,unsure\nmira,It rained.,,{cell}".encode(), codebook).annotations
+    )
+    assert annotation.unsure is unsure
+
+
+def test_whoever_is_unsure_of_a_frame_is_unsure_of_the_annotation(codebook):
+    table = b"coder,text,frame,unsure\nmira,It rained.,foreign_hand,0\nmira,It rained.,grievance_driven,1"
+    [annotation] = FORMATS["csv-long"].read(table, codebook).annotations
+    assert (annotation.unsure, len(annotation.frames)) == (True, 2)
+    row = {"text": "It rained.", "_annotator_id": "mira", "answer": "reject"}
+    questions = [{**row, "label": key, "meta": {"unsure": key == "foreign_hand"}} for key in codebook.keys]
+    [merged] = FORMATS["prodigy"].read(lines(*questions), codebook).annotations
+    assert (merged.unsure, merged.frames) == (True, {})
+
+
+@pytest.mark.parametrize("value", ["perhaps", 2, ["yes"], {}])
+def test_another_word_than_yes_or_no_about_being_unsure_is_a_bad_row(codebook, value):
+    row = {"text": "It rained.", "label": ["foreign_hand"], "username": "mira", "unsure": value}
+    with pytest.raises(ExchangeError, match="'unsure' must be true or false"):
+        FORMATS["doccano"].read(lines(row), codebook)
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "potato"])

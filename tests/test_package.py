@@ -35,7 +35,7 @@ def test_the_wheel_builds_without_a_word_and_holds_all_that_the_service_needs(tm
         "service/store/migrations/env.py",
         "service/pages/templates/dashboard.html",
         "service/pages/static/charts.js",
-        "service/cli/demo.toml",
+        "service/cli/demonstration/news.toml",
         "service/store/migrations/versions/0001_articles_and_scores.py",
     }
     assert needed <= names

@@ -10,11 +10,25 @@ from labels.annotations import DEFAULT_CORPUS
 from service.app import create_app
 from service.pages.charts import charts
 from service.pages.models import version_rows
+from service.pages.palette import shades_of
 from service.settings import Settings
 from tests.support.articles import THREE_PARAGRAPHS
 from training.evaluation import OF_THE_BASE
 
-PAGES = ["/", "/classify", "/articles", "/coding", "/coding?coder=mira", "/models", "/codebook", "/audit", "/sign-in"]
+PAGES = [
+    "/",
+    "/classify",
+    "/articles",
+    "/coding",
+    "/coding?coder=mira",
+    "/coding/assignments",
+    "/coding/desk",
+    "/coding/disagreements",
+    "/models",
+    "/codebook",
+    "/audit",
+    "/sign-in",
+]
 
 
 @pytest.fixture
@@ -40,7 +54,8 @@ def test_every_page_forbids_foreign_and_inline_script_and_has_none(client, addre
     scripts = re.findall(r"<script([^>]*)>", answer.text)
     assert all("src=" in script or 'type="application/json"' in script for script in scripts)
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", answer.text)
-    assert not re.findall(r"(?:src|href)=\"https?://", answer.text)
+    # A link may lead to a document of the project; nothing is loaded from there.
+    assert not re.findall(r"<(?!a\b)[^>]*(?:src|href)=\"https?://", answer.text)
 
 
 @pytest.fixture
@@ -61,7 +76,8 @@ def test_what_needs_a_model_says_how_to_get_a_model(client_without_model):
     ):
         assert answer.status_code == 503
         assert "No model is ready" in answer.text
-        assert "train one with `framing train`" in answer.text
+        assert "train one with <code>framing train</code>" in answer.text
+        assert '<a href="/models">' in answer.text
 
 
 def test_an_unforeseen_error_gets_a_page_with_its_id_in_the_log(client, monkeypatch):
@@ -111,8 +127,108 @@ def test_a_wrong_address_gets_a_page_that_names_the_parameter(client, address):
 
 
 def test_empty_filters_do_not_filter(client, stored):
-    assert stored["id"] in client.get("/articles?q=&outlet=&from=&to=&frame=&decision=").text
-    assert stored["id"] in client.get("/?from=&to=&outlet=&frame=&period=week").text
+    empty = "from=&to=&outlet=&frame=&operating_point="
+    assert stored["id"] in client.get(f"/articles?q=&decision=&about=&{empty}").text
+    assert stored["id"] in client.get(f"/?period=week&population=&{empty}").text
+
+
+def test_the_dashboard_says_what_to_do_where_there_is_nothing_to_draw(client, client_without_model):
+    without_model = client_without_model.get("/").text
+    assert "No model has been trained yet" in without_model
+    assert "framing train" in without_model
+    empty = client.get("/").text
+    assert "No article is stored yet" in empty
+    assert "framing ingest" in empty
+    for page in (without_model, empty):
+        assert "<form" not in page
+        assert 'class="chart"' not in page
+
+
+def test_filters_that_no_article_passes_are_answered_with_the_days_there_are(client, stored):
+    page = client.get("/?from=2020-01-01&to=2020-12-31&outlet=Courier").text
+    assert "No stored article passes these filters" in page
+    assert "from 2 March 2026 to 2 March 2026" in page
+    assert '<a href="/">show all articles</a>' in page
+    assert 'name="from" value="2020-01-01"' in page
+    assert 'class="chart"' not in page
+
+
+@pytest.mark.parametrize("page", ["/", "/articles"])
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"from": "2026-03-02", "to": "2026-03-01"}, "The last day, 1 March 2026, is before the first, 2 March 2026"),
+        ({"frame": "sport"}, "no frame “sport”"),
+    ],
+)
+def test_filters_that_cannot_be_used_are_answered_in_the_form(client, stored, page, parameters, sentence):
+    answer = client.get(page, params=parameters)
+    assert answer.status_code == 422
+    alert = re.search(r'role="alert" id="faults">(.*?)</div>', answer.text, re.DOTALL).group(1)
+    assert sentence in alert
+    assert 'name="to"' in answer.text
+    assert ('aria-invalid="true" aria-describedby="faults"' in answer.text) == ("to" in parameters)
+    assert stored["id"] not in answer.text
+    assert 'class="chart"' not in answer.text
+
+
+def test_every_filter_of_the_dashboard_reaches_its_charts_its_exports_and_its_lists(client, stored):
+    chosen = "from=2026-03-01&to=2026-03-31&outlet=Courier&outlet=Valley+Times"
+    frames = "frame=foreign_hand&frame=grievance_driven"
+    others = "operating_point=high_recall&dedup=true&unit=article&shares=raw&period=day"
+    page = client.get(f"/?{chosen}&{frames}&{others}").text.replace("&amp;", "&")
+    sources = re.findall(r'data-source="([^"]+)"', page) + re.findall(r'data-figures="([^"]+)"', page)
+    downloads = re.findall(r'href="(/v1/[^"]+)" download', page)  # three charts as CSV, four as JSON, and the scores
+    assert (len(sources), len(downloads)) == (5, 8)
+    parts = ["from=2026-03-01", "to=2026-03-31", "outlet=Courier&outlet=Valley+Times", "operating_point=high_recall"]
+    for address in (*sources, *downloads):
+        assert all(part in address for part in (*parts, "dedup=true")), address
+        assert (frames in address) == ("/v1/profile" not in address)
+        assert client.get(address).status_code == 200
+    assert f'href="/articles/{stored["id"]}?operating_point=high_recall"' in page
+    of_these = re.search(r'href="(/articles\?[^"]+)">All of these articles', page).group(1)
+    assert all(part in of_these for part in (*parts, "dedup=true", frames))
+    assert stored["id"] in client.get(of_these).text
+
+
+def test_with_articles_counted_every_title_says_articles(client, stored):
+    page = client.get("/?unit=article&shares=raw").text
+    assert "Frames in the same article" in page
+    assert "Share of articles that carry both frames" in page
+    assert "Frames in the same paragraph" in client.get("/?shares=raw").text
+
+
+def test_an_outlet_that_the_address_chose_is_ticked_though_no_article_has_it(client, stored):
+    page = client.get("/articles?outlet=Nowhere&outlet=Courier").text
+    for outlet in ("Nowhere", "Courier"):
+        assert f'name="outlet" value="{outlet}" checked' in page
+
+
+def test_a_search_without_results_offers_to_leave_out_each_of_its_filters(client, stored):
+    page = client.get("/articles?q=mayor+zeppelin&outlet=Courier&decision=present").text.replace("&amp;", "&")
+    assert "No stored article matches" in page
+    assert "all of the words" in page
+    assert '<a href="/articles?outlet=Courier&decision=present">without the words</a>' in page
+    assert '<a href="/articles?q=mayor+zeppelin&decision=present">from all outlets</a>' in page
+    assert stored["id"] in client.get("/articles?outlet=Courier").text
+
+
+def test_decisions_of_the_list_are_those_of_the_point_in_the_address(client, corpus, codebook):
+    bodies = [{"paragraphs": [paragraph.text], "force_language": "en"} for paragraph in corpus[:12]]
+    for number, body in enumerate(bodies):
+        client.post("/v1/articles", json={**body, "published_at": f"2026-03-{number + 1:02}"})
+    listed = {}
+    for point in ("high_precision", "balanced", "high_recall"):
+        page = client.get("/articles", params={"operating_point": point}).text
+        listed[point] = re.findall(r'<span class="tag frame-\d+">([^<]+)</span>', page)
+        answers = [client.post("/v1/classify", json={**body, "operating_point": point}).json() for body in bodies]
+        assert listed[point] == [
+            frame.title
+            for answer in reversed(answers)
+            for frame in codebook.frames
+            if answer["article"]["frames"][frame.key]["decision"] == "present"
+        ]
+    assert len(listed["high_precision"]) < len(listed["balanced"]) < len(listed["high_recall"])
 
 
 def test_articles_are_filtered_by_words_and_frames(client, stored):
@@ -123,9 +239,11 @@ def test_articles_are_filtered_by_words_and_frames(client, stored):
 def test_older_articles_are_a_link_away(client):
     for number in range(26):
         client.post("/v1/articles", json={"text": f"{THREE_PARAGRAPHS}\n\nEdition {number}.", "title": f"No {number}"})
-    first = client.get("/articles").text
+    first = client.get("/articles?from=2020-01-01").text
     older = re.search(r'rel="next" href="([^"]+)"', first).group(1).replace("&amp;", "&")
-    assert client.get(older).text.count('<li><a href="/articles/') == 1
+    last = client.get(older).text
+    assert last.count('<li><a href="/articles/') == 1
+    assert '<a href="/articles?from=2020-01-01">Back to the newest</a>' in last
 
 
 def test_a_pasted_text_a_page_and_a_file_are_classified(client):
@@ -196,7 +314,11 @@ def test_the_codebook_page_has_definitions_agreement_and_short_examples_from_the
 
 def test_colours_of_frames_come_from_the_codebook(client, codebook):
     styles = client.get("/assets/frames.css").text
-    assert [line.split(":")[1].rstrip("}") for line in styles.splitlines()] == [f.colour for f in codebook.frames]
+    for place, (shades, frame) in enumerate(
+        zip(shades_of(tuple(codebook.colours.values())), codebook.frames, strict=True)
+    ):
+        assert shades.on_light == frame.colour
+        assert f".frame-{place}{{--frame:light-dark({shades.on_light},{shades.on_dark})}}\n" in styles
     for chart in (charts(codebook)["prevalence"], charts(codebook)["outlets"]):
         assert all(frame.colour in str(chart) for frame in codebook.frames)
 

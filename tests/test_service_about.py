@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.store.sql.database import Database
+from tests.support.http import fetch
 from tests.support.off_topic import text_of, write_base_with_subject
 from training.encoder.files import DIGESTS_FILE
 from training.registry.model_files import PIPELINE_FILE, SCORER_FILE
@@ -48,12 +49,6 @@ def store(client, number, **more):
     published = f"2026-03-{2 + number:02}"
     answer = client.post("/v1/articles", json={**body, "outlet": outlet, "published_at": published, **more})
     assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-def fetch(client, path="/v1/prevalence", **parameters):
-    answer = client.get(path, params=parameters)
-    assert answer.status_code == 200, answer.text
     return answer.json()
 
 
@@ -288,3 +283,18 @@ def test_rescoring_says_what_articles_are_about(filled, tiny):
     assert {a["model"]["version"] for a in listed} == {again}
     assert {a["id"]: a["article"]["about"] for a in listed} == before
     assert fetch(filled, by="", population="on_subject")["rows"][0]["articles"] == ON
+
+
+def test_an_article_about_something_else_carries_no_frame_at_any_operating_point(filled):
+    for point in ("high_precision", "balanced", "high_recall"):
+        rows = fetch(filled, by="", unit="article", operating_point=point)["rows"]
+        decisions = [
+            entry["article"]["frames"]
+            for entry in fetch(filled, "/v1/articles", operating_point=point, limit=50)["articles"]
+            if entry["article"]["about"] == "other"
+        ]
+        assert len(decisions) == OFF
+        assert {frame["decision"] for frames in decisions for frame in frames.values()} == {"absent"}
+        assert {frame["paragraphs"] for frames in decisions for frame in frames.values()} == {0}
+        on_subject = fetch(filled, by="", unit="article", operating_point=point, population="on_subject")["rows"]
+        assert [row["count"] for row in rows] == [row["count"] for row in on_subject]

@@ -511,6 +511,16 @@ def test_too_many_requests_and_bodies_that_never_end_are_rejected(models_folder,
             busy = client.get("/v1/codebook")
             assert busy.headers["retry-after"] == "1"
             assert busy.json()["type"] == "urn:framing:problem:busy"
+            pages = []
+
+            def page_is_refused():
+                pages.append(client.get("/articles?q=a", headers={"Accept": "text/html"}))
+                return pages[-1].status_code == 503
+
+            # A request before may have just made room, which the first page then takes.
+            wait_until(page_is_refused, "the page of a busy server")
+            assert pages[-1].headers["retry-after"] == "1"
+            assert '<a href="/articles?q=a">Try again</a>' in pages[-1].text
             for probe in ("/livez", "/readyz", "/sign-in"):
                 assert client.get(probe).status_code == 200
         assert [each.result().status_code for each in waiting] == [201, 201]

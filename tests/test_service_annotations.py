@@ -39,6 +39,20 @@ def test_an_annotation_of_a_stored_paragraph_has_coder_time_and_codebook(client,
     assert in_force(client) == [stored]
 
 
+def test_a_coder_marks_a_decision_as_unsure_and_nobody_else_does(client, article):
+    body = {"coder": "mira", "article_id": article, "frames": {}}
+    annotate(client, [{**body, "paragraph": 0, "unsure": True}, {**body, "paragraph": 1}])
+    assert [a["unsure"] for a in in_force(client)] == [False, True]
+    assert [a["paragraph"] for a in in_force(client, unsure="true")] == [0]
+    assert [a["paragraph"] for a in in_force(client, unsure="false")] == [1]
+    annotate(client, {**body, "paragraph": 0, "covered": ["foreign_hand"]})
+    assert [a["paragraph"] for a in in_force(client, unsure="true")] == [0], "the earlier decision is still unsure"
+    annotate(client, {**body, "paragraph": 0})
+    assert in_force(client, unsure="true") == []
+    refused = annotate(client, {**body, "paragraph": 0, "unsure": "a bit"})
+    assert (refused.status_code, pointers(refused.json())) == (422, ["/unsure"])
+
+
 def test_a_text_of_the_coders_own_needs_its_source(client):
     assert (
         annotate(client, {"coder": "m", "text": "The army moved in.", "source": "radio", "frames": {}}).status_code
@@ -244,7 +258,7 @@ def test_of_wire_copy_a_single_article_is_drawn(client):
 def test_annotations_are_exported_and_imported_to_the_same_paragraphs(client, article):
     for coder, frames in (("ann", {"foreign_hand": "contested"}), ("ben", {})):
         body = {"coder": coder, "article_id": article, "paragraph": 1, "frames": frames, "note": "hm"}
-        annotate(client, body)
+        annotate(client, {**body, "unsure": coder == "ann"})
     annotate(client, {"coder": "ann", "text": "The army moved in.", "source": "radio", "frames": {}})
     settled = {"coder": "prof", "role": "adjudicator", "article_id": article, "paragraph": 1}
     annotate(client, {**settled, "frames": {"foreign_hand": "reported"}})

@@ -4,21 +4,32 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, select, update
 from starlette.testclient import TestClient
 
-from labels.paragraphs import split_paragraphs
 from service.app import create_app
 from service.coding.queue import tasks_for
 from service.settings import Settings
-from service.store import annotations as coded
 from service.store import draws as store
 from service.store.draws.inclusion import inclusions
 from service.store.sql.database import Database
-from service.store.tables import annotations, articles, draws, paragraphs, returned_draws
+from service.store.tables import annotations, articles, draws, returned_draws
+from tests.support.coding_queue import (
+    ARTICLES,
+    PARAGRAPHS,
+    annotate,
+    assert_mean,
+    code,
+    count,
+    draw,
+    included,
+    key,
+    keys,
+    store_article,
+    waiting,
+)
 
-ARTICLES, PARAGRAPHS = 30, 4
-EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
+TEMPLATE = "The council of the harbour town meets on every second Monday of the month and all its meetings are public."
 
 
 @pytest.fixture
@@ -38,62 +49,16 @@ def stored(queue_settings):
     database.close()
 
 
-def store_article(connection, number):
-    words = [" ".join(f"{word}{number}x{place}" for word in "abcdefgh") for place in range(PARAGRAPHS)]
-    split = split_paragraphs(words)
-    article = {
-        "number": number,
-        "id": f"{number:032x}",
-        "content_sha256": f"{number:064x}",
-        "created_at": EARLIER,
-        "dated_at": EARLIER,
-        "language": "en",
-        "text": split.text,
-        "story": number,
-    }
-    connection.execute(insert(articles), article)
-    places = [
-        {"article_number": number, "paragraph": p.index, "start_offset": p.start, "end_offset": p.end}
-        for p in split.paragraphs
-    ]
-    connection.execute(insert(paragraphs), places)
-
-
 @pytest.fixture
 def api(queue_settings, stored):
     with TestClient(create_app(queue_settings), base_url="http://localhost") as client:
         yield client
 
 
-def draw(api, coder, n=20, **options):
-    answer = api.post("/v1/coding-queue", json={"coder": coder, "n": n, **options})
-    assert answer.status_code == 200, answer.text
-    return answer.json()["tasks"]
-
-
-def waiting(api, coder):
-    return api.get("/v1/coding-queue", params={"coder": coder, "n": 200}).json()["tasks"]
-
-
 def give_back(api, coder):
     answer = api.delete("/v1/coding-queue", params={"coder": coder})
     assert answer.status_code == 200, answer.text
     return answer.json()["returned"]
-
-
-def annotate(api, coder, task):
-    body = {"coder": coder, "article_id": task["article_id"], "paragraph": task["paragraph"], "frames": {}}
-    answer = api.post("/v1/annotations", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer.json()["annotations"][0]
-
-
-def key(task):
-    return f"{task['article_id']}:{task['paragraph']}"
-
-
-def keys(tasks):
-    return {key(task) for task in tasks}
 
 
 def age(stored, **by):
@@ -104,23 +69,13 @@ def age(stored, **by):
             connection.execute(update(draws).where(draws.c.number == row.number).values(drawn_at=older))
 
 
-def count(stored, table):
-    with stored.read() as connection:
-        return connection.scalar(select(func.count()).select_from(table))
-
-
-def included(stored):
-    with stored.read() as connection:
-        return inclusions(connection)
-
-
 def test_a_get_draws_nothing_and_shows_what_a_post_has_drawn(api, stored):
     empty = api.get("/v1/coding-queue?coder=mira").json()
     assert (empty["tasks"], count(stored, draws)) == ([], 0)
     assert "POST /v1/coding-queue draws more" in empty["fewer_because"]
-    drawn = draw(api, "mira")
+    drawn = draw(api, "mira")["tasks"]
     assert keys(waiting(api, "mira")) == keys(drawn)
-    assert keys(draw(api, "mira", len(drawn))) == keys(drawn)
+    assert keys(draw(api, "mira", len(drawn))["tasks"]) == keys(drawn)
     annotate(api, "mira", drawn[0])
     assert keys(waiting(api, "mira")) == keys(drawn[1:])
 
@@ -161,44 +116,44 @@ def test_a_form_of_another_site_draws_nothing(api, stored):
 
 
 def test_what_a_coder_returns_can_be_drawn_again_and_is_logged(api, stored):
-    everything = draw(api, "mira", 200)
+    everything = draw(api, "mira", 200)["tasks"]
     assert len(everything) == ARTICLES * PARAGRAPHS
     annotate(api, "mira", everything[0])
-    assert draw(api, "tom", 200) == [] or all(task["overlap"] for task in waiting(api, "tom"))
+    assert draw(api, "tom", 200)["tasks"] == [] or all(task["overlap"] for task in waiting(api, "tom"))
     give_back(api, "tom")
     assert give_back(api, "mira") == len(everything) - 1
     assert (waiting(api, "mira"), give_back(api, "mira")) == ([], 0)
     lines = [line for line in api.get("/v1/audit").json()["lines"] if line["action"] == "return paragraphs"]
     assert {(line["subject"], line["detail"]["paragraphs"]) for line in lines} >= {("mira", len(everything) - 1)}
-    again = keys(task for task in draw(api, "ben", 200) if not task["overlap"])
+    again = keys(task for task in draw(api, "ben", 200)["tasks"] if not task["overlap"])
     assert again == keys(everything[1:])
 
 
 @pytest.mark.databases
 def test_what_nobody_annotates_in_time_is_returned_by_the_next_draw_of_anybody(api, stored):
-    drawn = draw(api, "mira", 200)
+    drawn = draw(api, "mira", 200)["tasks"]
     annotate(api, "mira", drawn[0])
     age(stored, days=13)
-    assert draw(api, "tom", 200) == waiting(api, "tom")
+    assert draw(api, "tom", 200)["tasks"] == waiting(api, "tom")
     assert keys(waiting(api, "mira")) == keys(drawn[1:])
     give_back(api, "tom")
     age(stored, days=2)
     assert keys(waiting(api, "mira")) == keys(drawn[1:])  # reading returns nothing
-    assert keys(task for task in draw(api, "ben", 200) if not task["overlap"]) == keys(drawn[1:])
+    assert keys(task for task in draw(api, "ben", 200)["tasks"] if not task["overlap"]) == keys(drawn[1:])
     assert waiting(api, "mira") == []
 
 
 def test_with_no_days_to_wait_paragraphs_stay_with_their_coder(stored, queue_settings):
     patient = queue_settings.model_copy(update={"coding_days": 0})
     with TestClient(create_app(patient), base_url="http://localhost") as api:
-        drawn = draw(api, "mira", 200)
+        drawn = draw(api, "mira", 200)["tasks"]
         age(stored, days=4000)
         draw(api, "tom", 200)
         assert keys(waiting(api, "mira")) == keys(drawn)
 
 
 def test_a_paragraph_is_not_returned_while_a_second_coder_has_time_for_it(api, stored):
-    drawn = draw(api, "mira", 40)
+    drawn = draw(api, "mira", 40)["tasks"]
     age(stored, days=20)
     with stored.write() as connection:
         [first] = store.for_overlap(connection, "tom", 1)
@@ -215,17 +170,17 @@ def test_a_paragraph_is_not_returned_while_a_second_coder_has_time_for_it(api, s
 
 
 def test_an_annotation_that_arrives_after_its_paragraph_was_returned_is_still_one_of_a_drawn_paragraph(api, stored):
-    task, *_ = draw(api, "mira")
+    task, *_ = draw(api, "mira")["tasks"]
     give_back(api, "mira")
     assert key(task) not in included(stored)
     late = annotate(api, "mira", task)
     assert (late["selection"], late["inclusion_probability"]) == (task["selection"], task["inclusion_probability"])
     assert key(task) in included(stored)
-    assert key(task) not in keys(draw(api, "tom", 200))
+    assert key(task) not in keys(draw(api, "tom", 200)["tasks"])
 
 
 def test_an_annotation_of_a_returned_paragraph_by_somebody_who_chose_it_corrects_nothing(api, stored):
-    task, *_ = draw(api, "mira")
+    task, *_ = draw(api, "mira")["tasks"]
     give_back(api, "mira")
     chosen = annotate(api, "zoe", task)
     assert (chosen["selection"], chosen["inclusion_probability"]) == ("chosen", None)
@@ -234,7 +189,7 @@ def test_an_annotation_of_a_returned_paragraph_by_somebody_who_chose_it_corrects
 
 def test_a_paragraph_that_a_second_coder_annotated_counts_with_its_draw_after_the_first_returned_it(api, stored):
     draw(api, "mira", 40)
-    shared, *_ = (task for task in draw(api, "tom", 40) if task["overlap"])
+    shared, *_ = (task for task in draw(api, "tom", 40)["tasks"] if task["overlap"])
     annotate(api, "tom", shared)
     before = included(stored)[key(shared)]
     give_back(api, "mira")
@@ -287,14 +242,6 @@ def test_the_probability_after_a_return_is_that_of_all_ways_to_be_annotated(stor
     assert sorted(probabilities) == pytest.approx([1 / 4 + 3 / 4 * 2 / 3] * len(probabilities))
 
 
-def code(connection, coder, unit_key, frames=()):
-    identifier, _, place = unit_key.partition(":")
-    unit = coded.article_unit(connection, identifier, int(place))
-    covered = frozenset({"foreign_hand"})
-    new = coded.NewAnnotation(coder, "coder", unit, dict.fromkeys(frames, "present"), "", 1, covered=covered)
-    coded.add(connection, new)
-
-
 def a_round_of_coding(connection, generator):
     """Three coders draw; some annotate a part, somebody returns the rest, and time returns what is left."""
     for coder, number, share in (("ann", 36, 0.5), ("ben", 30, 0.3), ("cem", 30, 1.0), ("ann", 20, 0.8)):
@@ -328,6 +275,25 @@ def test_weighted_annotations_stand_for_all_paragraphs_whatever_was_returned(sto
         assert_mean(drawn_only, ARTICLES * PARAGRAPHS)
 
 
-def assert_mean(values, truth):
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    assert abs(np.mean(values) - truth) <= max(4 * error, 0.02 * truth), (np.mean(values), error, truth)
+def test_an_annotated_paragraph_stands_for_all_its_near_duplicates(queue_settings):
+    """A quarter of the paragraphs is a template; each of three coders annotates all that a draw gives."""
+    database, generator = Database(queue_settings.store_url), np.random.default_rng(7)
+    database.migrate()
+    with database.write() as connection:
+        for number in range(1, ARTICLES + 1):
+            store_article(connection, number, repeated=[TEMPLATE])
+    totals, repeated = [], []
+    for _ in range(60):
+        with database.write() as connection:
+            for table in (annotations, draws):
+                connection.execute(delete(table))
+            for coder in ("ann", "ben", "cem"):
+                for task in tasks_for(connection, coder, 15, None, generator):
+                    code(connection, coder, f"{task.article_id}:{task.paragraph}")
+            rows = connection.execute(select(annotations.c.unit, annotations.c.paragraph).distinct()).all()
+            weight = {unit: 1 / inclusion.probability for unit, inclusion in inclusions(connection).items()}
+        totals.append(sum(weight[row.unit] for row in rows))
+        repeated.append(sum(weight[row.unit] for row in rows if row.paragraph == PARAGRAPHS - 1))
+    database.close()
+    assert_mean(totals, ARTICLES * PARAGRAPHS)
+    assert_mean(repeated, ARTICLES)

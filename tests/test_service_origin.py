@@ -240,6 +240,19 @@ def test_head_is_answered_like_get_without_a_body(settings, admin):
         assert client.head("/v1/classify", headers=admin).status_code == 405
 
 
+def test_a_browser_that_is_refused_is_answered_with_a_page_and_a_program_with_problem_details(client):
+    for accept, kind in (("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/problem+json")):
+        answer = client.get("/models", headers={"Host": "evil.example", "Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (421, kind)
+        assert "FRAMING_ALLOWED_HOSTS" in answer.text
+
+
+def test_head_is_counted_as_head_under_its_route(client):
+    client.head("/v1/models/v1")
+    lines = client.get("/metrics").text.splitlines()
+    assert 'framing_http_requests_total{method="HEAD",route="/v1/models/{version}",status="200"} 1.0' in lines
+
+
 def test_head_over_a_socket_sends_no_body_and_keeps_the_connection(models_folder):
     with running_server(models_folder.parent) as (client, _):
         for address in ("/", "/models", "/v1/codebook", "/static/style.css", "/livez"):

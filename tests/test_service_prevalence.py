@@ -15,6 +15,7 @@ from service.store.article_lookup import splits
 from service.store.prevalence import Population, annotated_articles, drawn_paragraphs
 from service.store.tables import article_scores, daily_frames, scorings
 from tests.support.folds import without_fold_models
+from tests.support.http import fetch
 from tests.support.waiting import wait_until
 from training.dataset import fold_of
 from training.scoring.frame_model import FrameModel
@@ -56,12 +57,6 @@ def code_all(client, corpus, n, coder="mira", whole=False):
     ]
     assert client.post("/v1/annotations", json=annotations).status_code == 201
     return tasks
-
-
-def fetch(client, path="/v1/prevalence", **parameters):
-    answer = client.get(path, params={k.rstrip("_"): v for k, v in parameters.items()})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def test_each_cell_has_count_total_and_raw_share_of_its_articles(filled):
@@ -347,7 +342,7 @@ def test_every_format_holds_the_same_rows(filled):
         assert [
             (str(r["period"]), r["outlet"], r["frame"], int(r["count"]), float(r["raw_share"])) for r in read_rows
         ] == [(r["period"], r["outlet"], r["frame"], r["count"], r["raw_share"]) for r in rows]
-        assert f'filename="prevalence.{name}"' in answer.headers["content-disposition"]
+        assert f'filename="prevalence_by-outlet-week_corrected.{name}"' in answer.headers["content-disposition"]
 
 
 @pytest.mark.databases("sqlite")
@@ -527,6 +522,7 @@ def test_a_period_that_ends_before_it_begins_is_refused_and_names_its_end(filled
         place, detail = fault(path, **backwards)
         assert place == "query/to", path
         assert detail == "The period ends on 2026-03-02 before it begins on 2026-03-09."
+    assert fault("/v1/articles", **{"from": "2026-03-02", "to": "2026-03-01"})[0] == "query/to"
     sides = {"a_from": "2026-03-09", "a_to": "2026-03-02", "b_from": "2026-03-10"}
     assert fault("/v1/compare", **sides)[0] == "query/a_to"
     assert fetch(filled, from_="2026-03-02", to="2026-03-02", by="")["rows"]

@@ -37,6 +37,7 @@ def settings(tmp_path_factory) -> Settings:
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), worker=False, rate_per_minute=100_000)
     registry = Registry(settings.models_location)
     registry.promote(registry.register(base_challenger(shipped_base("words"), seed=1)).version, by="t", reason="first")
+    registry.register(base_challenger(shipped_base("words"), seed=2))
     return settings
 
 
@@ -57,17 +58,22 @@ def filled(settings) -> Iterator[tuple[TestClient, dict[str, str]]]:
         for coder in ("mira", "tom"):
             body = {"coder": coder, **place, "frames": {"foreign_hand": "reported"}}
             assert client.post("/v1/annotations", json=body).status_code == 201
+        settled = {"coder": "ana", "role": "adjudicator", **place, "frames": {"foreign_hand": "reported"}}
+        assert client.post("/v1/annotations", json=settled).status_code == 201
+        assert client.post("/v1/gold-items", json=place).status_code == 201
+        assigned = client.post("/v1/assignments", json={"coders": ["mira"], "n": 1, "training": 1}).json()["id"]
         run = client.post("/v1/training-runs", json={}).json()["id"]
         assert client.post(f"/v1/training-runs/{run}/cancel").status_code == 200
-        yield client, {"article": article, "run": run}
+        yield client, {"articles": article, "training-runs": run, "assignments": assigned}
 
 
 def addresses(client, identifiers):
     for module in application._ROUTES:
         for route in module.router.routes:
             if isinstance(route, APIRoute) and "GET" in route.methods:
-                identifier = identifiers["run" if "training-runs" in route.path else "article"]
+                identifier = next((own for name, own in identifiers.items() if name in route.path), "")
                 path = route.path.replace("{id:id}", identifier).replace("{version:model}", "v1")
+                path = path.replace("{version:version}", "v2")
                 path = path.replace("{name}", "prevalence")
                 for query in QUERIES.get(route.path, [""]):
                     yield route.path, f"{path}?{query}" if query else path

@@ -61,6 +61,10 @@ def test_a_database_is_closed_once_what_is_being_read_has_been_read(database):
     database.close()
     assert done == [1]
     thread.join()
+    with database.read() as connection:
+        late = connection.connection.driver_connection
+    with pytest.raises(Exception, match="closed"):
+        late.execute("SELECT 1")
 
 
 def test_migrations_create_exactly_the_tables_of_the_program(database):

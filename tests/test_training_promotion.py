@@ -119,7 +119,11 @@ def test_the_label_diff_counts_every_changed_decision_and_shows_examples(challen
     for frame, changes in diff.changes.items():
         changed = [n for n in range(300) if before[n][frame].decision != after[n][frame].decision]
         assert sum(changes.counts.values()) == len(changed) > 0
-        assert [e["article_id"] for e in changes.examples] == [corpus[n].article for n in changed[:5]]
+        # What comes to be present, or no longer is, is shown first.
+        shown = sorted(changed, key=lambda n: "present" not in (before[n][frame].decision, after[n][frame].decision))
+        assert [e["article_id"] for e in changes.examples] == [corpus[n].article for n in shown[:5]]
+        assert changes.present_before == sum(row[frame].decision == "present" for row in before)
+        assert changes.present_after == sum(row[frame].decision == "present" for row in after)
     assert diff.paragraphs == 300
 
 

@@ -35,3 +35,10 @@ def answers(client: httpx2.Client, path: str) -> bool:
         return bool(client.get(path).status_code == 200)
     except httpx2.TransportError:
         return False
+
+
+def fetch(client: httpx2.Client, path: str = "/v1/prevalence", **parameters: Any) -> Any:
+    """What the API answers to a GET that succeeds; a parameter that Python reserves may end in an underscore."""
+    answer = client.get(path, params={name.rstrip("_"): value for name, value in parameters.items()})
+    assert answer.status_code == 200, answer.text
+    return answer.json()

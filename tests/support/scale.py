@@ -140,6 +140,8 @@ def _times_of(client: httpx2.Client, frame: str) -> Figures:
         "an annotation": ("POST", "/v1/annotations", _annotation(frame)),
         "a draw for a coder": ("POST", "/v1/coding-queue", {"coder": "a new coder", "n": 20}),
         "agreement": ("GET", "/v1/agreement", None),
+        "disagreements": ("GET", "/v1/disagreements", None),
+        "progress of coders": ("GET", "/v1/coders", None),
         "corrected shares": ("GET", "/v1/prevalence?by=week", None),
         "an export of all": ("GET", "/v1/annotations/export?format=corpus", None),
     }
