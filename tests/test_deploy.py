@@ -91,7 +91,8 @@ def test_probes_use_existing_paths_and_the_autoscaler_an_existing_metric(objects
 def as_process(service, folder, values):
     """A service of the Compose file as a process; `values` are settings in place of its network and volumes."""
     folder.mkdir(exist_ok=True)
-    variables = {name.removeprefix("FRAMING_").lower(): value for name, value in service["environment"].items()}
+    given = {name: value for name, value in service["environment"].items() if value is not None}  # others are passed on
+    variables = {name.removeprefix("FRAMING_").lower(): value for name, value in given.items()}
     assert service["command"][0] == PROGRAM
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", *service["command"][1:]],

@@ -507,20 +507,19 @@ def test_too_many_requests_and_bodies_that_never_end_are_rejected(models_folder,
 
         with database.write():
             waiting = [pool.submit(store_once_there_is_room) for _ in range(2)]
-            wait_until(lambda: client.get("/v1/codebook").status_code == 503, "all places to be taken")
-            busy = client.get("/v1/codebook")
-            assert busy.headers["retry-after"] == "1"
-            assert busy.json()["type"] == "urn:framing:problem:busy"
-            pages = []
+            answers = []
 
-            def page_is_refused():
-                pages.append(client.get("/articles?q=a", headers={"Accept": "text/html"}))
-                return pages[-1].status_code == 503
+            def is_refused(address, **headers):
+                answers.append(client.get(address, headers=headers))
+                return answers[-1].status_code == 503
 
-            # A request before may have just made room, which the first page then takes.
-            wait_until(page_is_refused, "the page of a busy server")
-            assert pages[-1].headers["retry-after"] == "1"
-            assert '<a href="/articles?q=a">Try again</a>' in pages[-1].text
+            # A request before may have just made room, which the next then takes.
+            wait_until(lambda: is_refused("/v1/codebook"), "all places to be taken")
+            assert answers[-1].headers["retry-after"] == "1"
+            assert answers[-1].json()["type"] == "urn:framing:problem:busy"
+            wait_until(lambda: is_refused("/articles?q=a", Accept="text/html"), "the page of a busy server")
+            assert answers[-1].headers["retry-after"] == "1"
+            assert '<a href="/articles?q=a">Try again</a>' in answers[-1].text
             for probe in ("/livez", "/readyz", "/sign-in"):
                 assert client.get(probe).status_code == 200
         assert [each.result().status_code for each in waiting] == [201, 201]

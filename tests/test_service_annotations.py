@@ -212,7 +212,7 @@ def test_the_queue_has_random_and_uncertain_paragraphs_and_stays_until_they_are_
     assert {task["selection"] for task in tasks} == {"random", "uncertain"}
     assert all(0 < task["inclusion_probability"] < 1 for task in tasks)
     fields = {"article_id", "paragraph", "text", "title", "outlet", "selection", "inclusion_probability", "overlap"}
-    fields |= {"frames"}
+    fields |= {"frames", "assignment", "due", "gold_item"}
     assert all(set(task) == fields for task in tasks)
     again = queue(stored_corpus, "ann")
     assert [key(task) for task in again[: len(tasks)]] == [key(task) for task in tasks]

@@ -45,7 +45,7 @@ def test_a_frame_is_not_validated_until_enough_of_the_users_paragraphs_are_annot
     of_frames, rows = reliability(filled)
     assert {row["reliability_tier"] for row in rows} == {"not_validated"}
     assert not of_frames[FRAME]["validated"]
-    assert of_frames[FRAME]["reading"].startswith("Not validated on your articles: 0 paragraphs of 0 articles")
+    assert "of what the coding queue drew, 0 paragraphs of 0 articles are annotated" in of_frames[FRAME]["reading"]
     assert "not validated on your articles" in filled.get("/").text
     annotate_queue(filled, corpus)
     of_frames, rows = reliability(filled)
@@ -176,10 +176,13 @@ def test_articles_without_a_date_are_counted_because_they_stand_where_they_arriv
     assert filled.get("/v1/prevalence?by=week&to=2026-03-31").json()["undated_articles"] == 0
 
 
-def test_a_profile_of_articles_still_counts_paragraphs_as_paragraphs(filled):
+def test_a_profile_of_articles_counts_articles_and_says_how_many_paragraphs_carry_both_frames(filled):
     of_articles, of_paragraphs = (
         filled.get("/v1/profile", params={"unit": unit}).json() for unit in ("article", "paragraph")
     )
     assert of_articles["frames"][0]["total"] == 40
     assert (of_articles["articles"], of_articles["paragraphs"]) == (40, 160)
-    assert of_articles["pairs"] == of_paragraphs["pairs"]
+    for pair, same in zip(of_articles["pairs"], of_paragraphs["pairs"], strict=True):
+        assert (pair["frame"], pair["other"], pair["paragraphs"]) == (same["frame"], same["other"], same["count"])
+        assert same["count"] <= pair["count"] <= 40
+        assert (pair["share"], same["share"]) == (pair["count"] / 40, same["count"] / 160)
