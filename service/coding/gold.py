@@ -22,7 +22,7 @@ from service.schemas.assignments import (
 from service.store import annotations
 from service.store.coding import assignments
 from service.store.coding import gold as store
-from service.store.coding.gold import GoldItem, Settled
+from service.store.coding.gold import GoldAnswer, GoldItem, Settled
 from service.store.draws import AssignedParagraph
 
 # After so many other paragraphs, a gold item follows.
@@ -105,13 +105,14 @@ def answer_gold(
     """
     require_frames(request.frames, codebook.keys, "frames/{frame}", owner="codebook")
     item = store.require(connection, identifier)
-    settled = store.settled(connection, codebook).get(item.number)
+    labels = store.settled(connection, codebook)
+    settled = labels.get(item.number)
     if settled is None:
         raise NotFoundError("The paragraph is not settled any longer, so there is no label to compare with.")
     counted = store.note_answer(connection, item, request.coder, request.frames, codebook)
     own = store.answers(connection, codebook, request.coder)
     answer = next(entry.label for entry in own if entry.item == item.number)
-    [score] = gold_scores(connection, codebook, request.coder)
+    [score] = _scores(own, labels, codebook)
     return _feedback(item, settled, _Compared(answer, settled.label), score, codebook, counted=counted)
 
 
@@ -145,9 +146,12 @@ def gold_scores(connection: Connection, codebook: Codebook, coder: str | None = 
 
     Answers to items that have no label any longer are left out.
     """
-    settled = store.settled(connection, codebook)
-    answers = [entry for entry in store.answers(connection, codebook, coder) if entry.item in settled]
-    by_name = groupby(sorted(answers, key=attrgetter("coder")), attrgetter("coder"))
+    return _scores(store.answers(connection, codebook, coder), store.settled(connection, codebook), codebook)
+
+
+def _scores(answers: Iterable[GoldAnswer], settled: Mapping[int, Settled], codebook: Codebook) -> list[GoldScore]:
+    counted = [entry for entry in answers if entry.item in settled]
+    by_name = groupby(sorted(counted, key=attrgetter("coder")), attrgetter("coder"))
     return [
         _score(name, [_Compared(entry.label, settled[entry.item].label) for entry in entries], codebook)
         for name, entries in by_name

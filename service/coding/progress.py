@@ -13,6 +13,7 @@ from labels.codebook import Codebook
 from service.coding.decisions import DECISION, DecisionsToday
 from service.schemas.coders import CoderProgress, Coders, WithAdjudicated
 from service.store import keys
+from service.store.draws import is_annotated
 from service.store.sql.database import Database
 from service.store.tables import annotations, draws
 
@@ -65,13 +66,10 @@ def _counts(connection: Connection, recent: datetime) -> dict[tuple[str, str], R
 
 def _waiting(connection: Connection) -> dict[str, int]:
     """Number of paragraphs that each coder received and has not annotated."""
-    annotated = select(annotations.c.number).where(
-        annotations.c.coder == draws.c.coder, annotations.c.unit == draws.c.unit, annotations.c.replaced_at.is_(None)
-    )
     query = (
         select(draws.c.coder, func.count().label("waiting"))
         # An article that was drawn as a whole is a draw of its own, beside those of its paragraphs.
-        .where(draws.c.paragraph >= 0, ~annotated.exists())
+        .where(draws.c.paragraph >= 0, ~is_annotated(draws.c.unit, draws.c.coder))
         .group_by(draws.c.coder)
     )
     return {row.coder: row.waiting for row in connection.execute(query)}

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, insert, literal, select, union_all, update
 
 from service.errors import NotFoundError
+from service.store.draws import is_annotated
 from service.store.draws.reach import Reach
 from service.store.sql.paging import newest_page
 from service.store.tables import annotations, assignments, draws, returned_draws
@@ -124,17 +125,7 @@ def running(connection: Connection, coder: str) -> list[Assignment]:
 
 def standings(connection: Connection, numbers: Collection[int]) -> Mapping[tuple[int, str], Standing]:
     """How far the coders of assignments are, by number of the assignment and coder."""
-    # In any role, like in the queue: whoever has settled a paragraph does not receive it any longer.
-    coded = (
-        select(annotations.c.number)
-        .where(
-            annotations.c.unit == draws.c.unit,
-            annotations.c.coder == draws.c.coder,
-            annotations.c.replaced_at.is_(None),
-        )
-        .correlate(draws)
-        .exists()
-    )
+    coded = is_annotated(draws.c.unit, draws.c.coder)
     held = select(draws.c.assignment, draws.c.coder, case((coded, 1), else_=0).label("annotated"), literal(0))
     back = select(returned_draws.c.assignment, returned_draws.c.coder, literal(0), literal(1).label("returned"))
     either = union_all(

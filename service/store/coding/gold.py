@@ -17,7 +17,7 @@ from labels.annotations import Annotation, Stance, annotation_today
 from labels.codebook import Codebook
 from service.errors import NotFoundError
 from service.store.annotations import CodingUnit, today
-from service.store.draws import AssignedParagraph, same_paragraph
+from service.store.draws import AssignedParagraph, is_annotated, same_paragraph
 from service.store.sql.paging import newest_page
 from service.store.tables import annotations, articles, draws, gold_answers, gold_items, paragraphs
 
@@ -123,15 +123,14 @@ def waiting_for(connection: Connection, coder: str) -> list[int]:
 
     Left out is what the coder has answered, annotated or adjudicated, or has to annotate.
     """
-    of_unit = annotations.c.unit == gold_items.c.unit
     known = (
         select(gold_answers.c.number).where(
             gold_answers.c.item_number == gold_items.c.number, gold_answers.c.coder == coder
         ),
-        select(annotations.c.number).where(of_unit, annotations.c.coder == coder, annotations.c.replaced_at.is_(None)),
         select(draws.c.number).where(draws.c.unit == gold_items.c.unit, draws.c.coder == coder),
     )
     unknown = [~query.correlate(gold_items).exists() for query in known]
+    unknown.append(~is_annotated(gold_items.c.unit, coder))
     query = select(gold_items.c.number, gold_items.c.unit)
     rows = connection.execute(query.where(gold_items.c.withdrawn_at.is_(None), _is_settled(), *unknown)).all()
     return [row.number for row in sorted(rows, key=lambda row: _place(coder, row.unit))]

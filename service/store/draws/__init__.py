@@ -93,7 +93,7 @@ def open_tasks(connection: Connection, coder: str, limit: int) -> list[AssignedP
         .outerjoin(assignments, assignments.c.number == draws.c.assignment)
         .join(articles, articles.c.number == draws.c.article_number)
         .join(paragraphs, same_paragraph(draws))
-        .where(draws.c.coder == coder, ~_coded(draws.c.unit, coder))
+        .where(draws.c.coder == coder, ~is_annotated(draws.c.unit, coder))
         .order_by(draws.c.assignment.is_(None), assignments.c.due.is_(None), assignments.c.due, draws.c.number)
         .limit(limit)
     )
@@ -241,7 +241,7 @@ def for_overlap(connection: Connection, coder: str, limit: int) -> list[NewDraw]
         .join(draws, same_paragraph(draws))
         .where(
             draws.c.number.in_(drawn_once),
-            ~_coded(draws.c.unit, coder),
+            ~is_annotated(draws.c.unit, coder),
             draws.c.assignment.is_(None),
             draws.c.unit.not_in(select(gold_items.c.unit)),
         )
@@ -321,19 +321,19 @@ def return_all(connection: Connection, coder: str) -> int:
     because others count on it.
     """
     unassigned = draws.c.assignment.is_(None)
-    return _return(connection, (draws.c.coder == coder) & unassigned, ~_coded(draws.c.unit, draws.c.coder))
+    return _return(connection, (draws.c.coder == coder) & unassigned, ~is_annotated(draws.c.unit, draws.c.coder))
 
 
 def return_assigned(connection: Connection, assignment: int) -> int:
     """Returns what an assignment drew and its coders did not annotate to the pool; the number of paragraphs."""
-    return _return(connection, draws.c.assignment == assignment, ~_coded(draws.c.unit, draws.c.coder))
+    return _return(connection, draws.c.assignment == assignment, ~is_annotated(draws.c.unit, draws.c.coder))
 
 
 def count_waiting(connection: Connection, coder: str) -> int:
     """Number of assigned paragraphs that wait for a coder."""
     query = select(func.count()).select_from(draws)
     of_coder = draws.c.coder == coder, draws.c.assignment.is_not(None), draws.c.paragraph >= 0
-    return connection.scalar(query.where(*of_coder, ~_coded(draws.c.unit, coder))) or 0
+    return connection.scalar(query.where(*of_coder, ~is_annotated(draws.c.unit, coder))) or 0
 
 
 def return_due(connection: Connection, drawn_before: datetime) -> int:
@@ -348,7 +348,7 @@ def return_due(connection: Connection, drawn_before: datetime) -> int:
         annotation.c.unit == draws.c.unit, annotation.c.replaced_at.is_(None)
     )
     lacking = or_(
-        draws.c.overlap & ~_coded(draws.c.unit, draws.c.coder),
+        draws.c.overlap & ~is_annotated(draws.c.unit, draws.c.coder),
         ~draws.c.overlap & ~by_anybody.correlate(draws).exists() & ~in_time.correlate(draws).exists(),
     )
     day = datetime.now(UTC).date()
@@ -403,12 +403,13 @@ def same_paragraph(table: Table) -> ColumnElement[bool]:
     return (paragraphs.c.article_number == table.c.article_number) & (paragraphs.c.paragraph == table.c.paragraph)
 
 
-def _coded(unit: ColumnElement[str], coder: ColumnElement[str] | str) -> ColumnElement[bool]:
+def is_annotated(unit: ColumnElement[str], coder: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """Whether a coder has annotated a unit in any role: whoever has settled it does not receive it any longer."""
     coded = annotations.alias("coded")
     return (
         select(coded.c.number)
         .where(coded.c.unit == unit, coded.c.coder == coder, coded.c.replaced_at.is_(None))
-        .correlate(draws)
+        .correlate_except(coded)
         .exists()
     )
 
