@@ -4,6 +4,7 @@ A member is taken only as a plain file whose name stays inside the folder that i
 `..`, no drive, no link, no name that occurs twice, and neither the number of members nor their size without a bound.
 """
 
+import hashlib
 import re
 import stat
 import tarfile
@@ -63,6 +64,11 @@ class Member:
         if len(content) != self.size:
             raise ArchiveError(f"The archive's file '{self.name}' is not as long as the archive says.")
         return content
+
+    def sha256(self) -> str:
+        """Returns the SHA-256 of the content in hexadecimal, of which only a piece at a time is in memory."""
+        with self.open() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

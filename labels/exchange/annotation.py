@@ -20,8 +20,8 @@ HIGHEST_PARAGRAPH = 1_000_000
 
 # What all annotations of a paragraph share.
 OF_PARAGRAPH = ("source", "article_id", "paragraph")
-METADATA = (
-    *OF_PARAGRAPH,
+# What each annotation of a paragraph has.
+OF_ANNOTATION = (
     "note",
     "selection",
     "inclusion_probability",
@@ -31,6 +31,7 @@ METADATA = (
     "covered",
     "unsure",
 )
+METADATA = (*OF_PARAGRAPH, *OF_ANNOTATION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from labels.annotations import Stance
 from labels.codebook import Codebook
-from labels.exchange.annotation import UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
+from labels.exchange.annotation import OF_ANNOTATION, UNKNOWN_CODER, ExchangedAnnotation, by_paragraph
 from labels.exchange.frame_labels import FrameLabels, NotCodedError, RowError, chosen_question, name_of
 from labels.exchange.options import ReadingOptions
 from labels.exchange.parsing import (
@@ -27,17 +27,7 @@ _FILE = "The Argilla file"
 _FRAMES = "frames"
 _RESPONSES = ".responses"
 # Fields that each annotation of a paragraph has.
-_OWN = (
-    "stances",
-    "note",
-    "selection",
-    "inclusion_probability",
-    "codebook_version",
-    "created_at",
-    "role",
-    "covered",
-    "unsure",
-)
+_OWN = ("stances", *OF_ANNOTATION)
 _NO_STATUS = (
     "The export does not say which responses were submitted, so drafts and discarded responses count too; "
     "export with to_list(flatten=True) to leave them out."

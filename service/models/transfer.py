@@ -5,7 +5,6 @@ HMAC-SHA-256 under `FRAMING_MODEL_KEY` over the name and the SHA-256 of each fil
 before it registers anything. Nothing is unpickled.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -111,11 +110,7 @@ def _require_signed(path: Path, members: Mapping[str, Member], key: bytes) -> No
     if SIGNATURE_FILE not in members or members[SIGNATURE_FILE].size > _MAX_SIGNATURE_BYTES:
         raise TransferError(f"{path} has no signature of a model file.")
     signed = str(json.loads(members[SIGNATURE_FILE].read())["hmac_sha256"])
-    actual = {}
-    for name in _FILES:
-        if name in members:
-            with members[name].open() as file:
-                actual[name] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    actual = {name: members[name].sha256() for name in _FILES if name in members}
     if not hmac.compare_digest(signed.encode(errors="replace"), _sign(key, actual).encode()):
         raise TransferError(f"{path} was not signed with this installation's FRAMING_MODEL_KEY, or was changed.")
 
