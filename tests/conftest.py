@@ -201,6 +201,12 @@ def settings(models_folder: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
+def queue_settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a service without a model, whose coders have a fortnight for what they received."""
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, worker=False, coding_days=14)
+
+
+@pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """The database of the settings, migrated."""
     database = Database(settings.store_url)

@@ -3,12 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from service.access.secrets import create_key
 from service.store.sql.database import Database
 from tests.support.articles import THREE_PARAGRAPHS
-from tests.support.browser import needs_chromium
+from tests.support.browser import needs_chromium, serious_barriers
 from tests.support.screenshots import settle
 from tests.support.servers import running_server
 from tests.support.waiting import wait_until
@@ -42,11 +41,6 @@ def tab_to(page, locator):
             return
         page.keyboard.press("Tab")
     pytest.fail(f"{locator} is not reached by Tab.")
-
-
-def serious(page):
-    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [violation["id"] for violation in violations if violation["impact"] in ("serious", "critical")]
 
 
 def has_focus(locator):
@@ -91,7 +85,7 @@ def promote(page):
     dialog = page.get_by_role("dialog", name="Promote v2?")
     dialog.wait_for()
     assert "v2 answers all requests instead of v1" in dialog.inner_text()
-    assert serious(page) == []
+    assert serious_barriers(page) == []
     page.keyboard.press("Escape")  # changes nothing
     assert not dialog.is_visible()
     assert has_focus(opener)

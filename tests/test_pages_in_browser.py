@@ -8,11 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from service.pages.render import TABS
 from tests.support.articles import THREE_PARAGRAPHS
-from tests.support.browser import needs_chromium
+from tests.support.browser import needs_chromium, serious_barriers
 from tests.support.demonstration import follow, stored
 from tests.support.screenshots import large_codebook, settle
 from tests.support.servers import environment, running_server
@@ -41,27 +40,17 @@ def test_no_page_has_a_serious_barrier(page, address, look):
     page.emulate_media(color_scheme=look)
     page.goto(address)
     settle(page)
-    assert serious(page) == []
+    assert serious_barriers(page) == []
 
 
 def test_an_article_and_a_classified_text_have_no_serious_barrier(page, site):
     page.goto(f"/articles/{stored(site)['id']}")
     page.locator("details.annotate summary").first.click()
-    assert serious(page) == []
+    assert serious_barriers(page) == []
     classify(page, THREE_PARAGRAPHS)
-    assert serious(page) == []
+    assert serious_barriers(page) == []
     page.emulate_media(color_scheme="dark")
-    assert serious(page) == []
-
-
-def serious(page):
-    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{v['id']}: {node['html'][:200]}"
-        for v in violations
-        if v["impact"] in ("serious", "critical")
-        for node in v["nodes"]
-    ]
+    assert serious_barriers(page) == []
 
 
 @pytest.mark.parametrize("address", [*PAGES.values(), "article"])

@@ -6,10 +6,9 @@ import re
 import pytest
 
 from tests.support.articles import TWO_PARAGRAPHS
-from tests.support.browser import needs_chromium
+from tests.support.browser import needs_chromium, serious_barriers
 from tests.support.demonstration import follow
 from tests.support.servers import running_server
-from tests.test_pages_in_browser import serious
 
 pytestmark = needs_chromium
 
@@ -154,7 +153,7 @@ def test_the_map_leads_to_paragraphs_shows_those_of_a_frame_alone_and_moves_amon
     for look in ("light", "dark"):
         page.emulate_media(color_scheme=look)
         page.locator("#paragraph-2 .chip:visible").first.click()
-        assert serious(page) == []
+        assert serious_barriers(page) == []
     page.keyboard.press("Escape")  # the weights
     page.keyboard.press("Escape")  # the filter
     assert not bar.is_visible()

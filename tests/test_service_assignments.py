@@ -14,11 +14,9 @@ from service.app import create_app
 from service.coding.assignments import assign
 from service.coding.queue import tasks_for
 from service.schemas.assignments import AssignmentRequest
-from service.settings import Settings
 from service.store import draws as drawing
 from service.store.coding import assignments as store
 from service.store.draws.inclusion import inclusions
-from service.store.sql.database import Database
 from service.store.tables import annotations, assignments, draws, returned_draws
 from tests.support.articles import THREE_PARAGRAPHS
 from tests.support.coding_queue import (
@@ -33,7 +31,7 @@ from tests.support.coding_queue import (
     included,
     key,
     keys,
-    store_article,
+    store_of_articles,
     waiting,
 )
 
@@ -43,21 +41,14 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-def queue_settings(tmp_path, database_url):
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, worker=False, coding_days=14)
-
-
-@pytest.fixture
 def stored(queue_settings):
     """Thirty articles of three outlets and as many days, whose paragraphs have no words in common."""
-    database = Database(queue_settings.store_url)
-    database.migrate()
-    with database.write() as connection:
-        for number in range(1, ARTICLES + 1):
-            dated_at = FIRST_DAY + timedelta(days=number - 1, hours=12)
-            store_article(connection, number, outlet=OUTLETS[number % 3], dated_at=dated_at)
-    yield database
-    database.close()
+
+    def of(number):
+        return {"outlet": OUTLETS[number % 3], "dated_at": FIRST_DAY + timedelta(days=number - 1, hours=12)}
+
+    with store_of_articles(queue_settings.store_url, of) as database:
+        yield database
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.coding.queue import tasks_for
-from service.settings import Settings
 from service.store import draws as store
 from service.store.draws.inclusion import inclusions
-from service.store.sql.database import Database
 from service.store.tables import annotations, articles, draws, returned_draws
 from tests.support.coding_queue import (
     ARTICLES,
@@ -25,7 +23,7 @@ from tests.support.coding_queue import (
     included,
     key,
     keys,
-    store_article,
+    store_of_articles,
     waiting,
 )
 
@@ -33,20 +31,10 @@ TEMPLATE = "The council of the harbour town meets on every second Monday of the 
 
 
 @pytest.fixture
-def queue_settings(tmp_path, database_url):
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, worker=False, coding_days=14)
-
-
-@pytest.fixture
 def stored(queue_settings):
     """A database with articles whose paragraphs have no words in common; of paragraph 0, everybody sees the frame."""
-    database = Database(queue_settings.store_url)
-    database.migrate()
-    with database.write() as connection:
-        for number in range(1, ARTICLES + 1):
-            store_article(connection, number)
-    yield database
-    database.close()
+    with store_of_articles(queue_settings.store_url) as database:
+        yield database
 
 
 @pytest.fixture
@@ -277,23 +265,19 @@ def test_weighted_annotations_stand_for_all_paragraphs_whatever_was_returned(sto
 
 def test_an_annotated_paragraph_stands_for_all_its_near_duplicates(queue_settings):
     """A quarter of the paragraphs is a template; each of three coders annotates all that a draw gives."""
-    database, generator = Database(queue_settings.store_url), np.random.default_rng(7)
-    database.migrate()
-    with database.write() as connection:
-        for number in range(1, ARTICLES + 1):
-            store_article(connection, number, repeated=[TEMPLATE])
+    generator = np.random.default_rng(7)
     totals, repeated = [], []
-    for _ in range(60):
-        with database.write() as connection:
-            for table in (annotations, draws):
-                connection.execute(delete(table))
-            for coder in ("ann", "ben", "cem"):
-                for task in tasks_for(connection, coder, 15, None, generator):
-                    code(connection, coder, f"{task.article_id}:{task.paragraph}")
-            rows = connection.execute(select(annotations.c.unit, annotations.c.paragraph).distinct()).all()
-            weight = {unit: 1 / inclusion.probability for unit, inclusion in inclusions(connection).items()}
-        totals.append(sum(weight[row.unit] for row in rows))
-        repeated.append(sum(weight[row.unit] for row in rows if row.paragraph == PARAGRAPHS - 1))
-    database.close()
+    with store_of_articles(queue_settings.store_url, lambda _number: {"repeated": [TEMPLATE]}) as database:
+        for _ in range(60):
+            with database.write() as connection:
+                for table in (annotations, draws):
+                    connection.execute(delete(table))
+                for coder in ("ann", "ben", "cem"):
+                    for task in tasks_for(connection, coder, 15, None, generator):
+                        code(connection, coder, f"{task.article_id}:{task.paragraph}")
+                rows = connection.execute(select(annotations.c.unit, annotations.c.paragraph).distinct()).all()
+                weight = {unit: 1 / inclusion.probability for unit, inclusion in inclusions(connection).items()}
+            totals.append(sum(weight[row.unit] for row in rows))
+            repeated.append(sum(weight[row.unit] for row in rows if row.paragraph == PARAGRAPHS - 1))
     assert_mean(totals, ARTICLES * PARAGRAPHS)
     assert_mean(repeated, ARTICLES)

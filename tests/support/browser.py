@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -41,3 +41,16 @@ def chromium(*names: str) -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_FLAGS, f"--host-resolver-rules={rules}"])
         yield browser
         browser.close()
+
+
+def serious_barriers(page: "Page") -> list[str]:
+    """What axe finds on a page that keeps people out: each rule with the element that breaks it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]

@@ -1,6 +1,7 @@
 """A store of articles for tests of the coding queue and of assignments, and what coders do with their paragraphs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -50,6 +51,17 @@ def store_article(
         for p in split.paragraphs
     ]
     connection.execute(insert(paragraphs), places)
+
+
+@contextmanager
+def store_of_articles(url: str, of: Callable[[int], Mapping[str, Any]] = lambda _number: {}) -> Iterator[Database]:
+    """A database with `ARTICLES` articles, each stored with what `of` says of its number; closed at the end."""
+    with closing(Database(url)) as database:
+        database.migrate()
+        with database.write() as connection:
+            for number in range(1, ARTICLES + 1):
+                store_article(connection, number, **of(number))
+        yield database
 
 
 def draw(api: TestClient, coder: str, n: int = 20, **options: Any) -> Any:
